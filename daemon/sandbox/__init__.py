@@ -1,0 +1,1 @@
+"""A Pipedrive and a mailbox that live on this machine: for the demo, rehearsals and tests."""
