@@ -1,0 +1,123 @@
+"""How Dovecot 2.3 is asked to serve one folder of this machine, as one user, on loopback.
+
+Knows its configuration language and its rules about users; starting and stopping it is
+`imap_server`'s part. https://doc.dovecot.org/2.3/configuration_manual/
+"""
+
+import grp
+import os
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+
+_TEXT = """
+base_dir = {home}/run
+state_dir = {home}/state
+log_path = {home}/log
+ssl = {ssl}
+{tls}
+protocols = imap
+listen = 127.0.0.1
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+first_valid_uid = 1
+first_valid_gid = 1
+mail_home = {home}/mail/%u
+mail_location = maildir:~/Maildir
+mail_max_userip_connections = {connections}
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_failure_delay = 0
+{capability}
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u {home}/users
+  auth_verbose = no
+}}
+userdb {{
+  driver = static
+  args = uid={user} gid={group} home={home}/mail/%u
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+{sent}
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+service imap-hibernate {{
+  chroot =
+}}
+service imap-login {{
+  chroot =
+  client_limit = 1000
+  service_count = 0
+  inet_listener imap {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+  inet_listener imaps {{
+    address = 127.0.0.1
+    port = {tls_port}
+    ssl = yes
+  }}
+}}
+service imap {{
+  process_limit = {processes}
+}}
+"""
+
+
+def binary() -> str | None:
+    """The path of an installed Dovecot 2.3, None if there is none (2.4 speaks another language)."""
+    # Debian puts it in sbin, which isn't on a user's PATH.
+    path = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if path is None:
+        return None
+    shown = subprocess.run(  # noqa: S603 - our own constant command
+        [path, "--version"], capture_output=True, text=True, check=False, timeout=10
+    )
+    return path if shown.stdout.startswith("2.3.") else None
+
+
+def mail_owner() -> tuple[int, int] | None:
+    """Dovecot refuses to serve mail as uid 0, so root starts it as `nobody`."""
+    if os.getuid() != 0:
+        return None
+    nobody = pwd.getpwnam("nobody")
+    return nobody.pw_uid, nobody.pw_gid
+
+
+def configuration(
+    home: Path,
+    *,
+    port: int,
+    tls_port: int,
+    certificate: Path | None,
+    sent: str | None,
+    capability: str | None,
+    connections: int,
+) -> str:
+    """The configuration file's text; `tls_port` 0 turns the implicit TLS listener off."""
+    user = pwd.getpwuid(os.getuid() or pwd.getpwnam("nobody").pw_uid)
+    return _TEXT.format(
+        home=home,
+        port=port,
+        tls_port=tls_port,
+        ssl="yes" if certificate else "no",
+        tls=f"ssl_cert = <{certificate}\nssl_key = <{home / 'key.pem'}" if certificate else "",
+        user=user.pw_name,
+        group=grp.getgrgid(user.pw_gid).gr_name,
+        sent=f'  mailbox "{sent}" {{\n    auto = create\n    special_use = \\Sent\n  }}'
+        if sent
+        else "",
+        capability=f"imap_capability = {capability}" if capability else "",
+        connections=connections,
+        processes=max(connections, 100) + 50,
+    )

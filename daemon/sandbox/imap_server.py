@@ -1,0 +1,322 @@
+"""A real IMAP server on loopback for as long as a `with` block: Dovecot, or pymap where it isn't.
+
+Promises: no root, no system configuration, no port but loopback; mail is delivered by writing
+Maildir files, as a delivery agent does, with the file time as INTERNALDATE. Its files live in a
+short temporary folder of its own and are gone when it stops.
+It doesn't send mail, and it isn't hardened: never put it on a network.
+
+Dovecot 2.3 settings: https://doc.dovecot.org/2.3/configuration_manual/ ; its configuration
+language changed with 2.4, so only 2.3 is used. pymap: https://github.com/icgood/pymap
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from imapclient.imap_utf7 import encode as mutf7
+
+from daemon.errors import ConfigProblem, RetryLater
+from daemon.sandbox import dovecot
+
+HOST = "127.0.0.1"
+KIND = Literal["dovecot", "pymap"]
+
+_SOCKET_PATH_ROOM = 60  # AF_UNIX paths end at 108 bytes, and Dovecot adds its own names
+_START_SECONDS = 15.0
+
+
+@dataclass(slots=True)
+class ImapServer:
+    """A running server and the mail in it; `tls_port` is None where it has no implicit TLS."""
+
+    kind: KIND
+    host: str
+    port: int
+    tls_port: int | None
+    ca_file: Path | None
+    home: Path
+    users: dict[str, str]
+    sent: str | None
+    process: "subprocess.Popen[bytes]"
+    owner: tuple[int, int] | None = None
+    _serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def add_user(self, name: str, password: str) -> None:
+        """Give one more user a mailbox; `name` and `password` without colons or newlines."""
+        self.users[name] = password
+        _write_users(self.kind, self.home, self.users)
+        self.create_folder(name, "INBOX")
+        if self.sent is not None:
+            self.create_folder(name, self.sent)
+
+    def create_folder(self, user: str, folder: str) -> Path:
+        """Make a folder if it isn't there; returns its Maildir."""
+        path = self._maildir(user, folder)
+        if not (path / "cur").is_dir():
+            for name in ("cur", "new", "tmp"):
+                (path / name).mkdir(parents=True, exist_ok=True)
+            if folder != "INBOX":
+                (path / "maildirfolder").touch()
+            self._give_away(self._user_home(user))
+        return path
+
+    def deliver(
+        self, user: str, folder: str, raw: bytes, internal_date: datetime | None = None
+    ) -> None:
+        """Put one mail, RFC 5322 bytes, into a folder, which is made if it isn't there."""
+        self.deliver_many(user, folder, [(raw, internal_date or datetime.now(UTC))])
+
+    def deliver_many(self, user: str, folder: str, mails: Iterable[tuple[bytes, datetime]]) -> None:
+        """Put mails, each with its INTERNALDATE, into a folder; UIDs follow this order.
+
+        Dovecot reads sizes from the name (S= bytes, W= bytes with CRLF line ends), so a folder of
+        any size is listed without opening a file.
+        """
+        path = self.create_folder(user, folder)
+        for raw, internal_date in mails:
+            serial = next(self._serial)
+            wire = len(raw) + raw.count(b"\n") - raw.count(b"\r\n")
+            name = f"{serial:010d}.M{serial}P{os.getpid()}.sandbox,S={len(raw)},W={wire}"
+            draft = path / "tmp" / name
+            draft.write_bytes(raw)
+            draft.chmod(0o644)
+            stamp = int(internal_date.timestamp())
+            os.utime(draft, (stamp, stamp))
+            # The rename is the delivery: a server sees the mail whole or not at all.
+            draft.rename(path / "cur" / f"{name}:2,")
+
+    def stop(self) -> None:
+        """End the server and all its processes at once."""
+        # Dovecot takes a second to leave on SIGTERM, and there is nothing here worth saving.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def _user_home(self, user: str) -> Path:
+        return self.home / "mail" / user
+
+    def _maildir(self, user: str, folder: str) -> Path:
+        inbox = self._user_home(user) / "Maildir"
+        if folder.upper() == "INBOX":
+            return inbox
+        # Dovecot keeps folder names on disk as they are on the wire, pymap in plain UTF-8.
+        name = str(mutf7(folder), "ascii") if self.kind == "dovecot" else folder
+        return inbox / ("." + name.replace("/", "."))
+
+    def _give_away(self, path: Path) -> None:
+        if self.owner is not None:
+            for folder in (path, *(p for p in path.rglob("*") if p.is_dir())):
+                os.chown(folder, *self.owner)
+
+
+@contextlib.contextmanager
+def start_imap(
+    kind: Literal["auto", "dovecot", "pymap"] = "auto",
+    root: Path | None = None,
+    *,
+    users: dict[str, str] | None = None,
+    sent: str | None = "Sent",
+    tls: bool = False,
+    capability: str | None = None,
+    connections: int = 100,
+) -> Iterator[ImapServer]:
+    r"""Run a server until the block ends; `users` maps names to passwords.
+
+    `root` is the folder below which it makes its own, if the server can use it (short, and for
+    Dovecot started by root, which serves as `nobody`, open to that user), else the system's
+    temporary folder. `sent` is the folder every user gets for sent mail, with SPECIAL-USE \Sent
+    on Dovecot; None for none. `tls` adds a certificate of its own: STARTTLS, and implicit TLS on
+    Dovecot. `capability` replaces Dovecot's capability line, to play a weak server; `connections`
+    is its limit per user and address. Raises ConfigProblem if no server is installed, RetryLater
+    if it doesn't come up.
+    """
+    chosen = _choose(kind)
+    owner = dovecot.mail_owner() if chosen == "dovecot" else None
+    home = _make_home(root, owner)
+    certificate = _make_certificate(home) if tls else None
+    port, tls_port = _free_ports(2)
+    try:
+        _write_users(chosen, home, {})
+        if chosen == "dovecot":
+            text = dovecot.configuration(
+                home,
+                port=port,
+                tls_port=tls_port if tls else 0,
+                certificate=certificate,
+                sent=sent,
+                capability=capability,
+                connections=connections,
+            )
+            (home / "dovecot.conf").write_text(text)
+            command = [dovecot.binary() or "dovecot", "-F", "-c", str(home / "dovecot.conf")]
+        else:
+            command = _pymap_command(home, port, certificate)
+        if owner is not None:
+            for path in (home, *home.rglob("*")):
+                os.chown(path, *owner)
+        server = ImapServer(
+            kind=chosen,
+            host=HOST,
+            port=port,
+            tls_port=tls_port if tls and chosen == "dovecot" else None,
+            ca_file=certificate,
+            home=home,
+            users={},
+            sent=sent,
+            process=_spawn(command, home, owner),
+            owner=owner,
+        )
+        try:
+            for user, password in (users or {"sales@example.com": "secret"}).items():
+                server.add_user(user, password)
+            _wait_for_greeting(server)
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def installed() -> tuple[KIND, ...]:
+    """The servers that can be started here, best first."""
+    kinds: list[KIND] = []
+    if dovecot.binary() is not None:
+        kinds.append("dovecot")
+    if _has_pymap():
+        kinds.append("pymap")
+    return tuple(kinds)
+
+
+def _choose(kind: Literal["auto", "dovecot", "pymap"]) -> KIND:
+    have = installed()
+    if kind == "auto" and have:
+        return have[0]
+    if kind != "auto" and kind in have:
+        return kind
+    raise ConfigProblem(
+        "no IMAP server to embed",
+        what="sandbox" if kind == "auto" else kind,
+        hint="install dovecot-imapd 2.3, or the `demo` extra for pymap",
+    )
+
+
+def _has_pymap() -> bool:
+    try:
+        import pymap.main  # noqa: F401, PLC0415 - an optional extra, asked for only here
+    except ImportError:
+        return False
+    return True
+
+
+def _make_home(root: Path | None, owner: tuple[int, int] | None) -> Path:
+    parent: Path | None = None
+    if root is not None:
+        root.mkdir(parents=True, exist_ok=True)
+        short = len(str(root.resolve())) <= _SOCKET_PATH_ROOM
+        others_may_pass = owner is None or all(
+            path.stat().st_mode & 0o001 for path in (root.resolve(), *root.resolve().parents)
+        )
+        parent = root if short and others_may_pass else None
+    home = Path(tempfile.mkdtemp(prefix="m2d-imap-", dir=parent)).resolve()
+    for name in ("run", "state", "mail"):
+        (home / name).mkdir()
+    return home
+
+
+def _make_certificate(home: Path) -> Path:
+    """A self-signed certificate for loopback; the same file serves as the client's private CA."""
+    certificate, key = home / "cert.pem", home / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-days", "2", "-subj", "/CN=mail2deal sandbox"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+    command += ["-keyout", str(key), "-out", str(certificate)]
+    try:
+        subprocess.run(  # noqa: S603 - our own constant command
+            command, capture_output=True, check=True, timeout=30
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ConfigProblem(
+            f"no certificate: {error}", what="sandbox", hint="install openssl"
+        ) from error
+    return certificate
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((HOST, 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _write_users(kind: KIND, home: Path, users: dict[str, str]) -> None:
+    if kind == "dovecot":
+        text = "".join(f"{name}:{password}::::::\n" for name, password in users.items())
+        (home / "users").write_text(text)
+        return
+    passwd = "".join(f"{name}:x::::mail/{name}/Maildir:\n" for name in users)
+    from pysasl.hashing import BuiltinHash  # noqa: PLC0415 - comes with pymap, an optional extra
+
+    # pymap takes no clear text here; one round, as these passwords protect nothing.
+    secret = BuiltinHash(rounds=1)
+    shadow = "".join(f"{name}:{secret.hash(pw)}:::::::\n" for name, pw in users.items())
+    (home / "pymap-etc-passwd").write_text(passwd)
+    (home / "pymap-etc-shadow").write_text(shadow)
+    (home / "pymap-etc-group").touch()
+
+
+def _pymap_command(home: Path, port: int, certificate: Path | None) -> list[str]:
+    run = "from pymap.main import main; main()"
+    command = [sys.executable, "-c", run, "--host", HOST, "--port", str(port)]
+    command += ["--no-service", "sieve", "--no-service", "admin"]
+    if certificate is not None:
+        command += ["--cert", str(certificate), "--key", str(home / "key.pem")]
+    else:
+        command += ["--no-tls"]
+    return [*command, "maildir", str(home)]
+
+
+def _spawn(
+    command: list[str], home: Path, owner: tuple[int, int] | None
+) -> "subprocess.Popen[bytes]":
+    with (home / "output").open("wb") as output:
+        return subprocess.Popen(  # noqa: S603 - our own command, no shell
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=home,
+            start_new_session=True,
+            user=owner[0] if owner else None,
+            group=owner[1] if owner else None,
+            extra_groups=[] if owner else None,
+        )
+
+
+def _wait_for_greeting(server: ImapServer) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and server.process.poll() is None:
+        try:
+            with socket.create_connection((server.host, server.port), timeout=1) as line:
+                if line.recv(64).startswith(b"* OK"):
+                    return
+        except OSError:
+            pass  # not listening yet
+        time.sleep(0.005)
+    said = b""
+    for name in ("output", "log"):
+        with contextlib.suppress(OSError):
+            said += (server.home / name).read_bytes()[-2000:]
+    raise RetryLater(f"didn't start: {said.decode('utf-8', 'replace').strip()}", what=server.kind)
