@@ -1,0 +1,20 @@
+"""The configuration: one YAML file, checked as a whole, as frozen data.
+
+`load` reads and checks; `Config` is what it returns. Only `daemon.cli` imports this package and
+turns the data into what the edges and the pure steps take.
+"""
+
+from daemon.config.keys import Config, MailboxSection, OAuthSection, PipedriveSection
+from daemon.config.load import load
+from daemon.config.secret import Secret
+from daemon.config.values import Listen
+
+__all__ = [
+    "Config",
+    "Listen",
+    "MailboxSection",
+    "OAuthSection",
+    "PipedriveSection",
+    "Secret",
+    "load",
+]

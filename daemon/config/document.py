@@ -1,0 +1,70 @@
+"""A YAML file as plain data, with everything that YAML itself can get wrong told by its line.
+
+Knows nothing about which keys mail2deal has. A key that stands twice in one mapping is a problem
+here, where YAML would silently take the second.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from daemon.errors import ConfigProblem
+
+
+def read_document(path: Path) -> tuple[Any, tuple[str, ...]]:
+    """Read the file; return its data and the problems that still let the rest be checked.
+
+    Raises ConfigProblem, naming the file (and the line where there is one), if nothing can be
+    read from it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        hint = "" if path.exists() else "copy the commented config.yaml there, or pass --config"
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ConfigProblem(reason, what=str(path), hint=hint) from error
+    except UnicodeDecodeError as error:
+        raise ConfigProblem("isn't UTF-8 text", what=str(path)) from error
+    try:
+        loader = _Loader(text)
+        data = loader.get_single_data()
+    except yaml.MarkedYAMLError as error:
+        raise ConfigProblem(_where(error), what=str(path)) from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        # ValueError: a date like 2026-13-41, which YAML reads while it builds the data.
+        raise ConfigProblem(f"isn't YAML: {error}", what=str(path)) from error
+    return data, tuple(loader.repeated)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, except that it notices a key that stands twice in one mapping."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.repeated: list[str] = []
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Note repeated keys as they are written, before merges (`<<`) name keys again."""
+        node = super().compose_mapping_node(anchor)
+        first_lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            line = key.start_mark.line + 1
+            if key.value in first_lines:
+                first = first_lines[key.value]
+                self.repeated.append(
+                    f"line {line}: {key.value} stands twice, first in line {first}"
+                )
+            else:
+                first_lines[key.value] = line
+        return node
+
+
+def _where(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    what = error.problem or error.context or "isn't YAML"
+    if mark is None:
+        return what
+    return f"line {mark.line + 1}, column {mark.column + 1}: {what}"

@@ -1,0 +1,265 @@
+"""Every key of the configuration file, with its default: one frozen model per section.
+
+Rules between keys stand at the later of the two, so that one run names all problems of a file,
+not only those of the first section that fails. The commented `config.yaml` lists the same keys;
+a test compares the two.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
+
+from daemon.config.values import (
+    Address,
+    Count,
+    Day,
+    Domain,
+    Duration,
+    FilePath,
+    Flag,
+    Host,
+    Loopback,
+    Pause,
+    Port,
+    SecretCommand,
+    SecretReference,
+    SentFolders,
+    Share,
+    SnippetLength,
+    Subdomain,
+    Text,
+    Url,
+    is_loopback,
+)
+
+# A key that may be absent, but not in every company: its validator sees the absence as None.
+_CHECKED: Any = Field(default=None, validate_default=True)
+_PORTS = {"implicit": 993, "starttls": 143, "none": 143}  # RFC 8314, RFC 9051
+
+
+class Section(BaseModel):
+    """What all sections share: they can't be changed, and a key they don't know is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FoldersSection(Section):
+    """Which folders are read; `sent` None means that the Sent folder is found by itself."""
+
+    inbox: tuple[Text, ...] = ("INBOX",)
+    sent: SentFolders = None
+
+    @field_validator("inbox")
+    @classmethod
+    def _some_folder(cls, inbox: tuple[str, ...]) -> tuple[str, ...]:
+        if not inbox:
+            raise ValueError("must name at least one folder")
+        return inbox
+
+
+class OAuthSection(Section):
+    """An OAuth 2 login: a provider whose tokens we refresh, or a command that prints a token."""
+
+    command: SecretCommand | None = None
+    provider: Literal["google", "microsoft", "custom"] | None = _CHECKED
+    client_id: Text | None = _CHECKED
+    client_secret: SecretReference | None = None
+    tenant: Text = "common"
+    token_url: Url | None = _CHECKED
+    device_url: Url | None = None
+    authorize_url: Url | None = None
+    scopes: tuple[Text, ...] = ()
+    refresh_token: SecretReference | None = None
+
+    @field_validator("provider")
+    @classmethod
+    def _one_source(cls, provider: str | None, info: ValidationInfo) -> str | None:
+        _one_of("provider", provider, "command", info)
+        return provider
+
+    @field_validator("client_id")
+    @classmethod
+    def _known_client(cls, client_id: str | None, info: ValidationInfo) -> str | None:
+        if client_id is None and info.data.get("provider") is not None:
+            raise ValueError("missing")
+        return client_id
+
+    @field_validator("token_url")
+    @classmethod
+    def _known_endpoint(cls, token_url: str | None, info: ValidationInfo) -> str | None:
+        if token_url is None and info.data.get("provider") == "custom":
+            raise ValueError("missing")
+        return token_url
+
+
+class MailboxSection(Section):
+    """One IMAP account of ours."""
+
+    name: Text
+    host: Host
+    tls: Literal["implicit", "starttls", "none"] = "implicit"
+    port: Port = _CHECKED
+    ca_file: FilePath | None = None
+    username: Text
+    oauth: OAuthSection | None = None
+    password: SecretReference | None = _CHECKED
+    folders: FoldersSection = FoldersSection()
+    since: Day | None = None
+    owner: Text | None = None
+
+    @field_validator("tls")
+    @classmethod
+    def _no_secret_in_the_clear(cls, tls: str, info: ValidationInfo) -> str:
+        if tls == "none" and "host" in info.data and not is_loopback(info.data["host"]):
+            raise ValueError("none is for this machine only: use implicit or starttls")
+        return tls
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _usual_port(cls, port: Any, info: ValidationInfo) -> Any:
+        if port is None:
+            return _PORTS[info.data.get("tls", "implicit")]
+        return port
+
+    @field_validator("password")
+    @classmethod
+    def _one_login(cls, password: Any, info: ValidationInfo) -> Any:
+        _one_of("password", password, "oauth", info)
+        return password
+
+
+class PipedriveSection(Section):
+    """The Pipedrive company that is kept in agreement, and what its plan allows."""
+
+    base_url: Url | None = None
+    company: Subdomain | None = _CHECKED
+    token: SecretReference
+    plan: Literal["lite", "growth", "premium", "ultimate"] = "lite"
+    seats: Count = 1
+    daily_share: Share = 1.0
+    pipeline: Text | None = None
+    stage: Text = "Initial Contact"
+    refresh: Duration = timedelta(hours=1)
+
+    @field_validator("company")
+    @classmethod
+    def _one_place(cls, company: str | None, info: ValidationInfo) -> str | None:
+        _one_of("company", company, "base_url", info)
+        return company
+
+    @property
+    def url(self) -> str:
+        """The address of the API, without a slash at its end."""
+        return self.base_url or f"https://{self.company}.pipedrive.com"
+
+
+class EngagementSection(Section):
+    """When a sender becomes a lead or a person with a deal, and which mails count at all."""
+
+    deal_at_messages: Count = 5
+    deal_at_replies: Count = 1
+    deal_at_meetings: Count = 1
+    promote_at_messages: Count = 10
+    count: Literal["received", "exchanged"] = "received"
+    reopen: Flag = False
+    max_recipients: Count = 10
+
+
+class UsSection(Section):
+    """Who we are, beside the addresses of the mailboxes themselves."""
+
+    domains: tuple[Domain, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    authserv_id: Text | None = None
+
+
+class IgnoreSection(Section):
+    """Outside addresses and domains that never count, and our say about public providers."""
+
+    addresses: tuple[Address, ...] = ()
+    domains: tuple[Domain, ...] = ()
+    freemail_extra: tuple[Domain, ...] = ()
+    freemail_never: tuple[Domain, ...] = ()
+
+
+class ActivitiesSection(Section):
+    """Which activities are made; `snippet_chars` 0 keeps no text of a mail at all."""
+
+    emails: Flag = True
+    meetings: Flag = True
+    snippet_chars: SnippetLength = 500
+
+
+class PollSection(Section):
+    """How often a mailbox is looked at; `jitter` spreads many of them."""
+
+    every: Duration = timedelta(seconds=60)
+    jitter: Pause = timedelta(seconds=5)
+    idle: Flag = True
+
+
+class FieldsSection(Section):
+    """How often the three fields of one person may be written."""
+
+    every: Duration = timedelta(hours=6)
+
+
+class SafetySection(Section):
+    """The most records that one run creates before it asks a person."""
+
+    max_creates: Count = 500
+
+
+class LogSection(Section):
+    """How log lines look: `text` for people and the journal, `json` for programs."""
+
+    format: Literal["text", "json"] = "text"
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    mailboxes: tuple[MailboxSection, ...]
+    pipedrive: PipedriveSection
+    engagement: EngagementSection = EngagementSection()
+    us: UsSection = UsSection()
+    ignore: IgnoreSection = IgnoreSection()
+    activities: ActivitiesSection = ActivitiesSection()
+    poll: PollSection = PollSection()
+    fields: FieldsSection = FieldsSection()
+    safety: SafetySection = SafetySection()
+    log: LogSection = LogSection()
+    metrics: Loopback | None = None
+    ledger: FilePath = Path("/var/lib/mail2deal/ledger.db")
+
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
+
+    @field_validator("mailboxes")
+    @classmethod
+    def _some_mailbox(cls, mailboxes: tuple[MailboxSection, ...]) -> tuple[MailboxSection, ...]:
+        if not mailboxes:
+            raise ValueError("must list at least one mailbox")
+        return mailboxes
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What works but shouldn't stay so, each `path: what is wrong`."""
+        return self._warnings
+
+    def with_warnings(self, warnings: tuple[str, ...]) -> "Config":
+        """Return the same configuration with these warnings."""
+        copy = self.model_copy()
+        copy._warnings = warnings  # noqa: SLF001 -- our own copy, before anybody else sees it
+        return copy
+
+
+def _one_of(key: str, value: object, other: str, info: ValidationInfo) -> None:
+    # A partner that failed its own check isn't in `data`: its problem is named already.
+    if other not in info.data:
+        return
+    if value is None and info.data[other] is None:
+        raise ValueError(f"missing ({key} or {other})")
+    if value is not None and info.data[other] is not None:
+        raise ValueError(f"can't stand beside {other}: choose one")
