@@ -1,0 +1,193 @@
+"""FLOW mailbox → message → ledger: what is new in each folder, read once, counted once.
+
+    roles → what is new → read → parse → one transaction a batch (messages, sightings, states)
+
+A UID is recorded only together with its message and the state of the senders that it touches. So
+a crash at any point loses nothing and doubles nothing: what isn't recorded is new the next time.
+It needs no Pipedrive, and never changes anything in a mailbox.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TypeVar
+
+from daemon import reckoning
+from daemon.errors import Problem, Unreadable
+from daemon.ledger.folders import Folder
+from daemon.ledger.store import Ledger
+from daemon.log import event
+from daemon.mailbox.imap import Fetched, FolderStatus, Mailbox, Unfetched
+from daemon.message.parse import parse
+from daemon.reckoning import Reading, Seen
+
+_FULL_SCAN_EVERY = timedelta(days=1)
+_FOLDER_RETRY = (timedelta(minutes=1), timedelta(hours=6))  # first wait after a failure, and last
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one pass over a mailbox took in."""
+
+    new: int = 0
+    sightings: int = 0
+    quarantined: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one pass over a mailbox needs beside the mailbox and the ledger."""
+
+    reading: Reading
+    name: str  # of the mailbox, in the configuration
+    floor: datetime | None  # where folders begin that we see for the first time
+    now: Callable[[], datetime]
+    stopping: Callable[[], bool] = lambda: False
+    progress: Callable[[str, int, int], None] = lambda *_: None  # folder, done, total
+
+
+def poll(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Tally:
+    """Take in what is new in all folders of a mailbox.
+
+    A folder that fails is noted in the ledger and in `Tally.problems`; the others go on. Raises
+    what ends the whole mailbox: AuthProblem, ConfigProblem, or RetryLater when the line is cut.
+    """
+    roles = mailbox.folders()
+    with ledger.transaction("folders"):
+        ledger.folders.ensure(run.name, roles, run.floor)
+        ledger.set(f"reply_detection:{run.name}", any(role == "sent" for _, role in roles))
+    tally = Tally()
+    now = run.now()
+    folders = [f for f in ledger.folders.of(run.name) if f.next_due is None or f.next_due <= now]
+    statuses = mailbox.status([folder.name for folder in folders])
+    idle = [f for f in folders if _nothing_new(f, statuses.get(f.name), ledger, now)]
+    with ledger.transaction("polled"):
+        ledger.folders.seen_nothing_new([folder.id for folder in idle], now)
+    for folder in folders:
+        if folder in idle or run.stopping():
+            continue
+        try:
+            _take_in(mailbox, ledger, run, folder, tally)
+        except Problem as problem:
+            tally.problems.append(f"{folder.name}: {problem}")
+            event("intake.folder_failed", mailbox=run.name, folder=folder.name, error=problem)
+            due = run.now() + min(_FOLDER_RETRY[0] * 2**folder.failures, _FOLDER_RETRY[1])
+            with ledger.transaction("folder failed"):
+                ledger.folders.failed(run.name, folder.name, str(problem), due)
+            if not mailbox.alive:
+                raise
+    return tally
+
+
+def _nothing_new(
+    folder: Folder, status: FolderStatus | None, ledger: Ledger, now: datetime
+) -> bool:
+    return (
+        status is not None
+        and (status.uidvalidity, status.uidnext) == (folder.uidvalidity, folder.uidnext)
+        and folder.scanned_at is not None
+        and now - folder.scanned_at < _FULL_SCAN_EVERY
+        and not ledger.folders.due_quarantine(folder.id, status.uidvalidity, now)
+    )
+
+
+def _take_in(mailbox: Mailbox, ledger: Ledger, run: Pass, folder: Folder, tally: Tally) -> None:
+    """Read one folder to its end, newest first, a transaction a batch."""
+    status = mailbox.examine(folder.name)
+    if folder.uidvalidity != status.uidvalidity:
+        if folder.uidvalidity is not None:
+            event("intake.new_epoch", mailbox=run.name, folder=folder.name)
+        with ledger.transaction("epoch"):
+            ledger.folders.begin_epoch(folder, status.uidvalidity)
+        folder = replace(folder, uidvalidity=status.uidvalidity, uidnext=None, scanned_at=None)
+    whole = folder.scanned_at is None or run.now() - folder.scanned_at >= _FULL_SCAN_EVERY
+    first = 1 if whole else folder.uidnext or 1
+    present = mailbox.uids(since=folder.floor.date() if folder.floor else None, first=first)
+    new = set(present) - ledger.folders.known_uids(folder.id, status.uidvalidity, first)
+    new.update(ledger.folders.due_quarantine(folder.id, status.uidvalidity, run.now()))
+    wanted = sorted(new, reverse=True)
+    before = tally.new
+    done = 0
+    for batch in _batches(mailbox.fetch(wanted), run.reading.batch):
+        _record(ledger, run, folder, status.uidvalidity, batch, tally)
+        done += len(batch)
+        run.progress(folder.name, done, len(wanted))
+        if run.stopping():
+            return
+    with ledger.transaction("polled"):
+        if whole and folder.floor is None:
+            ledger.folders.forget_vanished(folder.id, status.uidvalidity, set(present))
+        ledger.folders.polled(
+            folder.id,
+            run.now(),
+            uidnext=status.uidnext,
+            highestmodseq=status.highestmodseq,
+            scanned=whole,
+        )
+    if wanted:
+        event(
+            "intake.folder",
+            mailbox=run.name,
+            folder=folder.name,
+            read=len(wanted),
+            new=tally.new - before,
+        )
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _record(
+    ledger: Ledger,
+    run: Pass,
+    folder: Folder,
+    uidvalidity: int,
+    batch: Sequence[Fetched | Unfetched],
+    tally: Tally,
+) -> None:
+    """Parse a batch, then write all of it in one transaction."""
+    now = run.now()
+    seen: list[Seen] = []
+    below: list[tuple[int, None]] = []
+    unreadable: list[Unfetched] = []
+    for item in batch:
+        if isinstance(item, Unfetched):
+            unreadable.append(item)
+            continue
+        arrived_at = (item.internal_date or now).astimezone(UTC)
+        if folder.floor is not None and arrived_at < folder.floor:
+            below.append((item.uid, None))
+            continue
+        try:
+            message = parse(
+                item.raw,
+                size=item.size,
+                thread=item.thread,
+                snippet_chars=run.reading.snippet_chars,
+            )
+        except Unreadable as problem:
+            unreadable.append(Unfetched(item.uid, problem.message))
+        else:
+            seen.append(Seen(item.uid, arrived_at, message))
+    with ledger.transaction("batch"):
+        new = reckoning.add(ledger, run.reading, folder.id, folder.role, uidvalidity, seen)
+        ledger.folders.see(folder.id, uidvalidity, below)
+        for item in unreadable:
+            ledger.folders.quarantine(folder.id, uidvalidity, item.uid, item.reason, now)
+    for item in unreadable:
+        event(
+            "intake.quarantined",
+            mailbox=run.name,
+            folder=folder.name,
+            uid=item.uid,
+            reason=item.reason,
+        )
+    tally.new += len(new)
+    tally.sightings += len(seen)
+    tally.quarantined += len(unreadable)

@@ -1,0 +1,245 @@
+"""Who is in the CRM already: Pipedrive's listings, kept here so that no search is needed.
+
+A full sweep numbers what it sees; what an older sweep saw and this one didn't is gone from the
+lists, which is how deletions by people come to light (API v2 lists omit deleted objects).
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from daemon.plan import CrmDeal, CrmLead, CrmPerson, InCrm
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPerson:
+    """A person as listed; `emails` are sender keys."""
+
+    id: int
+    name: str
+    organization_id: int | None
+    owner_id: int | None
+    add_time: str
+    emails: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedOrganization:
+    """An organization as listed; `domain` is its website's registrable domain."""
+
+    id: int
+    name: str
+    domain: str | None
+    owner_id: int | None
+    add_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDeal:
+    """A deal as listed, archived ones included."""
+
+    id: int
+    person_id: int | None
+    organization_id: int | None
+    title: str
+    status: str
+    archived: bool
+    stage_id: int | None
+    mail_key: str | None
+    source_lead_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedLead:
+    """A lead as listed, archived ones included."""
+
+    id: str
+    person_id: int | None
+    organization_id: int | None
+    title: str
+    archived: bool
+    mail_key: str | None
+
+
+Listed = ListedPerson | ListedOrganization | ListedDeal | ListedLead
+TABLES = {
+    "person": "crm_persons",
+    "organization": "crm_organizations",
+    "deal": "crm_deals",
+    "lead": "crm_leads",
+}
+
+
+class Crm:
+    """Owns the `crm_` tables."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def keep(self, listed: Sequence[Listed], sweep: int) -> None:
+        """Keep what a page of a listing showed."""
+        for item in listed:
+            match item:
+                case ListedPerson():
+                    self._keep_person(item, sweep)
+                case ListedOrganization():
+                    self._db.execute(
+                        "INSERT OR REPLACE INTO crm_organizations VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        (
+                            item.id,
+                            item.name,
+                            item.name.strip().lower(),
+                            item.domain,
+                            item.owner_id,
+                            item.add_time,
+                            sweep,
+                        ),
+                    )
+                case ListedDeal():
+                    self._db.execute(
+                        "INSERT OR REPLACE INTO crm_deals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        (
+                            item.id,
+                            item.person_id,
+                            item.organization_id,
+                            item.title,
+                            item.status,
+                            item.archived,
+                            item.stage_id,
+                            item.mail_key,
+                            item.source_lead_id,
+                            sweep,
+                        ),
+                    )
+                case ListedLead():
+                    self._db.execute(
+                        "INSERT OR REPLACE INTO crm_leads VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        (
+                            item.id,
+                            item.person_id,
+                            item.organization_id,
+                            item.title,
+                            item.archived,
+                            item.mail_key,
+                            sweep,
+                        ),
+                    )
+
+    def _keep_person(self, person: ListedPerson, sweep: int) -> None:
+        self._db.execute(
+            "INSERT INTO crm_persons VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " name = excluded.name, organization_id = excluded.organization_id,"
+            " owner_id = excluded.owner_id, sweep = excluded.sweep",
+            (
+                person.id,
+                person.name,
+                person.organization_id,
+                person.owner_id,
+                person.add_time,
+                sweep,
+            ),
+        )
+        self._db.execute("DELETE FROM crm_emails WHERE person_id = ?", (person.id,))
+        self._db.executemany(
+            "INSERT OR IGNORE INTO crm_emails VALUES (?, ?)",
+            [(email, person.id) for email in person.emails],
+        )
+
+    def drop(self, kind: str, identifier: str | int) -> None:
+        """Forget one object that Pipedrive no longer shows."""
+        self._db.execute(f"DELETE FROM {TABLES[kind]} WHERE id = ?", (identifier,))
+
+    def end_sweep(self, kind: str, sweep: int) -> None:
+        """Forget what a full sweep didn't see."""
+        self._db.execute(f"DELETE FROM {TABLES[kind]} WHERE sweep < ?", (sweep,))
+
+    def has(self, kind: str, identifier: str) -> bool:
+        """Whether the last listings showed this object."""
+        return bool(
+            self._db.execute(f"SELECT 1 FROM {TABLES[kind]} WHERE id = ?", (identifier,)).fetchone()
+        )
+
+    def lead(self, identifier: str) -> CrmLead | None:
+        """One listed lead."""
+        row = self._db.execute("SELECT * FROM crm_leads WHERE id = ?", (identifier,)).fetchone()
+        return _lead(row) if row else None
+
+    def deal(self, identifier: str) -> CrmDeal | None:
+        """One listed deal."""
+        row = self._db.execute("SELECT * FROM crm_deals WHERE id = ?", (identifier,)).fetchone()
+        return _deal(row) if row else None
+
+    def deal_from_lead(self, lead: str) -> CrmDeal | None:
+        """The deal that a lead was converted to, by whomever."""
+        row = self._db.execute(
+            "SELECT * FROM crm_deals WHERE source_lead_id = ? ORDER BY id LIMIT 1", (lead,)
+        ).fetchone()
+        return _deal(row) if row else None
+
+    def has_deal(self, address: str) -> bool:
+        """Whether a person with this address has, or had, any deal."""
+        return bool(
+            self._db.execute(
+                "SELECT 1 FROM crm_emails e JOIN crm_deals d ON d.person_id = e.person_id"
+                " WHERE e.email = ? LIMIT 1",
+                (address,),
+            ).fetchone()
+        )
+
+    def for_sender(self, address: str, organization: str | None) -> InCrm:
+        """What may stand for a sender, with the deals and leads of those persons."""
+        persons = tuple(
+            CrmPerson(row["id"], row["organization_id"])
+            for row in self._db.execute(
+                "SELECT p.* FROM crm_emails e JOIN crm_persons p ON p.id = e.person_id"
+                " WHERE e.email = ? ORDER BY p.id",
+                (address,),
+            )
+        )
+        return InCrm(
+            persons=persons,
+            organization=self._organization(organization) if organization else None,
+            deals=tuple(_deal(row) for row in self._of_persons("crm_deals", persons)),
+            leads=tuple(_lead(row) for row in self._of_persons("crm_leads", persons)),
+        )
+
+    def _of_persons(self, table: str, persons: Iterable[CrmPerson]) -> list[sqlite3.Row]:
+        return [
+            row
+            for person in persons
+            for row in self._db.execute(
+                f"SELECT * FROM {table} WHERE person_id = ? ORDER BY id", (person.id,)
+            )
+        ]
+
+    def _organization(self, domain: str) -> tuple[int, str] | None:
+        """By its name, by its website, else where most known people of the domain are."""
+        for sql, reason in (
+            ("SELECT id FROM crm_organizations WHERE name_key = ? ORDER BY id LIMIT 1", "its name"),
+            (
+                "SELECT id FROM crm_organizations WHERE domain = ? ORDER BY id LIMIT 1",
+                "its website",
+            ),
+            (
+                "SELECT p.organization_id AS id FROM crm_emails e"
+                " JOIN crm_persons p ON p.id = e.person_id"
+                " JOIN crm_organizations o ON o.id = p.organization_id"
+                " JOIN senders s ON s.address = e.email WHERE s.organization = ?"
+                " GROUP BY p.organization_id ORDER BY count(*) DESC, p.organization_id LIMIT 1",
+                "most people with this domain are there",
+            ),
+        ):
+            row = self._db.execute(sql, (domain,)).fetchone()
+            if row:
+                return row["id"], reason
+        return None
+
+
+def _deal(row: sqlite3.Row) -> CrmDeal:
+    return CrmDeal(
+        row["id"], row["status"], bool(row["archived"]), row["mail_key"], row["source_lead_id"]
+    )
+
+
+def _lead(row: sqlite3.Row) -> CrmLead:
+    return CrmLead(row["id"], bool(row["archived"]), row["mail_key"])

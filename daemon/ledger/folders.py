@@ -1,0 +1,201 @@
+"""Folders, sightings and quarantine: where messages were seen and where reading goes on."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
+
+# A message that can't be read is tried again after these waits, then only by `mail2deal retry`.
+_RETRIES = (
+    timedelta(minutes=1),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=6),
+    timedelta(days=1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One row of `folders`; `floor` None means that reading starts at the beginning."""
+
+    id: int
+    mailbox: str
+    name: str
+    role: str
+    uidvalidity: int | None
+    uidnext: int | None
+    highestmodseq: int | None
+    floor: datetime | None
+    scanned_at: datetime | None
+    failures: int
+    next_due: datetime | None
+
+
+class Folders:
+    """Owns `folders`, `sightings` and `quarantine`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def of(self, mailbox: str) -> list[Folder]:
+        """The active folders of one mailbox, by name."""
+        rows = self._db.execute(
+            "SELECT * FROM folders WHERE mailbox = ? AND active ORDER BY name", (mailbox,)
+        )
+        return [_folder(row) for row in rows]
+
+    def ensure(
+        self, mailbox: str, roles: Iterable[tuple[str, str]], floor: datetime | None
+    ) -> None:
+        """Have exactly these (name, role) folders active; new ones start at `floor`."""
+        self._db.execute("UPDATE folders SET active = 0 WHERE mailbox = ?", (mailbox,))
+        self._db.executemany(
+            "INSERT INTO folders (mailbox, name, role, floor) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (mailbox, name) DO UPDATE SET role = excluded.role, active = 1",
+            [(mailbox, name, role, stamp_or_none(floor)) for name, role in roles],
+        )
+
+    def lower_floor(self, mailbox: str, floor: datetime | None) -> int:
+        """Read back to `floor` (None: the beginning); the number of folders that this changes."""
+        text = stamp_or_none(floor)
+        ids = [
+            row["id"]
+            for row in self._db.execute(
+                "SELECT id FROM folders WHERE mailbox = ? AND floor IS NOT NULL"
+                " AND (? IS NULL OR floor > ?)",
+                (mailbox, text, text),
+            )
+        ]
+        for folder in ids:
+            self._db.execute(
+                "UPDATE folders SET floor = ?, scanned_at = NULL WHERE id = ?", (text, folder)
+            )
+            # What lay below the old floor is looked at again.
+            self._db.execute(
+                "DELETE FROM sightings WHERE folder = ? AND message IS NULL", (folder,)
+            )
+        return len(ids)
+
+    def begin_epoch(self, folder: Folder, uidvalidity: int) -> None:
+        """Start reading the folder under a new UIDVALIDITY; what was seen before stays counted."""
+        self._db.execute(
+            "UPDATE folders SET uidvalidity = ?, uidnext = NULL, highestmodseq = NULL,"
+            " scanned_at = NULL WHERE id = ?",
+            (uidvalidity, folder.id),
+        )
+        self._db.execute(
+            "DELETE FROM quarantine WHERE folder = ? AND uidvalidity <> ?", (folder.id, uidvalidity)
+        )
+
+    def polled(
+        self,
+        folder: int,
+        now: datetime,
+        *,
+        uidnext: int,
+        highestmodseq: int | None,
+        scanned: bool,
+    ) -> None:
+        """Note a good poll that left nothing unread below `uidnext`."""
+        self._db.execute(
+            "UPDATE folders SET uidnext = ?, highestmodseq = ?, polled_at = ?, failures = 0,"
+            " last_error = NULL, next_due = NULL, scanned_at = iif(?, ?, scanned_at) WHERE id = ?",
+            (uidnext, highestmodseq, stamp(now), scanned, stamp(now), folder),
+        )
+
+    def seen_nothing_new(self, folders: Sequence[int], now: datetime) -> None:
+        """Note good polls that found nothing."""
+        self._db.executemany(
+            "UPDATE folders SET polled_at = ?, failures = 0, last_error = NULL, next_due = NULL"
+            " WHERE id = ?",
+            [(stamp(now), folder) for folder in folders],
+        )
+
+    def failed(self, mailbox: str, name: str | None, error: str, next_due: datetime) -> None:
+        """Note a failed poll of one folder, or of the whole mailbox without a `name`."""
+        self._db.execute(
+            "UPDATE folders SET failures = failures + 1, last_error = ?, next_due = ?"
+            " WHERE mailbox = ? AND (? IS NULL OR name = ?) AND active",
+            (error, stamp(next_due), mailbox, name, name),
+        )
+
+    def known_uids(self, folder: int, uidvalidity: int, first: int = 1) -> set[int]:
+        """UIDs ≥ `first` that have a sighting or lie in quarantine."""
+        values = (folder, uidvalidity, first) * 2
+        rows = self._db.execute(
+            "SELECT uid FROM sightings WHERE folder = ? AND uidvalidity = ? AND uid >= ?"
+            " UNION ALL"
+            " SELECT uid FROM quarantine WHERE folder = ? AND uidvalidity = ? AND uid >= ?",
+            values,
+        )
+        return {row["uid"] for row in rows}
+
+    def see(self, folder: int, uidvalidity: int, seen: Iterable[tuple[int, int | None]]) -> None:
+        """Record sightings (uid, message id or None below the floor); ends their quarantine."""
+        rows = [(folder, uidvalidity, uid, message) for uid, message in seen]
+        self._db.executemany("INSERT OR REPLACE INTO sightings VALUES (?, ?, ?, ?)", rows)
+        self._db.executemany(
+            "DELETE FROM quarantine WHERE folder = ? AND uidvalidity = ? AND uid = ?",
+            [row[:3] for row in rows],
+        )
+
+    def quarantine(
+        self, folder: int, uidvalidity: int, uid: int, reason: str, now: datetime
+    ) -> None:
+        """Set one UID apart with its reason; the wait to its next try grows, then ends."""
+        row = self._db.execute(
+            "SELECT attempts FROM quarantine WHERE folder = ? AND uidvalidity = ? AND uid = ?",
+            (folder, uidvalidity, uid),
+        ).fetchone()
+        attempts = (row["attempts"] if row else 0) + 1
+        due = now + _RETRIES[attempts - 1] if attempts <= len(_RETRIES) else None
+        self._db.execute(
+            "INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET reason = excluded.reason, attempts = excluded.attempts,"
+            " not_before = excluded.not_before",
+            (folder, uidvalidity, uid, reason, attempts, stamp(now), stamp_or_none(due)),
+        )
+
+    def due_quarantine(self, folder: int, uidvalidity: int, now: datetime) -> list[int]:
+        """UIDs in quarantine whose next try has come."""
+        rows = self._db.execute(
+            "SELECT uid FROM quarantine WHERE folder = ? AND uidvalidity = ? AND not_before <= ?",
+            (folder, uidvalidity, stamp(now)),
+        )
+        return [row["uid"] for row in rows]
+
+    def forget_vanished(self, folder: int, uidvalidity: int, present: set[int]) -> None:
+        """End the quarantine of UIDs that the folder no longer has."""
+        rows = self._db.execute(
+            "SELECT uid FROM quarantine WHERE folder = ? AND uidvalidity = ?",
+            (folder, uidvalidity),
+        ).fetchall()
+        self._db.executemany(
+            "DELETE FROM quarantine WHERE folder = ? AND uidvalidity = ? AND uid = ?",
+            [(folder, uidvalidity, r["uid"]) for r in rows if r["uid"] not in present],
+        )
+
+    def release_quarantine(self, now: datetime) -> int:
+        """Make every quarantined UID due at once; how many there are."""
+        return self._db.execute(
+            "UPDATE quarantine SET attempts = 0, not_before = ?", (stamp(now),)
+        ).rowcount
+
+
+def _folder(row: sqlite3.Row) -> Folder:
+    return Folder(
+        id=row["id"],
+        mailbox=row["mailbox"],
+        name=row["name"],
+        role=row["role"],
+        uidvalidity=row["uidvalidity"],
+        uidnext=row["uidnext"],
+        highestmodseq=row["highestmodseq"],
+        floor=instant_or_none(row["floor"]),
+        scanned_at=instant_or_none(row["scanned_at"]),
+        failures=row["failures"],
+        next_due=instant_or_none(row["next_due"]),
+    )

@@ -1,0 +1,252 @@
+"""The journal: changes on their way, each row committed as `sending` before its request leaves.
+
+A row taken over by a newer plan keeps its place and grows its version, so the answer to an older
+request never marks the newer change as done.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
+from daemon.plan import Change
+
+_STAGES = {"field": 0, "organization": 0, "person": 1, "lead": 2, "deal": 2, "activity": 3}
+_READY = """
+SELECT * FROM journal j WHERE state IN ('planned', 'waiting')
+  AND (not_before IS NULL OR not_before <= ?)
+  AND NOT EXISTS (SELECT 1 FROM journal b WHERE b.sender = j.sender AND b.stage < j.stage
+                  AND b.action <> 'update' AND b.state IN ('planned', 'sending', 'waiting'))
+  AND NOT EXISTS (SELECT 1 FROM journal o WHERE o.kind = 'organization' AND o.key = j.organization
+                  AND o.action = 'create' AND o.state IN ('planned', 'sending', 'waiting'))
+ORDER BY rank, id LIMIT ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One change on its way."""
+
+    id: int
+    kind: str
+    key: str
+    action: str
+    sender: str | None
+    organization: str | None
+    fields: Mapping[str, Any]
+    rank: str
+    state: str
+    version: int
+    unknown: bool
+    conversion: str | None
+    attempts: int
+    sent_at: datetime | None
+
+
+class Journal:
+    """Owns `journal`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def plan(self, change: Change, now: datetime, run: int | None) -> None:
+        """Put a change on its way, or let it take over the one that is on its way already."""
+        open_row = self._db.execute(
+            "SELECT * FROM journal WHERE kind = ? AND key = ? AND state <> 'done'",
+            (change.kind, change.key),
+        ).fetchone()
+        if open_row is None:
+            self._db.execute(
+                "INSERT INTO journal (kind, key, action, sender, organization, stage, fields,"
+                " rank, state, version, not_before, planned_at, run)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'planned', 1, ?, ?, ?)",
+                (
+                    change.kind,
+                    change.key,
+                    change.action,
+                    change.sender,
+                    change.organization,
+                    stage(change.kind, change.action),
+                    _json(change.fields),
+                    change.rank,
+                    stamp_or_none(change.not_before),
+                    stamp(now),
+                    run,
+                ),
+            )
+            return
+        fields = {**json.loads(open_row["fields"]), **change.fields}
+        if fields == json.loads(open_row["fields"]) and change.action == open_row["action"]:
+            return
+        self._take_over(open_row, change, fields)
+
+    def _take_over(self, row: sqlite3.Row, change: Change, fields: Mapping[str, Any]) -> None:
+        # What is being created stays a creation, with the newer fields; a lead that is being made
+        # isn't a deal, so those two never meet in one row.
+        action = row["action"] if row["action"] in {"create", "convert"} else change.action
+        state = row["state"] if row["state"] in {"sending", "waiting"} else "planned"
+        sooner = min(
+            (row["not_before"] or "", stamp_or_none(change.not_before) or ""),
+        )
+        self._db.execute(
+            "UPDATE journal SET action = ?, fields = ?, rank = min(rank, ?), state = ?,"
+            " version = version + 1, not_before = nullif(?, '') WHERE id = ?",
+            (action, _json(fields), change.rank, state, sooner, row["id"]),
+        )
+
+    def ready(self, now: datetime, limit: int) -> list[Row]:
+        """Changes that may be sent now, in order of spending."""
+        return [_row(row) for row in self._db.execute(_READY, (stamp(now), limit))]
+
+    def sending(self, rows: Iterable[Row], now: datetime) -> None:
+        """Commit to sending: from here on the outcome is unknown until it is recorded."""
+        self._db.executemany(
+            "UPDATE journal SET state = 'sending', attempts = attempts + 1,"
+            " sent_at = coalesce(sent_at, ?) WHERE id = ?",
+            [(stamp(now), row.id) for row in rows],
+        )
+
+    def done(self, row: Row, now: datetime) -> None:
+        """Close the row, unless a newer plan has taken it over: then the rest is an update."""
+        closed = self._db.execute(
+            "UPDATE journal SET state = 'done', done_at = ?, last_error = NULL"
+            " WHERE id = ? AND version = ?",
+            (stamp(now), row.id, row.version),
+        ).rowcount
+        if not closed:
+            self._db.execute(
+                "UPDATE journal SET state = 'planned', action = 'update', unknown = 0,"
+                " attempts = 0, sent_at = NULL, conversion = NULL, stage = 3 WHERE id = ?",
+                (row.id,),
+            )
+
+    def wait(
+        self,
+        row: Row,
+        not_before: datetime | None,
+        error: str | None,
+        *,
+        unknown: bool,
+        conversion: str | None = None,
+    ) -> None:
+        """Postpone a change; `unknown` means that it may have been done."""
+        self._db.execute(
+            "UPDATE journal SET state = 'waiting', not_before = ?, last_error = ?, unknown = ?,"
+            " conversion = coalesce(?, conversion) WHERE id = ?",
+            (stamp_or_none(not_before), error, unknown, conversion, row.id),
+        )
+
+    def become(self, row: Row, action: str) -> None:
+        """Turn a change into another way to the same record, e.g. a conversion into a create."""
+        self._db.execute(
+            "UPDATE journal SET action = ?, state = 'planned', unknown = 0, conversion = NULL,"
+            " attempts = 0, sent_at = NULL WHERE id = ?",
+            (action, row.id),
+        )
+
+    def park(self, row: Row, error: str) -> None:
+        """Set a change aside until a person or a newer plan decides."""
+        self._db.execute(
+            "UPDATE journal SET state = 'parked', last_error = ?, unknown = 0 WHERE id = ?",
+            (error, row.id),
+        )
+
+    def park_kind(self, kind: str, error: str) -> int:
+        """Set aside all creations of a kind that the plan's caps refuse."""
+        return self._db.execute(
+            "UPDATE journal SET state = 'parked', last_error = ? WHERE kind = ?"
+            " AND action = 'create' AND state IN ('planned', 'waiting')",
+            (error, kind),
+        ).rowcount
+
+    def drop(self, row: Row) -> None:
+        """Take back a change that no longer has a meaning."""
+        self._db.execute("DELETE FROM journal WHERE id = ?", (row.id,))
+
+    def drop_of(self, sender: str) -> None:
+        """Take back what is planned for a sender and not on the wire."""
+        self._db.execute(
+            "DELETE FROM journal WHERE sender = ? AND state IN ('planned', 'waiting', 'parked')"
+            " AND NOT unknown",
+            (sender,),
+        )
+
+    def recover(self) -> int:
+        """After a crash: whatever was being sent has an unknown outcome; how many there are."""
+        return self._db.execute(
+            "UPDATE journal SET state = 'waiting', unknown = 1, not_before = NULL"
+            " WHERE state = 'sending'"
+        ).rowcount
+
+    def open_row(self, kind: str, key: str) -> Row | None:
+        """The change that is on its way for a record, if there is one."""
+        row = self._db.execute(
+            "SELECT * FROM journal WHERE kind = ? AND key = ? AND state <> 'done'", (kind, key)
+        ).fetchone()
+        return _row(row) if row else None
+
+    def next_due(self) -> datetime | None:
+        """When the next postponed change is due; None without one."""
+        row = self._db.execute(
+            "SELECT min(not_before) AS due FROM journal WHERE state IN ('planned', 'waiting')"
+        ).fetchone()
+        return instant_or_none(row["due"])
+
+    def pending(self) -> dict[tuple[str, str], int]:
+        """How many changes are on their way, by (kind, action)."""
+        rows = self._db.execute(
+            "SELECT kind, action, count(*) AS n FROM journal"
+            " WHERE state IN ('planned', 'sending', 'waiting') GROUP BY kind, action"
+        )
+        return {(row["kind"], row["action"]): row["n"] for row in rows}
+
+    def counts(self) -> dict[str, int]:
+        """How many open changes there are by state."""
+        rows = self._db.execute(
+            "SELECT state, count(*) AS n FROM journal WHERE state <> 'done' GROUP BY state"
+        )
+        return {row["state"]: row["n"] for row in rows}
+
+    def retry(self) -> int:
+        """Make parked and waiting changes due at once; how many there are."""
+        return self._db.execute(
+            "UPDATE journal SET state = 'planned', not_before = NULL, attempts = 0"
+            " WHERE state IN ('parked', 'waiting')"
+        ).rowcount
+
+    def prune(self, before: datetime) -> int:
+        """Forget changes done before an instant; their records stay."""
+        return self._db.execute(
+            "DELETE FROM journal WHERE state = 'done' AND done_at < ?", (stamp(before),)
+        ).rowcount
+
+
+def stage(kind: str, action: str) -> int:
+    """When in a sender's order a change comes: what others hang on first, updates last."""
+    return 3 if action == "update" else _STAGES[kind]
+
+
+def _json(fields: Mapping[str, Any]) -> str:
+    return json.dumps(dict(fields), ensure_ascii=False)
+
+
+def _row(row: sqlite3.Row) -> Row:
+    return Row(
+        id=row["id"],
+        kind=row["kind"],
+        key=row["key"],
+        action=row["action"],
+        sender=row["sender"],
+        organization=row["organization"],
+        fields=json.loads(row["fields"]),
+        rank=row["rank"],
+        state=row["state"],
+        version=row["version"],
+        unknown=bool(row["unknown"]),
+        conversion=row["conversion"],
+        attempts=row["attempts"],
+        sent_at=instant_or_none(row["sent_at"]),
+    )

@@ -1,0 +1,249 @@
+"""Messages and what they answer: one row a distinct mail, however often it was seen.
+
+Writing is idempotent by message key. Nothing here judges: callers bring the judgement.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from daemon.ledger.timestamp import instant, instant_or_none, stamp, stamp_or_none
+from daemon.message.invite import Invite
+from daemon.message.parse import Address, Message, bounded_date
+from daemon.message.verdict import Judgement
+
+_CHUNK = 500  # bound values in one statement; SQLite's own limit is 32,766
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message as the ledger has it."""
+
+    id: int
+    message: Message
+    arrived_at: datetime
+    in_sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message to write, with all that the ledger keeps of it."""
+
+    message: Message
+    arrived_at: datetime
+    in_sent: bool
+    judgement: Judgement
+
+
+class Messages:
+    """Owns `messages`, `answers` and the rows of `correspondence` that a message brings."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def stored(self, keys: Iterable[str]) -> dict[str, Stored]:
+        """The messages that the ledger has already, by message key."""
+        rows = self._where_in("SELECT * FROM messages WHERE key IN", keys)
+        return {row["key"]: _stored(row) for row in rows}
+
+    def write(self, entries: Sequence[Entry]) -> dict[str, int]:
+        """Insert or renew messages with their answers and parties; ids by message key."""
+        ids: dict[str, int] = {}
+        for entry in entries:
+            (ids[entry.message.key],) = self._db.execute(_UPSERT, _row(entry)).fetchone()
+        numbers = [(number,) for number in ids.values()]
+        self._db.executemany("DELETE FROM correspondence WHERE message = ?", numbers)
+        self._db.executemany(
+            "INSERT INTO correspondence VALUES (?, ?, ?, ?)",
+            [
+                (party.key, ids[entry.message.key], *entry.judgement.verdict)
+                for entry in entries
+                for party in _distinct(entry.judgement.parties)
+            ],
+        )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO answers VALUES (?, ?)",
+            [
+                (answered, ids[entry.message.key])
+                for entry in entries
+                if entry.judgement.direction
+                for answered in entry.message.answers
+            ],
+        )
+        return ids
+
+    def parties(self, ids: Iterable[int]) -> set[str]:
+        """Senders to whom these messages belong."""
+        rows = self._where_in("SELECT DISTINCT sender FROM correspondence WHERE message IN", ids)
+        return {row["sender"] for row in rows}
+
+    def answerers(self, message_ids: Iterable[str]) -> set[str]:
+        """Senders with a message that answers one of these Message-IDs."""
+        rows = self._where_in(
+            "SELECT DISTINCT c.sender FROM answers a JOIN correspondence c USING (message)"
+            " WHERE a.answered IN",
+            message_ids,
+        )
+        return {row["sender"] for row in rows}
+
+    def ours(self, message_ids: Iterable[str]) -> dict[str, datetime]:
+        """When each of these Message-IDs was sent by us, for those that lie in Sent and count."""
+        rows = self._where_in(
+            "SELECT message_id, min(sent_at) AS sent_at FROM messages WHERE direction = 'sent'"
+            " AND verdict = 'contact' AND message_id IN",
+            message_ids,
+            "GROUP BY message_id",
+        )
+        return {row["message_id"]: instant(row["sent_at"]) for row in rows}
+
+    def from_counts(self, address: str) -> tuple[int, int]:
+        """How many messages From this address were seen in Sent, and how many only elsewhere."""
+        rows = self._db.execute(
+            "SELECT in_sent, count(*) AS n FROM messages WHERE from_address = ? GROUP BY in_sent",
+            (address,),
+        )
+        counts = {row["in_sent"]: row["n"] for row in rows}
+        return counts.get(1, 0), counts.get(0, 0)
+
+    def concerning(self, addresses: Iterable[str]) -> list[Stored]:
+        """Messages From these addresses, or that belong to them as senders."""
+        keys = list(addresses)
+        rows = self._where_in("SELECT * FROM messages WHERE from_address IN", keys)
+        rows += self._where_in(
+            "SELECT m.* FROM correspondence c JOIN messages m ON m.id = c.message"
+            " WHERE c.sender IN",
+            keys,
+        )
+        return list({row["id"]: _stored(row) for row in rows}.values())
+
+    def page(self, after: int, limit: int) -> list[Stored]:
+        """Up to `limit` messages with an id above `after`, by id: for a rebuild."""
+        rows = self._db.execute(
+            "SELECT * FROM messages WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
+        )
+        return [_stored(row) for row in rows]
+
+    def _where_in(self, sql: str, values: Iterable[object], tail: str = "") -> list[sqlite3.Row]:
+        wanted = list(dict.fromkeys(values))
+        rows: list[sqlite3.Row] = []
+        for start in range(0, len(wanted), _CHUNK):
+            chunk = wanted[start : start + _CHUNK]
+            rows += self._db.execute(f"{sql} ({','.join('?' * len(chunk))}) {tail}", chunk)
+        return rows
+
+
+_COLUMNS = (
+    "key, message_id, direction, verdict, reason, from_address, from_name, subject, snippet, date,"
+    " arrived_at, sent_at, in_sent, thread, size, answers, invites, facts"
+)
+# What depends on where the mail was seen may change; what the mail itself says doesn't.
+_RENEWED = ("direction", "verdict", "reason", "arrived_at", "sent_at", "in_sent")
+_UPSERT = (
+    f"INSERT INTO messages ({_COLUMNS}) VALUES ({','.join('?' * (_COLUMNS.count(',') + 1))})"
+    f" ON CONFLICT (key) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in _RENEWED)},"
+    " thread = coalesce(thread, excluded.thread) RETURNING id"
+)
+
+
+def _distinct(parties: Sequence[Address]) -> list[Address]:
+    return list({party.key: party for party in reversed(parties)}.values())
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    message, judgement = entry.message, entry.judgement
+    facts: dict[str, Any] = {"from": _pair(message.from_)}
+    if message.to:
+        facts["to"] = [_pair(address) for address in message.to]
+    if message.recipients_count != len(message.to):
+        facts["recipients_count"] = message.recipients_count
+    if message.sender_of_group:
+        facts["group"] = _pair(message.sender_of_group)
+    if message.marks:
+        facts["marks"] = message.marks
+    if message.opaque:
+        facts["opaque"] = True
+    return (
+        message.key,
+        message.message_id,
+        judgement.direction,
+        *judgement.verdict,
+        message.from_.key if message.from_ else None,
+        message.from_.name if message.from_ else None,
+        message.subject,
+        message.snippet,
+        stamp_or_none(message.date),
+        stamp(entry.arrived_at),
+        stamp(bounded_date(message.date, entry.arrived_at)),
+        entry.in_sent,
+        message.thread,
+        message.size,
+        " ".join(message.answers),
+        json.dumps([_invite_json(i) for i in message.invites]) if message.invites else None,
+        json.dumps(facts, ensure_ascii=False),
+    )
+
+
+def _pair(address: Address | None) -> tuple[str, str] | None:
+    return (address.name, address.address) if address else None
+
+
+def _stored(row: sqlite3.Row) -> Stored:
+    facts = json.loads(row["facts"])
+    to = tuple(Address(*pair) for pair in facts.get("to", ()))
+    message = Message(
+        key=row["key"],
+        message_id=row["message_id"],
+        answers=tuple(row["answers"].split()),
+        from_=Address(*facts["from"]) if facts["from"] else None,
+        sender_of_group=Address(*facts["group"]) if "group" in facts else None,
+        to=to,
+        subject=row["subject"],
+        date=instant_or_none(row["date"]),
+        snippet=row["snippet"],
+        marks=tuple(facts.get("marks", ())),
+        invites=invites_from(row["invites"]),
+        opaque=facts.get("opaque", False),
+        thread=row["thread"],
+        size=row["size"],
+        recipients_count=facts.get("recipients_count", len(to)),
+    )
+    return Stored(row["id"], message, instant(row["arrived_at"]), bool(row["in_sent"]))
+
+
+def _invite_json(invite: Invite) -> dict[str, Any]:
+    return {
+        "method": invite.method,
+        "uid": invite.uid,
+        "sequence": invite.sequence,
+        "dtstamp": stamp_or_none(invite.dtstamp),
+        "organizer": invite.organizer,
+        "attendees": invite.attendees,
+        "starts_at": stamp_or_none(invite.starts_at),
+        "ends_at": stamp_or_none(invite.ends_at),
+        "summary": invite.summary,
+        "recurrence_id": invite.recurrence_id,
+    }
+
+
+def invites_from(text: str | None) -> tuple[Invite, ...]:
+    """The iTIP parts that a message's `invites` column holds."""
+    if text is None:
+        return ()
+    return tuple(
+        Invite(
+            method=item["method"],
+            uid=item["uid"],
+            sequence=item["sequence"],
+            dtstamp=instant_or_none(item["dtstamp"]),
+            organizer=item["organizer"],
+            attendees=tuple((address, status) for address, status in item["attendees"]),
+            starts_at=instant_or_none(item["starts_at"]),
+            ends_at=instant_or_none(item["ends_at"]),
+            summary=item["summary"],
+            recurrence_id=item["recurrence_id"],
+        )
+        for item in json.loads(text)
+    )

@@ -1,0 +1,152 @@
+"""Records: which Pipedrive objects stand for what, and which must never come back."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from daemon.ledger.timestamp import instant_or_none, stamp
+from daemon.plan import Adoption, Known, Record
+
+
+class Records:
+    """Owns `records`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def get(self, kind: str, key: str) -> Record | None:
+        """One record, tombstones included."""
+        row = self._db.execute(
+            "SELECT * FROM records WHERE kind = ? AND key = ?", (kind, key)
+        ).fetchone()
+        return _record(row) if row else None
+
+    def known(self, address: str, organization: str | None) -> Known:
+        """The records that stand for a sender."""
+        return Known(
+            organization=self.get("organization", organization) if organization else None,
+            person=self.get("person", address),
+            lead=self.get("lead", address),
+            deal=self.get("deal", address),
+        )
+
+    def of_sender(self, address: str) -> list[Record]:
+        """All records of a sender, its activities included."""
+        rows = self._db.execute(
+            "SELECT * FROM records WHERE sender = ? ORDER BY kind, key", (address,)
+        )
+        return [_record(row) for row in rows]
+
+    def by_id(self, kind: str, pipedrive_id: str) -> list[Record]:
+        """Records that an object stands for: a person with two addresses has two."""
+        rows = self._db.execute(
+            "SELECT * FROM records WHERE kind = ? AND pipedrive_id = ? ORDER BY key",
+            (kind, pipedrive_id),
+        )
+        return [_record(row) for row in rows]
+
+    def live_id(self, kind: str, key: str) -> str | None:
+        """The Pipedrive id of a record that isn't a tombstone."""
+        row = self._db.execute(
+            "SELECT pipedrive_id FROM records WHERE kind = ? AND key = ? AND tombstone IS NULL",
+            (kind, key),
+        ).fetchone()
+        return row["pipedrive_id"] if row else None
+
+    def adopt(self, adoption: Adoption, sender: str | None, now: datetime) -> None:
+        """Let an object that is there stand for `adoption.key`; a tombstone gives way to it."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO records"
+            " (kind, key, pipedrive_id, origin, fields, seen_at, reason, sender)"
+            " VALUES (?, ?, ?, ?, '{}', ?, ?, ?)",
+            (
+                adoption.kind,
+                adoption.key,
+                adoption.pipedrive_id,
+                "created" if adoption.ours else "adopted",
+                stamp(now),
+                adoption.reason,
+                sender,
+            ),
+        )
+
+    def written(
+        self,
+        kind: str,
+        key: str,
+        pipedrive_id: str,
+        fields: Mapping[str, Any],
+        now: datetime,
+        *,
+        sender: str | None,
+        run: int | None,
+        created: bool,
+    ) -> None:
+        """Note what Pipedrive now holds for a record; fields of an update join the earlier ones."""
+        prior = self.get(kind, key)
+        fresh = prior is None or (created and prior.pipedrive_id != pipedrive_id)
+        merged = dict(fields) if fresh or prior is None else {**prior.fields, **fields}
+        self._db.execute(
+            "INSERT INTO records (kind, key, pipedrive_id, origin, fields, written_at, seen_at,"
+            " sender, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET pipedrive_id = excluded.pipedrive_id,"
+            " origin = iif(?, excluded.origin, origin), fields = excluded.fields,"
+            " written_at = excluded.written_at, seen_at = excluded.seen_at,"
+            " tombstone = iif(?, NULL, tombstone), run = coalesce(excluded.run, run)",
+            (
+                kind,
+                key,
+                pipedrive_id,
+                "created" if created else "adopted",
+                json.dumps(merged, ensure_ascii=False),
+                stamp(now),
+                stamp(now),
+                sender,
+                run if created else None,
+                created,
+                created,
+            ),
+        )
+
+    def bury(self, kind: str, key: str, tombstone: str, now: datetime, reason: str = "") -> None:
+        """Mark a record as gone by somebody's will: it is never made again."""
+        self._db.execute(
+            "UPDATE records SET tombstone = ?, tombstone_at = ?, reason = ?"
+            " WHERE kind = ? AND key = ? AND tombstone IS NULL",
+            (tombstone, stamp(now), reason, kind, key),
+        )
+
+    def live(self, kind: str) -> Iterable[Record]:
+        """All records of a kind that aren't tombstones."""
+        rows = self._db.execute(
+            "SELECT * FROM records WHERE kind = ? AND tombstone IS NULL AND pipedrive_id"
+            " IS NOT NULL ORDER BY key",
+            (kind,),
+        ).fetchall()
+        return [_record(row) for row in rows]
+
+    def senders_of(self, kind: str, key: str) -> list[str]:
+        """Senders that a record concerns: its own, or all of an organization's."""
+        if kind == "organization":
+            rows = self._db.execute("SELECT address FROM senders WHERE organization = ?", (key,))
+        else:
+            rows = self._db.execute(
+                "SELECT sender AS address FROM records WHERE kind = ? AND key = ?"
+                " AND sender IS NOT NULL",
+                (kind, key),
+            )
+        return [row["address"] for row in rows]
+
+
+def _record(row: sqlite3.Row) -> Record:
+    return Record(
+        kind=row["kind"],
+        key=row["key"],
+        pipedrive_id=row["pipedrive_id"],
+        origin=row["origin"],
+        fields=json.loads(row["fields"]),
+        written_at=instant_or_none(row["written_at"]),
+        tombstone=row["tombstone"],
+    )

@@ -1,0 +1,301 @@
+"""The ledger's tables and views, as one commented SQL text a version; a public interface.
+
+Users open the ledger with sqlite-utils, Datasette or sqlite3, so a column once released keeps its
+name and meaning; a change is a new migration at the end of the list. All instants are UTC,
+ISO 8601, seconds, `Z`. No mail body is kept anywhere: a subject, a bounded snippet, header facts.
+"""
+
+from sqlite_utils import Database, Migrations
+
+from daemon.errors import LedgerProblem
+
+# "m2d" and a 1: `file ledger.db` shows it, and a foreign SQLite file is told apart.
+APPLICATION_ID = 0x6D326431
+
+migrations = Migrations("mail2deal")
+
+TABLES = """
+-- One IMAP folder that we read.
+CREATE TABLE folders (
+  id INTEGER PRIMARY KEY,
+  mailbox TEXT NOT NULL,          -- name in the configuration
+  name TEXT NOT NULL,             -- decoded folder name
+  role TEXT NOT NULL CHECK (role IN ('inbox', 'sent')),
+  uidvalidity INTEGER,            -- of the epoch that we read now; NULL before the first look
+  uidnext INTEGER,                -- every UID below it has been looked at
+  highestmodseq INTEGER,          -- as the server said, where it has CONDSTORE
+  floor TEXT,                     -- what arrived before isn't read; NULL: read from the beginning
+  scanned_at TEXT,                -- last set difference over the whole folder
+  polled_at TEXT,                 -- last good poll
+  failures INTEGER NOT NULL DEFAULT 0,
+  last_error TEXT,
+  next_due TEXT,                  -- not polled before, after failures
+  active INTEGER NOT NULL DEFAULT 1, -- 0: no longer in the configuration or on the server
+  UNIQUE (mailbox, name)
+);
+
+-- One distinct mail, however many folders and mailboxes it was seen in.
+CREATE TABLE messages (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,       -- message key, 32 hex digits
+  message_id TEXT,                -- Message-ID without <>, NULL if the mail has none
+  direction TEXT CHECK (direction IN ('received', 'sent')), -- NULL: neither, ignored
+  verdict TEXT NOT NULL CHECK (verdict IN ('contact', 'evidence', 'ignored')),
+  reason TEXT NOT NULL,           -- why, before what we know of the sender is weighed
+  from_address TEXT,              -- sender key of From
+  from_name TEXT,
+  subject TEXT NOT NULL,
+  snippet TEXT NOT NULL,          -- readable beginning, bounded by activities.snippet_chars
+  date TEXT,                      -- Date header, NULL if it can't be read
+  arrived_at TEXT NOT NULL,       -- earliest INTERNALDATE
+  sent_at TEXT NOT NULL,          -- date, if arrived_at makes it possible, else arrived_at
+  in_sent INTEGER NOT NULL,       -- 1: seen in a folder with the role sent
+  thread TEXT,                    -- the server's thread id, where it has one
+  size INTEGER NOT NULL,          -- bytes, RFC822.SIZE
+  answers TEXT NOT NULL,          -- Message-IDs that it answers, nearest first, by spaces
+  invites TEXT,                   -- JSON: its iTIP calendar parts, NULL without one
+  facts TEXT NOT NULL             -- JSON: recipients, marks and what else the verdict rests on
+);
+CREATE INDEX messages_message_id ON messages (message_id) WHERE message_id IS NOT NULL;
+CREATE INDEX messages_from ON messages (from_address, in_sent);
+CREATE INDEX messages_sent_at ON messages (sent_at);
+
+-- One place where a message was seen. message is NULL for what lies below the folder's floor.
+CREATE TABLE sightings (
+  folder INTEGER NOT NULL REFERENCES folders (id),
+  uidvalidity INTEGER NOT NULL,
+  uid INTEGER NOT NULL,
+  message INTEGER REFERENCES messages (id),
+  PRIMARY KEY (folder, uidvalidity, uid)
+) WITHOUT ROWID;
+CREATE INDEX sightings_message ON sightings (message) WHERE message IS NOT NULL;
+
+-- Message-IDs that a message answers (In-Reply-To, References).
+CREATE TABLE answers (
+  answered TEXT NOT NULL,
+  message INTEGER NOT NULL REFERENCES messages (id),
+  PRIMARY KEY (answered, message)
+) WITHOUT ROWID;
+
+-- One outside address and its state: a pure function of the messages above.
+CREATE TABLE senders (
+  address TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  domain TEXT NOT NULL,
+  organization TEXT,              -- registrable domain; NULL for public e-mail providers
+  msg_count INTEGER NOT NULL,     -- contact messages received
+  sent_count INTEGER NOT NULL,    -- contact messages that we sent them
+  replies INTEGER NOT NULL,       -- either direction
+  meetings INTEGER NOT NULL,
+  thread_count INTEGER NOT NULL,
+  first_contact TEXT,
+  last_contact TEXT,
+  avg_response_hours REAL,        -- mean of the sender's times to answer us; NULL without one
+  class TEXT NOT NULL CHECK (class IN ('ignore', 'lead', 'person_with_deal')),
+  reason TEXT NOT NULL,           -- why this class
+  mailbox TEXT,                   -- where the first contact was seen; its owner owns the records
+  digest TEXT NOT NULL,           -- of the whole state, verdicts and meetings included
+  version INTEGER NOT NULL,       -- grows with each change of the state
+  synced_version INTEGER NOT NULL DEFAULT 0 -- version that the sync has planned
+) WITHOUT ROWID;
+CREATE INDEX senders_due ON senders (version) WHERE version > synced_version;
+CREATE INDEX senders_organization ON senders (organization);
+
+-- A message as it belongs to a sender, with the verdict that counts.
+CREATE TABLE correspondence (
+  sender TEXT NOT NULL,
+  message INTEGER NOT NULL REFERENCES messages (id),
+  verdict TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  PRIMARY KEY (sender, message)
+) WITHOUT ROWID;
+CREATE INDEX correspondence_message ON correspondence (message);
+
+-- One meeting with a sender, by iTIP UID.
+CREATE TABLE meetings (
+  sender TEXT NOT NULL,
+  uid TEXT NOT NULL,
+  summary TEXT NOT NULL,
+  starts_at TEXT,
+  ends_at TEXT,
+  status TEXT NOT NULL,           -- accepted, tentative, invited, declined, cancelled
+  organizer TEXT NOT NULL,        -- us or them
+  counts INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  PRIMARY KEY (sender, uid)
+) WITHOUT ROWID;
+CREATE INDEX meetings_uid ON meetings (uid);
+
+-- One Pipedrive object that we made or adopted.
+CREATE TABLE records (
+  kind TEXT NOT NULL,             -- organization, person, lead, deal, activity, field
+  key TEXT NOT NULL,              -- domain, address, address, address, message key, field name
+  pipedrive_id TEXT,              -- NULL: a tombstone of something that was never ours
+  origin TEXT NOT NULL CHECK (origin IN ('created', 'adopted')),
+  fields TEXT NOT NULL,           -- JSON: what we last wrote
+  written_at TEXT,
+  seen_at TEXT,                   -- last time that Pipedrive showed it to us
+  tombstone TEXT,                 -- deleted, merged, archived, converted, forgotten: never again
+  tombstone_at TEXT,
+  reason TEXT,                    -- why adopted, or what the tombstone rests on
+  sender TEXT,
+  run INTEGER,                    -- the run that created it
+  PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+CREATE INDEX records_sender ON records (sender, kind);
+CREATE INDEX records_pipedrive_id ON records (kind, pipedrive_id);
+CREATE INDEX records_run ON records (run) WHERE run IS NOT NULL;
+
+-- Changes on their way to Pipedrive.
+CREATE TABLE journal (
+  id INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,
+  key TEXT NOT NULL,
+  action TEXT NOT NULL CHECK (action IN ('create', 'update', 'convert', 'archive')),
+  sender TEXT,
+  organization TEXT,              -- record key of the organization that it waits for
+  stage INTEGER NOT NULL,         -- 0 organization, 1 person, 2 lead or deal, 3 what hangs on them
+  fields TEXT NOT NULL,           -- JSON: what the record shall say
+  rank TEXT NOT NULL,             -- order of spending, smallest first
+  state TEXT NOT NULL CHECK (state IN ('planned', 'sending', 'waiting', 'parked', 'done')),
+  version INTEGER NOT NULL,       -- grows when a newer plan takes the row over
+  unknown INTEGER NOT NULL DEFAULT 0, -- 1: may have been done; look before doing it again
+  conversion TEXT,                -- id of a running lead conversion
+  attempts INTEGER NOT NULL DEFAULT 0,
+  not_before TEXT,
+  last_error TEXT,
+  planned_at TEXT NOT NULL,
+  sent_at TEXT,                   -- when the first request for it left
+  done_at TEXT,
+  run INTEGER
+);
+CREATE UNIQUE INDEX journal_open ON journal (kind, key) WHERE state <> 'done';
+CREATE INDEX journal_due ON journal (rank) WHERE state IN ('planned', 'waiting');
+CREATE INDEX journal_sender ON journal (sender, stage) WHERE state <> 'done';
+CREATE INDEX journal_done ON journal (done_at) WHERE state = 'done';
+
+-- What can't be read, until it can or somebody looks at it.
+CREATE TABLE quarantine (
+  folder INTEGER NOT NULL REFERENCES folders (id),
+  uidvalidity INTEGER NOT NULL,
+  uid INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  first_seen TEXT NOT NULL,
+  not_before TEXT,                -- next try; NULL: only by `mail2deal retry`
+  PRIMARY KEY (folder, uidvalidity, uid)
+) WITHOUT ROWID;
+
+-- Who is in the CRM already, as Pipedrive listed it.
+CREATE TABLE crm_persons (
+  id INTEGER PRIMARY KEY, name TEXT, organization_id INTEGER, owner_id INTEGER, add_time TEXT,
+  sweep INTEGER NOT NULL
+);
+CREATE TABLE crm_emails (
+  email TEXT NOT NULL,            -- sender key
+  person_id INTEGER NOT NULL REFERENCES crm_persons (id) ON DELETE CASCADE,
+  PRIMARY KEY (email, person_id)
+) WITHOUT ROWID;
+CREATE INDEX crm_emails_person ON crm_emails (person_id);
+CREATE TABLE crm_organizations (
+  id INTEGER PRIMARY KEY, name TEXT, name_key TEXT, domain TEXT, owner_id INTEGER, add_time TEXT,
+  sweep INTEGER NOT NULL
+);
+CREATE INDEX crm_organizations_name ON crm_organizations (name_key);
+CREATE INDEX crm_organizations_domain ON crm_organizations (domain) WHERE domain IS NOT NULL;
+CREATE INDEX crm_persons_organization ON crm_persons (organization_id);
+CREATE TABLE crm_deals (
+  id INTEGER PRIMARY KEY, person_id INTEGER, organization_id INTEGER, title TEXT, status TEXT,
+  archived INTEGER NOT NULL, stage_id INTEGER, mail_key TEXT, source_lead_id TEXT,
+  sweep INTEGER NOT NULL
+);
+CREATE INDEX crm_deals_person ON crm_deals (person_id);
+CREATE INDEX crm_deals_lead ON crm_deals (source_lead_id) WHERE source_lead_id IS NOT NULL;
+CREATE TABLE crm_leads (
+  id TEXT PRIMARY KEY, person_id INTEGER, organization_id INTEGER, title TEXT,
+  archived INTEGER NOT NULL, mail_key TEXT, sweep INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX crm_leads_person ON crm_leads (person_id);
+
+-- Tokens spent, by UTC day and kind of call.
+CREATE TABLE api_usage (
+  day TEXT NOT NULL, kind TEXT NOT NULL, calls INTEGER NOT NULL, tokens INTEGER NOT NULL,
+  PRIMARY KEY (day, kind)
+) WITHOUT ROWID;
+
+-- One start of the program that may write.
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY, command TEXT NOT NULL, started_at TEXT NOT NULL, ended_at TEXT,
+  outcome TEXT, messages INTEGER NOT NULL DEFAULT 0, writes INTEGER NOT NULL DEFAULT 0
+);
+
+-- Single facts: learned addresses, ids of fields and stages, marks of listings.
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+VIEWS = """
+CREATE VIEW pipeline AS
+SELECT s.address AS sender, s.name, s.class, s.reason, s.organization,
+       p.pipedrive_id AS person_id, l.pipedrive_id AS lead_id, d.pipedrive_id AS deal_id,
+       json_extract(u.value, '$') || CASE WHEN d.pipedrive_id IS NOT NULL THEN '/deal/' || d.pipedrive_id
+                       WHEN l.pipedrive_id IS NOT NULL THEN '/leads/inbox/' || l.pipedrive_id
+                       ELSE '/person/' || p.pipedrive_id END AS url,
+       s.msg_count, s.replies, s.meetings, s.last_contact
+FROM senders s
+LEFT JOIN records p ON p.kind = 'person' AND p.key = s.address AND p.tombstone IS NULL
+LEFT JOIN records l ON l.kind = 'lead' AND l.key = s.address AND l.tombstone IS NULL
+LEFT JOIN records d ON d.kind = 'deal' AND d.key = s.address AND d.tombstone IS NULL
+LEFT JOIN settings u ON u.name = 'pipedrive_url'
+WHERE s.class <> 'ignore';
+
+CREATE VIEW waiting AS
+SELECT kind, key, action, sender, state, attempts, not_before, last_error, planned_at
+FROM journal WHERE state IN ('planned', 'sending', 'waiting');
+
+CREATE VIEW parked AS
+SELECT kind, key, action, sender, attempts, last_error, planned_at
+FROM journal WHERE state = 'parked';
+
+CREATE VIEW health AS
+SELECT mailbox, name AS folder, role, polled_at, failures, last_error, next_due,
+       (SELECT count(*) FROM quarantine q WHERE q.folder = f.id) AS quarantined
+FROM folders f WHERE active;
+"""
+
+
+@migrations()
+def m001_initial(db: Database) -> None:
+    """The tables and views of the first release."""
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    for statement in _statements(TABLES + VIEWS):
+        db.execute(statement)
+
+
+def _statements(script: str) -> list[str]:
+    # executescript() would commit the migration's own transaction, so statements go one by one.
+    lines = (line.split("--")[0].rstrip() for line in script.splitlines())
+    return [s.strip() for s in "\n".join(lines).split(";") if s.strip()]
+
+
+def migrate(db: Database) -> None:
+    """Bring the file to this version; raises LedgerProblem for a foreign or a newer file."""
+    check(db)
+    if migrations.pending(db):
+        migrations.apply(db)
+
+
+def check(db: Database) -> None:
+    """Refuse a file that isn't a ledger, or that a newer mail2deal has migrated."""
+    application_id = next(iter(db.query("PRAGMA application_id")))["application_id"]
+    tables = set(db.table_names())
+    if application_id != APPLICATION_ID and (application_id or tables):
+        raise LedgerProblem(
+            "this SQLite file isn't a mail2deal ledger", hint="name another file as `ledger`"
+        )
+    applied = {row.name for row in migrations.applied(db)} if tables else set()
+    unknown = sorted(applied - {m.name for m in migrations._migrations})  # noqa: SLF001 - the public API lists pending ones only
+    if unknown:
+        raise LedgerProblem(
+            f"the ledger was written by a newer mail2deal (migration {unknown[-1]})",
+            hint="install that version, or restore a backup made by this one",
+        )

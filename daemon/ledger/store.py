@@ -1,0 +1,214 @@
+"""The ledger file: who owns it, its connection and its transactions.
+
+One process owns a ledger for writing (a lock that names its holder); readers need no lock. A
+connection belongs to the thread that opened it. No transaction is ever open across a network call:
+callers read, decide, talk, and only then open one.
+"""
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Self
+
+from sqlite_utils import Database
+
+from daemon.errors import LedgerProblem
+from daemon.ledger import schema
+from daemon.ledger.crm import Crm
+from daemon.ledger.folders import Folders
+from daemon.ledger.journal import Journal
+from daemon.ledger.messages import Messages
+from daemon.ledger.records import Records
+from daemon.ledger.runs import Runs
+from daemon.ledger.senders import Senders
+from daemon.step import step
+
+_BUSY_SECONDS = 30.0
+
+
+class Ledger:
+    """One open ledger and its parts, each of which names the tables it owns."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        self.folders = Folders(connection)
+        self.messages = Messages(connection)
+        self.senders = Senders(connection)
+        self.records = Records(connection)
+        self.journal = Journal(connection)
+        self.crm = Crm(connection)
+        self.runs = Runs(connection)
+
+    @classmethod
+    def open(cls, path: Path, *, readonly: bool = False) -> Self:
+        """Open the ledger at `path`, made or migrated where needed (not when `readonly`).
+
+        Raises LedgerProblem for a missing, foreign, newer, locked, read-only or corrupt file.
+        """
+        with _explained(path):
+            if readonly:
+                if not path.exists():
+                    raise LedgerProblem("there is no ledger yet", what=str(path))
+                connection = _connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+                schema.check(Database(connection, execute_plugins=False))
+            else:
+                os.close(_private(path))
+                connection = _connect(str(path))
+                _prepare(connection)
+            return cls(path, connection)
+
+    def close(self) -> None:
+        """Close the connection; an open transaction is rolled back."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self, name: str) -> Iterator[None]:
+        """One durable effect: all of the block or none of it; `name` is its step in crash tests."""
+        with _explained(self.path):
+            # IMMEDIATE: a deferred one that reads first fails at once when somebody else writes.
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                # A full disk has rolled back already; then there is no transaction to end.
+                if self._connection.in_transaction:
+                    self._connection.rollback()
+                raise
+            self._connection.commit()
+        step(f"commit {name}")
+
+    def setting(self, name: str) -> Any:
+        """One value from `settings`, decoded from JSON; None if it was never set."""
+        row = self._connection.execute(
+            "SELECT value FROM settings WHERE name = ?", (name,)
+        ).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def set(self, name: str, value: object) -> None:
+        """Keep one value as JSON; the caller has a transaction open."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value))
+        )
+
+    def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
+        """All rows of a read as dictionaries, for reports."""
+        return [dict(row) for row in self._connection.execute(sql, values)]
+
+    def checkpoint(self) -> None:
+        """Fold the write-ahead log into the file, so that it never outgrows a pass."""
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+class Lock:
+    """The one right to write a ledger, held by an open file; the kernel frees it if we die."""
+
+    def __init__(self, ledger: Path) -> None:
+        self.path = ledger.with_name(ledger.name + ".lock")
+        self._file: IO[str] | None = None
+
+    def acquire(self, holder: str) -> None:
+        """Take the lock; raises LedgerProblem naming who has it."""
+        file = os.fdopen(_private(self.path), "r+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            first = file.read().strip() or "another process"
+            file.close()
+            raise LedgerProblem(
+                f"{first} is using this ledger",
+                what=str(self.path),
+                hint="stop it, or wait until it is done",
+            ) from None
+        file.truncate(0)
+        file.write(f"{holder} (pid {os.getpid()})\n")
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        """Let the next one in."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _connect(target: str, *, uri: bool = False) -> sqlite3.Connection:
+    connection = sqlite3.connect(target, timeout=_BUSY_SECONDS, uri=uri, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    database = Database(connection, execute_plugins=False)
+    schema.check(database)
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    # FULL: a commit says that a request may leave, so it must outlive a power cut.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA cache_size = -16000")  # 16 MB, flat for any ledger
+    connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes the log keeps at most
+    schema.migrate(database)
+
+
+def _private(path: Path) -> int:
+    """Open `path` for reading and writing, made with its directory for our eyes only."""
+    try:
+        if not path.parent.exists():
+            path.parent.mkdir(mode=0o700, parents=True)
+        # Made by us with its mode, since SQLite would follow the umask.
+        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LedgerProblem(
+            str(error.strerror), what=str(path), hint="check the directory and its owner"
+        ) from error
+
+
+_HINTS: tuple[tuple[str, str], ...] = (
+    ("file is not a database", "it isn't a ledger, or it is damaged: restore a backup"),
+    ("malformed", "the file is damaged: restore a backup, nothing in Pipedrive will be doubled"),
+    ("disk is full", "make room, then start again: nothing was written half"),
+    ("disk i/o", "the disk refuses: check it and its free space, nothing was written half"),
+    ("readonly", "give its user write access to the file and its directory"),
+    ("locked", "another program holds it open for writing: end that one"),
+    ("unable to open", "check that the directory exists and is readable"),
+)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the disk say into a LedgerProblem with a next step."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
+            raise  # ours to mend, not the user's
+        raise _problem(path, error) from error
+
+
+def _problem(path: Path, error: sqlite3.Error) -> LedgerProblem:
+    text = str(error)
+    hint = next((hint for word, hint in _HINTS if word in text.lower()), "")
+    return LedgerProblem(text, what=str(path), hint=hint)
+
+
+@contextmanager
+def owned(path: Path, holder: str) -> Iterator[Ledger]:
+    """The ledger at `path`, locked for us as `holder` while the block runs."""
+    lock = Lock(path)
+    lock.acquire(holder)
+    try:
+        with Ledger.open(path) as ledger:
+            yield ledger
+    finally:
+        lock.release()

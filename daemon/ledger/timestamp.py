@@ -1,0 +1,23 @@
+"""The ledger's one way to write an instant: UTC, ISO 8601, whole seconds, `Z`."""
+
+from datetime import UTC, datetime
+
+
+def stamp(instant: datetime) -> str:
+    """An aware instant as the ledger's text, e.g. `2026-11-24T08:15:00Z`; sorts as it passes."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def instant(text: str) -> datetime:
+    """The aware UTC instant that `stamp` wrote; raises ValueError on anything else."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
+def stamp_or_none(moment: datetime | None) -> str | None:
+    """`stamp`, with None kept as SQL NULL."""
+    return None if moment is None else stamp(moment)
+
+
+def instant_or_none(text: str | None) -> datetime | None:
+    """`instant`, with SQL NULL kept as None."""
+    return None if text is None else instant(text)
