@@ -14,6 +14,8 @@ from typing import Literal
 
 from publicsuffixlist import PublicSuffixList
 
+from daemon.message.address import ascii_domain
+
 # Names that only exist inside somebody's network (RFC 2606, 6761, 6762, 8375, 9476 and common use).
 _LOCAL_ONLY = frozenset(
     {
@@ -63,11 +65,11 @@ def registrable_domain(domain: str) -> str:
     """The part of a domain that somebody registered: `eu.mail.acme.co.uk` is `acme.co.uk`.
 
     Lower case, A-labels. Names that nobody registered come back whole: an IP address, a single
-    label, a public suffix (https://publicsuffix.org/list/, ICANN section; of its private section
-    only what `data/resold.txt` says, because people write from the others themselves).
+    label, a public suffix, what is no name at all. Public suffixes are those of the ICANN section
+    of https://publicsuffix.org/list/, and of its private section those in `data/resold.txt`.
     """
     name = _plain(domain)
-    if "." not in name or _is_ip(name) or "" in name.split("."):
+    if not _is_host_name(name):
         return name
     registered = _suffixes().privatesuffix(name)
     if registered is None:
@@ -84,17 +86,16 @@ def organization_key(domain: str, public: PublicProviders) -> str | None:
     None for public e-mail providers, and for names that nobody can have registered: an IP address,
     a single label, a public suffix, a name of a local network.
     """
-    name = _plain(domain)
-    if name in public:
-        return None
-    return _registered(name)
+    return None if domain in public else _registered(_plain(domain))
 
 
 @lru_cache(maxsize=_KEPT_ANSWERS)
 def _registered(name: str) -> str | None:
-    if "." not in name or _is_ip(name) or "" in name.split("."):
-        return None
-    if name.rpartition(".")[2] in _LOCAL_ONLY or name in _listed("resold"):
+    if (
+        not _is_host_name(name)
+        or name.rpartition(".")[2] in _LOCAL_ONLY
+        or name in _listed("resold")
+    ):
         return None
     return None if _suffixes().is_public(name) else registrable_domain(name)
 
@@ -114,18 +115,15 @@ def _listed(name: Literal["freemail", "resold"]) -> frozenset[str]:
 def _plain(domain: str) -> str:
     """Lower case, A-labels, without what people write around a domain (`@`, a final dot)."""
     name = domain.strip().lower().lstrip("@").rstrip(".")
-    if name.isascii():
-        return name
-    try:
-        return name.encode("idna").decode("ascii")
-    except UnicodeError:
-        return name  # no valid name in any encoding: compared as it stands
+    return name if name.isascii() else ascii_domain(name) or name
 
 
-def _is_ip(name: str) -> bool:
-    literal = name.strip("[]").removeprefix("ipv6:")  # RFC 5321 section 4.1.3
-    try:
-        ipaddress.ip_address(literal)
-    except ValueError:
+def _is_host_name(name: str) -> bool:
+    """More than one label, and neither an IP address nor anything that mail can't be sent to."""
+    if "." not in name or name.startswith("[") or ascii_domain(name) != name:
         return False
-    return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return True
+    return False
