@@ -1,0 +1,197 @@
+"""The HTTP side of Pipedrive: paces a call, sends it, and says what came of it.
+
+Promises: a write leaves at most once per `send`, never more often; the token goes into the
+`x-api-token` header of the configured host only, into no log, no error and no redirect; every
+end of a call is an `Answer` or one of the errors in `outcomes`. `send` may be used by many
+threads at once; `on_usage` is called in the thread that sends. Doesn't do: retrying a write,
+knowing records, or keeping anything over a restart.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from random import SystemRandom
+from typing import Any
+
+import requests
+
+from daemon.errors import ConfigProblem, Problem, RetryLater
+from daemon.log import event
+from daemon.pipedrive.answers import Reply, asked_pause, read
+from daemon.pipedrive.budget import Budget, Taken
+from daemon.pipedrive.costs import Call
+from daemon.pipedrive.outcomes import Answer, Blocked, BudgetSpent, NotSent, TooMany, Unknown
+from daemon.pipedrive.pacing import PLANS, Pacer, Plan, Ticket
+from daemon.pipedrive.paging import first_page, next_page, rows_of
+from daemon.pipedrive.transport import Line, checked_token
+
+READ_TRIES = 3  # a read is sent at most this often
+BLOCK_FIRST, BLOCK_LONGEST = 900.0, 4 * 3600.0  # seconds of silence after an HTML 403
+_RANDOM = SystemRandom()
+
+
+class Client:
+    """One company's API, with its pacing and its budget, for one token.
+
+    `clock` is monotonic seconds, `wall` is aware UTC, `timeout` is (connect, read) seconds;
+    `on_usage(kind, tokens)` is told what each processed request cost. `session` is for tests and
+    the sandbox, whose adapter is mounted on it.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: Callable[[], str],
+        *,
+        plan: Plan | str,
+        seats: int = 1,
+        daily_share: float = 1.0,
+        session: requests.Session | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] | None = None,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+        stop: threading.Event | None = None,
+        timeout: tuple[float, float] = (10, 60),
+        on_usage: Callable[[str, int], None] = lambda _kind, _tokens: None,
+    ) -> None:
+        self.plan = PLANS[plan] if isinstance(plan, str) else plan
+        self.budget = Budget(self.plan.daily_tokens(seats), daily_share, wall)
+        self._token = token
+        self._stop = stop or threading.Event()
+        self._sleep = sleep or self._stop.wait
+        self._clock = clock
+        self._wall = wall
+        self._on_usage = on_usage
+        self._line = Line(base_url, timeout=timeout, session=session, clock=clock)
+        self._pacer = Pacer(self.plan, clock=clock, sleep=self._sleep, stopping=self._stop.is_set)
+
+    def send(self, call: Call) -> Answer:
+        """Send a call once and return its answer; only a read is tried again, and boundedly.
+
+        Raises: Unknown, NotSent (TooMany, Blocked, BudgetSpent), Refused (Capped, Gone),
+        AuthProblem, ConfigProblem.
+        """
+        for earlier in range(0 if call.writes else READ_TRIES - 1):
+            try:
+                return self._once(call)
+            except (Blocked, BudgetSpent):
+                raise
+            except RetryLater as problem:
+                if self._stop.is_set():
+                    raise
+                # After a 429 the pacer itself holds everyone back for as long as was asked.
+                if not isinstance(problem, TooMany):
+                    self._sleep(0.5 * 2.0**earlier * _RANDOM.uniform(0.5, 1.5))
+        return self._once(call)
+
+    def pages(self, call: Call) -> Iterator[list[dict[str, Any]]]:
+        """All rows of a list or search, a page at a time; a search gives its bare items.
+
+        v1 pages count by offset: rows deleted while paging can hide others, so what must not be
+        missed is read again by `updated_since`. Raises what `send` raises.
+        """
+        page: Call | None = first_page(call)
+        seen: set[tuple[tuple[str, str], ...]] = set()
+        while page is not None:
+            if page.query in seen:
+                raise Unknown("paging goes in a circle", what=call.kind)
+            seen.add(page.query)
+            answer = self.send(page)
+            rows = rows_of(page, answer)
+            yield rows
+            page = next_page(page, answer, len(rows))
+
+    def close(self) -> None:
+        """Close the connections; a later `send` opens new ones."""
+        self._line.close()
+
+    def _once(self, call: Call) -> Answer:
+        token = checked_token(self._token())
+        taken = self.budget.take(call.cost, what=call.kind)
+        try:
+            ticket = self._pacer.acquire(search=call.is_search, what=call.kind)
+        except Problem:
+            self.budget.settle(taken, charged=False)
+            raise
+        started = self._clock()
+        reply: Reply | Problem = Unknown("the request broke off", what=call.kind)
+        try:
+            reply = self._line.exchange(call, token)
+        finally:
+            self._settle(call, taken, ticket, reply)
+        outcome = reply if isinstance(reply, Problem) else self._read(call, reply, ticket)
+        milliseconds = round((self._clock() - started) * 1000)
+        if isinstance(outcome, Problem):
+            _log_refusal(call, reply, outcome, milliseconds)
+            raise outcome
+        event(
+            "pipedrive.request",
+            logging.DEBUG,
+            kind=call.kind,
+            status=outcome.status,
+            ms=milliseconds,
+            tokens=call.cost,
+        )
+        return outcome
+
+    def _settle(self, call: Call, taken: Taken, ticket: Ticket, reply: Reply | Problem) -> None:
+        """Give back the slot and the tokens, whatever happened to the request."""
+        if isinstance(reply, Problem):
+            charged = not isinstance(reply, NotSent | ConfigProblem)
+            self._pacer.release(ticket)
+        else:
+            # What a call costs that the API refuses isn't documented: taken to be its price.
+            charged = not reply.from_gate
+            self._pacer.release(
+                ticket,
+                kind=call.kind if reply.succeeded else None,
+                limit=reply.number("x-ratelimit-limit"),
+                remaining=reply.number("x-ratelimit-remaining"),
+            )
+        self.budget.settle(taken, charged=charged)
+        if not isinstance(reply, Problem):
+            self.budget.heard(
+                taken,
+                limit=reply.number("x-daily-ratelimit-token-limit"),
+                left=reply.number("x-daily-ratelimit-token-remaining"),
+            )
+        if charged:
+            self._on_usage(call.kind, call.cost)
+
+    def _read(self, call: Call, reply: Reply, ticket: Ticket) -> Answer | Problem:
+        outcome = read(call, reply)
+        match outcome:
+            case TooMany():
+                return self._too_many(call, reply, ticket, outcome)
+            case Blocked():
+                outcome.after = self._pacer.blocked(BLOCK_FIRST, BLOCK_LONGEST)
+            case Unknown():
+                outcome.after = asked_pause(reply, self._wall())
+            case _:
+                self._pacer.succeeded()
+        return outcome
+
+    def _too_many(self, call: Call, reply: Reply, ticket: Ticket, problem: TooMany) -> Problem:
+        asked = asked_pause(reply, self._wall())
+        problem.after, lasting = self._pacer.refused(ticket, asked, _RANDOM.uniform(0, 0.25))
+        left = reply.number("x-daily-ratelimit-token-remaining")
+        if left == 0 or reply.number("x-daily-requests-left") == 0 or (left is None and lasting):
+            return self.budget.exhausted(what=call.kind)
+        return problem
+
+
+def _log_refusal(call: Call, reply: Reply | Problem, outcome: Problem, milliseconds: int) -> None:
+    answered = reply if isinstance(reply, Reply) else None
+    event(
+        "pipedrive.refused",
+        logging.WARNING,
+        kind=call.kind,
+        status=answered.status if answered else None,
+        outcome=type(outcome).__name__,
+        reason=outcome.message,
+        after=getattr(outcome, "after", None),
+        ms=milliseconds,
+        correlation=answered.correlation if answered else None,
+    )

@@ -1,0 +1,68 @@
+"""How a list goes on: the query of its next page, for v2's cursors and v1's offsets (pure).
+
+Sources: https://pipedrive.readme.io/docs/core-api-concepts-pagination and the two OpenAPI
+documents. v1 wraps its numbers in `pagination` or leaves them bare, and its examples leave them
+out altogether; each is understood.
+"""
+
+from typing import Any
+
+from daemon.pipedrive.costs import Call
+from daemon.pipedrive.outcomes import Answer, Unknown
+
+PAGE, SEARCH_PAGE = 500, 100  # rows a page at most; the price is the same whatever the number
+
+
+def first_page(call: Call) -> Call:
+    """The call with the largest page size, unless it names its own or has no pages."""
+    if call.paging == "none" or any(name == "limit" for name, _ in call.query):
+        return call
+    size = SEARCH_PAGE if call.is_search else PAGE
+    return Call(call.kind, call.method, call.path, (*call.query, ("limit", str(size))), call.body)
+
+
+def next_page(call: Call, answer: Answer, rows: int) -> Call | None:
+    """The call for the page after this answer of so many rows, None at the end."""
+    if call.paging == "cursor":
+        cursor = answer.additional.get("next_cursor")
+        return _at(call, "cursor", cursor) if isinstance(cursor, str) and cursor else None
+    start = _next_start(call, answer, rows) if call.paging == "start" else None
+    return None if start is None else _at(call, "start", str(start))
+
+
+def rows_of(call: Call, answer: Answer) -> list[dict[str, Any]]:
+    """The rows of one page; of a search the bare items, best first."""
+    data = answer.data
+    if call.is_search and isinstance(data, dict):
+        found = data.get("items")
+        data = [hit.get("item") for hit in found] if isinstance(found, list) else found
+    if data is None:
+        return []  # v1 says null instead of an empty list
+    if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
+        raise Unknown("a list that isn't one", what=call.kind)
+    return data
+
+
+def _next_start(call: Call, answer: Answer, rows: int) -> int | None:
+    query = dict(call.query)
+    start, asked = int(query.get("start", 0)), int(query.get("limit", PAGE))
+    wrapped = answer.additional.get("pagination")
+    numbers = wrapped if isinstance(wrapped, dict) else answer.additional
+    more = numbers.get("more_items_in_collection")
+    if more is None:
+        more = rows >= asked  # nothing said: a full page may have a successor
+    if not more:
+        return None
+    following = numbers.get("next_start")
+    if not isinstance(following, int):
+        # The server may cap the page below what was asked; it says so in `limit`.
+        size = numbers.get("limit")
+        following = start + (size if isinstance(size, int) and size > 0 else rows)
+    if following <= start:
+        raise Unknown("paging doesn't move on", what=call.kind)
+    return following
+
+
+def _at(call: Call, name: str, value: str) -> Call:
+    kept = tuple(pair for pair in call.query if pair[0] != name)
+    return Call(call.kind, call.method, call.path, (*kept, (name, value)), call.body)
