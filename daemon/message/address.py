@@ -1,0 +1,83 @@
+"""An e-mail address as we compare, store and show it."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+import idna
+
+from daemon.message.text import one_line
+
+NAME_LIMIT = 200  # characters of a display name
+_ADDRESS_LIMIT = 254  # octets of a path, RFC 5321 section 4.5.3.1.3 without its angle brackets
+
+# A dot-atom, RFC 6531 included. A quoted local part isn't accepted: no human being has one, and
+# "a@b"@example.org is how addresses are forged.
+_LOCAL = re.compile(r"[^\x00-\x20\x7f-\x9f<>()\[\],;:\\\"@]+")
+_HOST = re.compile(
+    r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+)
+_LITERAL = re.compile(r"\[(?:ipv6:)?[0-9a-f.:]{2,60}\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One mailbox of RFC 5322: the display name ("" if none) and the lower-case addr-spec."""
+
+    name: str
+    address: str
+
+    @property
+    def key(self) -> str:
+        """The sender key: without the local part's +tag, the domain as A-labels."""
+        local, _, domain = self.address.rpartition("@")
+        return f"{_untagged(local)}@{ascii_domain(domain) or domain}"
+
+    @property
+    def domain(self) -> str:
+        """The domain as lower-case A-labels."""
+        domain = self.address.rpartition("@")[2]
+        return ascii_domain(domain) or domain
+
+    @property
+    def local(self) -> str:
+        """The local part without its +tag."""
+        return _untagged(self.address.rpartition("@")[0])
+
+
+def mailbox(name: str, spec: str) -> Address | None:
+    """The Address of an addr-spec as a header gives it, None if mail can't be sent there."""
+    spec = spec.strip().rstrip(".").lower()
+    local, at, domain = spec.rpartition("@")
+    if not at or len(spec) > _ADDRESS_LIMIT or not _LOCAL.fullmatch(local):
+        return None
+    if not local.isprintable() or ascii_domain(domain) is None:
+        return None
+    name = one_line(name, NAME_LIMIT)
+    return Address("" if name.lower() == spec else name, spec)
+
+
+def key_of(spec: str) -> str | None:
+    """The sender key of an addr-spec, a `mailto:` address or None for anything else."""
+    spec = spec.strip()
+    if spec[:7].lower() == "mailto:":
+        spec = spec[7:].partition("?")[0]
+    found = mailbox("", spec.strip().strip("<>"))
+    return found.key if found else None
+
+
+@lru_cache(maxsize=4096)
+def ascii_domain(domain: str) -> str | None:
+    """A domain as lower-case A-labels (IDNA 2008), an address literal as it is, else None."""
+    if not domain.isascii():
+        if not domain.isprintable() or len(domain) > _ADDRESS_LIMIT:
+            return None
+        try:
+            domain = idna.encode(domain, uts46=True).decode("ascii").lower()
+        except idna.IDNAError:
+            return None
+    return domain if _HOST.fullmatch(domain) or _LITERAL.fullmatch(domain) else None
+
+
+def _untagged(local: str) -> str:
+    return local.partition("+")[0] or local

@@ -1,0 +1,82 @@
+"""How the subjects of automatic replies and of bounces begin, in the languages that we meet.
+
+Data only. Compared in lower case (Unicode case folding) at the very beginning of the subject, so a
+person's "Re: Automatic reply: ..." isn't one.
+"""
+
+# Exchange, Gmail, Apple, Notes, GMX/Web.de, Yandex, QQ and others, as their servers write them.
+AUTO_REPLY_SUBJECTS: tuple[str, ...] = tuple(
+    subject.casefold()
+    for subject in (
+        *("Automatic reply", "Auto reply", "Auto-reply", "Autoreply", "Automatic response"),
+        *("Auto response", "Auto-response", "Autoresponse", "Out of office", "Out of the office"),
+        *("OOO:", "OOF:", "Auto:", "Away from the office", "Vacation reply", "Vacation response"),
+        *("Automatische Antwort", "Automatische Rückmeldung", "Abwesenheitsnotiz", "Abwesenheit:"),
+        *("Abwesenheitsmeldung", "Abwesenheitsnachricht", "Abwesend:", "Autoantwort"),
+        *("Réponse automatique", "Absence du bureau", "Message d'absence", "Absent du bureau"),
+        *("Notification d'absence", "Réponse d'absence"),
+        *("Respuesta automática", "Fuera de la oficina", "Fuera de oficina"),
+        *("Risposta automatica", "Fuori sede", "Fuori ufficio", "Risponditore automatico"),
+        *("Resposta automática", "Fora do escritório", "Ausência temporária"),
+        *("Automatisch antwoord", "Automatische beantwoording", "Afwezigheidsbericht", "Afwezig:"),
+        *("Autosvar", "Automatiskt svar", "Frånvaro:", "Frånvaromeddelande"),
+        *("Automatisk svar", "Fraværsmelding", "Fravær:", "Ikke til stede:"),
+        *("Automaattinen vastaus", "Poissaoloilmoitus", "Poissa:"),
+        *("Automatyczna odpowiedź", "Odpowiedź automatyczna", "Autoodpowiedź", "Poza biurem"),
+        *("Automatická odpověď", "Automatická odpoveď", "Mimo kancelář", "Nepřítomnost:"),
+        *("Automatikus válasz", "Házon kívül"),
+        *("Răspuns automat", "Автоматичен отговор", "Samodejni odgovor", "Automatski odgovor"),
+        *("Automatinis atsakymas", "Automātiskā atbilde", "Automaatne vastus"),
+        *("Otomatik yanıt", "Otomatik cevap", "Ofis dışında"),  # noqa: RUF001  Turkish
+        *("Автоматический ответ", "Автоответ", "Вне офиса", "Автоматична відповідь"),
+        *("Αυτόματη απάντηση", "Εκτός γραφείου"),
+        *("自動応答", "自動返信", "不在通知", "自动答复", "自动回复", "自動回覆", "外出"),
+        *("자동 회신", "자동 응답", "부재 중", "מענה אוטומטי", "תשובה אוטומטית", "رد تلقائي"),
+    )
+)
+
+BOUNCE_SUBJECTS: tuple[str, ...] = tuple(
+    subject.casefold()
+    for subject in (
+        *("Undeliverable", "Undelivered", "Undelivered mail returned to sender", "Non-deliverable"),
+        *(
+            "Delivery status notification",
+            "Delivery failure",
+            "Delivery failed",
+            "Delivery delayed",
+        ),
+        *("Delivery notification", "Mail delivery failed", "Mail delivery failure"),
+        *("Mail delivery delayed", "Mail system error", "Mail could not be delivered"),
+        *("Mail failure", "Failure notice", "Failed delivery", "Message delivery failure"),
+        *("Message not delivered", "Message undeliverable", "Returned mail", "Returned to sender"),
+        *("Warning: could not send message", "Warning: message", "Could not send message"),
+        *("Message status", "Nondeliverable mail", "Unzustellbar", "Nicht zustellbar"),
+        *("Nachricht nicht zustellbar", "Zustellung fehlgeschlagen", "Fehler bei der Zustellung"),
+        *("Benachrichtung zum Übermittlungsstatus", "Benachrichtigung zum Übermittlungsstatus"),
+        *("Non remis", "Non distribuable", "Échec de la remise", "Notification d'échec de remise"),
+        *("No se puede entregar", "No se pudo entregar", "Notificación de estado de entrega"),
+        *(
+            "Non recapitabile",
+            "Mancato recapito",
+            "Impossibile recapitare",
+            "Não é possível entregar",
+        ),
+        *("Não foi possível entregar", "Onbestelbaar", "Niet bezorgd", "Kan inte levereras"),
+        *("Det går inte att leverera", "Kan ikke leveres", "Uleverbar", "Ei voida toimittaa"),
+        *("Niedostarczalne", "Niedostarczone", "Nedoručitelné", "Nelze doručit", "Nedoručiteľné"),
+        *("Kézbesíthetetlen", "Nelivrabil", "Teslim edilemedi"),
+        "Не удалось доставить",  # noqa: RUF001  Russian
+        *("Недоставленное сообщение", "Недоставлено", "配信不能", "未送达", "退信", "系统退信"),
+    )
+)
+
+
+def begins_like(subject: str, beginnings: tuple[str, ...]) -> bool:
+    """Whether a subject begins with one of these as whole words."""
+    folded = subject.casefold()
+    if not folded.startswith(beginnings):
+        return False
+    return any(
+        folded.startswith(beginning) and not folded[len(beginning) : len(beginning) + 1].isalnum()
+        for beginning in beginnings
+    )

@@ -1,0 +1,101 @@
+"""The header block as bytes: where it ends, and the few fields of it that say something to us.
+
+Works on any input and within bounds: a header block of any length is read up to a limit, in one
+pass, and a field that nobody asked for is never copied. It doesn't decode or judge a value.
+"""
+
+import re
+from collections.abc import Sequence
+
+BLOCK_LIMIT = 1 << 20  # bytes of header block that are read; real ones are below 100 kB
+FIELD_LIMIT = 64  # occurrences of one field that are kept
+
+# What an IMAP edge has to fetch, and all that is ever read: BODY.PEEK[HEADER.FIELDS (...)].
+WANTED: tuple[str, ...] = (
+    "Authentication-Results",
+    "Auto-Submitted",
+    "Bcc",
+    "Cc",
+    "Content-Disposition",
+    "Content-Transfer-Encoding",
+    "Content-Type",
+    "Date",
+    "From",
+    "In-Reply-To",
+    "List-Id",
+    "List-Unsubscribe",
+    "Message-ID",
+    "Precedence",
+    "References",
+    "Reply-To",
+    "Return-Path",
+    "Subject",
+    "To",
+    "X-Auto-Response-Suppress",
+    "X-Autoreply",
+    "X-Autorespond",
+    "X-Autoresponder",
+    "X-Failed-Recipients",
+    "X-Original-From",
+    "X-Original-Sender",
+    "X-Precedence",
+)
+_NAMES = {name.lower().encode(): name.lower() for name in WANTED}
+
+# RFC 5322 section 2.2: printable US-ASCII but ":", then the body up to a line that isn't folded.
+_FIELD = re.compile(rb"^([!-9;-~]{1,76})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE)
+_CONTROLS = bytes(range(9)) + bytes(range(10, 32)) + b"\x7f"
+_TO_SPACE = bytes.maketrans(_CONTROLS, b" " * len(_CONTROLS))
+
+Fields = dict[str, list[str]]  # lower-case name -> values in order, unfolded and decoded
+
+
+def body_start(raw: bytes, start: int, end: int) -> int:
+    """Where the body begins in `raw[start:end]`: after the first empty line, else at `end`."""
+    if raw.startswith((b"\n", b"\r\n"), start):
+        return min(end, start + (1 if raw[start] == ord("\n") else 2))
+    bare = raw.find(b"\n\n", start, end)
+    crlf = raw.find(b"\n\r\n", start, end if bare < 0 else bare)
+    if crlf >= 0:
+        return crlf + 3
+    return bare + 2 if bare >= 0 else end
+
+
+def scan(block: bytes) -> Fields:
+    """Every occurrence of the wanted fields in a header block, as text on one line each."""
+    block = block[:BLOCK_LIMIT]
+    if b"\r" in block:
+        block = block.replace(b"\r\n", b"\n")
+        if b"\n" not in block:
+            block = block.replace(b"\r", b"\n")
+    found: Fields = {}
+    for match in _FIELD.finditer(block):
+        name = _NAMES.get(match[1].lower())
+        if name is not None:
+            values = found.setdefault(name, [])
+            if len(values) < FIELD_LIMIT:
+                values.append(_text(match[2]))
+    return found
+
+
+def has_any(block: bytes) -> bool:
+    """Whether a block has at least one line of the form `Name: value`."""
+    return _FIELD.search(block.replace(b"\r", b"\n"), 0, BLOCK_LIMIT) is not None
+
+
+def first(fields: Fields, name: str) -> str:
+    """The first occurrence of a field that isn't empty, else ""."""
+    return next((value for value in fields.get(name, ()) if value), "")
+
+
+def joined(fields: Fields, names: Sequence[str]) -> str:
+    """All occurrences of the fields as one comma-separated list, in the order of `names`."""
+    return ", ".join(value for name in names for value in fields.get(name, ()) if value)
+
+
+def _text(value: bytes) -> str:
+    value = value.translate(_TO_SPACE).strip()
+    try:
+        return value.decode("utf-8")  # RFC 6532, and plain ASCII
+    except UnicodeDecodeError:
+        return value.decode("cp1252", "replace")  # what raw 8-bit headers mostly are

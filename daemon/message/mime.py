@@ -1,0 +1,224 @@
+"""The MIME structure of a message, walked on its bytes within bounds, and a part's text.
+
+Finds the leaves (RFC 2046) without copying them, so a message with a thousand attachments or ten
+thousand nested parts costs no more than an ordinary one. An attached message (message/rfc822) is a
+leaf: what somebody else wrote isn't the text of this mail. The text of a part that was cut short
+is read up to the cut.
+"""
+
+import binascii
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from daemon.message.fields import Fields, body_start, first, scan
+
+DEPTH_LIMIT = 12  # levels of multipart inside multipart; people's mail has up to 5
+PART_LIMIT = 200  # leaves of one message
+_LINE_LIMIT = 20_000  # lines that begin like a boundary, over the whole message
+_PART_HEADER_LIMIT = 32_768  # bytes
+_VALUE_LIMIT = 4_096  # characters of one Content-Type
+
+_KIND = re.compile(r"\s*([\w.+-]{1,100})\s*/\s*([\w.+-]{1,100})")
+_PARAMETER = re.compile(r";\s*([\w*-]{1,40})\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"?|([^;\s]*))")
+_REST_OF_BOUNDARY = re.compile(rb"(--)?[ \t]*(?:\r?\n|\r|$)")
+_FIRST_BOUNDARY = re.compile(rb"^--([^\s][^\r\n]{0,69}?)[ \t]*\r?$", re.MULTILINE)
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+
+# What senders call a character set and what they mean by it: supersets, as browsers read them.
+_SUPERSETS = {
+    "iso8859-1": "cp1252",
+    "ascii": "utf-8",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "hz": "hz",
+    "euc_kr": "cp949",
+    "shift_jis": "cp932",
+    "big5": "big5hkscs",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "tis-620": "cp874",
+}
+_ALIASES = {
+    "iso-8859-8-i": "iso8859-8",
+    "iso-8859-8-e": "iso8859-8",
+    "x-sjis": "cp932",
+    "x-gbk": "gb18030",
+    "cp-850": "cp850",
+    "ks_c_5601-1987": "cp949",
+    "x-windows-949": "cp949",
+    "unicode-1-1-utf-7": "utf-7",
+    "utf8mb4": "utf-8",
+    "windows-874": "cp874",
+}
+# Codecs that aren't character sets of mail, or whose decoder is quadratic.
+_REFUSED = frozenset(
+    {"punycode", "idna", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"}
+)
+
+
+# Codecs that write other letters in ASCII bytes.
+_ESCAPED = frozenset({f"iso2022_jp{kind}" for kind in ("", "_1", "_2", "_2004", "_3", "_ext")}) | {
+    *("iso2022_kr", "hz", "utf-7", "utf-16", "utf-16-le", "utf-16-be"),
+    *("utf-32", "utf-32-le", "utf-32-be"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One leaf: its type, how it is encoded, and where its bytes are in the raw message."""
+
+    kind: str  # "text/plain", lower case
+    parameters: dict[str, str]
+    encoding: str  # Content-Transfer-Encoding, lower case, "" if absent
+    attached: bool  # it has a file name or is said to be an attachment
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class _Walk:
+    raw: bytes
+    lines: int = _LINE_LIMIT
+    leaves: list[Part] = field(default_factory=list)
+
+
+def leaves(raw: bytes, fields: Fields, start: int) -> tuple[str, tuple[Part, ...]]:
+    """The top Content-Type and all leaves of the body `raw[start:]`, in order."""
+    walk = _Walk(raw)
+    kind = _visit(walk, fields, start, len(raw), "text/plain", 0)
+    return kind, tuple(walk.leaves)
+
+
+def content(raw: bytes, part: Part, limit: int) -> bytes:
+    """A part's bytes without its transfer encoding, from its first `limit` encoded bytes."""
+    payload = raw[part.start : min(part.end, part.start + limit)]
+    if part.encoding == "base64":
+        head, padding, _ = payload.partition(b"=")
+        digits = _NOT_BASE64.sub(b"", head)
+        if not padding or len(digits) % 4 == 1:
+            digits = digits[: len(digits) // 4 * 4]
+        return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
+    if part.encoding == "quoted-printable":
+        return binascii.a2b_qp(payload)
+    return payload
+
+
+def text(raw: bytes, part: Part, limit: int) -> str:
+    """A text part as text; a byte that the charset doesn't have becomes U+FFFD."""
+    octets = content(raw, part, limit)
+    name = codec(part.parameters.get("charset", "")) or "utf-8"
+    if octets.isascii() and name not in _ESCAPED:
+        return octets.decode("ascii")
+    decoded = decode(octets, name)
+    if "\ufffd" in decoded:
+        for guess in ("utf-8", "cp1252"):
+            better = decode(octets, guess)
+            if better.count("\ufffd") < decoded.count("\ufffd"):
+                decoded = better
+    return decoded
+
+
+@lru_cache(maxsize=256)
+def codec(charset: str) -> str | None:
+    """The Python codec that reads a charset of mail, None for one that is unknown or refused."""
+    name = charset.strip().strip("\"'").lower()
+    if not name or not name.isascii() or not name.isprintable() or len(name) > 40:  # noqa: PLR2004  longer than any registered name
+        return None
+    try:
+        found = codecs.lookup(_ALIASES.get(name, name)).name
+        b"".decode(found)  # refuses what isn't a text encoding, such as "zlib"
+    except (LookupError, UnicodeError, ValueError):
+        return None
+    return None if found in _REFUSED else _SUPERSETS.get(found, found)
+
+
+def decode(octets: bytes, codec_name: str) -> str:
+    """Decode text that may be cut in the middle of a character; never raises."""
+    try:
+        return codecs.getincrementaldecoder(codec_name)("replace").decode(octets, final=False)
+    except UnicodeError:
+        return octets.decode("utf-8", "replace")  # some decoders raise whatever they are told
+
+
+def _visit(walk: _Walk, fields: Fields, start: int, end: int, default: str, depth: int) -> str:
+    """Add the leaves of one entity, whose body is `raw[start:end]`; returns its type."""
+    kind, parameters = content_type(first(fields, "content-type"), default)
+    if kind.startswith("multipart/") and depth < DEPTH_LIMIT:
+        boundary = _boundary(walk.raw, parameters.get("boundary", ""), start, end)
+        if boundary:
+            inner = "message/rfc822" if kind == "multipart/digest" else "text/plain"
+            for begin, stop in _sections(walk, boundary, start, end):
+                if len(walk.leaves) >= PART_LIMIT:
+                    break
+                body = body_start(walk.raw, begin, stop)
+                block = walk.raw[begin : min(body, begin + _PART_HEADER_LIMIT)]
+                _visit(walk, scan(block), body, stop, inner, depth + 1)
+            return kind
+    disposition, more = content_type(first(fields, "content-disposition"), "")
+    attached = disposition == "attachment" or (
+        disposition != "inline"
+        and any(name.startswith(("name", "filename")) for name in parameters | more)
+    )
+    encoding = first(fields, "content-transfer-encoding").partition(";")[0].strip(" \t\"'").lower()
+    walk.leaves.append(Part(kind, parameters, encoding, attached, start, end))
+    return kind
+
+
+def content_type(value: str, default: str) -> tuple[str, dict[str, str]]:
+    """A Content-Type or Content-Disposition as lower-case kind and parameters (RFC 2045)."""
+    value = value[:_VALUE_LIMIT]
+    main, semicolon, _ = value.partition(";")
+    match = _KIND.match(main)
+    if default:
+        kind = f"{match[1]}/{match[2]}".lower() if match else default
+    else:
+        kind = main.strip().lower()
+    if not semicolon:
+        return kind, {}
+    parameters: dict[str, str] = {}
+    for name, quoted, bare in _PARAMETER.findall(value):
+        parameters.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) or bare)
+    return kind, parameters
+
+
+def _boundary(raw: bytes, declared: str, start: int, end: int) -> bytes:
+    """The boundary declared, else the one that the body plainly begins with, else b""."""
+    if declared:
+        return declared.encode("utf-8", "replace")
+    match = _FIRST_BOUNDARY.search(raw, start, min(end, start + 1_000))
+    return match[1] if match else b""
+
+
+def _sections(walk: _Walk, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The ranges between the boundary lines; one that was never closed ends at `end`."""
+    delimiter = b"--" + boundary
+    begin = -1
+    at = start
+    while walk.lines > 0:
+        found = walk.raw.find(delimiter, at, end)
+        if found < 0:
+            break
+        walk.lines -= 1
+        at = found + len(delimiter)
+        rest = _REST_OF_BOUNDARY.match(walk.raw, at, end)
+        if rest is None or (found > start and walk.raw[found - 1] not in b"\r\n"):
+            continue
+        if begin >= 0:
+            yield begin, _without_break(walk.raw, begin, found)
+        if rest[1]:
+            return
+        begin = at = rest.end()
+    if begin >= 0:
+        yield begin, end
+
+
+def _without_break(raw: bytes, begin: int, end: int) -> int:
+    """The line break before a boundary belongs to the boundary (RFC 2046 section 5.1.1)."""
+    if end > begin and raw[end - 1 : end] == b"\n":
+        end -= 1
+    if end > begin and raw[end - 1 : end] == b"\r":
+        end -= 1
+    return end
