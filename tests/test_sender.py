@@ -1,0 +1,411 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from letters import ADA, PUBLIC, US, WE, at, invite, ours, state, theirs
+
+from daemon.message.verdict import Verdict
+from daemon.sender import Correspondence, Counting, SenderState, sender_state
+
+FORGED = "never-sent@ours.example"
+
+
+def test_a_sender_without_messages_has_an_empty_state() -> None:
+    assert state() == SenderState(
+        address=ADA,
+        name="Ada",
+        domain="acme.example",
+        organization="acme.example",
+        msg_count=0,
+        sent_count=0,
+        replies=0,
+        meetings=0,
+        thread_count=0,
+        first_contact=None,
+        last_contact=None,
+        avg_response_hours=None,
+        verdicts=(),
+        meeting_list=(),
+    )
+
+
+def test_a_conversation_is_counted_in_every_respect() -> None:
+    talk = state(
+        theirs(1, name="Ada"),
+        ours(2, answers=[1]),
+        theirs(5, answers=[2], name="Ada Lovelace"),
+        theirs(9),
+    )
+    assert talk == SenderState(
+        address=ADA,
+        name="Ada Lovelace",
+        domain="acme.example",
+        organization="acme.example",
+        msg_count=3,
+        sent_count=1,
+        replies=2,
+        meetings=0,
+        thread_count=2,
+        first_contact=at(1),
+        last_contact=at(9),
+        avg_response_hours=3.0,
+        verdicts=(
+            ("k001", Verdict("contact", "human")),
+            ("k002", Verdict("contact", "sent")),
+            ("k005", Verdict("contact", "human")),
+            ("k009", Verdict("contact", "human")),
+        ),
+        meeting_list=(),
+        reply_keys=("k002", "k005"),
+    )
+
+
+def test_evidence_and_ignored_mail_counts_nothing() -> None:
+    talk = state(
+        theirs(1, evidence="auto-reply"),
+        ours(2, evidence="too-many-recipients"),
+        replace(theirs(3), verdict=Verdict("ignored", "ignored-domain")),
+    )
+    assert (talk.msg_count, talk.sent_count, talk.thread_count) == (0, 0, 0)
+    assert (talk.first_contact, talk.last_contact) == (None, None)
+    assert len(talk.verdicts) == 3
+
+
+@pytest.mark.parametrize(("count", "messages"), [("received", 2), ("exchanged", 3)])
+def test_the_configuration_says_if_our_mail_counts_as_a_message(count: str, messages: int) -> None:
+    assert state(theirs(1), theirs(2), ours(3), count=count).msg_count == messages
+
+
+def test_a_message_given_twice_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        state(theirs(1), theirs(1))
+
+
+# Replies
+
+
+REPLIES: dict[str, tuple[int, list[Correspondence]]] = {
+    "their mails alone": (0, [theirs(1), theirs(2, answers=[1])]),
+    "our mails alone": (0, [ours(1), ours(2, answers=[1])]),
+    "both wrote, neither answered": (0, [theirs(1), ours(2)]),
+    "we answered": (1, [theirs(1), ours(2, answers=[1])]),
+    "they answered": (1, [ours(1), theirs(2, answers=[1])]),
+    "both answered": (2, [theirs(1), ours(2, answers=[1]), theirs(3, answers=[2])]),
+    "they answered twice": (2, [ours(1), theirs(2, answers=[1]), theirs(3, answers=[1])]),
+    "the answer was read first": (1, [theirs(2, answers=[1]), ours(1)]),
+    "ours is named in References only, far back": (
+        1,
+        [ours(1), theirs(5, answers=["x@a", "y@b", 1])],
+    ),
+    "one message names two of ours": (1, [ours(1), ours(2), theirs(3, answers=[1, 2])]),
+    "a forged In-Reply-To names a mail that we never sent": (0, [theirs(1, answers=[FORGED])]),
+    "a forged one, after we wrote something else": (0, [ours(1), theirs(2, answers=[FORGED])]),
+    "an auto-reply of theirs": (0, [ours(1), theirs(2, answers=[1], evidence="auto-reply")]),
+    "a bounce of ours": (0, [ours(1), theirs(2, answers=[1], evidence="bounce")]),
+    "our auto-reply": (0, [theirs(1), ours(2, answers=[1], evidence="our-auto-reply")]),
+    "our newsletter, answered to us": (
+        0,
+        [ours(1, evidence="too-many-recipients"), theirs(2, answers=[1])],
+    ),
+    "we answered an auto-reply": (0, [theirs(1, evidence="auto-reply"), ours(2, answers=[1])]),
+    "we answered a newsletter": (0, [theirs(1, evidence="list-unsubscribe"), ours(2, answers=[1])]),
+    "we followed up on our own mail, whose Message-ID they had claimed": (
+        0,
+        [ours(1), theirs(2, message_id="1@mail.example"), ours(3, answers=[1])],
+    ),
+    "mails without a Message-ID": (0, [theirs(1, message_id=None), ours(2, message_id=None)]),
+}
+
+
+@pytest.mark.parametrize(("replies", "messages"), REPLIES.values(), ids=REPLIES.keys())
+def test_a_reply_is_human_and_answers_what_really_was_sent(
+    replies: int, messages: list[Correspondence]
+) -> None:
+    assert state(*messages).replies == replies
+
+
+def test_an_answer_to_a_mail_of_ours_to_somebody_else_is_a_reply() -> None:
+    assert state(theirs(2, answers=[1]), also_ours={1: 0.5}).replies == 1
+
+
+def test_a_reply_to_a_mail_that_only_they_have_two_of_counts_once() -> None:
+    twin = theirs(2, message_id="1@mail.example")
+    assert state(theirs(1), twin, ours(3, answers=[1])).replies == 1
+
+
+# Evidence that turns out to come from a person
+
+
+@pytest.mark.parametrize("reason", ["no-reply-address", "list-unsubscribe", "list-id"])
+def test_machine_mail_that_answers_our_mail_to_that_address_counts(reason: str) -> None:
+    talk = state(ours(1), theirs(2, answers=[1], evidence=reason), theirs(3, evidence=reason))
+    assert dict(talk.verdicts)["k002"] == Verdict("contact", "answers-us")
+    assert dict(talk.verdicts)["k003"] == Verdict("evidence", reason)
+    assert (talk.msg_count, talk.replies) == (1, 1)
+
+
+@pytest.mark.parametrize("reason", ["no-reply-address", "list-unsubscribe", "list-id"])
+def test_machine_mail_that_answers_our_mail_to_somebody_else_does_not(reason: str) -> None:
+    talk = state(theirs(2, answers=[1], evidence=reason), also_ours={1: 0.5})
+    assert (talk.msg_count, talk.replies) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "auto-reply",
+        "auto-submitted",
+        "bounce",
+        "precedence-bulk",
+        "verp",
+        "dmarc-fail",
+        "itip-reply",
+    ],
+)
+def test_no_answer_lifts_what_a_machine_said(reason: str) -> None:
+    assert state(ours(1), theirs(2, answers=[1], evidence=reason)).msg_count == 0
+
+
+def test_a_role_address_counts_nothing_before_a_reply() -> None:
+    talk = state(*(theirs(n, evidence="role-address") for n in range(1, 9)), ours(9))
+    assert (talk.msg_count, talk.replies) == (0, 0)
+
+
+ROLE_REPLIES = {
+    "their answer to ours": [ours(3), theirs(4, answers=[3], evidence="role-address")],
+    "our answer to theirs": [ours(4, answers=[1])],
+    "an answer that was a list mail": [ours(3), theirs(4, answers=[3], evidence="list-id")],
+    "an answer that is a contact": [ours(3), theirs(4, answers=[3])],
+}
+
+
+@pytest.mark.parametrize("reply", ROLE_REPLIES.values(), ids=ROLE_REPLIES.keys())
+def test_all_mail_of_a_role_address_counts_after_a_reply(reply: list[Correspondence]) -> None:
+    talk = state(theirs(1, evidence="role-address"), theirs(2, evidence="role-address"), *reply)
+    received = sum(m.direction == "received" for m in reply)
+    assert (talk.msg_count, talk.replies) == (2 + received, 1)
+    assert dict(talk.verdicts)["k001"] == Verdict("contact", "role-after-reply")
+
+
+def test_an_auto_reply_opens_no_role_address() -> None:
+    talk = state(
+        theirs(1, evidence="role-address"), ours(2), theirs(3, answers=[2], evidence="auto-reply")
+    )
+    assert talk.msg_count == 0
+
+
+# Threads
+
+
+THREADS: dict[str, tuple[int, list[Correspondence]]] = {
+    "one message": (1, [theirs(1)]),
+    "two that have nothing in common": (2, [theirs(1), theirs(2)]),
+    "question and answer": (1, [theirs(1), ours(2, answers=[1])]),
+    "two answers to a mail that we don't have": (1, [theirs(1, answers=["x@a"]), theirs(2, answers=["x@a"])]),
+    "a message that joins two threads": (1, [theirs(1), theirs(2), ours(3, answers=[1, 2])]),
+    "a message that joins two threads, read first": (1, [ours(3, answers=[1, 2]), theirs(1), theirs(2)]),
+    "the server's thread id": (1, [theirs(1, thread="t1"), theirs(2, thread="t1")]),
+    "two server threads": (2, [theirs(1, thread="t1"), theirs(2, thread="t2")]),
+    "two server threads of one conversation": (1, [theirs(1, thread="t1"), ours(2, thread="t2", answers=[1])]),
+    "a thread id that looks like a Message-ID": (2, [theirs(1), theirs(2, thread="1@mail.example")]),
+    "without any id": (2, [theirs(1, message_id=None), theirs(2, message_id=None)]),
+    "evidence joins nothing": (2, [theirs(1), theirs(2), ours(3, answers=[1, 2], evidence="our-auto-reply")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("threads", "messages"), THREADS.values(), ids=THREADS.keys())
+def test_messages_of_one_conversation_are_one_thread(
+    threads: int, messages: list[Correspondence]
+) -> None:
+    assert state(*messages).thread_count == threads
+
+
+def test_a_long_chain_is_one_thread() -> None:
+    chain = [theirs(n, answers=[n - 1]) for n in range(1, 3_000)]
+    assert state(*chain, *(theirs(n) for n in range(5_000, 5_100))).thread_count == 101
+
+
+# Response times
+
+
+TIMES: dict[str, tuple[float | None, list[Correspondence]]] = {
+    "nobody answered": (None, [theirs(1), ours(2, answers=[1])]),
+    "one answer": (2.5, [ours(1), theirs(2, answers=[1], hours=3.5)]),
+    "the earliest of several answers to one mail": (
+        1.0,
+        [ours(1), theirs(9, answers=[1]), theirs(2, answers=[1]), theirs(5, answers=[1])],
+    ),
+    "the mean over our mails that were answered": (
+        2.0,
+        [ours(1), theirs(2, answers=[1]), ours(3), theirs(6, answers=[3]), ours(8)],
+    ),
+    "an answer names the mail it answers first": (
+        1.0,
+        [ours(1), ours(5), theirs(6, answers=[5, 1])],
+    ),
+    "an answer from before the question": (0.0, [ours(5), theirs(2, answers=[5])]),
+    "one of those doesn't shorten the others": (
+        1.5,
+        [ours(5), theirs(2, answers=[5]), ours(6), theirs(9, answers=[6])],
+    ),
+    "two decimals": (0.33, [ours(1, hours=1), theirs(2, answers=[1], hours=4 / 3)]),
+    "an auto-reply answers nothing": (
+        None,
+        [ours(1), theirs(2, answers=[1], evidence="auto-reply")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("hours", "messages"), TIMES.values(), ids=TIMES.keys())
+def test_response_time_is_the_mean_of_their_first_answers(
+    hours: float | None, messages: list[Correspondence]
+) -> None:
+    assert state(*messages).avg_response_hours == hours
+
+
+# Names
+
+
+NAMES: dict[str, tuple[str, list[Correspondence]]] = {
+    "none": ("Ada", [theirs(1)]),
+    "the newest": ("Ada Lovelace", [theirs(2, name="Ada Lovelace"), theirs(1, name="Ada Byron")]),
+    "newest that has one": ("Ada Byron", [theirs(1, name="Ada Byron"), theirs(2)]),
+    "an address is no name": ("Ada Byron", [theirs(1, name="Ada Byron"), theirs(2, name=ADA)]),
+    "quotes and spaces": ("Ada Lovelace", [theirs(1, name=" 'Ada   Lovelace' ")]),
+    "evidence has none to give": ("Ada", [theirs(1, name="Out of Office", evidence="auto-reply")]),
+    "a tie is broken by key": (
+        "Ada B",
+        [theirs(2, name="Ada B", hours=1), theirs(1, name="Ada A", hours=1)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "messages"), NAMES.values(), ids=NAMES.keys())
+def test_a_sender_is_called_what_it_last_called_itself(
+    name: str, messages: list[Correspondence]
+) -> None:
+    assert state(*messages).name == name
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("ada.lovelace@acme.example", "Ada Lovelace"),
+        ("ada_king-noel@acme.example", "Ada King Noel"),
+        ("ALovelace@acme.example", "ALovelace"),
+        ("éva@acme.example", "Éva"),
+        ("a..b@acme.example", "A B"),
+        ("...@acme.example", "...@acme.example"),
+    ],
+)
+def test_without_a_display_name_the_local_part_gives_one(address: str, name: str) -> None:
+    assert state(theirs(1), address=address).name == name
+
+
+@pytest.mark.parametrize(
+    ("address", "domain", "organization"),
+    [
+        ("ada@mail.acme.co.uk", "mail.acme.co.uk", "acme.co.uk"),
+        ("ada@gmail.com", "gmail.com", None),
+        ("ada@xn--mller-kva.de", "xn--mller-kva.de", "xn--mller-kva.de"),
+    ],
+)
+def test_a_sender_belongs_to_the_organization_of_its_domain(
+    address: str, domain: str, organization: str | None
+) -> None:
+    talk = state(theirs(1), address=address)
+    assert (talk.domain, talk.organization) == (domain, organization)
+
+
+# Meetings in the state (their rules are in test_meeting.py)
+
+
+def test_meetings_are_counted_from_evidence_too() -> None:
+    accepted = invite("REPLY", attendees=((ADA, "ACCEPTED"),))
+    talk = state(theirs(1, evidence="itip-reply", invites=(accepted,)))
+    assert (talk.meetings, talk.msg_count) == (1, 0)
+    assert [m.status for m in talk.meeting_list] == ["accepted"]
+
+
+@pytest.mark.parametrize("verdict", [("evidence", "dmarc-fail"), ("ignored", "ignored-address")])
+def test_forged_and_ignored_mail_accepts_no_invitation(verdict: tuple[str, str]) -> None:
+    accepted = invite("REPLY", attendees=((ADA, "ACCEPTED"),))
+    message = replace(theirs(1, invites=(accepted,)), verdict=Verdict(*verdict))  # type: ignore[arg-type]  # table
+    assert state(message).meeting_list == ()
+
+
+# Any order
+
+
+REASONS = [
+    "",
+    "",
+    "",
+    "role-address",
+    "list-id",
+    "no-reply-address",
+    "auto-reply",
+    "itip-reply",
+    "dmarc-fail",
+]
+PARTSTATS = ["ACCEPTED", "TENTATIVE", "DECLINED", "NEEDS-ACTION"]
+
+
+INVITATIONS = st.builds(
+    invite,
+    st.sampled_from(["REQUEST", "REPLY", "CANCEL", "COUNTER"]),
+    uid=st.sampled_from(["one", "two"]),
+    sequence=st.integers(0, 2),
+    dtstamp=st.none() | st.integers(0, 3).map(at),
+    organizer=st.sampled_from([ADA, WE, "x@else.example", None]),
+    attendees=st.lists(
+        st.tuples(st.sampled_from([ADA, WE, "bob@ours.example"]), st.sampled_from(PARTSTATS)),
+        max_size=2,
+    ).map(tuple),
+    recurrence_id=st.sampled_from([None, None, "r1", "r2"]),
+    starts_at=st.none() | st.integers(0, 2).map(at),
+    summary=st.sampled_from(["Lunch", "Dinner"]),
+)
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[Correspondence]:
+    return [
+        draw(st.sampled_from([theirs, ours]))(
+            number,
+            answers=draw(st.lists(st.integers(0, 8), max_size=3)),
+            evidence=draw(st.sampled_from(REASONS)),
+            hours=draw(st.integers(0, 3)),  # many ties
+            message_id=draw(st.none() | st.integers(0, 8).map(lambda n: f"{n}@mail.example")),
+            thread=draw(st.sampled_from([None, None, "t1", "t2"])),
+            name=draw(st.sampled_from(["", "Ada", "A. L.", ADA])),
+            invites=tuple(draw(st.lists(INVITATIONS, max_size=2))),
+        )
+        for number in range(draw(st.integers(0, 7)))
+    ]
+
+
+@given(st.data())
+def test_the_order_in_which_messages_are_read_never_matters(data: st.DataObject) -> None:
+    messages = data.draw(conversations())
+    shuffled = data.draw(st.permutations(messages))
+    ours_by_id = {f"{n}@mail.example": at(n) for n in data.draw(st.sets(st.integers(0, 8)))}
+    counting = Counting(us=US)
+    first = sender_state(ADA, messages, ours_by_id, counting, PUBLIC)
+    assert sender_state(ADA, shuffled, ours_by_id, counting, PUBLIC) == first
+    reverse = dict(reversed(list(ours_by_id.items())))
+    assert sender_state(ADA, messages, reverse, counting, PUBLIC) == first
+
+
+@given(conversations())
+def test_the_numbers_of_a_state_agree_with_each_other(messages: list[Correspondence]) -> None:
+    talk = state(*messages)
+    contacts = sum(verdict.kind == "contact" for _, verdict in talk.verdicts)
+    assert talk.msg_count + talk.sent_count == contacts
+    assert talk.replies == len(talk.reply_keys) <= contacts
+    assert talk.thread_count <= contacts
+    assert (talk.thread_count == 0) == (contacts == 0) == (talk.first_contact is None)
+    assert talk.meetings == sum(m.counts for m in talk.meeting_list)
+    assert len({m.uid for m in talk.meeting_list}) == len(talk.meeting_list)
+    assert not any(m.counts and m.status in {"declined", "cancelled"} for m in talk.meeting_list)
