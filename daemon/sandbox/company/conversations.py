@@ -1,0 +1,234 @@
+"""Stories of people: inquiries, threads of every length, outreach, and replies that aren't.
+
+A conversation is a pattern: `t` is a mail of theirs, `u` one of ours, each answering the one
+before. Every story draws new people, so it can be told any number of times.
+"""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime, timedelta
+
+from daemon.sandbox.company import wording
+from daemon.sandbox.company.desk import Desk, Draft
+from daemon.sandbox.company.facts import Facts, Party
+
+
+def converse(
+    desk: Desk,
+    them: Sequence[Party],
+    turns: str,
+    *,
+    kind: str = "thread",
+    start: datetime | None = None,
+    threading: str = "both",
+    us: Party | None = None,
+) -> list[Facts]:
+    """One thread with `them` (the first of them writes), a mail for each letter of `turns`."""
+    rng, us = desk.rng, us or desk.office.owner
+    at = start or desk.anytime(timedelta(days=min(2 * len(turns), desk.days // 2)))
+    subject = wording.fill(rng, wording.INQUIRIES if turns[0] == "t" else wording.OUTREACH)
+    thread, posted, before = desk.thread(), list[Facts](), ""
+    for number, turn in enumerate(turns):
+        author = them[0] if turn == "t" else us
+        first = wording.ASKS if number == 0 else wording.ANSWERS
+        opening = wording.fill(rng, first if turn == "t" else wording.OURS)
+        facts = desk.post(
+            Draft(
+                kind=kind,
+                author=author,
+                at=at,
+                to=(us,) if turn == "t" else tuple(them),
+                cc=tuple(them[1:]) if turn == "t" else (),
+                subject=f"Re: {subject}" if number else subject,
+                text=wording.letter(rng, opening, author.name, quoted=before),
+                answers=tuple(f.message_id for f in reversed(posted) if f.message_id),
+                threading=threading,
+                thread=thread,
+            )
+        )
+        posted.append(facts)
+        before, at = opening, desk.later(facts.written_at)
+    return posted
+
+
+def inquiry(desk: Desk) -> None:
+    """Somebody new asks once, and nobody has answered yet."""
+    converse(desk, [desk.cast.stranger()], "t", kind="inquiry")
+
+
+def two_inquiries(desk: Desk) -> None:
+    """The same person asks about two things, in two threads."""
+    them = [desk.cast.stranger()]
+    converse(desk, them, "t", kind="inquiry")
+    converse(desk, them, "t", kind="inquiry")
+
+
+def reminder(desk: Desk) -> None:
+    """They answer their own mail, which is no reply to anything of ours."""
+    converse(desk, [desk.cast.stranger()], desk.rng.choice(("tt", "ttt")), kind="reminder")
+
+
+def persistent(desk: Desk) -> None:
+    """Five or more mails of theirs without an answer: enough by count alone."""
+    them = [desk.cast.stranger()]
+    for _ in range(desk.rng.randint(5, 8)):
+        converse(desk, them, "t", kind="persistent")
+
+
+def nearly(desk: Desk) -> None:
+    """Four mails without an answer: one below the threshold."""
+    them = [desk.cast.stranger()]
+    for _ in range(4):
+        converse(desk, them, "t", kind="nearly")
+
+
+def answered(desk: Desk) -> None:
+    """They ask, we answer, and it may go on."""
+    turns = desk.rng.choice(("tu", "tu", "tut", "tutu", "tutut", "tuttu", "tututut"))
+    converse(desk, [desk.cast.stranger()], turns, kind="thread")
+
+
+def long_thread(desk: Desk) -> None:
+    """A negotiation over many mails, longer than what References keeps."""
+    turns = "tu" * desk.rng.randint(6, 14)
+    converse(desk, [desk.cast.person(desk.cast.company())], turns, kind="thread")
+
+
+def by_reply_header_only(desk: Desk) -> None:
+    """A thread whose clients write In-Reply-To but no References, and one the other way round."""
+    converse(desk, [desk.cast.stranger()], "tutut", kind="reply-header-only", threading="reply")
+    converse(desk, [desk.cast.stranger()], "utut", kind="references-only", threading="references")
+
+
+def outreach_unanswered(desk: Desk) -> None:
+    """We write, they never do: no sender that counts."""
+    converse(desk, [desk.cast.stranger()], "u", kind="outreach")
+
+
+def outreach_answered(desk: Desk) -> None:
+    """We write first, they answer: a reply."""
+    turns = desk.rng.choice(("ut", "ut", "utu", "utut"))
+    converse(desk, [desk.cast.stranger()], turns, kind="reply-to-ours")
+
+
+def several_recipients(desk: Desk) -> None:
+    """A mail of ours to two to eight people of a few companies; some of them answer."""
+    companies = [desk.cast.company() for _ in range(desk.rng.randint(1, 3))]
+    them = [desk.cast.person(desk.rng.choice(companies)) for _ in range(desk.rng.randint(2, 8))]
+    ours = converse(desk, them, "u", kind="multi-recipient")[0]
+    for answering in them[: desk.rng.randint(0, len(them) // 2)]:
+        answer(desk, answering, ours, kind="reply-to-multi")
+
+
+def ten_recipients(desk: Desk) -> None:
+    """Exactly as many outside recipients as the bound allows, and a colleague besides."""
+    company = desk.cast.company()
+    them = [desk.cast.person(company) for _ in range(10)]
+    desk.post(_circular(desk, (*them, desk.office.staff[0]), "multi-recipient-at-bound"))
+
+
+def circular(desk: Desk) -> None:
+    """A mail of ours to fifteen people, over the bound; one answers it, which is no reply."""
+    them = [desk.cast.stranger() for _ in range(15)]
+    ours = desk.post(_circular(desk, tuple(them), "multi-recipient-over-bound"))
+    answer(desk, them[3], ours, kind="reply-to-circular")
+
+
+def forged_reply(desk: Desk) -> None:
+    """A mail that pretends to answer one that we never sent."""
+    them = desk.cast.stranger()
+    forged = f"{desk.rng.getrandbits(64):016x}@{desk.office.domains[0]}"
+    desk.post(
+        Draft(
+            kind="forged-reply",
+            author=them,
+            at=desk.anytime(),
+            subject=f"Re: {wording.fill(desk.rng, wording.INQUIRIES)}",
+            text=wording.letter(desk.rng, wording.fill(desk.rng, wording.ANSWERS), them.name),
+            answers=(forged,),
+        )
+    )
+
+
+def colleague_answers(desk: Desk) -> None:
+    """We write to one person; another of the same company, to whom it was passed on, answers."""
+    company = desk.cast.company()
+    asked, answering = desk.cast.person(company), desk.cast.person(company)
+    ours = converse(desk, [asked], "u", kind="outreach")[0]
+    answer(desk, answering, ours, kind="reply-by-colleague")
+
+
+def skewed_clock(desk: Desk) -> None:
+    """Their clock is behind: the answer is dated before the mail that it answers."""
+    them = desk.cast.stranger()
+    ours = converse(desk, [them], "u", kind="outreach")[0]
+    early = ours.written_at - timedelta(minutes=7)
+    answer(desk, them, ours, kind="reply-skewed", at=early)
+
+
+def answer(
+    desk: Desk,
+    them: Party,
+    ours: Facts,
+    *,
+    kind: str,
+    at: datetime | None = None,
+    headers: tuple[str, ...] = (),
+    marks: AbstractSet[str] = frozenset(),
+) -> Facts:
+    """One mail of theirs that answers one of ours."""
+    subject = ours.subject if ours.subject.startswith("Re: ") else f"Re: {ours.subject}"
+    opening = wording.fill(desk.rng, wording.ANSWERS)
+    return desk.post(
+        Draft(
+            kind=kind,
+            author=them,
+            at=at or desk.later(ours.written_at),
+            subject=subject,
+            text=wording.letter(desk.rng, opening, them.name, quoted=ours.text),
+            answers=tuple(i for i in (ours.message_id, *ours.answers) if i),
+            thread=ours.thread,
+            headers=headers,
+            marks=frozenset(marks),
+        )
+    )
+
+
+def answer_by_us(desk: Desk, them: Party, theirs: Facts, *, kind: str) -> Facts:
+    """One mail of ours that answers one of theirs."""
+    opening = wording.fill(desk.rng, wording.OURS)
+    return desk.post(
+        Draft(
+            kind=kind,
+            author=desk.office.owner,
+            at=desk.later(theirs.written_at),
+            to=(them,),
+            subject=f"Re: {theirs.subject}",
+            text=wording.letter(desk.rng, opening, desk.office.owner.name, quoted=theirs.text),
+            answers=tuple(i for i in (theirs.message_id, *theirs.answers) if i),
+            thread=theirs.thread,
+        )
+    )
+
+
+def _circular(desk: Desk, to: tuple[Party, ...], kind: str) -> Draft:
+    opening = wording.fill(desk.rng, wording.OURS)
+    return Draft(
+        kind=kind,
+        author=desk.office.owner,
+        at=desk.anytime(timedelta(days=6)),
+        to=to[:2],
+        cc=to[2:],
+        subject=wording.fill(desk.rng, wording.OUTREACH),
+        text=wording.letter(desk.rng, opening, desk.office.owner.name),
+    )
+
+
+ORDINARY = (
+    inquiry, inquiry, inquiry, two_inquiries, reminder, persistent, nearly, answered, answered,
+    answered, answered, long_thread, outreach_unanswered, outreach_answered, outreach_answered,
+    several_recipients,
+)  # fmt: skip
+STORIES = (
+    by_reply_header_only, ten_recipients, circular, forged_reply, colleague_answers, skewed_clock,
+)  # fmt: skip

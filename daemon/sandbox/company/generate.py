@@ -1,0 +1,126 @@
+"""From a seed to a whole correspondence: `generate` for tests of any size, `demo` for people.
+
+The same arguments give the same bytes. `size` is the number of copies in all folders, and is met
+exactly as long as it is larger than one telling of all stories.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from daemon.sandbox.company import conversations, machines, meetings, oddities, strangers
+from daemon.sandbox.company.cast import OFFICE
+from daemon.sandbox.company.desk import Desk
+from daemon.sandbox.company.facts import Mail, Office, Scenario
+
+Story = Callable[[Desk], None]
+
+ARCHIVE, SHELF = "Archive/2026", "Clients"
+ROLES = (("INBOX", "inbox"), ("Sent", "sent"), (ARCHIVE, "inbox"), (SHELF, "inbox"))
+EVERY: tuple[Story, ...] = (
+    *conversations.STORIES,
+    *machines.STORIES,
+    *meetings.STORIES,
+    *strangers.STORIES,
+    *oddities.STORIES,
+)
+DEMO: tuple[Story, ...] = (
+    *meetings.ORDINARY,
+    meetings.theirs_cancelled,
+    machines.newsletter,
+    machines.newsletter,
+    machines.no_reply,
+    machines.no_reply,
+    machines.bounce,
+    machines.exchange_ndr,
+    machines.out_of_office,
+    machines.our_absence,
+    strangers.group,
+    strangers.web_form,
+    strangers.colleagues,
+    strangers.role_answered,
+    strangers.role_unanswered,
+    strangers.alias,
+    strangers.many_faces,
+    strangers.spoofed,
+    conversations.forged_reply,
+    conversations.circular,
+    oddities.languages,
+    oddities.domains,
+)
+
+
+def generate(
+    seed: int, size: int, *, us: Office = OFFICE, now: datetime, mailboxes: int = 1
+) -> Scenario:
+    """Every kind of mail at least once, then more of all of it, in four folders over 400 days.
+
+    With `mailboxes=2` some mails reached a second mailbox "support" (INBOX and Sent) as well, and
+    some mails of ours are in its Sent only. `now` is aware; nothing is dated after it.
+    """
+    desk = Desk(random.Random(seed), us, now, days=400)
+    for story in EVERY:
+        story(desk)
+    ordinary = conversations.ORDINARY
+    budget = size - size // 40
+    while len(desk.mails) < budget:
+        desk.rng.choice(EVERY if desk.chance(20) else ordinary)(desk)
+    mails = _filed(desk, desk.mails[:budget], mailboxes)
+    mails += _copied(desk, mails, size - len(mails), mailboxes)
+    return _scenario(desk, mails, ROLES)
+
+
+def demo(seed: int = 7, size: int = 300, *, us: Office = OFFICE, now: datetime) -> Scenario:
+    """About `size` mails of the last four months in INBOX and Sent, pleasant to look at."""
+    desk = Desk(random.Random(seed), us, now, days=120)
+    for story in DEMO:
+        story(desk)
+    while len(desk.mails) < size:
+        desk.rng.choice(conversations.ORDINARY)(desk)
+    return _scenario(desk, desk.mails, ROLES[:2])
+
+
+def _filed(desk: Desk, mails: Sequence[Mail], mailboxes: int) -> list[Mail]:
+    """Old mail moved to the archive, some to the customers' folder, some to the other mailbox."""
+    filed = []
+    for mail in mails:
+        folder, mailbox = mail.folder, mail.mailbox
+        if folder == "INBOX":
+            if mail.internal_date < desk.now - timedelta(days=200) and desk.chance(70):
+                folder = ARCHIVE
+            elif desk.chance(8):
+                folder = SHELF
+        elif folder == "Sent" and mailboxes > 1 and desk.chance(10):
+            mailbox = "support"
+        filed.append(replace(mail, folder=folder, mailbox=mailbox))
+    return filed
+
+
+def _copied(desk: Desk, mails: Sequence[Mail], count: int, mailboxes: int) -> list[Mail]:
+    """Further copies of mails in other folders and mailboxes, byte for byte the same.
+
+    A copy keeps its first arrival or gets a later one, as servers do it. What somebody dragged
+    into Sent is left alone: a mail of theirs that is in both would be a riddle, not a test.
+    """
+    copies = []
+    candidates = [m for m in mails if m.facts.kind != "dragged-into-sent"]
+    for mail in desk.rng.sample(candidates, max(0, count)):
+        folder, mailbox = (SHELF if mail.folder != SHELF else ARCHIVE), mail.mailbox
+        if mailbox == "support":
+            folder = "INBOX"
+        elif mailboxes > 1 and desk.chance(50):
+            folder, mailbox = "INBOX", "support"
+        later = timedelta(seconds=desk.rng.choice((0, 2, 7200, 86400 * 3)))
+        arrived = min(mail.internal_date + later, desk.now)
+        copies.append(replace(mail, folder=folder, mailbox=mailbox, internal_date=arrived))
+    return copies
+
+
+def _scenario(desk: Desk, mails: Sequence[Mail], roles: tuple[tuple[str, str], ...]) -> Scenario:
+    """INBOX and Sent in order of arrival; folders that people fill by hand in any order."""
+    by_hand = {ARCHIVE, SHELF}
+    shuffled = desk.rng.sample(mails, len(mails))
+    first = sorted((m for m in shuffled if m.folder not in by_hand), key=lambda m: m.internal_date)
+    last = [m for m in shuffled if m.folder in by_hand]
+    return Scenario(desk.office, tuple(first + last), roles, desk.now)

@@ -1,0 +1,322 @@
+"""Stories of mail that no person wrote: newsletters, no-replies, bounces, auto-replies.
+
+Some machine headers are on people's mail too; those stories are here as well, so that a filter
+that is too eager shows.
+"""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from datetime import timedelta
+
+from daemon.sandbox.company import render, wording
+from daemon.sandbox.company.conversations import answer, answer_by_us, converse
+from daemon.sandbox.company.desk import Desk, Draft
+from daemon.sandbox.company.facts import Facts, Party
+
+
+def newsletter(desk: Desk) -> None:
+    """Issues of a newsletter, with List-Id and List-Unsubscribe; some say bulk, some use VERP."""
+    company = desk.cast.company()
+    author = desk.cast.mailbox(f"{company.name} Weekly", "stories", company)
+    headers = [
+        f"List-Id: {company.name} Weekly <weekly.{company.domain}>",
+        f"List-Unsubscribe: <https://{company.domain}/u/1>, <mailto:off@{company.domain}>",
+        "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+    ]
+    marks, path = {"list-id", "list-unsubscribe"}, None
+    style = desk.rng.choice(("plain", "bulk", "verp"))
+    if style == "bulk":
+        headers.append("Precedence: bulk")
+        marks.add("precedence-bulk")
+    if style == "verp":
+        owner = desk.office.owner.key.replace("@", "=")
+        path = f"bounces+{desk.rng.randrange(10**6)}-{owner}@em.{company.domain}"
+        marks.add("verp")
+    for _ in range(desk.rng.randint(2, 5)):
+        _machine(
+            desk,
+            author,
+            f"newsletter-{style}",
+            wording.NEWSLETTERS,
+            marks=marks,
+            headers=headers,
+            path=path,
+            form="html",
+        )
+
+
+def mailing_list(desk: Desk) -> None:
+    """A person writes to a discussion list that we read; Precedence: list in lower-case header."""
+    company = desk.cast.company()
+    author = desk.cast.person(company)
+    headers = [f"List-Id: <users.{company.domain}>", "precedence: list"]
+    marks = {"list-id", "precedence-bulk"}
+    _machine(desk, author, "mailing-list", wording.ASKS, marks=marks, headers=headers)
+
+
+def sales_tool(desk: Desk) -> None:
+    """A cold mail with List-Unsubscribe only; to one of two we write, and it answers as a person.
+
+    The tool keeps adding its header to the answer, which counts all the same.
+    """
+    author = desk.cast.person(desk.cast.company())
+    header = "List-Unsubscribe: <mailto:stop@tool.example>"
+    marks = {"list-unsubscribe"}
+    first = _machine(
+        desk, author, "list-unsubscribe-only", wording.ASKS, marks=marks, headers=[header]
+    )
+    other = desk.cast.person(desk.cast.company())
+    cold = _machine(
+        desk, other, "list-unsubscribe-only", wording.ASKS, marks=marks, headers=[header]
+    )
+    ours = answer_by_us(desk, other, cold, kind="answer-to-sales-tool")
+    kind = "list-unsubscribe-answers-us"
+    answer(desk, other, ours, kind=kind, headers=(header,), marks=marks)
+    answer(desk, author, first, kind="list-unsubscribe-only", headers=(header,), marks=marks)
+
+
+def no_reply(desk: Desk) -> None:
+    """Invoices, parcels and sign-ins from addresses that don't read mail."""
+    company = desk.cast.company()
+    local = desk.rng.choice(("noreply", "no-reply", "donotreply", "do-not-reply"))
+    author = desk.cast.mailbox(company.name, local, company)
+    for _ in range(desk.rng.randint(2, 6)):
+        _machine(desk, author, "no-reply", wording.NOTICES)
+
+
+def no_reply_answers(desk: Desk) -> None:
+    """A shop mails from no-reply@, but answers there as a person when we write to it."""
+    company = desk.cast.company()
+    author = desk.cast.mailbox(f"{company.name} Orders", "no-reply", company)
+    _machine(desk, author, "no-reply", wording.NOTICES)
+    ours = converse(desk, [author], "u", kind="outreach-to-no-reply")[0]
+    answer(desk, author, ours, kind="no-reply-answers-us")
+
+
+def notification(desk: Desk) -> None:
+    """A system that says so itself: Auto-Submitted: auto-generated, once with a comment."""
+    company = desk.cast.company()
+    author = desk.cast.mailbox(f"{company.name} Portal", "portal.system", company)
+    headers = ["Auto-Submitted: (by our portal) auto-generated; owner-email=a@b.example"]
+    marks = {"auto-submitted"}
+    _machine(desk, author, "auto-generated", wording.NOTICES, marks=marks, headers=headers)
+
+
+def not_automatic(desk: Desk) -> None:
+    """Headers that look automatic on mail of people: they count."""
+    for header in ("Auto-Submitted: no", "X-Auto-Response-Suppress: All"):
+        author = desk.cast.stranger()
+        _machine(desk, author, "human-with-auto-header", wording.ASKS, headers=[header])
+
+
+def bounce(desk: Desk) -> None:
+    """A mail of ours comes back as a delivery status notification (RFC 3464)."""
+    them = desk.cast.stranger()
+    ours = converse(desk, [them], "u", kind="outreach-bounced")[0]
+    host = f"mx.{them.key.partition('@')[2]}"
+    name, address = "Mail Delivery System", f"MAILER-DAEMON@{host}"
+    author = Party(name, address, address.lower(), them.organization)
+    desk.post(
+        _returned(
+            desk,
+            ours,
+            author,
+            "Undelivered Mail Returned to Sender",
+            kind="bounce-dsn",
+            content=_report(them, f"The user {them.key} doesn't exist here."),
+            headers=("Auto-Submitted: auto-replied",),
+            marks={"report", "bounce", "auto-submitted", "auto-reply"},
+        )
+    )
+
+
+def exchange_ndr(desk: Desk) -> None:
+    """The same from Microsoft 365, whose sender is a long name that changes with the tenant."""
+    company = desk.cast.company()
+    them = desk.cast.person(company)
+    ours = converse(desk, [them], "u", kind="outreach-bounced")[0]
+    tenant = f"{company.domain.partition('.')[0]}.onmicrosoft.example"
+    local = f"MicrosoftExchange{desk.rng.getrandbits(64):016x}ae4615bbc36ab6ce41109e"
+    address = f"{local}@{tenant}"
+    author = Party("Microsoft Outlook", address, address.lower(), "onmicrosoft.example")
+    desk.post(
+        _returned(
+            desk,
+            ours,
+            author,
+            f"Undeliverable: {ours.subject}",
+            kind="bounce-m365",
+            content=_report(them, f"Your message to {them.key} couldn't be delivered."),
+            headers=("X-MS-Exchange-Message-Is-Ndr: ", "Auto-Submitted: auto-replied"),
+            marks={"report", "auto-submitted", "auto-reply"},
+        )
+    )
+
+
+def plain_bounce(desk: Desk) -> None:
+    """An old server returns a mail as plain text, and our own server does: that one is internal."""
+    them = desk.cast.stranger()
+    domain = them.key.partition("@")[2]
+    ours = converse(desk, [them], "u", kind="outreach-bounced")[0]
+    theirs = Party("", f"MAILER-DAEMON@{domain}", f"mailer-daemon@{domain}", them.organization)
+    host = desk.office.authserv_id
+    own = Party("Mail Delivery Subsystem", f"mailer-daemon@{host}", f"mailer-daemon@{host}")
+    text = f"Hi. This is the qmail-send program. I couldn't deliver to <{them.key}>."
+    for author, kind in ((theirs, "bounce-plain"), (own, "bounce-internal")):
+        desk.post(
+            _returned(
+                desk,
+                ours,
+                author,
+                "failure notice",
+                kind=kind,
+                content=render.plain(text),
+                headers=(f"X-Failed-Recipients: {them.key}",),
+                marks={"bounce"},
+            )
+        )
+
+
+def read_receipt(desk: Desk) -> None:
+    """Their client says that our mail was shown (RFC 8098): a report, not a reply."""
+    them = desk.cast.stranger()
+    ours = converse(desk, [them], "u", kind="outreach")[0]
+    note = render.plain("Your mail was displayed. That doesn't mean that it was read.")
+    fields = f"Final-Recipient: rfc822;{them.key}\r\nDisposition: manual-action; displayed\r\n"
+    content = render.multipart(
+        "report",
+        [note, render.part("message/disposition-notification", fields.encode())],
+        ";\r\n report-type=disposition-notification",
+    )
+    subject = f"Read: {ours.subject}"
+    draft = _returned(
+        desk,
+        ours,
+        them,
+        subject,
+        kind="read-receipt",
+        content=content,
+        headers=(),
+        marks={"report"},
+    )
+    desk.post(draft)
+
+
+def out_of_office(desk: Desk) -> None:
+    """Four ways in which their absence answers our mails; none of them is a reply."""
+    ways: tuple[tuple[str, set[str], bool], ...] = (
+        ("Auto-Submitted: auto-replied", {"auto-submitted", "auto-reply"}, False),
+        ("Auto-Submitted: auto-replied (vacation)", {"auto-submitted", "auto-reply"}, True),
+        ("X-Auto-Response-Suppress: All", {"auto-reply"}, False),
+        ("X-Autoreply: yes", {"auto-reply"}, False),
+    )
+    for header, marks, null_path in ways:
+        them = desk.cast.stranger()
+        ours = converse(desk, [them], "u", kind="outreach")[0]
+        draft = _returned(
+            desk,
+            ours,
+            them,
+            f"Automatic reply: {ours.subject}",
+            kind="auto-reply",
+            content=render.plain("I am away until Monday and will answer after that."),
+            headers=(header,),
+            marks=marks,
+            null_path=null_path,
+        )
+        desk.post(draft)
+
+
+def our_absence(desk: Desk) -> None:
+    """Our own auto-reply, which the server files in Sent: nothing that counts as an answer."""
+    them = desk.cast.stranger()
+    theirs = converse(desk, [them], "t", kind="inquiry")[0]
+    desk.post(
+        Draft(
+            kind="our-auto-reply",
+            author=desk.office.owner,
+            at=theirs.written_at + timedelta(seconds=20),
+            to=(them,),
+            subject=f"Out of Office: {theirs.subject}",
+            text="Thank you for your mail. I am back on Monday.",
+            answers=tuple(i for i in (theirs.message_id,) if i),
+            thread=theirs.thread,
+            form="8bit",
+            headers=("Auto-Submitted: auto-replied", "Precedence: bulk"),
+            marks=frozenset({"auto-submitted", "auto-reply", "precedence-bulk"}),
+        )
+    )
+
+
+def _machine(
+    desk: Desk,
+    author: Party,
+    kind: str,
+    templates: tuple[str, ...],
+    *,
+    marks: AbstractSet[str] = frozenset(),
+    headers: Sequence[str] = (),
+    path: str | None = None,
+    form: str = "",
+) -> Facts:
+    opening = wording.fill(desk.rng, templates)
+    return desk.post(
+        Draft(
+            kind=kind,
+            author=author,
+            at=desk.anytime(timedelta(days=9)),
+            subject=opening if templates is not wording.ASKS else "A quick question",
+            text=wording.letter(desk.rng, opening, author.name),
+            headers=tuple(headers),
+            marks=frozenset(marks),
+            return_path=path,
+            form=form,
+        )
+    )
+
+
+def _returned(
+    desk: Desk,
+    ours: Facts,
+    author: Party,
+    subject: str,
+    *,
+    kind: str,
+    content: render.Part,
+    headers: tuple[str, ...],
+    marks: set[str],
+    null_path: bool = True,
+) -> Draft:
+    """What a machine sends back within a minute of a mail of ours, mostly with a null sender."""
+    return Draft(
+        kind=kind,
+        author=author,
+        at=ours.written_at + timedelta(seconds=desk.rng.randint(5, 55)),
+        subject=subject,
+        content=content,
+        answers=tuple(i for i in (ours.message_id, *ours.answers) if i),
+        thread=ours.thread,
+        headers=headers,
+        marks=frozenset(marks | {"empty-return-path"} if null_path else marks),
+        return_path="" if null_path else None,
+    )
+
+
+def _report(them: Party, text: str) -> render.Part:
+    """A delivery report in three parts (RFC 3464), the last the headers of what came back."""
+    fields = (
+        "Reporting-MTA: dns; mx.example\r\n\r\n"
+        f"Final-Recipient: rfc822; {them.key}\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+    )
+    parts = [
+        render.plain(text),
+        render.part("message/delivery-status", fields.encode()),
+        render.part("text/rfc822-headers", f"To: {them.key}\r\nSubject: ours\r\n".encode()),
+    ]
+    return render.multipart("report", parts, ";\r\n report-type=delivery-status")
+
+
+STORIES = (
+    newsletter, mailing_list, sales_tool, no_reply, no_reply_answers, notification, not_automatic,
+    bounce, exchange_ndr, plain_bounce, read_receipt, out_of_office, our_absence,
+)  # fmt: skip
