@@ -1,0 +1,351 @@
+"""What must be true of a generated correspondence, computed from its facts alone.
+
+Nothing here reads a mail or imports a step of ours: the rules are written down a second time, from
+the design, as plainly as they can be. Where the two disagree, one of them is wrong.
+
+`expect(scenario)` gives, for the state after everything was read: the judgement of each distinct
+mail (by the id of its facts), the state and class of each sender (by address key), and the records
+that the CRM should hold. Judgements of ignored mails have no direction and no parties.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from oracle_meetings import Attended, meetings
+
+from daemon.sandbox.company import Facts, Mail, Office, Scenario
+
+NO_REPLY = {"noreply", "no-reply", "donotreply", "do-not-reply"}
+ROLES = {"info", "sales", "office"}
+LIFTED_BY_ANSWER = {"no-reply-address", "list-unsubscribe", "list-id"}
+MOST_RECIPIENTS = 10
+OLDEST = datetime(1990, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    direction: str | None
+    parties: tuple[str, ...]
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    address: str
+    name: str
+    domain: str
+    organization: str | None
+    msg_count: int
+    sent_count: int
+    replies: int
+    meetings: int
+    thread_count: int
+    first_contact: datetime | None
+    last_contact: datetime | None
+    avg_response_hours: float | None
+    classified: str
+    verdicts: tuple[tuple[int, str, str], ...]
+    attended: tuple[Attended, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    direction: str
+    primary: str
+    participants: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    learned: frozenset[str]
+    messages: Mapping[int, Judged]
+    sent_at: Mapping[int, datetime]
+    senders: Mapping[str, Sender]
+    organizations: frozenset[str]
+    persons: frozenset[str]
+    leads: frozenset[str]
+    deals: frozenset[str]
+    activities: Mapping[int, Activity]
+    meetings: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Us:
+    addresses: frozenset[str]
+    office: Office
+
+    def are(self, key: str) -> bool:
+        return key in self.addresses or _below(key, self.office.domains)
+
+    def ignore(self, key: str) -> str | None:
+        if key in self.office.ignored_addresses:
+            return "ignored-address"
+        return "ignored-domain" if _below(key, self.office.ignored_domains) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One distinct mail as it belongs to one sender."""
+
+    facts: Facts
+    judged: Judged
+    sent_at: datetime
+
+    @property
+    def theirs(self) -> bool:
+        return self.judged.direction == "received"
+
+
+def expect(scenario: Scenario) -> Expected:
+    roles = dict(scenario.roles)
+    by_id = {f.id: f for f in scenario.distinct()}
+    in_sent = {m.facts.id for m in scenario.mails if roles[m.folder] == "sent"}
+    learned = learn(scenario.office, scenario.mails, in_sent)
+    us = Us(frozenset(scenario.office.addresses) | learned, scenario.office)
+    messages = {i: judge(f, us, in_sent=i in in_sent) for i, f in by_id.items()}
+    sent_at = _dates(scenario.mails)
+
+    ours = {
+        f.message_id: sent_at[i]
+        for i, f in by_id.items()
+        if f.message_id and messages[i].direction == "sent" and messages[i].kind == "contact"
+    }
+    letters: dict[str, list[Letter]] = {}
+    for i, judged in messages.items():
+        for party in judged.parties:
+            letters.setdefault(party, []).append(Letter(by_id[i], judged, sent_at[i]))
+    senders = {key: sender(key, mails, ours, us) for key, mails in letters.items()}
+    return _records(learned, messages, sent_at, senders)
+
+
+def learn(office: Office, mails: Iterable[Mail], in_sent: set[int]) -> frozenset[str]:
+    """Addresses that wrote three or more mails in Sent and none that came in."""
+    us = Us(frozenset(office.addresses), office)
+    distinct = {m.facts.id: m.facts for m in mails}
+    wrote = Counter(f.author.key for i, f in distinct.items() if f.author and i in in_sent)
+    came_in = {f.author.key for i, f in distinct.items() if f.author and i not in in_sent}
+    return frozenset(
+        key for key, n in wrote.items() if n >= 3 and not us.are(key) and key not in came_in
+    )
+
+
+def judge(facts: Facts, us: Us, *, in_sent: bool) -> Judged:
+    if facts.author is None:
+        return _ignored("no-from")
+    if in_sent:
+        return _judge_sent(facts, us)
+    party, marks = facts.author, set(facts.marks)
+    if us.are(party.key):
+        group = facts.group_sender
+        if group is None or us.are(group.key):
+            outside = any(not us.are(r.key) for r in facts.recipients)
+            return _ignored("from-us-not-in-sent" if outside else "internal")
+        party = group
+        marks -= {"list-id", "list-unsubscribe", "precedence-bulk"}
+    if reason := us.ignore(party.key):
+        return _ignored(reason)
+    reason = _machine_reason(marks, facts, party.key.partition("@")[0])
+    return Judged("received", (party.key,), "evidence" if reason else "contact", reason or "human")
+
+
+def _judge_sent(facts: Facts, us: Us) -> Judged:
+    if not us.are(facts.author.key):
+        return _ignored("not-ours-in-sent")
+    parties: list[str] = []
+    for recipient in facts.recipients:
+        key = recipient.key
+        if not us.are(key) and not us.ignore(key) and key not in parties:
+            parties.append(key)
+    if not parties:
+        return _ignored("internal")
+    reason = None
+    if len(parties) > MOST_RECIPIENTS:
+        reason = "too-many-recipients"
+    elif facts.marks & {"auto-submitted", "auto-reply", "report", "precedence-bulk"}:
+        reason = "our-auto-reply"
+    elif facts.invite and facts.invite.method != "REQUEST":
+        reason = f"itip-{facts.invite.method.lower()}"
+    return Judged("sent", tuple(parties), "evidence" if reason else "contact", reason or "sent")
+
+
+def _machine_reason(marks: set[str], facts: Facts, local: str) -> str | None:
+    local = local.partition("+")[0]
+    answer = facts.invite is not None and facts.invite.method in {"REPLY", "COUNTER", "CANCEL"}
+    rules = (
+        ("dmarc-fail", "dmarc-fail" in marks),
+        (f"itip-{facts.invite.method.lower()}" if facts.invite else "", answer),
+        ("bounce", bool(marks & {"report", "bounce"})),
+        ("empty-return-path", "empty-return-path" in marks),
+        ("auto-reply", "auto-reply" in marks),
+        ("auto-submitted", "auto-submitted" in marks),
+        ("precedence-bulk", "precedence-bulk" in marks),
+        ("verp", "verp" in marks),
+        ("list-id", "list-id" in marks),
+        ("list-unsubscribe", "list-unsubscribe" in marks),
+        ("no-reply-address", local in NO_REPLY),
+        ("role-address", local in ROLES),
+    )
+    return next((reason for reason, holds in rules if holds), None)
+
+
+def sender(key: str, mails: list[Letter], ours: Mapping[str, datetime], us: Us) -> Sender:
+    mails = sorted(mails, key=lambda m: (m.sent_at, m.facts.id))
+    verdicts = _final(mails, ours)
+    counted = [m for m in mails if verdicts[m.facts.id][0] == "contact"]
+    received = [m for m in counted if m.theirs]
+    sent = [m for m in counted if not m.theirs]
+    their_ids = {m.facts.message_id for m in received} - {None}
+    replies = sum(any(a in ours for a in m.facts.answers) for m in received)
+    replies += sum(any(a in their_ids for a in m.facts.answers) for m in sent)
+    attended = meetings(
+        [
+            (m.facts.invite, m.theirs)
+            for m in mails
+            if m.facts.invite and "dmarc" not in m.judged.reason
+        ],
+        key,
+        is_us=us.are,
+        written_to=bool(sent),
+    )
+    met = sum(a.counts for a in attended)
+    classified = "ignore"
+    if received:
+        classified = "lead"
+    if len(received) >= 5 or replies or met:
+        classified = "person_with_deal"
+    return Sender(
+        address=key,
+        name=_name(key, received),
+        domain=key.partition("@")[2],
+        organization=_organization(key, mails),
+        msg_count=len(received),
+        sent_count=len(sent),
+        replies=replies,
+        meetings=met,
+        thread_count=_threads(counted),
+        first_contact=counted[0].sent_at if counted else None,
+        last_contact=counted[-1].sent_at if counted else None,
+        avg_response_hours=_response_hours(received, ours),
+        classified=classified,
+        verdicts=tuple((i, kind, reason) for i, (kind, reason) in sorted(verdicts.items())),
+        attended=attended,
+    )
+
+
+def _final(mails: list[Letter], ours: Mapping[str, datetime]) -> dict[int, tuple[str, str]]:
+    """The verdicts of one sender's mails after its own history has lifted some of them."""
+    verdicts = {m.facts.id: (m.judged.kind, m.judged.reason) for m in mails}
+    to_them = {m.facts.message_id for m in mails if not m.theirs and m.judged.kind == "contact"} - {
+        None
+    }
+    for m in mails:
+        lifts = m.theirs and m.judged.reason in LIFTED_BY_ANSWER
+        if lifts and to_them & set(m.facts.answers):
+            verdicts[m.facts.id] = ("contact", "answers-us")
+    human = [
+        m
+        for m in mails
+        if m.theirs and (verdicts[m.facts.id][0] == "contact" or m.judged.reason == "role-address")
+    ]
+    their_ids = {m.facts.message_id for m in human} - {None}
+    replied = any(a in ours for m in human for a in m.facts.answers) or any(
+        a in their_ids
+        for m in mails
+        if not m.theirs and m.judged.kind == "contact"
+        for a in m.facts.answers
+    )
+    for m in human:
+        if replied and m.judged.reason == "role-address":
+            verdicts[m.facts.id] = ("contact", "role-after-reply")
+    return verdicts
+
+
+def _threads(mails: list[Letter]) -> int:
+    """Groups of mails that share a Message-ID, their own or one that they answer."""
+    groups: list[set[str]] = []
+    for m in mails:
+        names = {m.facts.message_id or f"#{m.facts.id}", *m.facts.answers}
+        touching = [g for g in groups if g & names]
+        groups = [g for g in groups if not g & names]
+        groups.append(names.union(*touching))
+    return len(groups)
+
+
+def _response_hours(received: list[Letter], ours: Mapping[str, datetime]) -> float | None:
+    first: dict[str, datetime] = {}
+    for m in received:
+        asked = next((a for a in m.facts.answers if a in ours), None)
+        if asked is not None:
+            first[asked] = min(first.get(asked, m.sent_at), m.sent_at)
+    if not first:
+        return None
+    hours = [max(0.0, (at - ours[i]).total_seconds() / 3600) for i, at in first.items()]
+    return round(sum(hours) / len(hours), 2)
+
+
+def _name(key: str, received: list[Letter]) -> str:
+    for m in reversed(received):
+        party = m.facts.group_sender or m.facts.author
+        if party.name and "@" not in party.name:
+            return party.name
+    return " ".join(w.capitalize() for w in re.split(r"[._-]+", key.partition("@")[0]) if w)
+
+
+def _organization(key: str, mails: list[Letter]) -> str | None:
+    for m in mails:
+        for party in (m.facts.group_sender, m.facts.author, *m.facts.recipients):
+            if party is not None and party.key == key:
+                return party.organization
+    raise AssertionError(key)
+
+
+def _records(
+    learned: frozenset[str],
+    messages: Mapping[int, Judged],
+    sent_at: Mapping[int, datetime],
+    senders: Mapping[str, Sender],
+) -> Expected:
+    leads = frozenset(k for k, s in senders.items() if s.classified == "lead")
+    deals = frozenset(k for k, s in senders.items() if s.classified == "person_with_deal")
+    persons = leads | deals
+    final = {(k, i): kind for k, s in senders.items() for i, kind, _ in s.verdicts}
+    activities = {}
+    for i, judged in messages.items():
+        known = tuple(p for p in judged.parties if p in persons and final[p, i] == "contact")
+        if known:
+            activities[i] = Activity(judged.direction, known[0], known[1:], sent_at[i])
+    met: dict[str, tuple[str, ...]] = {}
+    for key in sorted(senders):
+        for attended in senders[key].attended:
+            if attended.counts:
+                met[attended.uid] = (*met.get(attended.uid, ()), key)
+    organizations = frozenset(o for k in persons if (o := senders[k].organization))
+    return Expected(
+        learned, messages, sent_at, senders, organizations, persons, leads, deals, activities, met
+    )
+
+
+def _dates(mails: Iterable[Mail]) -> dict[int, datetime]:
+    arrived: dict[int, datetime] = {}
+    dated: dict[int, datetime | None] = {}
+    for m in mails:
+        arrived[m.facts.id] = min(arrived.get(m.facts.id, m.internal_date), m.internal_date)
+        dated[m.facts.id] = m.facts.date
+    return {
+        i: d if (d := dated[i]) and OLDEST <= d <= at + timedelta(days=1) else at
+        for i, at in arrived.items()
+    }
+
+
+def _below(key: str, domains: Iterable[str]) -> bool:
+    domain = key.partition("@")[2]
+    return any(domain == d or domain.endswith(f".{d}") for d in domains)
+
+
+def _ignored(reason: str) -> Judged:
+    return Judged(None, (), "ignored", reason)
