@@ -28,8 +28,7 @@ EVERY: tuple[Story, ...] = (
 DEMO: tuple[Story, ...] = (
     *meetings.ORDINARY,
     meetings.theirs_cancelled,
-    machines.newsletter,
-    machines.newsletter,
+    machines.newsletters,
     machines.no_reply,
     machines.no_reply,
     machines.bounce,
@@ -62,7 +61,7 @@ def generate(
     desk = Desk(random.Random(seed), us, now, days=400)
     for story in EVERY:
         story(desk)
-    ordinary = conversations.ORDINARY
+    ordinary = conversations.ORDINARY + machines.ORDINARY
     budget = size - size // 40
     while len(desk.mails) < budget:
         desk.rng.choice(EVERY if desk.chance(20) else ordinary)(desk)

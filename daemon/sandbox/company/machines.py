@@ -14,35 +14,35 @@ from daemon.sandbox.company.desk import Desk, Draft
 from daemon.sandbox.company.facts import Facts, Party
 
 
-def newsletter(desk: Desk) -> None:
-    """Issues of a newsletter, with List-Id and List-Unsubscribe; some say bulk, some use VERP."""
-    company = desk.cast.company()
-    author = desk.cast.mailbox(f"{company.name} Weekly", "stories", company)
-    headers = [
-        f"List-Id: {company.name} Weekly <weekly.{company.domain}>",
-        f"List-Unsubscribe: <https://{company.domain}/u/1>, <mailto:off@{company.domain}>",
-        "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
-    ]
-    marks, path = {"list-id", "list-unsubscribe"}, None
-    style = desk.rng.choice(("plain", "bulk", "verp"))
-    if style == "bulk":
-        headers.append("Precedence: bulk")
-        marks.add("precedence-bulk")
-    if style == "verp":
-        owner = desk.office.owner.key.replace("@", "=")
-        path = f"bounces+{desk.rng.randrange(10**6)}-{owner}@em.{company.domain}"
-        marks.add("verp")
-    for _ in range(desk.rng.randint(2, 5)):
-        _machine(
-            desk,
-            author,
-            f"newsletter-{style}",
-            wording.NEWSLETTERS,
-            marks=marks,
-            headers=headers,
-            path=path,
-            form="html",
-        )
+def newsletters(desk: Desk) -> None:
+    """Issues of three newsletters with List-Id and List-Unsubscribe; one is bulk, one has VERP."""
+    for style in ("plain", "bulk", "verp"):
+        company = desk.cast.company()
+        author = desk.cast.mailbox(f"{company.name} Weekly", "stories", company)
+        headers = [
+            f"List-Id: {company.name} Weekly <weekly.{company.domain}>",
+            f"List-Unsubscribe: <https://{company.domain}/u/1>, <mailto:off@{company.domain}>",
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+        ]
+        marks, path = {"list-id", "list-unsubscribe"}, None
+        if style == "bulk":
+            headers.append("Precedence: bulk")
+            marks.add("precedence-bulk")
+        if style == "verp":
+            owner = desk.office.owner.key.replace("@", "=")
+            path = f"bounces+{desk.rng.randrange(10**6)}-{owner}@em.{company.domain}"
+            marks.add("verp")
+        for _ in range(desk.rng.randint(1, 4)):
+            _machine(
+                desk,
+                author,
+                f"newsletter-{style}",
+                wording.NEWSLETTERS,
+                marks=marks,
+                headers=headers,
+                path=path,
+                form="html",
+            )
 
 
 def mailing_list(desk: Desk) -> None:
@@ -316,7 +316,8 @@ def _report(them: Party, text: str) -> render.Part:
     return render.multipart("report", parts, ";\r\n report-type=delivery-status")
 
 
+ORDINARY = (newsletters, no_reply)
 STORIES = (
-    newsletter, mailing_list, sales_tool, no_reply, no_reply_answers, notification, not_automatic,
+    newsletters, mailing_list, sales_tool, no_reply, no_reply_answers, notification, not_automatic,
     bounce, exchange_ndr, plain_bounce, read_receipt, out_of_office, our_absence,
 )  # fmt: skip
