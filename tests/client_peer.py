@@ -6,7 +6,7 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -58,62 +58,64 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def setup(self) -> None:
+        self.server.peer.connections += 1
+        super().setup()
+
+    def finish(self) -> None:
+        with suppress(OSError):  # a reset has closed the socket under the file already
+            super().finish()
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        if name.startswith("do_"):
+            return self._serve
+        raise AttributeError(name)
+
+    def _serve(self) -> None:
+        said = self.server.peer.answer(self._asked())
+        if said.wait is not None:
+            said.wait.wait(10)
+        if said.reset:
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.connection.close()
+            self.close_connection = True
+            return
+        body = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()
+        self.send_response(said.status)
+        for name, value in said.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: said.cut])
+        self.close_connection = self.close_connection or said.cut is not None
+
+    def _asked(self) -> Asked:
+        raw = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        parts = urlsplit(self.path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        return Asked(self.command, parts.path, query, headers, json.loads(raw) if raw else None)
+
 
 @contextmanager
 def running_peer() -> Iterator[Peer]:
     peer = Peer()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1
-        disable_nagle_algorithm = True
-
-        def setup(self) -> None:
-            peer.connections += 1
-            super().setup()
-
-        def log_message(self, *_args: object) -> None:
-            pass
-
-        def _serve(self) -> None:
-            raw = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            parts = urlsplit(self.path)
-            said = peer.answer(
-                Asked(
-                    self.command,
-                    parts.path,
-                    dict(parse_qsl(parts.query, keep_blank_values=True)),
-                    {name.lower(): value for name, value in self.headers.items()},
-                    json.loads(raw) if raw else None,
-                )
-            )
-            if said.wait is not None:
-                said.wait.wait(10)
-            if said.reset:
-                linger = struct.pack("ii", 1, 0)
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                self.connection.close()
-                self.close_connection = True
-                return
-            body = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()
-            self.send_response(said.status)
-            for name, value in said.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body[: said.cut])
-            if said.cut is not None:
-                self.close_connection = True
-
-        do_GET = do_POST = do_PATCH = do_DELETE = _serve
-
-        def finish(self) -> None:
-            try:
-                super().finish()
-            except OSError:
-                pass
-
-    server = _Server(("127.0.0.1", 0), Handler)
+    server = _Server(peer)
     peer.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -140,13 +140,14 @@ class Client:
         """Give back the slot and the tokens, whatever happened to the request."""
         if isinstance(reply, Problem):
             charged = not isinstance(reply, NotSent | ConfigProblem)
-            self._pacer.release(ticket)
+            self._pacer.release(ticket, counted=charged)
         else:
             # What a call costs that the API refuses isn't documented: taken to be its price.
             charged = not reply.from_gate
             self._pacer.release(
                 ticket,
                 kind=call.kind if reply.succeeded else None,
+                counted=charged,
                 limit=reply.number("x-ratelimit-limit"),
                 remaining=reply.number("x-ratelimit-remaining"),
             )

@@ -6,9 +6,9 @@ plan's burst limit as the *server* counts it, at 97 % of it when there is enough
 How. The server counts a request at some moment between its sending and its answer. A slot that is
 used again only two seconds after the answer is always safe, but gives away the round trip (150 ms
 is 7 %). So a slot is free again two seconds after the sending plus what this request may have been
-late by: its round trip above the fastest of its kind lately, at least `JITTER`. A request that
-opened its connection first, or met a lost packet, has a long round trip and so holds its slot
-longer. As long as no fastest round trip is known (the first two seconds, and again after a pause)
+late by: its round trip above the fastest of its kind lately and half of `JITTER` (the fastest
+wasn't free of it either), at least `JITTER`. A request that opened its connection first, or met a
+lost packet, has a long round trip and so holds its slot longer. As long as no fastest round trip is known (the first two seconds, and again after a pause)
 a slot waits for its answer plus two seconds. The `x-ratelimit-*` headers correct this where
 someone else uses the same token.
 Source: https://pipedrive.readme.io/docs/core-api-concepts-rate-limiting
@@ -56,11 +56,16 @@ PLANS: Mapping[str, Plan] = {
 
 @dataclass(slots=True)
 class Slot:
-    """One request in a window; `free_at` is provisional until it is answered."""
+    """One request in a window; `free_at` is provisional until it is answered.
+
+    A request that the server refused for its number still holds its slot (whether the server
+    counts it isn't documented), but is no sign of how many of ours the server had counted.
+    """
 
     sent_at: float
     free_at: float
     answered: bool = False
+    counted: bool = True
 
 
 class Window:
@@ -113,16 +118,19 @@ class Window:
         self._slots.append(slot)
         return slot
 
-    def answered(self, slot: Slot, now: float, kind: str | None) -> None:
-        """End the request: answered as a call of this kind, or (None) refused or given up."""
+    def answered(
+        self, slot: Slot, now: float, kind: str | None = None, *, counted: bool = True
+    ) -> None:
+        """End the request: done as a call of this kind, or (None) refused or given up."""
         trip = now - slot.sent_at
         late = trip
         if kind is not None:
             fastest = self._note(kind, trip, now)
             if slot.sent_at >= self._awake_since + WINDOW:
                 late = trip - fastest
-        slot.free_at = slot.sent_at + WINDOW + max(JITTER, late)
+        slot.free_at = slot.sent_at + WINDOW + max(JITTER, late + JITTER / 2)
         slot.answered = True
+        slot.counted = counted
 
     def _note(self, kind: str, trip: float, now: float) -> float:
         # By kind, because a create takes the server longer than a read without being sent later.
@@ -144,8 +152,9 @@ class Window:
             return
         # Of ours, all that the server may have had in its window when it counted this one.
         could_be = [s for s in self._slots if not s.answered or s.free_at > slot.sent_at]
-        ours = sum(s.sent_at <= slot.free_at - WINDOW for s in could_be)
+        ours = sum(s.counted and s.sent_at <= slot.free_at - WINDOW for s in could_be)
         foreign = max(0, limit - max(0, remaining) - ours)
+        foreign += -(-foreign // 4)  # a quarter more, so that they aren't refused because of us
         if foreign >= self._foreign or now >= self._foreign_until:
             self._foreign = foreign
             self._foreign_until = now + WINDOW
@@ -202,17 +211,19 @@ class Pacer:
         ticket: Ticket,
         *,
         kind: str | None = None,
+        counted: bool = True,
         limit: int | None = None,
         remaining: int | None = None,
     ) -> None:
         """The request was done as a call of this `kind`, or (None) refused or given up.
 
-        The numbers are those of its `x-ratelimit-*` headers.
+        `counted` is False if it was a 429 or never left; the numbers are those of its
+        `x-ratelimit-*` headers.
         """
         with self._lock:
             now = self._clock()
             for window, slot in ticket.slots:
-                window.answered(slot, now, kind)
+                window.answered(slot, now, kind, counted=counted)
             window, slot = ticket.slots[-1]
             window.heard(slot, now, limit=limit, remaining=remaining)
 
