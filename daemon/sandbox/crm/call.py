@@ -1,0 +1,252 @@
+"""What an endpoint is handed, and the steps that all records share.
+
+References, owners, caps, paging, soft deletes: the rules that hold whatever the noun is.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from daemon.sandbox.crm import checks
+from daemon.sandbox.crm.checks import Check, Shape
+from daemon.sandbox.crm.clock import DAY_SECONDS, stamp
+from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, invalid, not_found
+from daemon.sandbox.crm.settings import Settings
+from daemon.sandbox.crm.store import Store
+from daemon.sandbox.crm.values import nested, shown
+
+PAGE_DEFAULT = 100
+PAGE_MAX = 500
+NOUNS = {
+    "organizations": "Organization",
+    "persons": "Person",
+    "deals": "Deal",
+    "leads": "Lead",
+    "activities": "Activity",
+    "pipelines": "Pipeline",
+    "stages": "Stage",
+    "users": "User",
+    "lead_labels": "Lead label",
+}
+FIELD_SETS = {"organizations": "organization", "persons": "person", "deals": "deal"} | {
+    "leads": "deal"
+}
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way through an endpoint; everything an endpoint may look at."""
+
+    store: Store
+    settings: Settings
+    now: float
+    user: Doc
+    params: Mapping[str, Any] = field(default_factory=dict)
+    query: Doc = field(default_factory=dict)
+    body: Any = None
+    _fields: dict[str, dict[str, Doc]] = field(default_factory=dict)
+
+    @property
+    def stamp(self) -> str:
+        """Now, in v2's format."""
+        return stamp(self.now)
+
+    def fields(self, kind: str) -> dict[str, Doc]:
+        """The custom fields of a kind of record, by code."""
+        entity = FIELD_SETS[kind]
+        if entity not in self._fields:
+            found = self.store.select("fields", "entity = ?", (entity,))
+            self._fields[entity] = {doc["field_code"]: doc for doc in found}
+        return self._fields[entity]
+
+    def read(self, shape: Shape, kind: str | None = None) -> Doc:
+        """The checked body; with a kind, its `custom_fields` are checked too."""
+        if kind is not None:
+            keys = {**shape.keys, "custom_fields": nested(self.fields(kind))}
+            shape = Shape(keys, shape.required, shape.read_only)
+        return shape.read(self.body)
+
+    def record(self, kind: str) -> Doc:
+        """The record named by the path, deleted or not; 404 without one or once it is purged."""
+        doc = self.store.get(kind, self.params["id"])
+        if doc is None or self.purged(doc):
+            raise not_found(NOUNS[kind])
+        return doc
+
+    def editable(self, kind: str) -> Doc:
+        """The record named by the path, for a write: a deleted one can't be had any more."""
+        doc = self.record(kind)
+        if doc.get("is_deleted"):
+            raise not_found(NOUNS[kind])
+        return doc
+
+    def purged(self, doc: Doc) -> bool:
+        """True once a deleted record is gone for good."""
+        gone = doc.get("_deleted_at")
+        return gone is not None and self.now - gone > self.settings.keep_deleted_days * DAY_SECONDS
+
+    def check_references(self, body: Mapping[str, Any]) -> None:
+        """400 for a link to a record that doesn't exist or is deleted."""
+        for name, kind in _REFERENCES.items():
+            value = body.get(name)
+            if value is None:
+                continue
+            doc = self.store.get(kind, value)
+            if doc is None or doc.get("is_deleted"):
+                raise invalid(f"{name}: {NOUNS[kind]} with id '{value}' was not found")
+
+    def check_open_cap(self, what: str) -> None:
+        """403 when the plan's open deals and leads are used up."""
+        deals = self.store.count("deals", "status = 'open' AND is_archived = 0 AND is_deleted = 0")
+        leads = self.store.count("leads", "is_archived = 0 AND is_deleted = 0")
+        if deals + leads >= self.settings.open_limit:
+            raise Refusal(
+                403,
+                f"Couldn't add the {what}. Open deals limit reached.",
+                code="feature_capping_deals_limit",
+            )
+
+    def delete(self, kind: str) -> Answer:
+        """A soft delete; what hangs on the record stays."""
+        doc = self.editable(kind)
+        mark_deleted(doc, self.now)
+        self.store.save(kind, doc, self.now)
+        return Answer({"id": doc["id"]})
+
+    def shown_fields(self, kind: str, doc: Doc) -> Doc:
+        """`custom_fields` of an answer."""
+        return shown(
+            self.fields(kind),
+            doc.get("custom_fields", {}),
+            self.query.get("custom_fields"),
+            nulls=self.settings.null_custom_fields,
+        )
+
+    def page(
+        self,
+        kind: str,
+        where: str,
+        values: list[Any],
+        render: Callable[[Doc], Doc],
+    ) -> Answer:
+        """One page of a v2 list: filters of the query, order, cursor."""
+        where, values = self._filtered(where, values)
+        sort = self.query.get("sort_by", "id")
+        down = self.query.get("sort_direction", "asc") == "desc"
+        limit = self.query.get("limit", PAGE_DEFAULT)
+        column = f"COALESCE({sort}, '')" if sort != "id" else "id"
+        if "cursor" in self.query:
+            first = self._cursor(sort, down=down)
+            where += f" AND ({column}, id) {'<=' if down else '>='} (?, ?)"
+            values += [first["fieldValue"], first["id"]]
+        way = "DESC" if down else "ASC"
+        found = self.store.select(
+            kind, where, values, order=f"{column} {way}, id {way}", limit=limit + 1
+        )
+        following = found[limit] if len(found) > limit else None
+        return Answer(
+            [render(doc) for doc in found[:limit]],
+            additional={"next_cursor": following and _next_cursor(following, sort, down=down)},
+        )
+
+    def _filtered(self, where: str, values: list[Any]) -> tuple[str, list[Any]]:
+        if "filter_id" in self.query:
+            raise not_found("Filter")
+        for name, value in self.query.items():
+            if name == "ids":
+                where += f" AND id IN ({', '.join('?' * len(value))})"
+                values = [*values, *value]
+            elif name == "updated_since":
+                where, values = f"{where} AND update_time >= ?", [*values, value]
+            elif name == "updated_until":
+                where, values = f"{where} AND update_time < ?", [*values, value]
+            elif name in _FILTER_COLUMNS:
+                where, values = f"{where} AND {name} = ?", [*values, value]
+        return where, values
+
+    def _cursor(self, sort: str, *, down: bool) -> Doc:
+        try:
+            raw = base64.urlsafe_b64decode(self.query["cursor"] + "==")
+            found: Doc = json.loads(raw)
+            fits = (found["field"], found["sortDirection"]) == (sort, "desc" if down else "asc")
+            if not fits or "id" not in found or "fieldValue" not in found:
+                raise invalid("cursor: Cursor doesn't belong to this request")
+        except (binascii.Error, ValueError, KeyError, TypeError) as error:
+            raise invalid("cursor: Invalid cursor value") from error
+        return found
+
+
+_REFERENCES = {
+    "owner_id": "users",
+    "person_id": "persons",
+    "org_id": "organizations",
+    "organization_id": "organizations",
+    "deal_id": "deals",
+    "lead_id": "leads",
+    "pipeline_id": "pipelines",
+    "stage_id": "stages",
+}
+_FILTER_COLUMNS = (
+    "owner_id",
+    "person_id",
+    "org_id",
+    "deal_id",
+    "lead_id",
+    "pipeline_id",
+    "stage_id",
+    "done",
+)
+
+
+def mark_deleted(doc: Doc, now: float) -> None:
+    """Delete softly: kept for 30 days, marked."""
+    doc["is_deleted"] = True
+    doc["_deleted_at"] = now
+    doc["update_time"] = stamp(now)
+
+
+def _next_cursor(doc: Doc, sort: str, *, down: bool) -> str:
+    # The decoded form is that of the cursors in the official examples.
+    text = json.dumps(
+        {
+            "field": sort,
+            "fieldValue": doc.get(sort) if doc.get(sort) is not None else "",
+            "sortDirection": "desc" if down else "asc",
+            "id": doc["id"],
+        },
+        separators=(",", ":"),
+    )
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+PAGING: Mapping[str, Check] = {
+    "limit": checks.query_range(1, PAGE_MAX),
+    "cursor": checks.string,
+}
+LISTING: Mapping[str, Check] = {
+    **PAGING,
+    "filter_id": checks.query_integer,
+    "ids": checks.query_list(checks.query_integer),
+    "owner_id": checks.query_integer,
+    "updated_since": checks.query_moment,
+    "updated_until": checks.query_moment,
+    "sort_by": checks.one_of("id", "update_time", "add_time"),
+    "sort_direction": checks.one_of("asc", "desc"),
+}
+
+
+def without_labels(path: str, value: str) -> bool:
+    """`include_labels` and its like: known, and only `false` is had here."""
+    if checks.query_boolean(path, value):
+        raise checks.Wrong(f"{path}: the sandbox doesn't add labels")
+    return False
+
+
+SHOWING: Mapping[str, Check] = {
+    "custom_fields": checks.query_list(checks.string, 15),
+    "include_labels": without_labels,
+    "include_option_labels": without_labels,
+}

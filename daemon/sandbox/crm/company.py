@@ -1,0 +1,182 @@
+"""What a company has besides its records: pipelines and stages (v2), users, types, labels (v1).
+
+Read-only through the API here; the acts of people and the settings make them.
+"""
+
+from daemon.sandbox.crm import checks
+from daemon.sandbox.crm.activities import TYPES
+from daemon.sandbox.crm.call import LISTING, Call
+from daemon.sandbox.crm.clock import stamp_v1
+from daemon.sandbox.crm.exchange import Answer, Doc, not_found
+from daemon.sandbox.crm.routing import Route
+
+_ONE_UTC_ZERO = "2026-01-01 00:00:00"
+CURRENCIES = (
+    ("EUR", "Euro", "€"),
+    ("USD", "US Dollar", "$"),
+    ("GBP", "British Pound", "£"),
+    ("CHF", "Swiss Franc", "CHF"),
+)
+LEAD_SOURCES = (
+    "Manually created",
+    "Deal",
+    "Web forms",
+    "Prospector",
+    "Leadbooster",
+    "Live chat",
+    "Import",
+    "Website visitors",
+    "Workflow automation",
+    "API",
+)
+
+
+def pipelines(call: Call) -> Answer:
+    """GET /pipelines."""
+    return call.page("pipelines", "is_deleted = 0", [], dict)
+
+
+def stages(call: Call) -> Answer:
+    """GET /stages; those of a pipeline that doesn't exist are an empty list."""
+    return call.page("stages", "is_deleted = 0", [], dict)
+
+
+def pipeline(call: Call) -> Answer:
+    """GET /pipelines/{id}."""
+    return Answer(call.record("pipelines"))
+
+
+def stage(call: Call) -> Answer:
+    """GET /stages/{id}."""
+    return Answer(call.record("stages"))
+
+
+def users(call: Call) -> Answer:
+    """GET /users."""
+    return Answer([render_user(call, doc) for doc in call.store.select("users")])
+
+
+def user(call: Call) -> Answer:
+    """GET /users/{id}."""
+    doc = call.store.get("users", call.params["id"])
+    if doc is None:
+        raise not_found("User")
+    return Answer(render_user(call, doc))
+
+
+def me(call: Call) -> Answer:
+    """GET /users/me: whose token this is."""
+    company = {
+        "company_id": 1,
+        "company_name": call.settings.company.title(),
+        "company_domain": call.settings.company,
+        "company_country": "DE",
+        "company_industry": "Other",
+        "language": {"language_code": "en", "country_code": "US"},
+    }
+    return Answer(render_user(call, call.user) | company)
+
+
+def render_user(call: Call, doc: Doc) -> Doc:
+    """One user as v1 sends it."""
+    return {
+        "id": doc["id"],
+        "name": doc["name"],
+        "default_currency": call.settings.currency,
+        "locale": "en_US",
+        "lang": 1,
+        "email": doc["email"],
+        "phone": None,
+        "activated": True,
+        "last_login": stamp_v1(call.now),
+        "created": _ONE_UTC_ZERO,
+        "modified": _ONE_UTC_ZERO,
+        "has_created_company": doc["admin"],
+        "access": [
+            {"app": app, "admin": doc["admin"], "permission_set_id": _permission_set(app)}
+            for app in ("sales", "global", "account_settings")
+        ],
+        "active_flag": not doc["is_deleted"],
+        "timezone_name": "Etc/UTC",
+        "timezone_offset": "+00:00",
+        "role_id": 1,
+        "icon_url": None,
+        "is_you": doc["id"] == call.user["id"],
+        "is_deleted": doc["is_deleted"],
+    }
+
+
+def _permission_set(app: str) -> str:
+    return f"00000000-0000-4000-8000-{app.encode().hex()[:12].ljust(12, '0')}"
+
+
+def activity_types(_call: Call) -> Answer:
+    """GET /activityTypes."""
+    return Answer(
+        [
+            {
+                "id": number,
+                "order_nr": number,
+                "name": key.title(),
+                "key_string": key,
+                "icon_key": key,
+                "active_flag": True,
+                "color": "FFFFFF",
+                "is_custom_flag": False,
+                "add_time": _ONE_UTC_ZERO,
+                "update_time": _ONE_UTC_ZERO,
+            }
+            for number, key in enumerate(TYPES, 1)
+        ]
+    )
+
+
+def lead_labels(call: Call) -> Answer:
+    """GET /leadLabels."""
+    return Answer(call.store.select("lead_labels"))
+
+
+def lead_sources(_call: Call) -> Answer:
+    """GET /leadSources."""
+    return Answer([{"name": name} for name in LEAD_SOURCES])
+
+
+def currencies(call: Call) -> Answer:
+    """GET /currencies, the few that a test meets; `term` searches code and name."""
+    term = call.query.get("term", "").lower()
+    return Answer(
+        [
+            {
+                "id": number,
+                "code": code,
+                "name": name,
+                "decimal_points": 2,
+                "symbol": symbol,
+                "active_flag": True,
+                "is_custom_flag": False,
+            }
+            for number, (code, name, symbol) in enumerate(CURRENCIES, 1)
+            if term in code.lower() or term in name.lower()
+        ]
+    )
+
+
+_PAGED = {name: LISTING[name] for name in ("limit", "cursor", "sort_by", "sort_direction")}
+_STAGES = {
+    **_PAGED,
+    "pipeline_id": checks.query_integer,
+    "sort_by": checks.one_of("id", "update_time", "add_time", "order_nr"),
+}
+ROUTES = (
+    Route("v2", "GET", "/pipelines", pipelines, _PAGED),
+    Route("v2", "GET", "/pipelines/{id}", pipeline),
+    Route("v2", "GET", "/stages", stages, _STAGES),
+    Route("v2", "GET", "/stages/{id}", stage),
+    Route("v1", "GET", "/users", users),
+    Route("v1", "GET", "/users/me", me),
+    Route("v1", "GET", "/users/{id}", user),
+    Route("v1", "GET", "/activityTypes", activity_types),
+    Route("v1", "GET", "/leadLabels", lead_labels),
+    Route("v1", "GET", "/leadSources", lead_sources),
+    Route("v1", "GET", "/currencies", currencies, {"term": checks.string}),
+)

@@ -1,0 +1,256 @@
+"""Custom field definitions: v2 list, read, create, rename, delete, and new options.
+
+Names are not unique, as in the real one; a type can't be changed; codes are 40 hex digits. The
+system fields listed are the ones a client meets, not all that Pipedrive has.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from daemon.sandbox.crm import checks, values
+from daemon.sandbox.crm.call import PAGING, Call
+from daemon.sandbox.crm.checks import Check, Shape
+from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, invalid, not_found
+from daemon.sandbox.crm.routing import Route
+
+ENTITIES = ("person", "deal", "organization")
+_OWNED = {"person": "persons", "deal": "deals", "organization": "organizations"}
+_ADMIN_CODE = "ERR_FORBIDDEN"
+_NAME_LIMIT = 255
+
+_SYSTEM: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+    "person": (
+        ("Name", "name", "varchar"),
+        ("Owner", "owner_id", "user"),
+        ("Organization", "org_id", "org"),
+        ("Email", "emails", "varchar"),
+        ("Phone", "phones", "phone"),
+        ("Labels", "label_ids", "set"),
+        ("Person created", "add_time", "date"),
+        ("Update time", "update_time", "date"),
+    ),
+    "deal": (
+        ("Title", "title", "varchar"),
+        ("Owner", "owner_id", "user"),
+        ("Value", "value", "monetary"),
+        ("Contact person", "person_id", "people"),
+        ("Organization", "org_id", "org"),
+        ("Pipeline", "pipeline_id", "double"),
+        ("Stage", "stage_id", "stage"),
+        ("Status", "status", "status"),
+        ("Expected close date", "expected_close_date", "date"),
+        ("Deal created", "add_time", "date"),
+    ),
+    "organization": (
+        ("Name", "name", "varchar"),
+        ("Owner", "owner_id", "user"),
+        ("Address", "address", "address"),
+        ("Website", "website", "varchar"),
+        ("Organization created", "add_time", "date"),
+    ),
+}
+_PARTS = ("ui_visibility", "important_fields", "required_fields")
+
+
+def _flags(path: str, value: Any) -> Doc:
+    if not isinstance(value, dict):
+        raise checks.not_valid(path, "object")
+    for name, flag in value.items():
+        if name.endswith("_flag") or name == "enabled":
+            checks.boolean(f"{path}.{name}", flag)
+    return value
+
+
+_UPDATE_KEYS: Mapping[str, Check] = {
+    "field_name": checks.text(_NAME_LIMIT, empty=False),
+    **dict.fromkeys(_PARTS, _flags),
+}
+_OPTION = Shape({"label": checks.text(_NAME_LIMIT, empty=False)}, required=("label",))
+_ADD_KEYS: Mapping[str, Check] = {
+    **_UPDATE_KEYS,
+    "field_type": checks.one_of(*values.FIELD_TYPES),
+    "options": checks.array(_OPTION, 10_000),
+}
+
+
+def _shape(entity: str, keys: Mapping[str, Check], required: tuple[str, ...] = ()) -> Shape:
+    extra = {"description": checks.nullable(checks.string)} if entity == "deal" else {}
+    return Shape({**keys, **extra}, required)
+
+
+def define(call: Call, entity: str, body: Doc) -> Doc:
+    """Keep a new field; its code is the same for the same store and order of events."""
+    number = call.store.count("fields")
+    row = call.store.db.execute("SELECT max(id) FROM fields").fetchone()
+    seed = f"{call.settings.company} {entity} {number} {row[0]} {body['field_name']}"
+    options = [
+        {"id": index + 1, "label": option["label"]}
+        for index, option in enumerate(body.get("options", ()))
+    ]
+    doc = {
+        "entity": entity,
+        "field_code": hashlib.sha1(seed.encode(), usedforsecurity=False).hexdigest(),
+        "field_name": body["field_name"],
+        "field_type": body["field_type"],
+        "description": body.get("description"),
+        "options": options if body["field_type"] in ("enum", "set") else None,
+        "ui_visibility": {"add_visible_flag": False, "details_visible_flag": True}
+        | body.get("ui_visibility", {}),
+        "important_fields": {"enabled": False, "stage_ids": []} | body.get("important_fields", {}),
+        "required_fields": {"enabled": False} | body.get("required_fields", {}),
+    }
+    return call.store.insert("fields", doc, call.now)
+
+
+class Definitions:
+    """The endpoints of one entity's fields."""
+
+    def __init__(self, entity: str) -> None:
+        """Name the entity: person, deal or organization."""
+        self.entity = entity
+
+    def routes(self) -> tuple[Route, ...]:
+        """All endpoints of these fields."""
+        path = f"/{self.entity}Fields"
+        include = {"include_fields": checks.query_list(checks.one_of(*_PARTS))}
+        one: Callable[[str, Callable[[Call], Answer]], Route] = lambda method, handler: Route(  # noqa: E731 - three routes differ in two words
+            "v2", method, f"{path}/{{field_code}}", handler
+        )
+        return (
+            Route("v2", "GET", path, self.listing, {**PAGING, **include}),
+            Route("v2", "POST", path, self.add),
+            Route("v2", "GET", f"{path}/{{field_code}}", self.get, include),
+            one("PATCH", self.update),
+            one("DELETE", self.delete),
+            Route("v2", "POST", f"{path}/{{field_code}}/options", self.add_options),
+        )
+
+    def listing(self, call: Call) -> Answer:
+        """GET the fields, system fields first."""
+        every = [*self._system(), *call.store.select("fields", "entity = ?", (self.entity,))]
+        limit = call.query.get("limit", 100)
+        try:
+            first = int(call.query.get("cursor", "0"), 36)
+        except ValueError as error:
+            raise invalid("cursor: Invalid cursor value") from error
+        following = f"{first + limit:x}" if first + limit < len(every) else None
+        if following is not None:
+            following = _base36(first + limit)
+        page = [self._render(call, doc) for doc in every[first : first + limit]]
+        return Answer(page, additional={"next_cursor": following})
+
+    def get(self, call: Call) -> Answer:
+        """GET one field."""
+        code = call.params["field_code"]
+        system = [doc for doc in self._system() if doc["field_code"] == code]
+        return Answer(self._render(call, system[0] if system else self._custom(call)))
+
+    def add(self, call: Call) -> Answer:
+        """POST a field; 403 without the permission or over the plan's cap."""
+        self._need_permission(call)
+        required = ("field_name", "field_type")
+        body = call.read(_shape(self.entity, _ADD_KEYS, required))
+        if body["field_type"] in ("enum", "set"):
+            if not body.get("options"):
+                raise invalid("options: This collection should contain 1 element or more")
+        elif "options" in body:
+            raise invalid(f"options: not allowed for a field of type '{body['field_type']}'")
+        if call.store.count("fields") >= call.settings.custom_field_limit:
+            raise Refusal(
+                403,
+                "Couldn't add the custom field. Custom fields limit reached.",
+                code="feature_capping_custom_fields_limit",
+            )
+        return Answer(self._render(call, define(call, self.entity, body), every_part=True))
+
+    def update(self, call: Call) -> Answer:
+        """PATCH a field's name and visibility; its type stays."""
+        self._need_permission(call)
+        doc = self._custom(call)
+        body = call.read(_shape(self.entity, _UPDATE_KEYS))
+        for name, value in body.items():
+            doc[name] = {**doc[name], **value} if isinstance(value, dict) else value
+        call.store.save("fields", doc, call.now)
+        return Answer(self._render(call, doc, every_part=True))
+
+    def delete(self, call: Call) -> Answer:
+        """DELETE a field: its values are gone with it."""
+        self._need_permission(call)
+        doc = self._custom(call)
+        call.store.remove("fields", doc["id"])
+        kinds = ("deals", "leads") if self.entity == "deal" else (_OWNED[self.entity],)
+        for kind in kinds:
+            path = f'$.custom_fields."{doc["field_code"]}"'
+            for record in call.store.select(kind, "json_type(doc, ?) IS NOT NULL", (path,)):
+                del record["custom_fields"][doc["field_code"]]
+                call.store.save(kind, record, call.now)
+        return Answer(self._render(call, doc))
+
+    def add_options(self, call: Call) -> Answer:
+        """POST more options to an enum or set field."""
+        self._need_permission(call)
+        doc = self._custom(call)
+        if doc["options"] is None:
+            raise invalid(f"field_code: a field of type '{doc['field_type']}' has no options")
+        try:
+            given = checks.array(_OPTION, 10_000)("options", call.body)
+        except checks.Wrong as wrong:
+            raise invalid(*wrong.problems) from wrong
+        first = max((option["id"] for option in doc["options"]), default=0) + 1
+        added = [{"id": first + i, "label": option["label"]} for i, option in enumerate(given)]
+        doc["options"] += added
+        call.store.save("fields", doc, call.now)
+        return Answer(added, envelope=("additional_data",))
+
+    def _need_permission(self, call: Call) -> None:
+        if not call.user["may_add_fields"]:
+            raise Refusal(
+                403, "You do not have permissions to manage custom fields", code=_ADMIN_CODE
+            )
+
+    def _custom(self, call: Call) -> Doc:
+        found = call.store.select(
+            "fields", "entity = ? AND field_code = ?", (self.entity, call.params["field_code"])
+        )
+        if not found:
+            raise not_found("Field")
+        return found[0]
+
+    def _system(self) -> list[Doc]:
+        return [
+            {"field_name": name, "field_code": code, "field_type": kind, "options": None}
+            for name, code, kind in _SYSTEM[self.entity]
+        ]
+
+    def _render(self, call: Call, doc: Doc, *, every_part: bool = False) -> Doc:
+        plain: Doc = {
+            "field_name": doc["field_name"],
+            "field_code": doc["field_code"],
+            "field_type": doc["field_type"],
+            "options": doc["options"],
+            "subfields": None,
+            "is_custom_field": "entity" in doc,
+            "is_optional_response_field": False,
+        }
+        if self.entity == "deal" and doc.get("description") is not None:
+            plain["description"] = doc["description"]
+        asked = _PARTS if every_part else call.query.get("include_fields", ())
+        defaults = {
+            "ui_visibility": {"add_visible_flag": True, "details_visible_flag": True},
+            "important_fields": {"enabled": False, "stage_ids": []},
+            "required_fields": {"enabled": False},
+        }
+        return plain | {part: doc.get(part, defaults[part]) for part in asked}
+
+
+def _base36(number: int) -> str:
+    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+    text = ""
+    while number:
+        number, rest = divmod(number, 36)
+        text = digits[rest] + text
+    return text or "0"
+
+
+ROUTES = tuple(route for entity in ENTITIES for route in Definitions(entity).routes())

@@ -1,0 +1,265 @@
+"""Leads: v1 create, read, list (archived apart), update, delete.
+
+v1's ways: offsets instead of cursors, `visible_to` as a string, custom fields as flat root keys
+(they are the deal fields), 201 on create. `origin_id` can be set on create only. A deleted or
+converted lead answers 404.
+"""
+
+import hashlib
+from typing import Any
+from uuid import UUID
+
+from daemon.sandbox.crm import checks
+from daemon.sandbox.crm.call import Call, mark_deleted
+from daemon.sandbox.crm.checks import Shape, Wrong
+from daemon.sandbox.crm.clock import stamp_ms
+from daemon.sandbox.crm.deals import currency
+from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, invalid
+from daemon.sandbox.crm.organizations import NAME_LIMIT
+from daemon.sandbox.crm.routing import Route
+from daemon.sandbox.crm.values import HASH_KEY, from_v1, merge, to_v1
+
+KIND = "leads"
+_SORTS = (
+    "id",
+    "title",
+    "owner_id",
+    "creator_id",
+    "was_seen",
+    "expected_close_date",
+    "next_activity_id",
+    "add_time",
+    "update_time",
+)
+_VALUE = Shape({"amount": checks.number, "currency": currency}, required=("amount", "currency"))
+
+_KEYS = {
+    "title": checks.text(NAME_LIMIT, empty=False),
+    "owner_id": checks.integer,
+    "label_ids": checks.array(checks.uuid),
+    "value": checks.nullable(_VALUE),
+    "visible_to": checks.one_of("1", "3", "5", "7"),
+    "was_seen": checks.boolean,
+    "channel": checks.nullable(checks.integer),
+    "channel_id": checks.nullable(checks.text(NAME_LIMIT)),
+}
+ADD = Shape(
+    {
+        **_KEYS,
+        "person_id": checks.integer,
+        "organization_id": checks.integer,
+        "expected_close_date": checks.day,
+        "origin_id": checks.nullable(checks.text(NAME_LIMIT)),
+    },
+    required=("title",),
+)
+UPDATE = Shape(
+    {
+        **_KEYS,
+        "person_id": checks.nullable(checks.integer),
+        "organization_id": checks.nullable(checks.integer),
+        "expected_close_date": checks.nullable(checks.day),
+        "is_archived": checks.boolean,
+    }
+)
+
+
+def new_id(call: Call) -> str:
+    """A UUID that is the same for the same store and order of events."""
+    row = call.store.db.execute("SELECT count(*) FROM leads").fetchone()
+    digest = hashlib.sha256(f"lead {row[0]} {call.now!r} {call.settings.company}".encode())
+    return str(UUID(bytes=digest.digest()[:16], version=4))
+
+
+def new(call: Call, body: Doc) -> Doc:
+    """A new lead's document, with the API's defaults."""
+    now = stamp_ms(call.now)
+    doc: Doc = {
+        "id": body.get("id") or new_id(call),
+        "title": "",
+        "owner_id": call.user["id"],
+        "creator_id": call.user["id"],
+        "label_ids": [],
+        "person_id": None,
+        "organization_id": None,
+        "source_name": "API",
+        "origin": "API",
+        "origin_id": None,
+        "channel": None,
+        "channel_id": None,
+        "source_deal_id": None,
+        "is_archived": False,
+        "is_deleted": False,
+        "was_seen": False,
+        "value": None,
+        "expected_close_date": None,
+        "next_activity_id": None,
+        "add_time": now,
+        "update_time": now,
+        "visible_to": "3",
+        **body,
+    }
+    doc["cc_email"] = f"{call.settings.company}+lead{doc['id'][:8]}@pipedrivemail.com"
+    doc["custom_fields"] = merge({}, body.get("custom_fields", {}))
+    return doc
+
+
+def read(call: Call, shape: Shape) -> Doc:
+    """The checked body with its flat custom fields in `custom_fields`."""
+    if not isinstance(call.body, dict):
+        return shape.read(call.body)
+    flat = {name: value for name, value in call.body.items() if HASH_KEY.fullmatch(name)}
+    body = shape.read({k: v for k, v in call.body.items() if k not in flat})
+    try:
+        body["custom_fields"] = from_v1(call.fields(KIND), flat)
+    except Wrong as wrong:
+        raise invalid(*wrong.problems) from wrong
+    call.check_references(body)
+    for label in body.get("label_ids", ()):
+        if call.store.get("lead_labels", label) is None:
+            raise invalid(f"label_ids: Lead label with id '{label}' was not found")
+    if body.get("channel") is not None:
+        raise invalid(f"channel: Channel with id '{body['channel']}' was not found")
+    return body
+
+
+def add(call: Call) -> Answer:
+    """POST /leads."""
+    body = read(call, ADD)
+    if body.get("person_id") is None and body.get("organization_id") is None:
+        raise Refusal(400, "A lead must be linked to a person or an organization.")
+    call.check_open_cap("lead")
+    return Answer(render(call, call.store.insert(KIND, new(call, body), call.now)), status=201)
+
+
+def found(call: Call) -> Doc:
+    """The lead named by the path; 404 once it is deleted or converted."""
+    doc = call.store.get(KIND, call.params["id"])
+    if doc is None or doc["is_deleted"]:
+        raise Refusal(404, "requested lead not found", info="Object was not found.")
+    return doc
+
+
+def update(call: Call) -> Answer:
+    """PATCH /leads/{id}; an archived lead can only be taken out of the archive."""
+    doc = found(call)
+    body = read(call, UPDATE)
+    if doc["is_archived"] and body.get("is_archived") is not False:
+        raise Refusal(400, "Archived leads can't be updated. Unarchive the lead first.")
+    if doc["is_archived"]:
+        call.check_open_cap("lead")
+    custom = merge(doc["custom_fields"], body.pop("custom_fields", {}))
+    doc.update(body, custom_fields=custom, update_time=stamp_ms(call.now))
+    if doc["person_id"] is None and doc["organization_id"] is None:
+        raise Refusal(400, "A lead must be linked to a person or an organization.")
+    call.store.save(KIND, doc, call.now)
+    return Answer(render(call, doc))
+
+
+def get(call: Call) -> Answer:
+    """GET /leads/{id}, archived or not."""
+    return Answer(render(call, found(call)))
+
+
+def listing(call: Call) -> Answer:
+    """GET /leads: not archived ones."""
+    return _listing(call, archived=False)
+
+
+def archived(call: Call) -> Answer:
+    """GET /leads/archived."""
+    return _listing(call, archived=True)
+
+
+def _listing(call: Call, *, archived: bool) -> Answer:
+    query = call.query
+    if "filter_id" in query:
+        raise Refusal(404, "Filter not found")
+    where, values = "is_deleted = 0 AND is_archived = ?", [archived]
+    for name, column in (
+        ("owner_id", "owner_id"),
+        ("person_id", "person_id"),
+        ("organization_id", "org_id"),
+    ):
+        if name in query:
+            where, values = f"{where} AND {column} = ?", [*values, query[name]]
+    if "updated_since" in query:  # leads keep milliseconds
+        where += " AND update_time >= ?"
+        values.append(query["updated_since"].replace("Z", ".000Z"))
+    start, limit = query.get("start", 0), query.get("limit", 100)
+    order = query.get("sort", ["add_time", "id"])
+    docs = call.store.select(
+        KIND, where, values, order=", ".join(order), limit=limit + 1, offset=start
+    )
+    page = {
+        "start": start,
+        "limit": limit,
+        "more_items_in_collection": len(docs) > limit,
+    }
+    return Answer(
+        [render(call, doc) for doc in docs[:limit]],
+        additional={"pagination": page} if call.settings.lead_pages_wrapped else page,
+    )
+
+
+def delete(call: Call) -> Answer:
+    """DELETE /leads/{id}."""
+    doc = found(call)
+    remove(call, doc)
+    return Answer({"id": doc["id"]})
+
+
+def remove(call: Call, doc: Doc) -> None:
+    """Delete a lead, by whatever way."""
+    mark_deleted(doc, call.now)
+    doc["update_time"] = stamp_ms(call.now)
+    call.store.save(KIND, doc, call.now)
+
+
+def render(call: Call, doc: Doc) -> Doc:
+    """The document as it is sent: v1's flat form, without v2's keys."""
+    plain = {
+        name: value
+        for name, value in doc.items()
+        if not name.startswith("_") and name not in ("is_deleted", "custom_fields")
+    }
+    upcoming = call.store.select(
+        "activities",
+        "lead_id = ? AND is_deleted = 0 AND done = 0",
+        (doc["id"],),
+        order="due_date, id",
+        limit=1,
+    )
+    plain["next_activity_id"] = upcoming[0]["id"] if upcoming else None
+    return plain | to_v1(call.fields(KIND), doc["custom_fields"])
+
+
+def sort(path: str, value: str) -> list[str]:
+    """`field` or `field ASC|DESC`, comma separated, as SQL terms."""
+    terms = []
+    for part in value.split(","):
+        name, _, way = part.strip().partition(" ")
+        if name not in _SORTS or way.upper() not in ("", "ASC", "DESC"):
+            raise Wrong(f"{path}: The value you selected is not a valid choice")
+        column = "id" if name == "id" else f"json_extract(doc, '$.{name}')"
+        terms.append(f"{column} {way.upper() or 'ASC'}")
+    return [*terms, "id"]
+
+
+_ARCHIVED: dict[str, Any] = {
+    "limit": checks.query_range(1, 500),
+    "start": checks.query_range(0, 10**9),
+    "owner_id": checks.query_integer,
+    "person_id": checks.query_integer,
+    "organization_id": checks.query_integer,
+    "filter_id": checks.query_integer,
+    "sort": sort,
+}
+ROUTES = (
+    Route("v1", "POST", "/leads", add),
+    Route("v1", "GET", "/leads", listing, {**_ARCHIVED, "updated_since": checks.query_moment}),
+    Route("v1", "GET", "/leads/archived", archived, _ARCHIVED),
+    Route("v1", "GET", "/leads/{id}", get, path_check=checks.uuid),
+    Route("v1", "PATCH", "/leads/{id}", update, path_check=checks.uuid),
+    Route("v1", "DELETE", "/leads/{id}", delete, path_check=checks.uuid),
+)

@@ -1,0 +1,70 @@
+"""A whole company as one listing: written out, and read into a new store with the same ids.
+
+For rehearsals: what a real CRM's lists said is put in as it was. The listing has one list per
+kind of record in the shapes of the API's answers (v2; leads v1), `fields` with their `entity`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from daemon.sandbox.crm import activities, deals, leads, organizations, persons
+from daemon.sandbox.crm.call import Call
+from daemon.sandbox.crm.core import Sandbox
+from daemon.sandbox.crm.exchange import Doc
+from daemon.sandbox.crm.store import KINDS
+from daemon.sandbox.crm.values import HASH_KEY, from_v1
+
+_REPLACED = ("users", "pipelines", "stages", "lead_labels")
+_MADE = {
+    "organizations": organizations.new,
+    "persons": persons.new,
+    "deals": deals.new,
+    "leads": leads.new,
+    "activities": activities.new,
+}
+
+
+def export(sandbox: Sandbox) -> dict[str, list[Doc]]:
+    """Everything that the store holds, deleted records too, as `seed_from` reads it."""
+    with sandbox.at_work() as call:
+        return {kind: call.store.select(kind) for kind in KINDS}
+
+
+def seed_from(sandbox: Sandbox, listing: Mapping[str, Any]) -> None:
+    """Put the records of a listing in, under their own ids.
+
+    Users, pipelines, stages and lead labels given replace the default ones. ValueError for a
+    kind that doesn't exist; sqlite3.IntegrityError for an id that is taken.
+    """
+    unknown = set(listing) - set(KINDS)
+    if unknown:
+        raise ValueError(f"no such kind of record: {', '.join(sorted(unknown))}")
+    with sandbox.at_work() as call:
+        for kind in _REPLACED:
+            if listing.get(kind):
+                for doc in call.store.select(kind):
+                    call.store.remove(kind, doc["id"])
+        for kind in ("users", "pipelines", "stages", "lead_labels", "fields"):
+            for given in listing.get(kind, ()):
+                call.store.insert(kind, _plain(kind, given), call.now)
+        for kind, make in _MADE.items():
+            for given in listing.get(kind, ()):
+                call.store.insert(kind, _record(call, kind, make(call, _named(given))), call.now)
+
+
+def _named(given: Doc) -> Doc:
+    # A person's answer has all three names; what makes one takes only the whole.
+    return {k: v for k, v in given.items() if k not in ("first_name", "last_name")}
+
+
+def _record(call: Call, kind: str, doc: Doc) -> Doc:
+    if kind == "leads":
+        flat = {name: doc.pop(name) for name in list(doc) if HASH_KEY.fullmatch(name)}
+        doc["custom_fields"] |= from_v1(call.fields(kind), flat)
+    return doc
+
+
+def _plain(kind: str, given: Doc) -> Doc:
+    if kind == "users":
+        return {"admin": False, "may_add_fields": True, "is_deleted": False, **given}
+    return dict(given)

@@ -1,0 +1,193 @@
+"""The company's data: one JSON document per record in SQLite, with columns derived from it.
+
+One connection behind the sandbox's lock; every request is one transaction, so a store that a
+killed process leaves behind holds only whole requests. Documents have the shape of API v2's
+answers (leads: v1's); keys that begin with `_` are ours and never sent.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from daemon.errors import ConfigProblem
+from daemon.sandbox.crm.exchange import Doc
+
+FORMAT = 1
+SEARCHABLE = ("organizations", "persons", "deals", "leads")
+_COLUMNS = (
+    "name",
+    "owner_id",
+    "person_id",
+    "org_id",
+    "deal_id",
+    "lead_id",
+    "pipeline_id",
+    "stage_id",
+    "order_nr",
+    "status",
+    "done",
+    "due_date",
+    "title",
+    "is_deleted",
+    "is_archived",
+    "add_time",
+    "update_time",
+    "entity",
+    "field_code",
+)
+_INDEXES = {
+    "organizations": ("name", "update_time"),
+    "persons": ("org_id", "update_time"),
+    "deals": ("person_id", "org_id", "stage_id", "update_time", "status, is_archived, is_deleted"),
+    "leads": ("person_id", "org_id", "update_time", "is_archived, is_deleted"),
+    "activities": ("person_id", "deal_id", "lead_id", "org_id", "update_time"),
+    "pipelines": (),
+    "stages": (),
+    "users": (),
+    "lead_labels": (),
+    "fields": ("entity",),
+}
+KINDS = tuple(_INDEXES)
+_PATHS = {"leads": {"org_id": "organization_id"}}
+_TEXT_IDS = ("leads", "lead_labels")
+_OTHER_TABLES = """
+CREATE TABLE IF NOT EXISTS conversions (
+  id TEXT PRIMARY KEY, lead_id TEXT NOT NULL, user_id INTEGER NOT NULL, stage_id INTEGER NOT NULL,
+  started REAL NOT NULL, polls INTEGER NOT NULL DEFAULT 0, status TEXT NOT NULL, deal_id INTEGER);
+CREATE INDEX IF NOT EXISTS conversions_open ON conversions (status);
+CREATE TABLE IF NOT EXISTS requests (
+  number INTEGER PRIMARY KEY, at REAL NOT NULL, user TEXT NOT NULL, method TEXT NOT NULL,
+  path TEXT NOT NULL, query TEXT NOT NULL, body TEXT NOT NULL, status INTEGER NOT NULL,
+  tokens INTEGER NOT NULL, call TEXT NOT NULL, fault TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS usage (
+  day TEXT NOT NULL, call TEXT NOT NULL, calls INTEGER NOT NULL, tokens INTEGER NOT NULL,
+  PRIMARY KEY (day, call));
+CREATE TABLE IF NOT EXISTS search_queue (
+  number INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
+  doc TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS search_docs (
+  kind TEXT NOT NULL, id TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (kind, id));
+CREATE TABLE IF NOT EXISTS search_terms (
+  kind TEXT NOT NULL, id TEXT NOT NULL, field TEXT NOT NULL, term TEXT NOT NULL,
+  folded TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS search_terms_by_record ON search_terms (kind, id);
+CREATE INDEX IF NOT EXISTS search_terms_by_term ON search_terms (folded);
+"""
+
+
+class Store:
+    """Documents by kind and id; `now` of every write feeds the search queue."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Open or create the store; ConfigProblem for a file that is something else."""
+        self.db = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
+        try:
+            self._prepare(str(path))
+        except sqlite3.DatabaseError as error:
+            self.db.close()
+            raise ConfigProblem(f"not a sandbox store: {error}", what=str(path)) from error
+
+    def _prepare(self, path: str) -> None:
+        found = self.db.execute("PRAGMA user_version").fetchone()[0]
+        if found not in (0, FORMAT):
+            raise ConfigProblem(
+                f"a sandbox store of format {found}, this version knows {FORMAT}",
+                what=path,
+                hint="use a new file",
+            )
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = NORMAL")  # survives kill -9, which is what we test
+        self.db.execute("PRAGMA busy_timeout = 5000")
+        for kind in KINDS:
+            self.db.execute(_table(kind))
+            for columns in _INDEXES[kind]:
+                name = f"{kind}_{columns.replace(', ', '_')}"
+                self.db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {kind} ({columns})")
+        self.db.executescript(_OTHER_TABLES)
+        self.db.execute(f"PRAGMA user_version = {FORMAT}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self.db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; nested use is a savepoint."""
+        name = "inner" if self.db.in_transaction else "outer"
+        self.db.execute("BEGIN IMMEDIATE" if name == "outer" else f"SAVEPOINT {name}")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK" if name == "outer" else f"ROLLBACK TO {name}")
+            if name == "inner":
+                self.db.execute(f"RELEASE {name}")
+            raise
+        self.db.execute("COMMIT" if name == "outer" else f"RELEASE {name}")
+
+    def insert(self, kind: str, doc: Doc, now: float) -> Doc:
+        """Keep a new document; without an `id` it gets the next integer."""
+        cursor = self.db.execute(
+            f"INSERT INTO {kind} (id, doc) VALUES (?, '{{}}')", (doc.get("id"),)
+        )
+        made = {"id": doc.get("id", cursor.lastrowid), **doc}
+        self.save(kind, made, now)
+        return made
+
+    def save(self, kind: str, doc: Doc, now: float) -> None:
+        """Keep a changed document."""
+        text = json.dumps(doc, ensure_ascii=False)
+        self.db.execute(f"UPDATE {kind} SET doc = ? WHERE id = ?", (text, doc["id"]))
+        if kind in SEARCHABLE:
+            self.db.execute(
+                "INSERT INTO search_queue (at, kind, id, doc) VALUES (?, ?, ?, ?)",
+                (now, kind, str(doc["id"]), text),
+            )
+
+    def get(self, kind: str, record_id: int | str) -> Doc | None:
+        """One document, deleted or not."""
+        row = self.db.execute(f"SELECT doc FROM {kind} WHERE id = ?", (record_id,)).fetchone()
+        return None if row is None else _load(row[0])
+
+    def remove(self, kind: str, record_id: int | str) -> None:
+        """Forget a document for good."""
+        self.db.execute(f"DELETE FROM {kind} WHERE id = ?", (record_id,))
+
+    def select(
+        self,
+        kind: str,
+        where: str = "1",
+        values: Sequence[Any] = (),
+        *,
+        order: str = "id",
+        limit: int = -1,
+        offset: int = 0,
+    ) -> list[Doc]:
+        """Documents for which the SQL condition holds."""
+        rows = self.db.execute(
+            f"SELECT doc FROM {kind} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",
+            (*values, limit, offset),
+        )
+        return [_load(row[0]) for row in rows]
+
+    def count(self, kind: str, where: str = "1", values: Sequence[Any] = ()) -> int:
+        """How many documents there are for which the SQL condition holds."""
+        row = self.db.execute(f"SELECT count(*) FROM {kind} WHERE {where}", values).fetchone()
+        return int(row[0])
+
+
+def _load(text: str) -> Doc:
+    doc: Doc = json.loads(text)
+    return doc
+
+
+def _table(kind: str) -> str:
+    paths = _PATHS.get(kind, {})
+    columns = ", ".join(
+        f"{name} GENERATED ALWAYS AS (json_extract(doc, '$.{paths.get(name, name)}')) VIRTUAL"
+        for name in _COLUMNS
+    )
+    key = "TEXT PRIMARY KEY" if kind in _TEXT_IDS else "INTEGER PRIMARY KEY AUTOINCREMENT"
+    return f"CREATE TABLE IF NOT EXISTS {kind} (id {key}, doc TEXT NOT NULL, {columns})"
