@@ -1,0 +1,281 @@
+"""From UIDs to small messages: headers and structure first, then only the parts that matter.
+
+Promises: every UID asked for comes back exactly once, as `Fetched` or as `Unfetched` with the
+reason; a message counts as fetched only if all that was asked for it is there; one message that a
+server can't serve costs its batch a few questions more, never the batch. Flags aren't touched:
+only BODY.PEEK is used. Memory is bounded by the commands under way.
+
+Commands are pipelined: the next ones are on the wire while this one's answers are read, so a line
+with a long delay is kept full. Each command's text stays below 4,000 bytes (Microsoft 365 ends at
+4,096) and names UIDs one by one, never `n:*`, which servers misread.
+"""
+
+import binascii
+import contextlib
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from daemon.errors import RetryLater
+from daemon.mailbox import gate
+from daemon.mailbox.assemble import assemble, whole_lines
+from daemon.mailbox.cursor import batches, uid_set
+from daemon.mailbox.reader import Items, internal_date, number, read_fetch
+from daemon.mailbox.structure import Part, Tree, Want, plan, read_structure
+from daemon.mailbox.wire import Response, Wire
+from daemon.message.fields import WANTED
+
+BATCH = 250  # messages of one command: about 400 kB of headers
+PARTS_BYTES = 4 << 20  # what the parts of one command may add up to
+SET_CHARS = 3000  # of the UIDs in one command
+UNDER_WAY = 8  # commands on the wire at once
+MOST_FAILURES = 3  # messages in a row that the server has no time for: it has no time at all
+
+_WHOLE = Want("", 64 << 10)  # of a message whose structure can't be relied on
+_HEADER = b"BODY.PEEK[HEADER.FIELDS (" + " ".join(WANTED).encode() + b")]"
+_OWN_WORDS = re.compile(rb"^(?!\s*(?:>|--|$))", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One message: its small RFC 5322 form, its true size in bytes, when it arrived (UTC)."""
+
+    uid: int
+    internal_date: datetime | None
+    size: int
+    raw: bytes
+    thread: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfetched:
+    """A message that didn't come, and why, in the server's words where it had any."""
+
+    uid: int
+    reason: str
+
+
+@dataclass(slots=True)
+class _Message:
+    """What is known of one message so far, and what is still wanted of it."""
+
+    uid: int
+    date: datetime | None = None
+    size: int = 0
+    thread: str | None = None
+    header: bytes = b""
+    root: Part | None = None
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    whole: bytes | None = None
+    wants: tuple[Want, ...] = ()
+    second: Want | None = None
+    text: str | None = None
+    seen: bool = False
+    understood: bool = False
+
+    def learn(self, items: Items, thread_item: bytes | None) -> None:
+        """Take header fields and structure, and plan which parts to ask for."""
+        self.date = internal_date(items[b"INTERNALDATE"])
+        self.size = number(items[b"RFC822.SIZE"]) or 0
+        self.thread = _thread(items.get(thread_item)) if thread_item else None
+        header = items[b"[HEADER]"]
+        self.root = read_structure(items.get(b"BODYSTRUCTURE"))
+        if self.root and isinstance(header, bytes) and header.strip():
+            self.header = header
+            self.wants, self.text, self.second = plan(self.root)
+            self.understood = True
+
+    def keep(self, items: Items, wants: tuple[Want, ...]) -> None:
+        """Take parts; one that is there by the structure but comes empty contradicts it."""
+        self.wants = ()
+        encodings = {one.section: one.encoding for one in self.root.walk()} if self.root else {}
+        for want in wants:
+            body = items[b"[%s]" % want.section.encode()]
+            if not isinstance(body, bytes) or not body:
+                self.understood = False
+                return
+            encoding = encodings.get(want.section, "")
+            self.bodies[want.section] = whole_lines(body, encoding, limit=want.limit)
+        if self.second and self.text in self.bodies:
+            if _is_blank(self.bodies[self.text], encodings[self.text]):
+                self.wants = (self.second,)
+            self.second = None
+
+    def keep_whole(self, items: Items) -> None:
+        """Take the beginning of the message as it is."""
+        whole = items[b"[]"]
+        self.whole = whole if isinstance(whole, bytes) else b""
+        self.date = internal_date(items[b"INTERNALDATE"])
+        self.size = number(items[b"RFC822.SIZE"]) or len(self.whole)
+        self.understood, self.wants = True, ()
+
+    def assembled(self) -> bytes:
+        """The small message, from all that was taken."""
+        if self.whole is not None or self.root is None:
+            return self.whole or b""
+        return assemble(self.header, self.root, self.bodies)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One command: these items of these messages."""
+
+    kind: Literal["facts", "parts", "whole"]
+    uids: tuple[int, ...]
+    wants: tuple[Want, ...] = ()
+
+    def line(self, thread_item: bytes | None) -> bytes:
+        """The command."""
+        if self.kind == "parts":
+            asked = [b"BODY.PEEK[%s]<0.%d>" % (s.encode(), limit) for s, limit in self.wants]
+        else:
+            asked = [b"INTERNALDATE", b"RFC822.SIZE"]
+            if self.kind == "whole":
+                asked.append(b"BODY.PEEK[]<0.%d>" % _WHOLE.limit)
+            else:
+                asked += [thread_item] if thread_item else []
+                # BODYSTRUCTURE last: where it can't be read, the rest has been.
+                asked += [_HEADER, b"BODYSTRUCTURE"]
+        return b"UID FETCH %s (UID %s)" % (uid_set(self.uids).encode(), b" ".join(asked))
+
+    def complete(self, items: Items) -> bool:
+        """Whether everything asked for is there; OK alone doesn't say so."""
+        if self.kind == "parts":
+            return all(b"[%s]" % one.section.encode() in items for one in self.wants)
+        facts = b"INTERNALDATE" in items and b"RFC822.SIZE" in items
+        return facts and (b"[HEADER]" if self.kind == "facts" else b"[]") in items
+
+
+class Fetch:
+    """One run over UIDs on a connection; iterate it once."""
+
+    def __init__(self, wire: Wire, uids: Sequence[int], *, thread_item: bytes | None) -> None:
+        """`thread_item` is the item that holds the server's thread id, if it has one."""
+        self._wire = wire
+        self._thread_item = thread_item
+        self._open = {uid: _Message(uid) for uid in uids}
+        facts = batches(tuple(self._open), count=BATCH, chars=SET_CHARS)
+        self._waiting = deque(_Ask("facts", batch) for batch in facts)
+        self._sent: deque[tuple[bytes, _Ask]] = deque()
+        self._items: dict[int, Items] = {}
+        self._failures = 0
+
+    def __iter__(self) -> Iterator[Fetched | Unfetched]:
+        """Yield the messages as they become whole."""
+        try:
+            while self._waiting or self._sent:
+                while self._waiting and len(self._sent) < UNDER_WAY:
+                    ask = self._waiting.popleft()
+                    self._sent.append((self._wire.send(ask.line(self._thread_item)), ask))
+                tag, ask = self._sent.popleft()
+                ok, text = self._wire.finish(tag, self._take)
+                yield from self._settle(ask, ok=ok, text=text)
+        finally:
+            self._drain()
+
+    def _take(self, response: Response) -> None:
+        items = read_fetch(response)
+        uid = number(items.get(b"UID")) if items else None
+        if items and uid in self._open:
+            self._items.setdefault(uid, {}).update(items)
+
+    def _settle(self, ask: _Ask, *, ok: bool, text: str) -> Iterator[Fetched | Unfetched]:
+        """Use what one command brought; ask on for the messages that need more."""
+        more: list[_Message] = []
+        left: list[_Message] = []
+        for message in (self._open[uid] for uid in ask.uids):
+            items = self._items.pop(message.uid, {})
+            if not ask.complete(items):
+                message.seen = message.seen or bool(items)
+                left.append(message)
+                continue
+            self._failures = 0
+            if ask.kind == "facts":
+                message.learn(items, self._thread_item)
+            elif ask.kind == "parts":
+                message.keep(items, ask.wants)
+            else:
+                message.keep_whole(items)
+            if message.wants or not message.understood:
+                more.append(message)
+            else:
+                yield self._done(message)
+        if ok:
+            yield from self._left_out(ask, left)
+        elif left:
+            yield from self._refused(ask, left, text)
+        self._ask_more(more)
+
+    def _left_out(self, ask: _Ask, left: list[_Message]) -> Iterator[Unfetched]:
+        """OK, but without these: expunged meanwhile, or the server's answer made no sense."""
+        for message in left:
+            if ask.kind == "whole" or not message.seen:
+                yield self._gave_up(message, "not returned")
+            else:
+                self._waiting.appendleft(_Ask("whole", (message.uid,)))
+
+    def _refused(self, ask: _Ask, left: list[_Message], text: str) -> Iterator[Unfetched]:
+        """NO or BAD: halve the batch until the message that the server can't serve is alone."""
+        problem = gate.refused(text, what=self._wire.what)
+        if gate.asks_for_patience(text):
+            raise problem
+        uids = tuple(message.uid for message in left)
+        if len(uids) > 1:
+            half = len(uids) // 2
+            self._waiting.extendleft(
+                _Ask(ask.kind, some, ask.wants) for some in (uids[half:], uids[:half])
+            )
+        elif ask.kind != "whole":
+            self._waiting.appendleft(_Ask("whole", uids))
+        else:
+            self._failures += 1
+            if isinstance(problem, RetryLater) and self._failures >= MOST_FAILURES:
+                raise problem
+            yield self._gave_up(left[0], text)
+
+    def _ask_more(self, messages: list[_Message]) -> None:
+        """Queue the parts that are still wanted, messages with the same sections together."""
+        groups: dict[tuple[Want, ...], list[int]] = {}
+        for message in messages:
+            groups.setdefault(message.wants if message.understood else (), []).append(message.uid)
+        for wants, uids in groups.items():
+            count = max(1, PARTS_BYTES // sum(one.limit for one in wants or (_WHOLE,)))
+            for batch in batches(uids, count=min(BATCH, count), chars=SET_CHARS):
+                self._waiting.appendleft(_Ask("parts" if wants else "whole", batch, wants))
+
+    def _done(self, message: _Message) -> Fetched:
+        del self._open[message.uid]
+        return Fetched(message.uid, message.date, message.size, message.assembled(), message.thread)
+
+    def _gave_up(self, message: _Message, reason: str) -> Unfetched:
+        del self._open[message.uid]
+        return Unfetched(message.uid, reason)
+
+    def _drain(self) -> None:
+        """Read what is under way when the caller stops early, so that the connection stays good."""
+        for tag, _ in self._sent:
+            if self._wire.closed:
+                break
+            with contextlib.suppress(
+                RetryLater
+            ):  # lost: then it is closed, and the next use says so
+                self._wire.finish(tag, lambda _: None)
+        self._sent.clear()
+
+
+def _thread(value: Tree) -> str | None:
+    """X-GM-THRID is a number, THREADID (RFC 8474) a list of one or NIL."""
+    one = value[0] if isinstance(value, list) and value else value
+    return one.decode("ascii", "replace") if isinstance(one, bytes) and one else None
+
+
+def _is_blank(body: bytes, encoding: str) -> bool:
+    """Whether a plain text says nothing of its own, so that the HTML beside it must."""
+    if encoding == "base64":
+        digits = re.sub(rb"[^A-Za-z0-9+/]", b"", body)
+        with contextlib.suppress(binascii.Error):
+            body = binascii.a2b_base64(digits[: len(digits) // 4 * 4])
+    return not body.strip() or _OWN_WORDS.search(body) is None

@@ -1,0 +1,118 @@
+"""What a server's or a socket's words mean for us: every failure of this edge is named here.
+
+Pure: text or an exception in, one of our errors out. The table follows what servers really say
+(RFC 3501 section 7.1, RFC 5530 response codes, and the throttling lines of Gmail and Microsoft
+365, which no RFC describes). A refusal that isn't known to pass by itself is `Rejected`; whoever
+asked decides whether that means one message, one folder or the login.
+"""
+
+import re
+import socket
+import ssl
+from imaplib import IMAP4
+
+from daemon.errors import AuthProblem, ConfigProblem, Problem, Rejected, RetryLater
+
+LONGEST_WAIT = 3600.0  # seconds; a server may ask for more, but then it is asked again hourly
+
+_CODE = re.compile(r"\[([A-Z][A-Z0-9-]*)", re.IGNORECASE)
+_BACKOFF = re.compile(r"Suggested Backoff Time[:= ]+(\d+)", re.IGNORECASE)  # milliseconds
+_PASSING_CODES = frozenset(
+    {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "THROTTLED", "OVERQUOTA", "BADCHARSET"}
+)
+_PASSING_WORDS = re.compile(
+    r"throttl|too many|maximum number of|try again|temporar|unavailable|server busy|overload"
+    r"|rate limit|exceeded|not connected|timed? ?out|internal (?:server )?error|connection closed",
+    re.IGNORECASE,
+)
+_PACE = re.compile(r"throttl|too many|rate limit|overquota|bandwidth", re.IGNORECASE)
+_CREDENTIAL_CODES = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"})
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+def words(text: bytes | str) -> str:
+    """What a server said, as one bounded line that is safe to log and to show."""
+    shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return _CONTROL.sub(" ", shown).strip()[:300]
+
+
+def refused(text: str, *, what: str) -> Rejected | RetryLater:
+    """The error for a tagged NO or BAD: one that passes by itself, or a refusal for good."""
+    wait = backoff(text)
+    if wait is not None or _passes(text):
+        return RetryLater(f"the server says: {text}", what=what, after=wait)
+    return Rejected(f"the server refuses: {text}", what=what)
+
+
+def login_refused(text: str, *, what: str, bad: bool) -> AuthProblem | RetryLater:
+    """The error for a login answered NO or BAD.
+
+    Servers answer NO for a wrong password, for too many connections and for their own trouble;
+    only what names the credentials, or names nothing at all, is taken for a wrong password.
+    """
+    code = _code(text)
+    if code in _CREDENTIAL_CODES:
+        return _wrong_credentials(text, what)
+    wait = backoff(text)
+    if bad or wait is not None or _passes(text):
+        return RetryLater(f"login put off, the server says: {text}", what=what, after=wait)
+    return _wrong_credentials(text, what)
+
+
+def lost(error: BaseException | str, *, what: str) -> RetryLater:
+    """The error for a connection that is gone or can't be trusted any more."""
+    text = words(str(error)) or type(error).__name__
+    if isinstance(error, TimeoutError):
+        text = "no answer in time"
+    return RetryLater(f"connection lost: {text}", what=what, after=backoff(text))
+
+
+def not_connected(error: Exception, *, what: str, ca_file: str | None) -> Problem:
+    """The error for a connection that never came to be, from what the libraries raise for it."""
+    text = words(str(error)) or type(error).__name__
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ConfigProblem(
+            f"its certificate isn't trusted: {words(error.verify_message) or text}",
+            what=what,
+            hint=f"it must be signed by {ca_file}, the ca_file, and name the host"
+            if ca_file
+            else "name the CA's certificate as ca_file if it is a private one",
+        )
+    if isinstance(error, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(error):
+        return ConfigProblem("doesn't speak TLS there", what=what, hint="tls: starttls, port: 143")
+    if isinstance(error, socket.gaierror):
+        return RetryLater(f"host not found: {text}", what=what, hint="is the host name right?")
+    if isinstance(error, TimeoutError):
+        return RetryLater("no answer in time", what=what, hint="are host, port and tls right?")
+    if isinstance(error, IMAP4.error | OSError | EOFError):
+        return RetryLater(f"not connected: {text}", what=what, after=backoff(text))
+    # What else comes from here was raised by a library on a server's garbage.
+    return RetryLater(f"not an IMAP server's words: {type(error).__name__}: {text}", what=what)
+
+
+def backoff(text: str) -> float | None:
+    """Seconds that the server asks us to wait, bounded; None if it names none."""
+    asked = _BACKOFF.search(text)
+    return min(int(asked[1]) / 1000, LONGEST_WAIT) if asked else None
+
+
+def asks_for_patience(text: str) -> bool:
+    """Whether a refusal is about our pace, which asking in smaller pieces makes worse."""
+    return backoff(text) is not None or _PACE.search(text) is not None
+
+
+def _code(text: str) -> str:
+    code = _CODE.search(text)
+    return code[1].upper() if code else ""
+
+
+def _passes(text: str) -> bool:
+    return _code(text) in _PASSING_CODES or _PASSING_WORDS.search(text) is not None
+
+
+def _wrong_credentials(text: str, what: str) -> AuthProblem:
+    return AuthProblem(
+        f"login refused: {text}",
+        what=what,
+        hint="check username and password; some providers want an app password",
+    )

@@ -1,0 +1,264 @@
+"""One mailbox over IMAP, read-only: its folders, their counters, their UIDs, their messages.
+
+Promises: nothing on the server changes (EXAMINE and BODY.PEEK only); a poll that finds nothing is
+one round trip where the server has LIST-STATUS; every failure is one of our errors, and after one
+that isn't a plain refusal the connection is closed. A `Mailbox` belongs to one thread.
+It remembers nothing beyond the connection: what is new is decided by `cursor` and the ledger.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date
+from types import TracebackType
+from typing import Self
+
+from daemon.errors import Problem, Rejected, RetryLater, Unreadable
+from daemon.mailbox import folders as folder_names
+from daemon.mailbox import gate
+from daemon.mailbox.cursor import expand, search_from, windows
+from daemon.mailbox.fetch import Fetch, Fetched, Unfetched
+from daemon.mailbox.folders import FolderRole, FolderStatus
+from daemon.mailbox.login import Account, log_in
+from daemon.mailbox.reader import read_fetch
+from daemon.mailbox.wire import Reply, Wire
+
+__all__ = ["Account", "Fetched", "FolderRole", "FolderStatus", "Mailbox", "Unfetched"]
+
+SEARCH_WIDTH = 80_000  # UIDs of one answer: 10 digits and a blank each stay below a megabyte
+LARGEST_MESSAGE = 1 << 28  # bytes that `raw` takes
+_STATUS_AT_ONCE = 8
+
+_MONTHS = (*("Jan", "Feb", "Mar", "Apr", "May", "Jun"), *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"))
+_SEARCH = re.compile(rb"\* SEARCH((?: +\d+)*)", re.IGNORECASE)
+_ESEARCH = re.compile(rb"\* ESEARCH\b.*? ALL ([\d:,]+)", re.IGNORECASE)
+_EXISTS = re.compile(rb"\* (\d+) EXISTS", re.IGNORECASE)
+_COUNTER = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT|HIGHESTMODSEQ) (\d+)\]", re.IGNORECASE)
+
+
+class Mailbox:
+    """One connection to one account, with at most one folder open."""
+
+    def __init__(self, account: Account, wire: Wire, capabilities: frozenset[str]) -> None:
+        """Use `connect`; this takes a connection that is logged in."""
+        self.account = account
+        self.capabilities = capabilities
+        self._wire = wire
+        self._selected: FolderStatus | None = None
+        self._wire_names: dict[str, bytes] = {}
+
+    @classmethod
+    def connect(cls, account: Account) -> Self:
+        """Log in; raises AuthProblem, ConfigProblem or RetryLater."""
+        client = log_in(account)
+        capabilities = frozenset(str(one, "ascii", "replace") for one in client.capabilities())
+        mailbox = cls(account, Wire(client, what=account.name), capabilities)
+        if "ID" in capabilities:
+            # NetEase opens no folder for a client that hasn't said its name (RFC 2971).
+            mailbox._wire.ask(b'ID ("name" "mail2deal")')
+        return mailbox
+
+    def __enter__(self) -> Self:
+        """Leave the block, and the connection is closed."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Log out, or just close if that isn't possible."""
+        self.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is gone; then only a new one helps."""
+        return self._wire.closed
+
+    def folders(self) -> tuple[FolderRole, ...]:
+        """The folders that matter, by configuration, SPECIAL-USE and name; see `folders.roles`.
+
+        Raises ConfigProblem for a configured folder that isn't there. Without a `sent` role in
+        the result, replies can't be told.
+        """
+        extended = {"SPECIAL-USE", "LIST-EXTENDED"} <= self.capabilities
+        reply = self._wire.ask(b'LIST "" "*" RETURN (SPECIAL-USE)' if extended else b'LIST "" "*"')
+        if not reply.ok and extended:
+            reply = self._wire.ask(b'LIST "" "*"')
+        if not reply.ok:
+            raise gate.refused(reply.text, what=self.account.name)
+        there = folder_names.listed(reply.untagged)
+        if not there:
+            # There is always an INBOX (RFC 3501, 5.1): an empty list is a server in trouble.
+            raise RetryLater("the server lists no folder at all", what=self.account.name)
+        self._wire_names = {one.name: one.wire for one in there}
+        return folder_names.roles(
+            there,
+            what=self.account.name,
+            inbox=self.account.inbox,
+            sent=self.account.sent,
+            gmail="X-GM-EXT-1" in self.capabilities,
+        )
+
+    def status(self, names: Sequence[str]) -> dict[str, FolderStatus]:
+        """The counters of folders, without opening any; one that can't be had is left out.
+
+        A folder that is open is closed first: what STATUS says of it may be old (RFC 3501, 6.3.10).
+        """
+        self._unselect()
+        items = b"(MESSAGES UIDNEXT UIDVALIDITY%s)" % (
+            b" HIGHESTMODSEQ" if "CONDSTORE" in self.capabilities else b""
+        )
+        wires = {name: self._wire_name(name) for name in names}
+        found: dict[bytes, dict[str, int]] = {}
+        if {"LIST-STATUS", "LIST-EXTENDED"} <= self.capabilities and names:
+            patterns = b" ".join(folder_names.quoted(wire) for wire in wires.values())
+            reply = self._wire.ask(b'LIST "" (%s) RETURN (STATUS %s)' % (patterns, items))
+            found = folder_names.statuses(reply.untagged) if reply.ok else {}
+        left = [wire for wire in wires.values() if folder_names.canonical(wire) not in found]
+        if left and len(left) == len(wires):
+            found = self._status_each(left, items)
+        counted = {
+            name: found.get(folder_names.canonical(wire), {}) for name, wire in wires.items()
+        }
+        return {
+            name: FolderStatus(
+                name,
+                numbers["UIDVALIDITY"],
+                numbers["UIDNEXT"],
+                numbers["MESSAGES"],
+                numbers.get("HIGHESTMODSEQ"),
+            )
+            for name, numbers in counted.items()
+            if {"UIDVALIDITY", "UIDNEXT", "MESSAGES"} <= numbers.keys()
+        }
+
+    def examine(self, name: str) -> FolderStatus:
+        """Open a folder read-only; raises Rejected if the server won't."""
+        self._selected = None
+        reply = self._wire.ask(b"EXAMINE " + folder_names.quoted(self._wire_name(name)))
+        if not reply.ok:
+            raise gate.refused(reply.text, what=f"{self.account.name}/{name}")
+        exists = [int(found[1]) for found in reply.matching(_EXISTS)]
+        counters = {found[1].upper(): int(found[2]) for found in reply.matching(_COUNTER)}
+        messages = exists[-1] if exists else 0
+        if messages and b"UIDVALIDITY" not in counters:
+            raise Rejected("the server gives no UIDVALIDITY", what=f"{self.account.name}/{name}")
+        self._selected = FolderStatus(
+            name,
+            counters.get(b"UIDVALIDITY", 0),
+            counters.get(b"UIDNEXT") or self._uidnext(messages),
+            messages,
+            counters.get(b"HIGHESTMODSEQ"),
+        )
+        return self._selected
+
+    def uids(self, *, since: date | None = None, first: int = 1) -> list[int]:
+        """UIDs of the open folder from `first` on, in ascending order.
+
+        With `since`, those that arrived on that day or later, and a few from the two days before:
+        servers compare their own day, so the caller compares `internal_date`.
+        """
+        status = self._opened()
+        criteria = [b"UID %d:*" % first] if first > 1 else []
+        if since is not None:
+            day = search_from(since)
+            criteria.append(
+                b"SINCE %d-%s-%d" % (day.day, _MONTHS[day.month - 1].encode(), day.year)
+            )
+        found: set[int] = set()
+        for low, high in windows(status.messages, SEARCH_WIDTH):
+            # A range of sequence numbers bounds the answer, however the UIDs are spread.
+            every = status.messages <= SEARCH_WIDTH
+            span = [] if every else [b"%d:%d" % (low, high)]
+            found.update(self._search(b" ".join(span + criteria) or b"ALL", status.messages))
+        # `n:*` names the last message even if its UID is below n (RFC 3501, sequence-set).
+        return sorted(uid for uid in found if uid >= first)
+
+    def fetch(self, uids: Sequence[int]) -> Iterator[Fetched | Unfetched]:
+        """Messages of the open folder: every UID once, as it becomes ready, in no fixed order.
+
+        The connection takes no other command until the iterator has ended or was closed.
+        """
+        self._opened()
+        thread_item = b"X-GM-THRID" if "X-GM-EXT-1" in self.capabilities else None
+        if thread_item is None and "OBJECTID" in self.capabilities:
+            thread_item = b"THREADID"
+        return iter(Fetch(self._wire, uids, thread_item=thread_item))
+
+    def raw(self, uid: int) -> bytes:
+        """A whole message of the open folder; raises Unreadable if it isn't there any more."""
+        self._opened()
+        reply = self._wire.command(b"UID FETCH %d (UID BODY.PEEK[])" % uid, keep=LARGEST_MESSAGE)
+        for response in reply.untagged:
+            items = read_fetch(response) or {}
+            body = items.get(b"[]")
+            if items.get(b"UID") == b"%d" % uid and isinstance(body, bytes):
+                return body
+        raise Unreadable("not on the server any more", what=f"{self.account.name} UID {uid}")
+
+    def noop(self) -> None:
+        """Ask whether the connection lives, and keep it so."""
+        self._wire.command(b"NOOP")
+
+    def close(self) -> None:
+        """Log out and close; never raises for a connection that is already gone."""
+        with contextlib.suppress(Problem, RuntimeError):
+            if not self._wire.closed:
+                self._wire.ask(b"LOGOUT")
+        self._wire.close()
+
+    def _opened(self) -> FolderStatus:
+        if self._selected is None:
+            raise RuntimeError("no folder is open: examine one first")
+        return self._selected
+
+    def _unselect(self) -> None:
+        if self._selected is not None:
+            self._selected = None
+            # CLOSE expunges nothing in a folder opened by EXAMINE (RFC 3501, 6.4.2).
+            self._wire.command(b"UNSELECT" if "UNSELECT" in self.capabilities else b"CLOSE")
+
+    def _wire_name(self, name: str) -> bytes:
+        return self._wire_names.get(name) or folder_names.on_wire(name)
+
+    def _status_each(self, wires: list[bytes], items: bytes) -> dict[bytes, dict[str, int]]:
+        """STATUS one by one, a few on the wire at once; a folder that is refused is left out."""
+        found: dict[bytes, dict[str, int]] = {}
+        for start in range(0, len(wires), _STATUS_AT_ONCE):
+            few = wires[start : start + _STATUS_AT_ONCE]
+            untagged: list[list[bytes]] = []
+            tags = [
+                self._wire.send(b"STATUS %s %s" % (folder_names.quoted(wire), items))
+                for wire in few
+            ]
+            answers = [self._wire.finish(tag, untagged.append) for tag in tags]
+            for ok, text in answers:
+                problem = None if ok else gate.refused(text, what=self.account.name)
+                if isinstance(problem, RetryLater):
+                    raise problem
+            found |= folder_names.statuses(untagged)
+        return found
+
+    def _uidnext(self, messages: int) -> int:
+        """For a server that doesn't say: one more than the last UID there is."""
+        return max(self._search(b"UID *", messages), default=0) + 1 if messages else 1
+
+    def _search(self, criteria: bytes, messages: int) -> list[int]:
+        extended = "ESEARCH" in self.capabilities
+        reply = self._wire.command(
+            b"UID SEARCH %s%s" % (b"RETURN (ALL) " if extended else b"", criteria)
+        )
+        return _found(reply, limit=2 * messages + 1000, what=self.account.name)
+
+
+def _found(reply: Reply, *, limit: int, what: str) -> list[int]:
+    """The UIDs of a SEARCH or ESEARCH answer; some servers split it over several lines."""
+    uids = [int(uid) for line in reply.matching(_SEARCH) for uid in line[1].split()]
+    try:
+        for line in reply.matching(_ESEARCH):
+            uids += expand(line[1].decode("ascii"), limit=limit)
+    except ValueError as error:
+        raise RetryLater(f"the server finds impossible UIDs: {error}", what=what) from error
+    return uids

@@ -1,0 +1,173 @@
+"""BODYSTRUCTURE: which shape a message has, and which parts of it are worth their bytes.
+
+Pure. Reads what servers really send (RFC 3501 section 7.4.2, with NIL in any place); what can't be
+understood is None, and the caller fetches a bounded beginning of the whole message instead. Servers
+disagree about the structure of broken mails, so a part that turns out empty means the same.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+# What a parsed parenthesised list is made of: bytes for atoms and strings, None for NIL.
+Tree = bytes | None | list["Tree"]
+
+PLAIN_BYTES = 32 << 10  # of a text/plain part: a snippet, and the quote it may stand below
+HTML_BYTES = 64 << 10  # of a text/html part: style sheets come first
+CALENDAR_BYTES = 256 << 10  # an invitation cut short can't be read at all
+CALENDARS = frozenset({"text/calendar", "application/ics"})
+MOST_CALENDARS = 4
+DEEPEST = 30
+MOST_PARTS = 200
+
+Parameters = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One MIME part; `section` is its number for BODY[...], empty for a multipart at the root."""
+
+    section: str
+    type: str
+    subtype: str
+    parameters: Parameters
+    encoding: str
+    size: int
+    disposition: str
+    disposition_parameters: Parameters
+    children: tuple["Part", ...]
+
+    @property
+    def media(self) -> str:
+        """`type/subtype` in lower case."""
+        return f"{self.type}/{self.subtype}"
+
+    def walk(self) -> Iterator["Part"]:
+        """This part and all below it, in order; what is inside message/rfc822 isn't ours."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+class Want(NamedTuple):
+    """A part to fetch: its section, and how many bytes of it at most."""
+
+    section: str
+    limit: int
+
+
+class Plan(NamedTuple):
+    """What to fetch of a message: parts at once, and a text to ask for if the first is blank."""
+
+    wants: tuple[Want, ...]
+    text: str | None
+    second: Want | None
+
+
+def read_structure(tree: Tree) -> Part | None:
+    """The message's parts, or None if the server's answer doesn't make sense."""
+    try:
+        return _part(tree, "", 0, [0])
+    except (ValueError, IndexError, TypeError, AttributeError):
+        return None
+
+
+def plan(root: Part) -> Plan:
+    """The first readable text, plain before HTML, and the calendars; never an attachment."""
+    plain = _first(root, "plain")
+    html = _first(root, "html")
+    calendars = [one for one in root.walk() if one.media in CALENDARS]
+    wants = [Want(one.section, CALENDAR_BYTES) for one in calendars[:MOST_CALENDARS] if one.size]
+    text, second = (plain, html) if plain else (html, None)
+    if text is None or not text.size:
+        text, second = second, None
+    if text is not None and text.size:
+        wants.insert(0, _want(text))
+    return Plan(
+        wants=tuple(wants),
+        text=text.section if text else None,
+        second=_want(second) if second and second.size else None,
+    )
+
+
+def _first(root: Part, subtype: str) -> Part | None:
+    for one in root.walk():
+        names = (name for name, _ in one.parameters + one.disposition_parameters)
+        attached = one.disposition == "attachment" or (
+            one.disposition != "inline"
+            and any(name.startswith(("name", "filename")) for name in names)
+        )
+        if one.media == f"text/{subtype}" and not attached:
+            return one
+    return None
+
+
+def _want(part: Part) -> Want:
+    return Want(part.section, PLAIN_BYTES if part.subtype == "plain" else HTML_BYTES)
+
+
+def _part(tree: Tree, section: str, depth: int, seen: list[int]) -> Part:
+    seen[0] += 1
+    if not isinstance(tree, list) or not tree or depth > DEEPEST or seen[0] > MOST_PARTS:
+        raise ValueError("not a body")
+    if isinstance(tree[0], list):
+        return _multipart(tree, section, depth, seen)
+    kind, subtype = _word(tree[0]), _word(tree[1])
+    # message/rfc822 has envelope, structure and lines before the extension data, text has lines.
+    after = 10 if (kind, subtype) == ("message", "rfc822") else 8 if kind == "text" else 7
+    disposition, parameters = _disposition(tree, after + 1)
+    return Part(
+        section=section or "1",
+        type=kind,
+        subtype=subtype,
+        parameters=_parameters(tree[2]),
+        encoding=_word(tree[5]),
+        size=int(_text(tree[6]) or "0"),
+        disposition=disposition,
+        disposition_parameters=parameters,
+        children=(),
+    )
+
+
+def _multipart(tree: list[Tree], section: str, depth: int, seen: list[int]) -> Part:
+    parts: list[Part] = []
+    for one in tree:
+        if not isinstance(one, list):
+            break
+        number = str(len(parts) + 1)
+        parts.append(_part(one, f"{section}.{number}" if section else number, depth + 1, seen))
+    subtype = len(parts)
+    disposition, parameters = _disposition(tree, subtype + 2)
+    return Part(
+        section=section,
+        type="multipart",
+        subtype=_word(tree[subtype]),
+        parameters=_parameters(tree[subtype + 1]) if len(tree) > subtype + 1 else (),
+        encoding="",
+        size=0,
+        disposition=disposition,
+        disposition_parameters=parameters,
+        children=tuple(parts),
+    )
+
+
+def _parameters(tree: Tree) -> Parameters:
+    if not isinstance(tree, list):
+        return ()
+    pairs = zip(tree[::2], tree[1::2], strict=False)
+    return tuple((_word(name), _text(value)) for name, value in pairs)
+
+
+def _disposition(tree: list[Tree], index: int) -> tuple[str, Parameters]:
+    value = tree[index] if len(tree) > index else None
+    if not isinstance(value, list) or not value:
+        return "", ()
+    return _word(value[0]), _parameters(value[1] if len(value) > 1 else None)
+
+
+def _text(value: Tree) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
+
+
+def _word(value: Tree) -> str:
+    return _text(value).strip().lower()

@@ -1,0 +1,69 @@
+"""Fixtures for tests on a real Dovecot: `dovecot` is a fresh user on a server that all tests share."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from imapclient import IMAPClient
+
+from daemon.mailbox.imap import Account, Mailbox
+from daemon.sandbox.imap_server import ImapServer, installed, start_imap
+
+ARRIVED = datetime(2026, 3, 2, 9, 0, 0, tzinfo=UTC)
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Post:
+    """One user's mail on a running server."""
+
+    server: ImapServer
+    user: str
+    password: str
+
+    def deliver(
+        self, raw: bytes, *, folder: str = "INBOX", internal_date: datetime = ARRIVED
+    ) -> None:
+        self.server.deliver(self.user, folder, raw, internal_date)
+
+    def account(self, **changes: Any) -> Account:
+        plain = Account(
+            name="sales",
+            host=self.server.host,
+            port=self.server.port,
+            tls="none",
+            username=self.user,
+            password=lambda: self.password,
+            connect_timeout=10,
+            read_timeout=20,
+        )
+        return replace(plain, **changes)
+
+    def mailbox(self, **changes: Any) -> Mailbox:
+        """A connection of ours; close it, or use it as a context manager."""
+        return Mailbox.connect(self.account(**changes))
+
+    def client(self, folder: str = "INBOX") -> IMAPClient:
+        """A connection of somebody else's, with the folder selected for writing."""
+        client = IMAPClient(self.server.host, port=self.server.port, ssl=False)
+        client.login(self.user, self.password)
+        client.select_folder(folder)
+        return client
+
+
+@pytest.fixture(scope="session")
+def dovecot_server() -> Iterator[ImapServer]:
+    if "dovecot" not in installed():
+        pytest.skip("Dovecot 2.3 isn't installed")
+    with start_imap("dovecot", tls=True) as server:
+        yield server
+
+
+@pytest.fixture
+def dovecot(dovecot_server: ImapServer) -> Post:
+    user = f"user{next(_numbers)}@example.com"
+    dovecot_server.add_user(user, "secret")
+    return Post(dovecot_server, user, "secret")
