@@ -14,14 +14,14 @@ from typing import Literal
 
 from daemon.meeting import Meeting, Statement, meetings
 from daemon.message.invite import Invite
-from daemon.message.verdict import Us, Verdict
+from daemon.message.verdict import SOFT_REASONS, Us, Verdict
 from daemon.organization import PublicProviders, organization_key
 
 __all__ = ["Correspondence", "Counting", "Meeting", "SenderState", "sender_state"]
 
 # Evidence that becomes a contact when the message answers a mail that we sent to this very address:
 # somebody is there, whatever the address is called and however the mail was sent.
-_IF_IT_ANSWERS_US = frozenset({"no-reply-address", "list-unsubscribe", "list-id"})
+_IF_IT_ANSWERS_US = SOFT_REASONS - {"role-address"}
 _ANSWERS_US = Verdict("contact", "answers-us")
 _ROLE_AFTER_REPLY = Verdict("contact", "role-after-reply")
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from hypothesis import strategies as st
+
 from daemon.message.invite import Invite
 from daemon.message.verdict import Us, Verdict
 from daemon.organization import public_providers
@@ -107,3 +109,54 @@ def state(
     named = {answered for m in messages for answered in m.answers}
     found = {mid: date for mid, date in sent.items() if mid in named}
     return sender_state(address, messages, found, Counting(us=US, count=count), PUBLIC)
+
+
+# Any conversation at all, for what must hold for each
+
+
+REASONS = [
+    "",
+    "",
+    "",
+    "role-address",
+    "list-id",
+    "no-reply-address",
+    "auto-reply",
+    "itip-reply",
+    "dmarc-fail",
+]
+PARTSTATS = ["ACCEPTED", "TENTATIVE", "DECLINED", "NEEDS-ACTION"]
+
+
+INVITATIONS = st.builds(
+    invite,
+    st.sampled_from(["REQUEST", "REPLY", "CANCEL", "COUNTER"]),
+    uid=st.sampled_from(["one", "two"]),
+    sequence=st.integers(0, 2),
+    dtstamp=st.none() | st.integers(0, 3).map(at),
+    organizer=st.sampled_from([ADA, WE, "x@else.example", None]),
+    attendees=st.lists(
+        st.tuples(st.sampled_from([ADA, WE, "bob@ours.example"]), st.sampled_from(PARTSTATS)),
+        max_size=2,
+    ).map(tuple),
+    recurrence_id=st.sampled_from([None, None, "r1", "r2"]),
+    starts_at=st.none() | st.integers(0, 2).map(at),
+    summary=st.sampled_from(["Lunch", "Dinner"]),
+)
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[Correspondence]:
+    return [
+        draw(st.sampled_from([theirs, ours]))(
+            number,
+            answers=draw(st.lists(st.integers(0, 8), max_size=3)),
+            evidence=draw(st.sampled_from(REASONS)),
+            hours=draw(st.integers(0, 3)),  # many ties
+            message_id=draw(st.none() | st.integers(0, 8).map(lambda n: f"{n}@mail.example")),
+            thread=draw(st.sampled_from([None, None, "t1", "t2"])),
+            name=draw(st.sampled_from(["", "Ada", "A. L.", ADA])),
+            invites=tuple(draw(st.lists(INVITATIONS, max_size=2))),
+        )
+        for number in range(draw(st.integers(0, 7)))
+    ]

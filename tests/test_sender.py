@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from letters import ADA, PUBLIC, US, WE, at, invite, ours, state, theirs
+from letters import ADA, PUBLIC, US, at, conversations, invite, ours, state, theirs
 
 from daemon.message.verdict import Verdict
 from daemon.sender import Correspondence, Counting, SenderState, sender_state
@@ -336,54 +336,6 @@ def test_forged_and_ignored_mail_accepts_no_invitation(verdict: tuple[str, str])
 
 
 # Any order
-
-
-REASONS = [
-    "",
-    "",
-    "",
-    "role-address",
-    "list-id",
-    "no-reply-address",
-    "auto-reply",
-    "itip-reply",
-    "dmarc-fail",
-]
-PARTSTATS = ["ACCEPTED", "TENTATIVE", "DECLINED", "NEEDS-ACTION"]
-
-
-INVITATIONS = st.builds(
-    invite,
-    st.sampled_from(["REQUEST", "REPLY", "CANCEL", "COUNTER"]),
-    uid=st.sampled_from(["one", "two"]),
-    sequence=st.integers(0, 2),
-    dtstamp=st.none() | st.integers(0, 3).map(at),
-    organizer=st.sampled_from([ADA, WE, "x@else.example", None]),
-    attendees=st.lists(
-        st.tuples(st.sampled_from([ADA, WE, "bob@ours.example"]), st.sampled_from(PARTSTATS)),
-        max_size=2,
-    ).map(tuple),
-    recurrence_id=st.sampled_from([None, None, "r1", "r2"]),
-    starts_at=st.none() | st.integers(0, 2).map(at),
-    summary=st.sampled_from(["Lunch", "Dinner"]),
-)
-
-
-@st.composite
-def conversations(draw: st.DrawFn) -> list[Correspondence]:
-    return [
-        draw(st.sampled_from([theirs, ours]))(
-            number,
-            answers=draw(st.lists(st.integers(0, 8), max_size=3)),
-            evidence=draw(st.sampled_from(REASONS)),
-            hours=draw(st.integers(0, 3)),  # many ties
-            message_id=draw(st.none() | st.integers(0, 8).map(lambda n: f"{n}@mail.example")),
-            thread=draw(st.sampled_from([None, None, "t1", "t2"])),
-            name=draw(st.sampled_from(["", "Ada", "A. L.", ADA])),
-            invites=tuple(draw(st.lists(INVITATIONS, max_size=2))),
-        )
-        for number in range(draw(st.integers(0, 7)))
-    ]
 
 
 @given(st.data())
