@@ -153,7 +153,8 @@ def plan_sender(state: SenderState, known: Known, crm: InCrm, policy: Policy) ->
 
 
 def _marked(address: str, crm: InCrm) -> bool:
-    return any(item.mail_key == address for item in (*crm.deals, *crm.leads))
+    marks = [deal.mail_key for deal in crm.deals] + [lead.mail_key for lead in crm.leads]
+    return address in marks
 
 
 def _elsewhere(person: Record, crm: InCrm) -> bool:

@@ -6,62 +6,17 @@ lists, which is how deletions by people come to light (API v2 lists omit deleted
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from daemon.plan import CrmDeal, CrmLead, CrmPerson, InCrm
+from daemon.ledger.records import record_of
+from daemon.pipedrive.objects import (
+    Listed,
+    ListedDeal,
+    ListedLead,
+    ListedOrganization,
+    ListedPerson,
+)
+from daemon.plan import CrmDeal, CrmLead, CrmPerson, InCrm, Record
 
-
-@dataclass(frozen=True, slots=True)
-class ListedPerson:
-    """A person as listed; `emails` are sender keys."""
-
-    id: int
-    name: str
-    organization_id: int | None
-    owner_id: int | None
-    add_time: str
-    emails: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ListedOrganization:
-    """An organization as listed; `domain` is its website's registrable domain."""
-
-    id: int
-    name: str
-    domain: str | None
-    owner_id: int | None
-    add_time: str
-
-
-@dataclass(frozen=True, slots=True)
-class ListedDeal:
-    """A deal as listed, archived ones included."""
-
-    id: int
-    person_id: int | None
-    organization_id: int | None
-    title: str
-    status: str
-    archived: bool
-    stage_id: int | None
-    mail_key: str | None
-    source_lead_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ListedLead:
-    """A lead as listed, archived ones included."""
-
-    id: str
-    person_id: int | None
-    organization_id: int | None
-    title: str
-    archived: bool
-    mail_key: str | None
-
-
-Listed = ListedPerson | ListedOrganization | ListedDeal | ListedLead
 TABLES = {
     "person": "crm_persons",
     "organization": "crm_organizations",
@@ -153,27 +108,41 @@ class Crm:
         """Forget what a full sweep didn't see."""
         self._db.execute(f"DELETE FROM {TABLES[kind]} WHERE sweep < ?", (sweep,))
 
-    def has(self, kind: str, identifier: str) -> bool:
-        """Whether the last listings showed this object."""
-        return bool(
-            self._db.execute(f"SELECT 1 FROM {TABLES[kind]} WHERE id = ?", (identifier,)).fetchone()
-        )
+    def unlisted(self) -> list[Record]:
+        """Live records that the last full listing didn't show."""
+        return [
+            record_of(row)
+            for kind, table in TABLES.items()
+            for row in self._db.execute(
+                f"SELECT r.* FROM records r LEFT JOIN {table} t ON t.id = r.pipedrive_id"
+                " WHERE r.kind = ? AND r.tombstone IS NULL AND r.pipedrive_id IS NOT NULL"
+                " AND t.id IS NULL ORDER BY r.key",
+                (kind,),
+            )
+        ]
 
-    def lead(self, identifier: str) -> CrmLead | None:
-        """One listed lead."""
-        row = self._db.execute("SELECT * FROM crm_leads WHERE id = ?", (identifier,)).fetchone()
-        return _lead(row) if row else None
+    def converted_leads(self) -> list[tuple[Record, int]]:
+        """Our leads that a listed deal came from, with that deal."""
+        rows = self._db.execute(
+            "SELECT r.*, d.id AS deal FROM records r JOIN crm_deals d"
+            " ON d.source_lead_id = r.pipedrive_id"
+            " WHERE r.kind = 'lead' AND r.tombstone IS NULL AND NOT EXISTS"
+            " (SELECT 1 FROM journal j WHERE j.kind = 'deal' AND j.key = r.key"
+            "  AND j.state <> 'done')"
+        )
+        return [(record_of(row), row["deal"]) for row in rows]
+
+    def archived_leads(self) -> list[Record]:
+        """Our leads that are listed as archived."""
+        rows = self._db.execute(
+            "SELECT r.* FROM records r JOIN crm_leads l ON l.id = r.pipedrive_id"
+            " WHERE r.kind = 'lead' AND r.tombstone IS NULL AND l.archived"
+        )
+        return [record_of(row) for row in rows]
 
     def deal(self, identifier: str) -> CrmDeal | None:
         """One listed deal."""
         row = self._db.execute("SELECT * FROM crm_deals WHERE id = ?", (identifier,)).fetchone()
-        return _deal(row) if row else None
-
-    def deal_from_lead(self, lead: str) -> CrmDeal | None:
-        """The deal that a lead was converted to, by whomever."""
-        row = self._db.execute(
-            "SELECT * FROM crm_deals WHERE source_lead_id = ? ORDER BY id LIMIT 1", (lead,)
-        ).fetchone()
         return _deal(row) if row else None
 
     def has_deal(self, address: str) -> bool:
@@ -220,19 +189,22 @@ class Crm:
                 "SELECT id FROM crm_organizations WHERE domain = ? ORDER BY id LIMIT 1",
                 "its website",
             ),
-            (
-                "SELECT p.organization_id AS id FROM crm_emails e"
-                " JOIN crm_persons p ON p.id = e.person_id"
-                " JOIN crm_organizations o ON o.id = p.organization_id"
-                " JOIN senders s ON s.address = e.email WHERE s.organization = ?"
-                " GROUP BY p.organization_id ORDER BY count(*) DESC, p.organization_id LIMIT 1",
-                "most people with this domain are there",
-            ),
+            (_MOST_PEOPLE, "most people with this domain are there"),
         ):
             row = self._db.execute(sql, (domain,)).fetchone()
             if row:
                 return row["id"], reason
         return None
+
+
+_MOST_PEOPLE = """
+SELECT p.organization_id AS id FROM senders s
+JOIN crm_emails e ON e.email = s.address
+JOIN crm_persons p ON p.id = e.person_id
+JOIN crm_organizations o ON o.id = p.organization_id
+WHERE s.organization = ?
+GROUP BY p.organization_id ORDER BY count(*) DESC, p.organization_id LIMIT 1
+"""
 
 
 def _deal(row: sqlite3.Row) -> CrmDeal:

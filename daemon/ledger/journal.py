@@ -101,6 +101,16 @@ class Journal:
         """Changes that may be sent now, in order of spending."""
         return [_row(row) for row in self._db.execute(_READY, (stamp(now), limit))]
 
+    def ready_of(self, kind: str, now: datetime) -> bool:
+        """Whether a change of this kind may be sent now."""
+        return bool(
+            self._db.execute(
+                "SELECT 1 FROM journal WHERE kind = ? AND state IN ('planned', 'waiting')"
+                " AND (not_before IS NULL OR not_before <= ?)",
+                (kind, stamp(now)),
+            ).fetchone()
+        )
+
     def sending(self, rows: Iterable[Row], now: datetime) -> None:
         """Commit to sending: from here on the outcome is unknown until it is recorded."""
         self._db.executemany(
@@ -112,7 +122,7 @@ class Journal:
     def done(self, row: Row, now: datetime) -> None:
         """Close the row, unless a newer plan has taken it over: then the rest is an update."""
         closed = self._db.execute(
-            "UPDATE journal SET state = 'done', done_at = ?, last_error = NULL"
+            "UPDATE journal SET state = 'done', done_at = ?, last_error = NULL, fields = '{}'"
             " WHERE id = ? AND version = ?",
             (stamp(now), row.id, row.version),
         ).rowcount
@@ -146,6 +156,11 @@ class Journal:
             " attempts = 0, sent_at = NULL WHERE id = ?",
             (action, row.id),
         )
+
+    def plan_archive(self, row: Row, now: datetime, run: int | None) -> None:
+        """Have the lead archived whose place a deal has taken."""
+        change = Change("lead", row.key, "archive", {}, row.rank, row.sender)
+        self.plan(change, now, run)
 
     def park(self, row: Row, error: str) -> None:
         """Set a change aside until a person or a newer plan decides."""

@@ -21,7 +21,7 @@ class Records:
         row = self._db.execute(
             "SELECT * FROM records WHERE kind = ? AND key = ?", (kind, key)
         ).fetchone()
-        return _record(row) if row else None
+        return record_of(row) if row else None
 
     def known(self, address: str, organization: str | None) -> Known:
         """The records that stand for a sender."""
@@ -37,7 +37,7 @@ class Records:
         rows = self._db.execute(
             "SELECT * FROM records WHERE sender = ? ORDER BY kind, key", (address,)
         )
-        return [_record(row) for row in rows]
+        return [record_of(row) for row in rows]
 
     def by_id(self, kind: str, pipedrive_id: str) -> list[Record]:
         """Records that an object stands for: a person with two addresses has two."""
@@ -45,7 +45,7 @@ class Records:
             "SELECT * FROM records WHERE kind = ? AND pipedrive_id = ? ORDER BY key",
             (kind, pipedrive_id),
         )
-        return [_record(row) for row in rows]
+        return [record_of(row) for row in rows]
 
     def live_id(self, kind: str, key: str) -> str | None:
         """The Pipedrive id of a record that isn't a tombstone."""
@@ -125,7 +125,7 @@ class Records:
             " IS NOT NULL ORDER BY key",
             (kind,),
         ).fetchall()
-        return [_record(row) for row in rows]
+        return [record_of(row) for row in rows]
 
     def senders_of(self, kind: str, key: str) -> list[str]:
         """Senders that a record concerns: its own, or all of an organization's."""
@@ -140,7 +140,8 @@ class Records:
         return [row["address"] for row in rows]
 
 
-def _record(row: sqlite3.Row) -> Record:
+def record_of(row: sqlite3.Row) -> Record:
+    """Read a row of `records`."""
     return Record(
         kind=row["kind"],
         key=row["key"],

@@ -93,6 +93,7 @@ CREATE TABLE senders (
   avg_response_hours REAL,        -- mean of the sender's times to answer us; NULL without one
   class TEXT NOT NULL CHECK (class IN ('ignore', 'lead', 'person_with_deal')),
   reason TEXT NOT NULL,           -- why this class
+  notes TEXT NOT NULL DEFAULT '', -- what the sync left alone, and why
   mailbox TEXT,                   -- where the first contact was seen; its owner owns the records
   digest TEXT NOT NULL,           -- of the whole state, verdicts and meetings included
   version INTEGER NOT NULL,       -- grows with each change of the state
@@ -293,7 +294,8 @@ def check(db: Database) -> None:
             "this SQLite file isn't a mail2deal ledger", hint="name another file as `ledger`"
         )
     applied = {row.name for row in migrations.applied(db)} if tables else set()
-    unknown = sorted(applied - {m.name for m in migrations._migrations})  # noqa: SLF001 - the public API lists pending ones only
+    # The public API lists only what is pending, not what is registered.
+    unknown = sorted(applied - {m.name for m in migrations._migrations})  # noqa: SLF001 - see above
     if unknown:
         raise LedgerProblem(
             f"the ledger was written by a newer mail2deal (migration {unknown[-1]})",

@@ -102,11 +102,12 @@ class Senders:
         )
         return [_sender_row(row) for row in rows]
 
-    def synced(self, address: str, version: int, class_: Class) -> None:
-        """Note that `version` of a sender is planned, with the class that the CRM makes it."""
+    def synced(self, address: str, version: int, class_: Class, notes: str) -> None:
+        """Note that `version` is planned, the class in the light of the CRM, what was left alone."""
         self._db.execute(
-            "UPDATE senders SET synced_version = ?, class = ?, reason = ? WHERE address = ?",
-            (version, *class_, address),
+            "UPDATE senders SET synced_version = ?, class = ?, reason = ?, notes = ?"
+            " WHERE address = ?",
+            (version, *class_, notes, address),
         )
 
     def touch(self, addresses: Iterable[str]) -> None:
@@ -166,13 +167,31 @@ class Senders:
         """Contact messages of this sender, newest first, whose activity doesn't name it yet."""
         return self._db.execute(_MISSING, (address, f'"{address}"', limit)).fetchall()
 
-    def named(self, addresses: Sequence[str]) -> dict[str, str]:
-        """Classes of these addresses that are senders, by address."""
-        marks = ",".join("?" * len(addresses))
+    def parties(self, message: int) -> list[tuple[str, str]]:
+        """Senders to whom a message counts, each with its class; not those whom people removed."""
         rows = self._db.execute(
-            f"SELECT address, class FROM senders WHERE address IN ({marks})", addresses
+            "SELECT c.sender, s.class FROM correspondence c JOIN senders s ON s.address = c.sender"
+            " LEFT JOIN records p ON p.kind = 'person' AND p.key = c.sender"
+            " WHERE c.message = ? AND c.verdict = 'contact' AND p.tombstone IS NULL",
+            (message,),
         )
-        return {row["address"]: row["class"] for row in rows}
+        return [(row["sender"], row["class"]) for row in rows]
+
+    def meeting_rows(self, address: str) -> list[sqlite3.Row]:
+        """The meetings with a sender."""
+        return self._db.execute(
+            "SELECT * FROM meetings WHERE sender = ? ORDER BY uid", (address,)
+        ).fetchall()
+
+    def meeting_parties(self, uid: str) -> dict[str, bool]:
+        """Senders with a record who are in a meeting, and whether it counts for them."""
+        rows = self._db.execute(
+            "SELECT m.sender, m.counts FROM meetings m JOIN senders s ON s.address = m.sender"
+            " LEFT JOIN records p ON p.kind = 'person' AND p.key = m.sender"
+            " WHERE m.uid = ? AND s.class <> 'ignore' AND p.tombstone IS NULL",
+            (uid,),
+        )
+        return {row["sender"]: bool(row["counts"]) for row in rows}
 
 
 _CORRESPONDENCE = """

@@ -1,0 +1,13 @@
+"""FLOW ledger → classify → plan → Pipedrive: the CRM agrees with the ledger, each write once.
+
+    prepare (stage, fields, owners) → refresh (what is in the CRM) → planning → push
+
+What is planned is a diff of states, kept in the journal: nothing different, no request. It needs
+no mailbox. Due-ness is data: a restart knows from the ledger alone what there is to do.
+"""
+
+from daemon.sync.passes import Sync
+from daemon.sync.push import Pushed
+from daemon.sync.session import Session, Settings, Usage
+
+__all__ = ["Pushed", "Session", "Settings", "Sync", "Usage"]
