@@ -4,6 +4,8 @@ Data only. Compared in lower case (Unicode case folding) at the very beginning o
 person's "Re: Automatic reply: ..." isn't one.
 """
 
+# ruff: noqa: RUF001  words of other languages
+
 # Exchange, Gmail, Apple, Notes, GMX/Web.de, Yandex, QQ and others, as their servers write them.
 AUTO_REPLY_SUBJECTS: tuple[str, ...] = tuple(
     subject.casefold()
@@ -27,7 +29,7 @@ AUTO_REPLY_SUBJECTS: tuple[str, ...] = tuple(
         *("Automatikus válasz", "Házon kívül"),
         *("Răspuns automat", "Автоматичен отговор", "Samodejni odgovor", "Automatski odgovor"),
         *("Automatinis atsakymas", "Automātiskā atbilde", "Automaatne vastus"),
-        *("Otomatik yanıt", "Otomatik cevap", "Ofis dışında"),  # noqa: RUF001  Turkish
+        *("Otomatik yanıt", "Otomatik cevap", "Ofis dışında"),
         *("Автоматический ответ", "Автоответ", "Вне офиса", "Автоматична відповідь"),
         *("Αυτόματη απάντηση", "Εκτός γραφείου"),
         *("自動応答", "自動返信", "不在通知", "自动答复", "自动回复", "自動回覆", "外出"),
@@ -65,7 +67,7 @@ BOUNCE_SUBJECTS: tuple[str, ...] = tuple(
         *("Det går inte att leverera", "Kan ikke leveres", "Uleverbar", "Ei voida toimittaa"),
         *("Niedostarczalne", "Niedostarczone", "Nedoručitelné", "Nelze doručit", "Nedoručiteľné"),
         *("Kézbesíthetetlen", "Nelivrabil", "Teslim edilemedi"),
-        "Не удалось доставить",  # noqa: RUF001  Russian
+        "Не удалось доставить",
         *("Недоставленное сообщение", "Недоставлено", "配信不能", "未送达", "退信", "系统退信"),
     )
 )

@@ -1,17 +1,34 @@
-"""The readable first text of a mail, short and safe to show: no quotes, no signature."""
+"""The readable first text of a mail, short and safe to show.
 
-import re
+It keeps what the sender wrote: no quoted mail, no signature, no HTML, no control characters. It
+looks only at the beginning of a text, so it costs the same for a mail of any length.
+"""
 
+from daemon.message.markup import html_to_text
+from daemon.message.quote import own_words
 from daemon.message.text import paragraphs
 
-INPUT_LIMIT = 65_536  # characters of a text that are looked at
+_LOOK_AHEAD = 8_192  # characters beyond the limit that are looked at: a quote above the answer
 
 
 def snippet(plain: str | None, html: str | None, limit: int) -> str:
-    """At most `limit` characters of the first text that has any; "" with limit 0."""
+    r"""At most `limit` characters of the first text that has any of its own; "" with limit 0.
+
+    The only control character in it is `\n`; where text was cut off it ends with an ellipsis.
+    """
     if limit <= 0:
         return ""
-    text = paragraphs(plain[:INPUT_LIMIT]) if plain else ""
+    reach = 4 * limit + _LOOK_AHEAD
+    text = ""
+    if plain:
+        text = own_words(paragraphs(plain[:reach]), 2 * limit)
     if not text and html:
-        text = paragraphs(re.sub("<[^<>]*>", " ", html[:INPUT_LIMIT]))
-    return text[:limit].rstrip()
+        text = own_words(paragraphs(html_to_text(html)[:reach]), 2 * limit)
+    return _cut(text, limit)
+
+
+def _cut(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    end = max(text.rfind(" ", limit * 3 // 4, limit), text.rfind("\n", limit * 3 // 4, limit))
+    return text[: end if end > 0 else limit - 1].rstrip() + "…"

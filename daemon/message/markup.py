@@ -1,0 +1,76 @@
+"""HTML of a mail to readable text, within bounds.
+
+inscriptis renders; what would let a mail choose how much memory that takes (styles, tables, which
+it pads to columns) is taken out of the tree first, together with what the mail program itself marks
+as quoted or hidden.
+"""
+
+import re
+
+import lxml.html
+from inscriptis.html_engine import Inscriptis
+from lxml import etree
+
+HTML_LIMIT = 65_536  # bytes of HTML that are read, after styles, scripts and comments
+
+_DROPPED = ((b"<style", b"</style"), (b"<script", b"</script"), (b"<!--", b"-->"))
+_DROPPED_TAGS = frozenset(
+    {"head", "style", "script", "title", "noscript", "template", "object", "svg", "select"}
+)
+_QUOTES = re.compile(
+    r"\b(?:gmail_quote|gmail_signature|gmail_attr|moz-cite-prefix|moz-signature|yahoo_quoted"
+    r"|protonmail_quote|protonmail_signature_block|tutanota_quote|zmail_extra|cite_reply)\b"
+)
+_HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
+_CELLS = frozenset({"td", "th"})
+_BLOCKS = frozenset({"table", "tbody", "thead", "tfoot", "tr", "caption", "blockquote", "center"})
+
+
+def html_to_text(html: str) -> str:
+    """The text of an HTML mail as it would be read, "" if there is none."""
+    octets = _without_dropped(html.encode("utf-8", "replace").replace(b"\0", b""))[:HTML_LIMIT]
+    try:
+        tree = lxml.html.document_fromstring(octets, parser=lxml.html.HTMLParser(encoding="utf-8"))
+    except (etree.ParserError, etree.XMLSyntaxError):
+        return ""  # nothing in it
+    for element in list(tree.iter("*")):
+        _simplify(element)
+    return str(Inscriptis(tree).get_text())
+
+
+def _simplify(element: lxml.html.HtmlElement) -> None:
+    """Remove an element that isn't the sender's visible text, else its layout."""
+    tag = element.tag
+    marked = f"{element.get('class', '')} {element.get('id', '')}"
+    if (
+        tag in _DROPPED_TAGS
+        or (tag == "blockquote" and element.get("type") == "cite")
+        or _QUOTES.search(marked)
+        or _HIDDEN.search(element.get("style", ""))
+    ):
+        if element.getparent() is not None:
+            element.drop_tree()
+        return
+    element.attrib.clear()
+    if tag in _CELLS:
+        element.tag = "span"
+        element.tail = f" {element.tail or ''}"
+    elif tag in _BLOCKS:
+        element.tag = "div"
+
+
+def _without_dropped(octets: bytes) -> bytes:
+    """Without comments, styles and scripts; one that never ends takes the rest with it."""
+    for begin, end in _DROPPED:
+        low = octets.lower()
+        kept: list[bytes] = []
+        at = 0
+        while (start := low.find(begin, at)) >= 0:
+            kept.append(octets[at:start])
+            at = low.find(end, start)
+            if at < 0:
+                at = len(octets)
+                break
+            at += len(end)
+        octets = b"".join([*kept, octets[at:]]) if kept else octets
+    return octets
