@@ -77,7 +77,7 @@ def poll(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Tally:
             due = run.now() + min(_FOLDER_RETRY[0] * 2**folder.failures, _FOLDER_RETRY[1])
             with ledger.transaction("folder failed"):
                 ledger.folders.failed(run.name, folder.name, str(problem), due)
-            if not mailbox.alive:
+            if mailbox.closed:
                 raise
     return tally
 

@@ -238,7 +238,8 @@ VIEWS = """
 CREATE VIEW pipeline AS
 SELECT s.address AS sender, s.name, s.class, s.reason, s.organization,
        p.pipedrive_id AS person_id, l.pipedrive_id AS lead_id, d.pipedrive_id AS deal_id,
-       json_extract(u.value, '$') || CASE WHEN d.pipedrive_id IS NOT NULL THEN '/deal/' || d.pipedrive_id
+       json_extract(u.value, '$') ||
+                  CASE WHEN d.pipedrive_id IS NOT NULL THEN '/deal/' || d.pipedrive_id
                        WHEN l.pipedrive_id IS NOT NULL THEN '/leads/inbox/' || l.pipedrive_id
                        ELSE '/person/' || p.pipedrive_id END AS url,
        s.msg_count, s.replies, s.meetings, s.last_contact

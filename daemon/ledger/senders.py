@@ -103,7 +103,7 @@ class Senders:
         return [_sender_row(row) for row in rows]
 
     def synced(self, address: str, version: int, class_: Class, notes: str) -> None:
-        """Note that `version` is planned, the class in the light of the CRM, what was left alone."""
+        """Note that `version` is planned, its class in the CRM, and what was left alone."""
         self._db.execute(
             "UPDATE senders SET synced_version = ?, class = ?, reason = ?, notes = ?"
             " WHERE address = ?",
