@@ -146,6 +146,7 @@ def judge(facts: Facts, us: Us, *, in_sent: bool) -> Judged:
             outside = any(not us.are(r.key) for r in facts.recipients)
             return _ignored("from-us-not-in-sent" if outside else "internal")
         party = group
+    if facts.own_list:
         marks -= {"list-id", "list-unsubscribe", "precedence-bulk"}
     if reason := us.ignore(party.key):
         return _ignored(reason)

@@ -51,6 +51,7 @@ class Draft:
     group_sender: Party | None = None
     invite: InviteFacts | None = None
     opaque: bool = False
+    own_list: bool = False
     folder: str = ""
     message_id: str | None = ""
     dated: tuple[str | None, datetime | None] | None = None
@@ -132,6 +133,7 @@ class Desk:
             marks=draft.marks,
             invite=draft.invite,
             opaque=draft.opaque,
+            own_list=draft.own_list,
         )
         lag = 1 if folder == "Sent" else self.rng.choice((2, 3, 5, 9, 40, 300))
         arrived = at + timedelta(seconds=lag)
@@ -186,10 +188,10 @@ class Desk:
 
     def _transport(self, draft: Draft, arrived: datetime) -> list[str]:
         """What servers on the way put on top; all outside mail passed our server's DMARC check."""
-        sender = draft.author.key if draft.author else ""
+        sender = draft.author.key if draft.author else "scanner@unknown.example"
         path = sender if draft.return_path is None else draft.return_path
         host = self.office.authserv_id
-        domain = sender.partition("@")[2] or "unknown.example"
+        domain = sender.partition("@")[2]
         stamp = format_datetime(arrived)
         client = f"mail.{domain} (mail.{domain} [192.0.2.{self.rng.randrange(1, 250)}])"
         queued = f"{host} with ESMTPS id {self.rng.getrandbits(40):010X}"

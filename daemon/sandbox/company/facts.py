@@ -47,9 +47,10 @@ class Facts:
     where the header is absent or can't be read; `written_at` is when it was really written.
     `answers` are the Message-IDs it names: In-Reply-To, then References from last to first.
     `group_sender` is the outside author that a group of ours, or our web form, put into
-    X-Original-Sender, X-Original-From or Reply-To. `marks` are the machine headers it carries, in
-    the words of the message contract (`list-id`, `auto-reply`, ...). `text` opens its readable
-    body, "" where there is none. `thread` numbers the conversation it belongs to.
+    X-Original-Sender, X-Original-From or Reply-To; `own_list` says that a list of ours handed the
+    mail on, so its list headers say nothing about who wrote it. `marks` are the machine headers it
+    carries, in the words of the message contract (`list-id`, `auto-reply`, ...). `text` opens its
+    readable body, "" where there is none. `thread` numbers the conversation it belongs to.
     """
 
     id: int
@@ -67,6 +68,7 @@ class Facts:
     marks: frozenset[str] = frozenset()
     invite: InviteFacts | None = None
     opaque: bool = False
+    own_list: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ DEMO: tuple[Story, ...] = (
     machines.out_of_office,
     machines.our_absence,
     strangers.group,
+    strangers.own_list,
     strangers.web_form,
     strangers.colleagues,
     strangers.role_answered,

@@ -148,7 +148,7 @@ def exchange_ndr(desk: Desk) -> None:
             kind="bounce-m365",
             content=_report(them, f"Your message to {them.key} couldn't be delivered."),
             headers=("X-MS-Exchange-Message-Is-Ndr: ", "Auto-Submitted: auto-replied"),
-            marks={"report", "auto-submitted", "auto-reply"},
+            marks={"report", "bounce", "auto-submitted", "auto-reply"},
         )
     )
 

@@ -78,8 +78,24 @@ def group(desk: Desk) -> None:
             headers=(*headers, *listed),
             marks=frozenset({"list-id", "precedence-bulk"}),
             group_sender=replace(them, name="") if style == "sender" else them,
+            own_list=True,
             folder="INBOX",
         )
+
+
+def own_list(desk: Desk) -> None:
+    """The same list, which leaves From alone: the customer writes, the list headers are ours."""
+    office = desk.office
+    _plain(
+        desk,
+        desk.cast.stranger(),
+        "own-list",
+        wording.fill(desk.rng, wording.INQUIRIES),
+        to=(office.group,),
+        headers=(f"List-Id: Sales <sales.{office.domains[0]}>", "Precedence: list"),
+        marks=frozenset({"list-id", "precedence-bulk"}),
+        own_list=True,
+    )
 
 
 def web_form(desk: Desk) -> None:
@@ -198,6 +214,7 @@ def _plain(
     headers: tuple[str, ...] = (),
     marks: frozenset[str] = frozenset(),
     group_sender: Party | None = None,
+    own_list: bool = False,
     folder: str = "",
 ) -> Facts:
     writer = group_sender or author
@@ -214,12 +231,13 @@ def _plain(
             headers=headers,
             marks=marks,
             group_sender=group_sender,
+            own_list=own_list,
             folder=folder,
         )
     )
 
 
-ORDINARY = (web_form, group, colleagues, role_answered, role_unanswered, to_myself, alias)
+ORDINARY = (web_form, group, own_list, colleagues, role_answered, role_unanswered, to_myself, alias)
 STORIES = (
     *ORDINARY, copy_of_a_colleagues_mail, dragged_into_sent, many_faces, spoofed, forged_owner,
     left_out, filed_by_hand,
