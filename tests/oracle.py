@@ -285,8 +285,8 @@ def _response_hours(received: list[Letter], ours: Mapping[str, datetime]) -> flo
             first[asked] = min(first.get(asked, m.sent_at), m.sent_at)
     if not first:
         return None
-    hours = [max(0.0, (at - ours[i]).total_seconds() / 3600) for i, at in first.items()]
-    return round(sum(hours) / len(hours), 2)
+    waited = sum(max(0, int((at - ours[i]).total_seconds())) for i, at in first.items())
+    return round(waited / (3600 * len(first)), 2)
 
 
 def _name(key: str, received: list[Letter]) -> str:
