@@ -61,6 +61,7 @@ class Messages:
             [
                 (party.key, ids[entry.message.key], *entry.judgement.verdict)
                 for entry in entries
+                if entry.judgement.verdict.kind != "ignored"
                 for party in _distinct(entry.judgement.parties)
             ],
         )

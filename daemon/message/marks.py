@@ -32,7 +32,9 @@ _PRVS = re.compile(r"(?:prvs|msprvs1|btv1)=", re.IGNORECASE)
 _FORWARDED = re.compile(r"^srs[01][=+-]|\+srs[=0-9]|\+caf_=|^bounces\+srs=", re.IGNORECASE)
 _VERP_ADDRESS = re.compile(r"[^=]=[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}$", re.IGNORECASE)
 _BOUNCE_TAG = re.compile(
-    r"(?:^|[._+=-])(?:pm_|msg)?bounces?(?:$|[._+=-]|[0-9])|^b(?:nc|ounced)?[-+.][0-9a-z]+[-+.=]|\+bnc"
+    r"(?:^|[._+=-])(?:pm_|msg)?bounces?(?:$|[._+=-]|[0-9])"
+    # A bare "b" counts only with a number behind it: b.underhill+quotes@ is a person.
+    r"|^(?:b[-+]|b(?:nc|ounced)[-+.])(?=[a-z]*[0-9])[0-9a-z]+[-+.=]|\+bnc"
 )
 
 
