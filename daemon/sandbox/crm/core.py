@@ -55,11 +55,16 @@ ROUTER = Router(
 OTHER = "other integrations"
 WRITES = ("POST", "PATCH", "PUT", "DELETE")
 _BODY_LIMIT = 200_000
+_LOG = "number, at, user, method, path, query, body, status, outcome, tokens, call, fault"
 
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One request as written down: `fault` struck it; `status` 0 means no work was done."""
+    """One request as it was written down.
+
+    `status` is what was sent, 0 for a broken line; `outcome` is how the work itself ended, 0 if
+    none was done; they differ only where a `fault` struck.
+    """
 
     number: int
     at: float
@@ -69,6 +74,7 @@ class Logged:
     query: str
     body: str
     status: int
+    outcome: int
     tokens: int
     call: str
     fault: str
@@ -89,9 +95,12 @@ class Usage:
 class _Passage:
     """What is known of a request on its way to the log."""
 
+    now: float
     route: Route | None = None
     user: str = ""
     tokens: int = 0
+    outcome: int = 0
+    fault: str = ""
 
 
 class Sandbox:
@@ -121,24 +130,22 @@ class Sandbox:
 
     def handle(self, request: Request) -> Response:
         """Answer one request, or say how the line breaks (`Response.cut`)."""
-        with self.lock:
-            now = self.clock()
+        with self.lock, self.store.transaction():
+            passage = _Passage(self.clock())
             fault = self.faults.take(request.method, request.path)
-            with self.store.transaction():
-                passage = _Passage()
-                if fault is None or fault.works:
-                    response = self._answer(request, passage, now)
-                else:
-                    response = Response(0)
-                if fault is not None:
-                    response = fault.strike(response)
-                kind = fault.kind if fault else ""
-                number = self._write_down(request, passage, response, now, kind)
-            return replace(
-                response,
-                headers={**response.headers, "x-correlation-id": correlation_id(number)},
-                delay=response.delay + self.settings.latency,
-            )
+            response = Response(0)
+            if fault is None or fault.works:
+                response = self._answer(request, passage)
+                passage.outcome = response.status
+            if fault is not None:
+                passage.fault = fault.kind
+                response = fault.strike(response)
+            number = self._write_down(request, passage, response)
+        return replace(
+            response,
+            headers={**response.headers, "x-correlation-id": correlation_id(number)},
+            delay=response.delay + self.settings.latency,
+        )
 
     @contextmanager
     def at_work(self, email: str | None = None) -> Iterator[Call]:
@@ -152,7 +159,8 @@ class Sandbox:
             conversions.settle(call)
             yield call
 
-    def _answer(self, request: Request, passage: _Passage, now: float) -> Response:
+    def _answer(self, request: Request, passage: _Passage) -> Response:
+        now = passage.now
         token = request.header("x-api-token")
         user = self._user(token)
         if user is None or token is None:
@@ -250,42 +258,36 @@ class Sandbox:
         """The requests after the one with this number."""
         with self.lock:
             rows = self.store.db.execute(
-                "SELECT number, at, user, method, path, query, body, status, tokens, call, fault"
-                " FROM requests WHERE number > ? ORDER BY number",
-                (number,),
+                f"SELECT {_LOG} FROM requests WHERE number > ? ORDER BY number", (number,)
             ).fetchall()
         return [Logged(*row) for row in rows]
 
     def writes(self, after: int = 0) -> list[Logged]:
-        """The requests that were meant to change something and did not fail."""
+        """The requests that changed something, whether or not their answer got through."""
         return [
             logged
             for logged in self.requests_after(after)
-            if logged.method in WRITES and logged.status < 400  # noqa: PLR2004 - HTTP errors
+            if logged.method in WRITES and logged.outcome in (200, 201)
         ]
 
-    def _write_down(
-        self, request: Request, passage: _Passage, response: Response, now: float, fault: str
-    ) -> int:
-        name = passage.route.name if passage.route else ""
-        if name:
-            self._count(day_of(now), name, passage.tokens)
+    def _write_down(self, request: Request, passage: _Passage, response: Response) -> int:
+        if passage.route is not None:
+            self._count(day_of(passage.now), passage.route.name, passage.tokens)
         query = request.query if isinstance(request.query, str) else urlencode(request.pairs())
         cursor = self.store.db.execute(
-            "INSERT INTO requests"
-            " (at, user, method, path, query, body, status, tokens, call, fault)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO requests ({_LOG}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                now,
+                passage.now,
                 passage.user,
                 request.method,
                 request.path,
                 query,
                 request.body[:_BODY_LIMIT].decode(errors="replace"),
-                response.status,
+                0 if response.cut else response.status,
+                passage.outcome,
                 passage.tokens,
-                name,
-                fault,
+                "" if passage.route is None else passage.route.name,
+                passage.fault,
             ),
         )
         return int(cursor.lastrowid or 0)

@@ -10,13 +10,12 @@ from daemon.sandbox.crm import checks
 from daemon.sandbox.crm.call import LISTING, SHOWING, Call
 from daemon.sandbox.crm.checks import Shape
 from daemon.sandbox.crm.counters import INCLUDES, counters
-from daemon.sandbox.crm.exchange import Answer, Doc, invalid
+from daemon.sandbox.crm.exchange import Answer, Doc
 from daemon.sandbox.crm.organizations import NAME_LIMIT, VISIBILITY
 from daemon.sandbox.crm.routing import Route
 from daemon.sandbox.crm.values import merge
 
 KIND = "persons"
-_NAMES = ("first_name", "last_name")
 _ADDRESS_LIMIT = 255
 
 _CONTACT = Shape(
@@ -46,8 +45,6 @@ def contacts(path: str, value: Any) -> list[Doc]:
 
 _KEYS = {
     "name": checks.text(NAME_LIMIT, empty=False),
-    "first_name": checks.text(NAME_LIMIT),
-    "last_name": checks.nullable(checks.text(NAME_LIMIT)),
     "owner_id": checks.integer,
     "org_id": checks.integer,
     "emails": contacts,
@@ -55,22 +52,16 @@ _KEYS = {
     "visible_to": checks.one_of(*VISIBILITY),
     "label_ids": checks.array(checks.integer),
 }
-ADD = Shape({**_KEYS, "add_time": checks.moment})
+ADD = Shape({**_KEYS, "add_time": checks.moment}, required=("name",))
 UPDATE = Shape(_KEYS)
 
 
 def named(body: Doc) -> Doc:
-    """The body with all three names; 400 where `name` and its parts are both given."""
-    parts = [name for name in _NAMES if name in body]
-    if "name" in body and parts:
-        raise invalid(f"{parts[0]}: 'name' and '{parts[0]}' can't be used together")
-    if "name" in body:
-        first, _, last = body["name"].strip().partition(" ")
-        return {**body, "first_name": first, "last_name": last.strip() or None}
-    if parts:
-        words = [body.get(name) for name in _NAMES]
-        return {**body, "name": " ".join(word for word in words if word)}
-    return body
+    """The body with the name's parts, which follow from it and can't be set apart."""
+    if "name" not in body:
+        return body
+    first, _, last = body["name"].strip().partition(" ")
+    return {**body, "first_name": first, "last_name": last.strip() or None}
 
 
 def new(call: Call, body: Doc) -> Doc:
@@ -98,8 +89,6 @@ def new(call: Call, body: Doc) -> Doc:
 def add(call: Call) -> Answer:
     """POST /persons."""
     body = call.read(ADD, KIND)
-    if not named(body).get("name"):
-        raise invalid("name: A non-empty value is required")
     call.check_references(body)
     return Answer(render(call, call.store.insert(KIND, new(call, body), call.now)))
 
@@ -109,8 +98,6 @@ def update(call: Call) -> Answer:
     doc = call.editable(KIND)
     body = call.read(UPDATE, KIND)
     call.check_references(body)
-    if any(name in body for name in _NAMES) and "name" not in body:
-        body = {**{name: doc[name] for name in _NAMES}, **body}
     custom = merge(doc["custom_fields"], body.pop("custom_fields", {}))
     doc.update(named(body), custom_fields=custom, update_time=call.stamp)
     call.store.save(KIND, doc, call.now)

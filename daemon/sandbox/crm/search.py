@@ -139,7 +139,10 @@ def item(call: Call, kind: str, doc: Doc) -> Doc:
         address = (doc["address"] or {}).get("value")
         return plain | {"name": doc["name"], "address": address}
     org_id = doc["organization_id"] if kind == "leads" else doc["org_id"]
-    plain["organization"] = _named(call, "organizations", org_id)
+    organization = _named(call, "organizations", org_id)
+    plain["organization"] = organization
+    if organization is not None and kind != "leads":
+        organization["address"] = None
     if kind == "persons":
         return plain | {
             "name": doc["name"],
@@ -168,8 +171,7 @@ def _named(call: Call, kind: str, record_id: Any) -> Doc | None:
     doc = call.store.get(kind, record_id) if record_id is not None else None
     if doc is None:
         return None
-    named = {"id": doc["id"], "name": doc["name"]}
-    return named | {"address": None} if kind == "organizations" else named
+    return {"id": doc["id"], "name": doc["name"]}
 
 
 def _paged(call: Call, items: list[Any]) -> tuple[list[Any], Doc]:
@@ -235,15 +237,16 @@ def by_field(call: Call) -> Answer:
     kind = TYPES.get(query["entity_type"])
     how = query.get("match", "exact")
     field = query["field"]
-    found = []
+    found: list[Doc] = []
     if kind is not None:
         wanted = field if field in FIELDS[kind] else f"custom_fields.{field}"
         if field not in FIELDS[kind] and field not in call.fields(kind):
             raise invalid(f"field: Field '{field}' doesn't exist")
-        for doc in _matches(call, kind, (wanted,), query["term"], how):
-            if any(_cased(query["term"], term, how) for term in doc["_terms"]):
-                name = "title" if kind in ("deals", "leads") else "name"
-                found.append({"id": doc["id"], name: doc[name]})
+        found = [
+            {"id": doc["id"], "name": doc.get("name") or doc.get("title")}
+            for doc in _matches(call, kind, (wanted,), query["term"], how)
+            if any(_cased(query["term"], term, how) for term in doc["_terms"])
+        ]
     page, additional = _paged(call, found)
     return Answer(page, additional=additional)
 
@@ -273,6 +276,7 @@ ROUTES = (
             "item_types": checks.query_list(checks.one_of(*TYPES, *_UNKNOWN_TYPES)),
             "fields": checks.query_list(checks.one_of(*_ITEM_FIELDS, "description")),
             "search_for_related_items": checks.query_boolean,
+            "include_fields": _not_included(("deal.cc_email", "person.picture", "product.price")),
         },
     ),
     Route(

@@ -25,6 +25,7 @@ from daemon.sandbox.crm.settings import Settings
 HOST = "127.0.0.1"
 BODY_MAX = 16 * 1024 * 1024
 SILENCE_SECONDS = 3600.0
+_OUR_NAMES = (HOST, "localhost")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -35,6 +36,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: "_Listener"
 
     def _serve(self) -> None:
+        host = (self.headers.get("host") or HOST).partition(":")[0]
+        if host not in _OUR_NAMES:  # a page whose name was made to point at loopback
+            self._send(json_response(421, {"success": False, "error": "Misdirected Request"}))
+            self.close_connection = True
+            return
         body = self._body()
         if body is None:
             self._send(json_response(411, {"success": False, "error": "Length Required"}))
@@ -46,9 +52,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(administer(self.server.sandbox, request))
             return
         answer = self.server.sandbox.handle(request)
-        pause = answer.delay + self.server.latency
-        if pause:
-            time.sleep(pause)
+        if answer.delay and answer.cut != "timeout":
+            time.sleep(answer.delay)
         if answer.cut:
             self._cut(answer)
         else:
@@ -95,10 +100,9 @@ class _Listener(ThreadingHTTPServer):
     request_queue_size = 128
     allow_reuse_address = True
 
-    def __init__(self, sandbox: Sandbox, port: int, latency: float) -> None:
+    def __init__(self, sandbox: Sandbox, port: int) -> None:
         super().__init__((HOST, port), _Handler)
         self.sandbox = sandbox
-        self.latency = latency
         self.stopped = threading.Event()
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -110,10 +114,10 @@ class _Listener(ThreadingHTTPServer):
 class Server:
     """A running server; `url` is its base. A context manager that stops it."""
 
-    def __init__(self, sandbox: Sandbox, port: int = 0, *, latency: float = 0.0) -> None:
+    def __init__(self, sandbox: Sandbox, port: int = 0) -> None:
         """Listen on a loopback port (0 picks a free one) and answer from a thread."""
         self.sandbox = sandbox
-        self._listener = _Listener(sandbox, port, latency)
+        self._listener = _Listener(sandbox, port)
         self.port = int(self._listener.server_address[1])
         self.url = f"http://{HOST}:{self.port}"
         self._thread = threading.Thread(
@@ -140,9 +144,9 @@ class Server:
         self.close()
 
 
-def serve(sandbox: Sandbox, port: int = 0, *, latency: float = 0.0) -> Server:
-    """Serve a sandbox on loopback; `latency` seconds are added to every answer."""
-    return Server(sandbox, port, latency=latency)
+def serve(sandbox: Sandbox, port: int = 0) -> Server:
+    """Serve a sandbox on loopback until the server is closed; 0 picks a free port."""
+    return Server(sandbox, port)
 
 
 def run_server(
@@ -150,7 +154,6 @@ def run_server(
     store: str | Path = ":memory:",
     *,
     settings: Settings | None = None,
-    latency: float = 0.0,
     ready: Callable[[str, Mapping[str, str]], None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; `ready` is told the URL and the tokens once it listens.
@@ -165,7 +168,7 @@ def run_server(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
     with contextlib.closing(Sandbox(store, settings=settings)) as sandbox:
-        with serve(sandbox, port, latency=latency) as server:
+        with serve(sandbox, port) as server:
             event("sandbox.ready", url=server.url, store=store)
             if ready is not None:
                 ready(server.url, sandbox.settings.tokens)
