@@ -7,8 +7,9 @@ attachments are empty, long texts end early, fields that nobody reads are gone.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
-from daemon.mailbox.structure import Part
+from daemon.mailbox.structure import Parameters, Part
 
 _STRUCTURE_FIELDS = re.compile(
     rb"^(?:content-(?:type|transfer-encoding|disposition)|mime-version)[ \t]*:"
@@ -50,28 +51,43 @@ def whole_lines(body: bytes, encoding: str, *, limit: int) -> bytes:
 def _render(part: Part, bodies: Mapping[str, bytes], boundary: str) -> bytes:
     """One part with its own header; multiparts get boundaries of ours, unlike any line in it."""
     if part.type != "multipart":
-        return _header(part, part.parameters) + bodies.get(part.section, b"") + b"\r\n"
+        fields = _header(
+            part.type,
+            part.subtype,
+            part.parameters,
+            part.encoding,
+            part.disposition,
+            part.disposition_parameters,
+        )
+        return fields + bodies.get(part.section, b"") + b"\r\n"
     while any(boundary.encode() in body for body in bodies.values()):
         boundary += "x"
     parameters = tuple(one for one in part.parameters if one[0] != "boundary")
     line = b"--" + boundary.encode()
-    text = _header(part, (*parameters, ("boundary", boundary)))
+    text = _header(part.type, part.subtype, (*parameters, ("boundary", boundary)))
     for number, child in enumerate(part.children):
         text += line + b"\r\n" + _render(child, bodies, f"{boundary}.{number}")
     return text + line + b"--\r\n"
 
 
-def _header(part: Part, parameters: tuple[tuple[str, str], ...]) -> bytes:
-    lines = [f"Content-Type: {_token(part.type)}/{_token(part.subtype)}{_joined(parameters)}"]
-    if part.encoding:
-        lines.append(f"Content-Transfer-Encoding: {_token(part.encoding)}")
-    if part.disposition:
-        parameters = part.disposition_parameters
-        lines.append(f"Content-Disposition: {_token(part.disposition)}{_joined(parameters)}")
+@lru_cache(maxsize=512)  # most parts of most mails are described alike
+def _header(
+    kind: str,
+    subtype: str,
+    parameters: Parameters,
+    encoding: str = "",
+    disposition: str = "",
+    disposition_parameters: Parameters = (),
+) -> bytes:
+    lines = [f"Content-Type: {_token(kind)}/{_token(subtype)}{_joined(parameters)}"]
+    if encoding:
+        lines.append(f"Content-Transfer-Encoding: {_token(encoding)}")
+    if disposition:
+        lines.append(f"Content-Disposition: {_token(disposition)}{_joined(disposition_parameters)}")
     return "\r\n".join([*lines, "", ""]).encode("ascii")
 
 
-def _joined(parameters: tuple[tuple[str, str], ...]) -> str:
+def _joined(parameters: Parameters) -> str:
     return "".join(
         f";\r\n {name}={_quoted(value)}" for name, value in parameters if _TOKEN.fullmatch(name)
     )

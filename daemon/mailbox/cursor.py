@@ -86,15 +86,10 @@ def windows(messages: int, width: int) -> Iterator[tuple[int, int]]:
         yield max(1, high - width + 1), high
 
 
-def batches(uids: Sequence[int], *, count: int, chars: int) -> Iterator[tuple[int, ...]]:
-    """UIDs in order, cut so that each batch is within `count` and its set within `chars`."""
-    start = 0
-    while start < len(uids):
-        batch = uids[start : start + count]
-        while len(batch) > 1 and len(uid_set(batch)) > chars:
-            batch = batch[: len(batch) * 3 // 4]
-        yield tuple(batch)
-        start += len(batch)
+def batches(uids: Sequence[int], count: int) -> Iterator[tuple[int, ...]]:
+    """UIDs in their order, at most `count` at once."""
+    for start in range(0, len(uids), count):
+        yield tuple(uids[start : start + count])
 
 
 def uid_set(uids: Iterable[int]) -> str:

@@ -28,9 +28,8 @@ from daemon.mailbox.structure import Part, Tree, Want, plan, read_structure
 from daemon.mailbox.wire import Response, Wire
 from daemon.message.fields import WANTED
 
-BATCH = 250  # messages of one command: about 400 kB of headers
-PARTS_BYTES = 4 << 20  # what the parts of one command may add up to
-SET_CHARS = 3000  # of the UIDs in one command
+BATCH = 250  # messages of one command: 2,750 characters at most, 400 kB of headers
+PARTS_BYTES = 8 << 20  # what the parts of one command may add up to
 UNDER_WAY = 8  # commands on the wire at once
 MOST_FAILURES = 3  # messages in a row that the server has no time for: it has no time at all
 
@@ -91,7 +90,9 @@ class _Message:
     def keep(self, items: Items, wants: tuple[Want, ...]) -> None:
         """Take parts; one that is there by the structure but comes empty contradicts it."""
         self.wants = ()
-        encodings = {one.section: one.encoding for one in self.root.walk()} if self.root else {}
+        encodings = (
+            {part.section: part.encoding for part in self.root.leaves()} if self.root else {}
+        )
         for want in wants:
             body = items[b"[%s]" % want.section.encode()]
             if not isinstance(body, bytes) or not body:
@@ -156,9 +157,9 @@ class Fetch:
         """`thread_item` is the item that holds the server's thread id, if it has one."""
         self._wire = wire
         self._thread_item = thread_item
-        self._open = {uid: _Message(uid) for uid in uids}
-        facts = batches(tuple(self._open), count=BATCH, chars=SET_CHARS)
-        self._waiting = deque(_Ask("facts", batch) for batch in facts)
+        self._facts = batches(tuple(dict.fromkeys(uids)), BATCH)
+        self._waiting: deque[_Ask] = deque()
+        self._open: dict[int, _Message] = {}
         self._sent: deque[tuple[bytes, _Ask]] = deque()
         self._items: dict[int, Items] = {}
         self._failures = 0
@@ -166,15 +167,27 @@ class Fetch:
     def __iter__(self) -> Iterator[Fetched | Unfetched]:
         """Yield the messages as they become whole."""
         try:
-            while self._waiting or self._sent:
-                while self._waiting and len(self._sent) < UNDER_WAY:
-                    ask = self._waiting.popleft()
-                    self._sent.append((self._wire.send(ask.line(self._thread_item)), ask))
-                tag, ask = self._sent.popleft()
+            self._fill()
+            while self._sent:
+                tag, ask = self._sent[0]
                 ok, text = self._wire.finish(tag, self._take)
+                self._sent.popleft()
                 yield from self._settle(ask, ok=ok, text=text)
+                self._fill()
         finally:
             self._drain()
+
+    def _fill(self) -> None:
+        """Keep the line busy: what messages under way still need goes before new ones."""
+        while len(self._sent) < UNDER_WAY:
+            if self._waiting:
+                ask = self._waiting.popleft()
+            elif batch := next(self._facts, None):
+                ask = _Ask("facts", batch)
+                self._open |= {uid: _Message(uid) for uid in batch}
+            else:
+                break
+            self._sent.append((self._wire.send(ask.line(self._thread_item)), ask))
 
     def _take(self, response: Response) -> None:
         items = read_fetch(response)
@@ -242,8 +255,8 @@ class Fetch:
         for message in messages:
             groups.setdefault(message.wants if message.understood else (), []).append(message.uid)
         for wants, uids in groups.items():
-            count = max(1, PARTS_BYTES // sum(one.limit for one in wants or (_WHOLE,)))
-            for batch in batches(uids, count=min(BATCH, count), chars=SET_CHARS):
+            most = PARTS_BYTES // sum(one.limit for one in wants or (_WHOLE,))
+            for batch in batches(uids, min(BATCH, max(1, most))):
                 self._waiting.appendleft(_Ask("parts" if wants else "whole", batch, wants))
 
     def _done(self, message: _Message) -> Fetched:
@@ -264,6 +277,7 @@ class Fetch:
             ):  # lost: then it is closed, and the next use says so
                 self._wire.finish(tag, lambda _: None)
         self._sent.clear()
+        self._open.clear()
 
 
 def _thread(value: Tree) -> str | None:

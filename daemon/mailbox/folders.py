@@ -10,7 +10,7 @@ import binascii
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from imapclient.imap_utf7 import decode, encode
 
@@ -52,11 +52,8 @@ _LIST = re.compile(
     rb'\* (?:LIST|XLIST) \(([^)]*)\) +(NIL|"\\?(.)"|"") +(.*)', re.IGNORECASE | re.DOTALL
 )
 _STATUS = re.compile(rb"\* STATUS +(.*)", re.IGNORECASE | re.DOTALL)
-_NUMBER = re.compile(rb"([A-Z]+) +(\d+)", re.IGNORECASE)
+_NUMBER = re.compile(rb"([A-Z]+) +(\d{1,18})\b", re.IGNORECASE)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"\s*(?:\(|$)', re.DOTALL)
-# imapclient has no types: these take and give str and bytes as RFC 3501, 5.1.3 says.
-_decode: Any = decode
-_encode: Any = encode
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _UNSELECTABLE = frozenset({"\\noselect", "\\nonexistent"})
 
@@ -160,14 +157,14 @@ def canonical(wire: bytes) -> bytes:
 def readable(wire: bytes) -> str:
     """A folder's name for people, from modified UTF-7 if it is, else from UTF-8."""
     try:
-        return str(_decode(wire))
+        return str(decode(wire))
     except (ValueError, binascii.Error):  # not what RFC 3501, 5.1.3 says; shown as it is
         return wire.decode("utf-8", "replace")
 
 
 def on_wire(name: str) -> bytes:
     """A folder's name in modified UTF-7, for a folder that no LIST has shown."""
-    return bytes(_encode(name))
+    return bytes(encode(name))
 
 
 def quoted(wire: bytes) -> bytes:

@@ -30,10 +30,10 @@ LARGEST_MESSAGE = 1 << 28  # bytes that `raw` takes
 _STATUS_AT_ONCE = 8
 
 _MONTHS = (*("Jan", "Feb", "Mar", "Apr", "May", "Jun"), *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"))
-_SEARCH = re.compile(rb"\* SEARCH((?: +\d+)*)", re.IGNORECASE)
+_SEARCH = re.compile(rb"\* SEARCH((?: +\d{1,10}\b)*)", re.IGNORECASE)
 _ESEARCH = re.compile(rb"\* ESEARCH\b.*? ALL ([\d:,]+)", re.IGNORECASE)
-_EXISTS = re.compile(rb"\* (\d+) EXISTS", re.IGNORECASE)
-_COUNTER = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT|HIGHESTMODSEQ) (\d+)\]", re.IGNORECASE)
+_EXISTS = re.compile(rb"\* (\d{1,18}) EXISTS", re.IGNORECASE)
+_COUNTER = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT|HIGHESTMODSEQ) (\d{1,18})\]", re.IGNORECASE)
 
 
 class Mailbox:

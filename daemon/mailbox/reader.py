@@ -16,6 +16,7 @@ from daemon.mailbox.wire import Response
 _FETCH = re.compile(rb"\* \d+ FETCH \(", re.IGNORECASE)
 _KEY = re.compile(rb'\s*([^\s()\[\]"{}<>]+)(?:\[([^\]]*)\])?(?:<(\d+)>)?\s*')
 _TOKEN = re.compile(rb'\s*(?:([()]|[^\s()"]+)|"((?:[^"\\]|\\.)*)")', re.DOTALL)
+_DIGITS = re.compile(rb"\d{1,18}")  # what SQLite holds
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _DATE = re.compile(rb"\s*(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
 _MONTHS = {
@@ -49,7 +50,7 @@ def read_fetch(response: Response) -> Items | None:
 
 def number(value: Tree) -> int | None:
     """The value of an item that is a number, else None."""
-    return int(value) if isinstance(value, bytes) and value.isdigit() else None
+    return int(value) if isinstance(value, bytes) and _DIGITS.fullmatch(value) else None
 
 
 def internal_date(value: Tree) -> datetime | None:
@@ -73,6 +74,31 @@ BROKEN: Tree = [b"can't be read any further"]
 _OPEN: Tree = [b"("]
 _CLOSE: Tree = [b")"]
 _NIL = frozenset({b"NIL", b"nil", b"Nil"})
+
+
+def _last_list(text: bytes) -> Tree:
+    """The list that ends a response, `(…))`, in one sweep: BODYSTRUCTURE, where the time goes.
+
+    BROKEN for anything but that plain shape; the careful way then has its turn.
+    """
+    if b"\\" in text or text.count(b'"') % 2:
+        return BROKEN
+    root: list[Tree] = []
+    opened = [root]
+    for atom, string in _TOKEN.findall(text):
+        if not atom:
+            opened[-1].append(string)
+        elif atom == b"(":
+            inner: list[Tree] = []
+            opened[-1].append(inner)
+            opened.append(inner)
+        elif atom != b")":
+            opened[-1].append(None if atom in _NIL else atom)
+        elif opened:
+            opened.pop()
+        if not opened:
+            break
+    return root[0] if not opened and len(root) == 1 and text.endswith(b"))") else BROKEN
 
 
 class _Cursor:
@@ -100,6 +126,11 @@ class _Cursor:
 
     def value(self) -> Tree:
         """The next value: bytes, None for NIL, a list; BROKEN where there is none."""
+        if self.index + 1 == len(self.response) and self.text.startswith(b"(", self.at):
+            tree = _last_list(self.text[self.at :])
+            if tree is not BROKEN:
+                self.at = len(self.text)
+                return tree
         opened: list[list[Tree]] = []
         while (one := self._token()) is not BROKEN:
             if one is _OPEN:

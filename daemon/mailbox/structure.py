@@ -7,6 +7,7 @@ disagree about the structure of broken mails, so a part that turns out empty mea
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 # What a parsed parenthesised list is made of: bytes for atoms and strings, None for NIL.
@@ -42,11 +43,20 @@ class Part:
         """`type/subtype` in lower case."""
         return f"{self.type}/{self.subtype}"
 
-    def walk(self) -> Iterator["Part"]:
-        """This part and all below it, in order; what is inside message/rfc822 isn't ours."""
-        yield self
+    @property
+    def attached(self) -> bool:
+        """Whether it is an attachment: said to be one, or named and not said to be inline."""
+        if self.disposition in {"attachment", "inline"}:
+            return self.disposition == "attachment"
+        names = self.parameters + self.disposition_parameters
+        return any(name.startswith(("name", "filename")) for name, _ in names)
+
+    def leaves(self) -> Iterator["Part"]:
+        """The parts that aren't multiparts, in order; what is inside message/rfc822 isn't ours."""
+        if self.type != "multipart":
+            yield self
         for child in self.children:
-            yield from child.walk()
+            yield from child.leaves()
 
 
 class Want(NamedTuple):
@@ -74,9 +84,10 @@ def read_structure(tree: Tree) -> Part | None:
 
 def plan(root: Part) -> Plan:
     """The first readable text, plain before HTML, and the calendars; never an attachment."""
-    plain = _first(root, "plain")
-    html = _first(root, "html")
-    calendars = [one for one in root.walk() if one.media in CALENDARS]
+    leaves = tuple(root.leaves())
+    plain = _first(leaves, "plain")
+    html = _first(leaves, "html")
+    calendars = [one for one in leaves if one.media in CALENDARS]
     wants = [Want(one.section, CALENDAR_BYTES) for one in calendars[:MOST_CALENDARS] if one.size]
     text, second = (plain, html) if plain else (html, None)
     if text is None or not text.size:
@@ -90,14 +101,9 @@ def plan(root: Part) -> Plan:
     )
 
 
-def _first(root: Part, subtype: str) -> Part | None:
-    for one in root.walk():
-        names = (name for name, _ in one.parameters + one.disposition_parameters)
-        attached = one.disposition == "attachment" or (
-            one.disposition != "inline"
-            and any(name.startswith(("name", "filename")) for name in names)
-        )
-        if one.media == f"text/{subtype}" and not attached:
+def _first(leaves: tuple[Part, ...], subtype: str) -> Part | None:
+    for one in leaves:
+        if one.subtype == subtype and one.type == "text" and not one.attached:
             return one
     return None
 
@@ -170,4 +176,9 @@ def _text(value: Tree) -> str:
 
 
 def _word(value: Tree) -> str:
-    return _text(value).strip().lower()
+    return _lower(value) if isinstance(value, bytes) else ""
+
+
+@lru_cache(maxsize=1024)  # types, encodings and names of parameters: a few, over and over
+def _lower(value: bytes) -> str:
+    return value.decode("utf-8", "replace").strip().lower()
