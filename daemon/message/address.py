@@ -11,8 +11,8 @@ from daemon.message.text import one_line
 NAME_LIMIT = 200  # characters of a display name
 _ADDRESS_LIMIT = 254  # octets of a path, RFC 5321 section 4.5.3.1.3 without its angle brackets
 
-# A dot-atom, RFC 6531 included. A quoted local part isn't accepted: no human being has one, and
-# "a@b"@example.org is how addresses are forged.
+# A dot-atom, RFC 6531 included. A local part that needs its quotes isn't accepted: nobody has one,
+# and "a@b"@example.org is how addresses are forged.
 _LOCAL = re.compile(r"[^\x00-\x20\x7f-\x9f<>()\[\],;:\\\"@]+")
 _HOST = re.compile(
     r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -47,13 +47,18 @@ class Address:
 
 def mailbox(name: str, spec: str) -> Address | None:
     """The Address of an addr-spec as a header gives it, None if mail can't be sent there."""
-    spec = spec.strip().rstrip(".").lower()
+    spec = spec.strip(" '").rstrip(".").lower()
     local, at, domain = spec.rpartition("@")
+    if local[:1] == '"' and local[-1:] == '"':
+        local = local[1:-1]
+        spec = f"{local}@{domain}"
     if not at or len(spec) > _ADDRESS_LIMIT or not _LOCAL.fullmatch(local):
         return None
     if not local.isprintable() or ascii_domain(domain) is None:
         return None
     name = one_line(name, NAME_LIMIT)
+    if name[:1] == "'" == name[-1:]:
+        name = name[1:-1].strip()  # Outlook quotes names twice
     return Address("" if name.lower() == spec else name, spec)
 
 

@@ -7,6 +7,8 @@ pass, and a field that nobody asked for is never copied. It doesn't decode or ju
 import re
 from collections.abc import Sequence
 
+from daemon.message.charset import codec, decode
+
 BLOCK_LIMIT = 1 << 20  # bytes of header block that are read; real ones are below 100 kB
 FIELD_LIMIT = 64  # occurrences of one field that are kept
 
@@ -44,6 +46,10 @@ _NAMES = {name.lower().encode(): name.lower() for name in WANTED}
 
 # RFC 5322 section 2.2: printable US-ASCII but ":", then the body up to a line that isn't folded.
 _FIELD = re.compile(rb"^([!-9;-~]{1,76})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE)
+_CHARSET = re.compile(
+    rb"^content-type[ \t]*:[^;]{0,99};\s*charset\s*=\s*([\w.:-]{1,40}|\"[^\"]{1,40}\")",
+    re.IGNORECASE | re.MULTILINE,
+)
 _CONTROLS = bytes(range(9)) + bytes(range(10, 32)) + b"\x7f"
 _TO_SPACE = bytes.maketrans(_CONTROLS, b" " * len(_CONTROLS))
 
@@ -69,12 +75,13 @@ def scan(block: bytes) -> Fields:
         if b"\n" not in block:
             block = block.replace(b"\r", b"\n")
     found: Fields = {}
+    fallback = "" if block.isascii() else _body_charset(block)
     for match in _FIELD.finditer(block):
         name = _NAMES.get(match[1].lower())
         if name is not None:
             values = found.setdefault(name, [])
             if len(values) < FIELD_LIMIT:
-                values.append(_text(match[2]))
+                values.append(_text(match[2], fallback))
     return found
 
 
@@ -93,9 +100,40 @@ def joined(fields: Fields, names: Sequence[str]) -> str:
     return ", ".join(value for name in names for value in fields.get(name, ()) if value)
 
 
-def _text(value: bytes) -> str:
+def without_comments(value: str) -> str:
+    """A structured field without its comments (RFC 5322 section 3.2.2), nested ones included."""
+    if "(" not in value:
+        return value
+    kept: list[str] = []
+    depth = 0
+    quoted = escaped = False
+    for char in value:
+        if escaped:
+            escaped = False
+        elif char == "\\" and (quoted or depth):
+            escaped = True
+        elif char == '"' and not depth:
+            quoted = not quoted
+        elif char == "(" and not quoted:
+            depth += 1
+        elif char == ")" and depth:
+            depth -= 1
+            continue
+        if not depth:
+            kept.append(char)
+    return "".join(kept)
+
+
+def _text(value: bytes, fallback: str) -> str:
     value = value.translate(_TO_SPACE).strip()
     try:
         return value.decode("utf-8")  # RFC 6532, and plain ASCII
     except UnicodeDecodeError:
-        return value.decode("cp1252", "replace")  # what raw 8-bit headers mostly are
+        return decode(value, fallback)
+
+
+def _body_charset(block: bytes) -> str:
+    """What raw 8-bit in a header most likely is: the charset of the body, else windows-1252."""
+    match = _CHARSET.search(block)
+    declared = codec(match[1].decode("ascii", "replace")) if match else None
+    return declared if declared and declared != "utf-8" else "cp1252"

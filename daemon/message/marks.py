@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from daemon.message.address import Address, mailbox
 from daemon.message.autoreply import AUTO_REPLY_SUBJECTS, BOUNCE_SUBJECTS, begins_like
-from daemon.message.fields import Fields, first
+from daemon.message.fields import Fields, first, without_comments
 
 _RESULTS_LIMIT = 16  # Authentication-Results that are read, from the top: the top ones are ours
 _VALUE_LIMIT = 4_096  # characters of one header value
@@ -51,30 +51,6 @@ def marks(
         if server and _DMARC_FAIL.search(bare):
             found.add(f"dmarc-fail:{server[1].lower()}")
     return tuple(sorted(found))
-
-
-def without_comments(value: str) -> str:
-    """A structured field without its comments (RFC 5322 section 3.2.2), nested ones included."""
-    if "(" not in value:
-        return value
-    kept: list[str] = []
-    depth = 0
-    quoted = escaped = False
-    for char in value:
-        if escaped:
-            escaped = False
-        elif char == "\\" and (quoted or depth):
-            escaped = True
-        elif char == '"' and not depth:
-            quoted = not quoted
-        elif char == "(" and not quoted:
-            depth += 1
-        elif char == ")" and depth:
-            depth -= 1
-            continue
-        if not depth:
-            kept.append(char)
-    return "".join(kept)
 
 
 def _list_marks(fields: Fields) -> Iterator[str]:

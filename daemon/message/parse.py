@@ -1,44 +1,40 @@
 """From the bytes of one mail to a Message: what it says, no matter where it was seen.
 
-mail-parser reads what is hard to read in a header (addresses, encoded words, dates). It is given a
-small message of just those fields, because it parses every header of what it gets, and it is asked
-nothing of bodies (`mime` finds the text of a cut-off mail, mail-parser can't). Hostile input gives
-a Message or `Unreadable`, in bounded time and memory; nothing else ever.
+Hostile input gives a Message or `Unreadable`, in bounded time and memory; nothing else ever. It
+doesn't decide what a mail may do (that is `verdict`), and keeps no body but the snippet.
 """
 
-import email.utils
 import hashlib
-import logging
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import mailparser
-
 from daemon.errors import Unreadable
 from daemon.message import body, mime
-from daemon.message.address import Address, mailbox
-from daemon.message.fields import Fields, body_start, first, has_any, joined, scan
+from daemon.message.address import Address
+from daemon.message.charset import ESCAPED, codec, decode
+from daemon.message.fields import Fields, body_start, first, has_any, scan
 from daemon.message.invite import Invite, invites
 from daemon.message.marks import marks
+from daemon.message.reading import read
 from daemon.message.text import one_line
 
 __all__ = ["Address", "Message", "bounded_date", "parse"]
 
-# mail-parser warns of each text/calendar part, and quotes the mail.
-logging.getLogger("mailparser").setLevel(logging.CRITICAL)
-
-LINE_LIMIT = 998  # characters of a subject and of a Message-ID, RFC 5322 section 2.1.1
+LINE_LIMIT = 998  # characters of a Message-ID, RFC 5322 section 2.1.1
 RECIPIENT_LIMIT = 1_000
 ANSWERS_LIMIT = 32
-_FROM_LIMIT = 4_096  # characters of a From that are read
-_RECIPIENTS_LIMIT = 65_536  # characters of To, Cc and Bcc that are read, each
-_SUBJECT_LIMIT = 8_192
-_DATE_LIMIT = 200
-_REFERENCES_LIMIT = 32_768
-_TEXT_LIMIT = 65_536  # bytes of a text part
+_REFERENCES_LIMIT = 32_768  # characters of References that are read, from the end
+_TEXT_LIMIT = 65_536  # bytes of a plain text part
+_HTML_LIMIT = 262_144  # bytes of an HTML part: styles come first
 _CALENDAR_LIMIT = 1 << 20  # bytes of a calendar part, encoded
 _CALENDARS = 4  # parts of one message
+
+_CALENDAR_KINDS = frozenset({"text/calendar", "application/ics"})
+_OPAQUE_KINDS = frozenset(
+    {"multipart/encrypted", "application/pgp-encrypted"}
+    | {"application/pkcs7-mime", "application/x-pkcs7-mime"}
+)
 
 _MESSAGE_ID = re.compile(r"<([^<>]{1,4096})>")
 _OLDEST = datetime(1990, 1, 1, tzinfo=UTC)
@@ -91,58 +87,30 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
     if not fields and not has_any(raw[:start]):
         raise Unreadable("no header field" if raw.strip() else "empty")
     kind, leaves = mime.leaves(raw, fields, start)
-    reading = mailparser.parse_from_bytes(_reduced(fields))
-    author = next(iter(_addresses(reading.from_)), None)
-    group = next(iter(_addresses(reading.reply_to)), None)
-    subject = one_line(_string(reading.subject), LINE_LIMIT)
-    recipients = [*_addresses(reading.to), *_addresses(reading.cc), *_addresses(reading.bcc)]
-    to = tuple({address.key: address for address in reversed(recipients)}.values())[::-1]
+    reading = read(fields)
+    author = reading.author
+    to = tuple({address.key: address for address in reversed(reading.recipients)}.values())[::-1]
     message_id = _own_id(first(fields, "message-id"))
     kinds = frozenset((kind, *(leaf.kind for leaf in leaves)))
+    plain, html = _texts(leaves)
+    opaque = _is_opaque(raw, kinds, plain)
     return Message(
-        key=_key(fields, message_id, author, subject, size),
+        key=_key(fields, message_id, author, reading.subject, size),
         message_id=message_id,
         answers=_answers(fields),
         from_=author,
-        sender_of_group=group,
+        sender_of_group=reading.group,
         to=to[:RECIPIENT_LIMIT],
-        subject=subject,
-        date=_date(reading.date, first(fields, "date")),
-        snippet=_snippet(raw, leaves, snippet_chars),
-        marks=marks(fields, author, subject, kinds),
+        subject=reading.subject,
+        date=reading.date,
+        snippet="" if opaque else _snippet(raw, plain, html, snippet_chars),
+        marks=marks(fields, author, reading.subject, kinds),
         invites=_invites(raw, leaves),
-        opaque=_is_opaque(kinds),
+        opaque=opaque,
         thread=thread,
         size=size,
-        recipients_count=len(to),
+        recipients_count=len(to) + reading.unread,
     )
-
-
-def _reduced(fields: Fields) -> bytes:
-    """The small message that mail-parser is given: each field once, none it needn't see."""
-    lines = [
-        ("From", first(fields, "from")[:_FROM_LIMIT]),
-        (
-            "Reply-To",
-            joined(fields, ("x-original-sender", "x-original-from", "reply-to"))[:_FROM_LIMIT],
-        ),
-        ("To", joined(fields, ("to",))[:_RECIPIENTS_LIMIT]),
-        ("Cc", joined(fields, ("cc",))[:_RECIPIENTS_LIMIT]),
-        ("Bcc", joined(fields, ("bcc",))[:_RECIPIENTS_LIMIT]),
-        ("Subject", first(fields, "subject")[:_SUBJECT_LIMIT]),
-        ("Date", first(fields, "date")[:_DATE_LIMIT]),
-    ]
-    return "".join(f"{name}: {value}\n" for name, value in lines if value).encode() + b"\n"
-
-
-def _addresses(found: list[tuple[str, str]] | str) -> list[Address]:
-    if isinstance(found, str):
-        return []
-    return [address for name, spec in found if (address := mailbox(name, spec))]
-
-
-def _string(value: str | list[str]) -> str:
-    return value if isinstance(value, str) else next(iter(value), "")
 
 
 def _own_id(value: str) -> str | None:
@@ -177,42 +145,47 @@ def _key(
     return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
-def _date(found: datetime | None, raw: str) -> datetime | None:
-    """The Date header as aware UTC: by mail-parser, else the stdlib, else as ISO 8601."""
-    if found is not None or not raw:
-        return found
-    raw = raw[:_DATE_LIMIT]
-    for read in (email.utils.parsedate_to_datetime, datetime.fromisoformat):
-        try:
-            date = read(raw)
-            return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, TypeError, OverflowError, IndexError):
-            continue
-    return None
+def _texts(leaves: tuple[mime.Part, ...]) -> tuple[mime.Part | None, mime.Part | None]:
+    """The first plain and the first HTML part that are the mail's text and no attachment."""
+    plain = html = None
+    for leaf in leaves:
+        if leaf.kind == "text/plain" and plain is None and not leaf.attached:
+            plain = leaf
+        elif leaf.kind == "text/html" and html is None and not leaf.attached:
+            html = leaf
+    return plain, html
 
 
-def _snippet(raw: bytes, leaves: tuple[mime.Part, ...], limit: int) -> str:
+def _snippet(raw: bytes, plain: mime.Part | None, html: mime.Part | None, limit: int) -> str:
     if limit <= 0:
         return ""
-    plain = next((leaf for leaf in leaves if leaf.kind == "text/plain" and not leaf.attached), None)
-    html = next((leaf for leaf in leaves if leaf.kind == "text/html" and not leaf.attached), None)
     text = body.snippet(mime.text(raw, plain, _TEXT_LIMIT), None, limit) if plain else ""
     if not text and html:
-        text = body.snippet(None, mime.text(raw, html, _TEXT_LIMIT), limit)
+        text = body.snippet(None, mime.text(raw, html, _HTML_LIMIT), limit)
     return text
 
 
 def _invites(raw: bytes, leaves: tuple[mime.Part, ...]) -> tuple[Invite, ...]:
-    parts = [leaf for leaf in leaves if leaf.kind in {"text/calendar", "application/ics"}]
-    return invites([mime.content(raw, part, _CALENDAR_LIMIT) for part in parts[:_CALENDARS]])
+    parts = [leaf for leaf in leaves if leaf.kind in _CALENDAR_KINDS][:_CALENDARS]
+    return invites([_calendar(raw, part) for part in parts]) if parts else ()
 
 
-def _is_opaque(kinds: frozenset[str]) -> bool:
-    return not kinds.isdisjoint(
-        {
-            "multipart/encrypted",
-            "application/pkcs7-mime",
-            "application/x-pkcs7-mime",
-            "application/pgp-encrypted",
-        }
-    )
+def _calendar(raw: bytes, part: mime.Part) -> bytes:
+    """A calendar part as UTF-8."""
+    octets = mime.content(raw, part, _CALENDAR_LIMIT)
+    name = codec(part.parameters.get("charset", "")) or "utf-8"
+    if name == "utf-8" or (octets.isascii() and name not in ESCAPED):
+        return octets
+    return decode(octets, name).encode("utf-8", "replace")
+
+
+def _is_opaque(raw: bytes, kinds: frozenset[str], plain: mime.Part | None) -> bool:
+    if not kinds.isdisjoint(_OPAQUE_KINDS):
+        return True
+    return plain is not None and _armored(raw, plain)
+
+
+def _armored(raw: bytes, plain: mime.Part) -> bool:
+    """Whether the text itself is PGP-encrypted (RFC 9580 section 6.2)."""
+    end = min(plain.end, plain.start + 1_000)
+    return raw.find(b"-----BEGIN PGP MESSAGE-----", plain.start, end) >= 0
