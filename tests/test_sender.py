@@ -134,67 +134,6 @@ def test_a_reply_to_a_mail_that_only_they_have_two_of_counts_once() -> None:
     assert state(theirs(1), twin, ours(3, answers=[1])).replies == 1
 
 
-# Evidence that turns out to come from a person
-
-
-@pytest.mark.parametrize("reason", ["no-reply-address", "list-unsubscribe", "list-id"])
-def test_machine_mail_that_answers_our_mail_to_that_address_counts(reason: str) -> None:
-    talk = state(ours(1), theirs(2, answers=[1], evidence=reason), theirs(3, evidence=reason))
-    assert dict(talk.verdicts)["k002"] == Verdict("contact", "answers-us")
-    assert dict(talk.verdicts)["k003"] == Verdict("evidence", reason)
-    assert (talk.msg_count, talk.replies) == (1, 1)
-
-
-@pytest.mark.parametrize("reason", ["no-reply-address", "list-unsubscribe", "list-id"])
-def test_machine_mail_that_answers_our_mail_to_somebody_else_does_not(reason: str) -> None:
-    talk = state(theirs(2, answers=[1], evidence=reason), also_ours={1: 0.5})
-    assert (talk.msg_count, talk.replies) == (0, 0)
-
-
-@pytest.mark.parametrize(
-    "reason",
-    [
-        "auto-reply",
-        "auto-submitted",
-        "bounce",
-        "precedence-bulk",
-        "verp",
-        "dmarc-fail",
-        "itip-reply",
-    ],
-)
-def test_no_answer_lifts_what_a_machine_said(reason: str) -> None:
-    assert state(ours(1), theirs(2, answers=[1], evidence=reason)).msg_count == 0
-
-
-def test_a_role_address_counts_nothing_before_a_reply() -> None:
-    talk = state(*(theirs(n, evidence="role-address") for n in range(1, 9)), ours(9))
-    assert (talk.msg_count, talk.replies) == (0, 0)
-
-
-ROLE_REPLIES = {
-    "their answer to ours": [ours(3), theirs(4, answers=[3], evidence="role-address")],
-    "our answer to theirs": [ours(4, answers=[1])],
-    "an answer that was a list mail": [ours(3), theirs(4, answers=[3], evidence="list-id")],
-    "an answer that is a contact": [ours(3), theirs(4, answers=[3])],
-}
-
-
-@pytest.mark.parametrize("reply", ROLE_REPLIES.values(), ids=ROLE_REPLIES.keys())
-def test_all_mail_of_a_role_address_counts_after_a_reply(reply: list[Correspondence]) -> None:
-    talk = state(theirs(1, evidence="role-address"), theirs(2, evidence="role-address"), *reply)
-    received = sum(m.direction == "received" for m in reply)
-    assert (talk.msg_count, talk.replies) == (2 + received, 1)
-    assert dict(talk.verdicts)["k001"] == Verdict("contact", "role-after-reply")
-
-
-def test_an_auto_reply_opens_no_role_address() -> None:
-    talk = state(
-        theirs(1, evidence="role-address"), ours(2), theirs(3, answers=[2], evidence="auto-reply")
-    )
-    assert talk.msg_count == 0
-
-
 # Threads
 
 

@@ -1,0 +1,80 @@
+"""Evidence that turns out to come from a person."""
+
+import pytest
+from letters import ours, state, theirs
+
+from daemon.message.verdict import Verdict
+from daemon.sender import Correspondence
+
+
+@pytest.mark.parametrize("reason", ["no-reply-address", "list-unsubscribe", "list-id"])
+def test_machine_mail_that_answers_our_mail_to_that_address_counts(reason: str) -> None:
+    talk = state(ours(1), theirs(2, answers=[1], evidence=reason), theirs(3, evidence=reason))
+    assert dict(talk.verdicts)["k002"] == Verdict("contact", "answers-us")
+    assert dict(talk.verdicts)["k003"] == Verdict("evidence", reason)
+    assert (talk.msg_count, talk.replies) == (1, 1)
+
+
+@pytest.mark.parametrize("reason", ["no-reply-address", "list-unsubscribe", "list-id"])
+def test_machine_mail_that_answers_our_mail_to_somebody_else_does_not(reason: str) -> None:
+    talk = state(theirs(2, answers=[1], evidence=reason), also_ours={1: 0.5})
+    assert (talk.msg_count, talk.replies) == (0, 0)
+
+
+NOT_OURS = {
+    "their own mail": theirs(1),
+    "a circular of ours": ours(1, evidence="too-many-recipients"),
+    "an auto-reply of ours": ours(1, evidence="our-auto-reply"),
+}
+
+
+@pytest.mark.parametrize("answered", NOT_OURS.values(), ids=NOT_OURS.keys())
+def test_machine_mail_counts_only_if_it_answers_what_a_person_of_ours_wrote(
+    answered: Correspondence,
+) -> None:
+    talk = state(answered, theirs(2, answers=[1], evidence="list-id"))
+    assert dict(talk.verdicts)["k002"] == Verdict("evidence", "list-id")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "auto-reply",
+        "auto-submitted",
+        "bounce",
+        "precedence-bulk",
+        "verp",
+        "dmarc-fail",
+        "itip-reply",
+    ],
+)
+def test_no_answer_lifts_what_a_machine_said(reason: str) -> None:
+    assert state(ours(1), theirs(2, answers=[1], evidence=reason)).msg_count == 0
+
+
+def test_a_role_address_counts_nothing_before_a_reply() -> None:
+    talk = state(*(theirs(n, evidence="role-address") for n in range(1, 9)), ours(9))
+    assert (talk.msg_count, talk.replies) == (0, 0)
+
+
+ROLE_REPLIES = {
+    "their answer to ours": [ours(3), theirs(4, answers=[3], evidence="role-address")],
+    "our answer to theirs": [ours(4, answers=[1])],
+    "an answer that was a list mail": [ours(3), theirs(4, answers=[3], evidence="list-id")],
+    "an answer that is a contact": [ours(3), theirs(4, answers=[3])],
+}
+
+
+@pytest.mark.parametrize("reply", ROLE_REPLIES.values(), ids=ROLE_REPLIES.keys())
+def test_all_mail_of_a_role_address_counts_after_a_reply(reply: list[Correspondence]) -> None:
+    talk = state(theirs(1, evidence="role-address"), theirs(2, evidence="role-address"), *reply)
+    received = sum(m.direction == "received" for m in reply)
+    assert (talk.msg_count, talk.replies) == (2 + received, 1)
+    assert dict(talk.verdicts)["k001"] == Verdict("contact", "role-after-reply")
+
+
+def test_an_auto_reply_opens_no_role_address() -> None:
+    talk = state(
+        theirs(1, evidence="role-address"), ours(2), theirs(3, answers=[2], evidence="auto-reply")
+    )
+    assert talk.msg_count == 0
