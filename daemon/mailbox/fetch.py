@@ -162,6 +162,7 @@ class Fetch:
         self._open: dict[int, _Message] = {}
         self._sent: deque[tuple[bytes, _Ask]] = deque()
         self._items: dict[int, Items] = {}
+        self._refusing = False
         self._failures = 0
 
     def __iter__(self) -> Iterator[Fetched | Unfetched]:
@@ -178,8 +179,11 @@ class Fetch:
             self._drain()
 
     def _fill(self) -> None:
-        """Keep the line busy: what messages under way still need goes before new ones."""
-        while len(self._sent) < UNDER_WAY:
+        """Keep the line busy: what messages under way still need goes before new ones.
+
+        After a refusal one question at a time is asked, until one is answered.
+        """
+        while len(self._sent) < (1 if self._refusing else UNDER_WAY):
             if self._waiting:
                 ask = self._waiting.popleft()
             elif batch := next(self._facts, None):
@@ -216,6 +220,7 @@ class Fetch:
                 more.append(message)
             else:
                 yield self._done(message)
+        self._refusing = not ok
         if ok:
             yield from self._left_out(ask, left)
         elif left:

@@ -113,6 +113,7 @@ class Wire:
         """Close the connection without a word; it may be called more than once."""
         if not self.closed:
             self.closed = True
+            self._under_way = 0
             login.hang_up(self._client)
 
     def _response(self, keep: int) -> Response:
