@@ -34,7 +34,7 @@ class Tally:
     new: int = 0
     sightings: int = 0
     quarantined: int = 0
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def poll(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Tally:
         try:
             _take_in(mailbox, ledger, run, folder, tally)
         except Problem as problem:
-            tally.problems.append(f"{folder.name}: {problem}")
+            tally.problems.append(problem)
             event("intake.folder_failed", mailbox=run.name, folder=folder.name, error=problem)
             due = run.now() + min(_FOLDER_RETRY[0] * 2**folder.failures, _FOLDER_RETRY[1])
             with ledger.transaction("folder failed"):

@@ -27,3 +27,15 @@ def _value(value: object) -> str:
     text = str(value)
     # ensure_ascii escapes what a terminal could obey (C1 controls, bidi marks), not only newlines.
     return text if _PLAIN.fullmatch(text) and text.isprintable() else json.dumps(text)
+
+
+class JsonLines(logging.Formatter):
+    """Each event as one JSON object: `event`, then its fields, numbers kept as numbers."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render one record; what isn't an event of ours keeps its message."""
+        fields = getattr(record, "fields", {})
+        name = getattr(record, "event", record.getMessage())
+        plain = {k: v if isinstance(v, (int, float, bool)) else str(v) for k, v in fields.items()}
+        known = {k: v for k, v in plain.items() if fields[k] is not None}
+        return json.dumps({"event": name, "level": record.levelname.lower(), **known})

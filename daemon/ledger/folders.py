@@ -79,6 +79,25 @@ class Folders:
             )
         return len(ids)
 
+    def due_now(self, mailbox: str) -> None:
+        """End the pause that failures have set for a mailbox's folders."""
+        self._db.execute("UPDATE folders SET next_due = NULL WHERE mailbox = ?", (mailbox,))
+
+    def unread_back(self, mailboxes: Sequence[str]) -> int:
+        """Folders of these mailboxes that haven't been read through since their floor changed."""
+        marks = ",".join("?" * len(mailboxes))
+        (count,) = self._db.execute(
+            "SELECT count(*) FROM folders WHERE active AND scanned_at IS NULL"
+            f" AND mailbox IN ({marks})",
+            mailboxes,
+        ).fetchone()
+        return int(count)
+
+    def quarantined(self) -> int:
+        """How many UIDs lie in quarantine."""
+        (count,) = self._db.execute("SELECT count(*) FROM quarantine").fetchone()
+        return int(count)
+
     def begin_epoch(self, folder: Folder, uidvalidity: int) -> None:
         """Start reading the folder under a new UIDVALIDITY; what was seen before stays counted."""
         self._db.execute(

@@ -218,6 +218,14 @@ class Journal:
         )
         return {(row["kind"], row["action"]): row["n"] for row in rows}
 
+    def unfinished(self) -> int:
+        """How many changes are on their way and not postponed on purpose (coalesced updates)."""
+        (count,) = self._db.execute(
+            "SELECT count(*) FROM journal WHERE state IN ('planned', 'sending', 'waiting')"
+            " AND NOT (action = 'update' AND state = 'planned' AND not_before IS NOT NULL)"
+        ).fetchone()
+        return int(count)
+
     def counts(self) -> dict[str, int]:
         """How many open changes there are by state."""
         rows = self._db.execute(

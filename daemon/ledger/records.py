@@ -118,6 +118,14 @@ class Records:
             (tombstone, stamp(now), reason, kind, key),
         )
 
+    def made_by(self, run: int) -> dict[str, int]:
+        """How many records a run created, by kind."""
+        rows = self._db.execute(
+            "SELECT kind, count(*) AS n FROM records WHERE run = ? GROUP BY kind ORDER BY kind",
+            (run,),
+        )
+        return {row["kind"]: row["n"] for row in rows}
+
     def live(self, kind: str) -> Iterable[Record]:
         """All records of a kind that aren't tombstones."""
         rows = self._db.execute(

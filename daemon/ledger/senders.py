@@ -167,6 +167,15 @@ class Senders:
         """Contact messages of this sender, newest first, whose activity doesn't name it yet."""
         return self._db.execute(_MISSING, (address, f'"{address}"', limit)).fetchall()
 
+    def subjects(self, address: str) -> dict[str, str]:
+        """Subjects of a sender's messages, by message key."""
+        rows = self._db.execute(
+            "SELECT m.key, m.subject FROM correspondence c JOIN messages m ON m.id = c.message"
+            " WHERE c.sender = ?",
+            (address,),
+        )
+        return {row["key"]: row["subject"] for row in rows}
+
     def parties(self, message: int) -> list[tuple[str, str]]:
         """Senders to whom a message counts, each with its class; not those whom people removed."""
         rows = self._db.execute(

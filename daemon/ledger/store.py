@@ -110,6 +110,18 @@ class Ledger:
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
+class Held(LedgerProblem):
+    """Another process owns the ledger; `holder` says which."""
+
+    def __init__(self, path: Path, holder: str) -> None:
+        super().__init__(
+            f"{holder} is using this ledger",
+            what=str(path),
+            hint="stop it, or wait until it is done",
+        )
+        self.holder = holder
+
+
 class Lock:
     """The one right to write a ledger, held by an open file; the kernel frees it if we die."""
 
@@ -118,7 +130,7 @@ class Lock:
         self._file: IO[str] | None = None
 
     def acquire(self, holder: str) -> None:
-        """Take the lock; raises LedgerProblem naming who has it."""
+        """Take the lock; raises Held naming who has it."""
         file = os.fdopen(_private(self.path), "r+", encoding="utf-8")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -126,11 +138,7 @@ class Lock:
             file.seek(0)
             first = file.read().strip() or "another process"
             file.close()
-            raise LedgerProblem(
-                f"{first} is using this ledger",
-                what=str(self.path),
-                hint="stop it, or wait until it is done",
-            ) from None
+            raise Held(self.path, first) from None
         file.truncate(0)
         file.write(f"{holder} (pid {os.getpid()})\n")
         file.flush()

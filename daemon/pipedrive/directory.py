@@ -81,13 +81,14 @@ def look(client: Client, kind: str, identifier: str, mail_key: str | None) -> Li
     return _read(kind, answer.data, mail_key)
 
 
-def place(client: Client, pipeline: str, stage: str) -> int:
-    """The id of a stage by the names of its pipeline and itself.
+def place(client: Client, pipeline: str | None, stage: str) -> int:
+    """The id of a stage by the names of its pipeline (None: the first) and itself.
 
     Raises Rejected listing the names that there are; stage names repeat across pipelines.
     """
     pipelines = [p for page in client.pages(Call.to("pipelines.list")) for p in page]
-    found = [p for p in pipelines if _same(p["name"], pipeline)]
+    pipelines.sort(key=lambda p: p["order_nr"])
+    found = [p for p in pipelines if pipeline is None or _same(p["name"], pipeline)]
     if not found:
         raise Rejected(
             f"there is no pipeline named {pipeline!r}",
@@ -103,7 +104,7 @@ def place(client: Client, pipeline: str, stage: str) -> int:
         if _same(candidate["name"], stage):
             return int(candidate["id"])
     raise Rejected(
-        f"the pipeline {pipeline!r} has no stage named {stage!r}",
+        f"the pipeline {found[0]['name']!r} has no stage named {stage!r}",
         what="pipedrive.stage",
         hint="it has: " + ", ".join(repr(s["name"]) for s in stages),
     )

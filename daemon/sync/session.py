@@ -38,7 +38,7 @@ class Settings:
     """What the configuration says about Pipedrive."""
 
     policy: Policy
-    pipeline: str
+    pipeline: str | None  # None: the company's first
     stage: str
     owners: dict[str, str] = field(default_factory=dict)  # user's e-mail by mailbox name
     refresh: timedelta = timedelta(hours=1)  # how old the listings may be before a deal is made

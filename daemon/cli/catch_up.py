@@ -1,0 +1,216 @@
+"""`mail2deal --catch-up`: everything that lies in the mailboxes, once, then exit.
+
+The intake comes first and whole, so that a sender is classified once, at its end state: no lead
+that becomes a deal an hour later. Beside a running service it only lowers the floors, and follows
+what the service does with them.
+"""
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from daemon import intake
+from daemon.cli import output
+from daemon.cli.wiring import Wiring
+from daemon.config import MailboxSection
+from daemon.errors import LedgerProblem, Problem
+from daemon.ledger.store import Held, Ledger, owned
+from daemon.log import event
+from daemon.mailbox.imap import Mailbox
+from daemon.sync import Pushed, Sync
+
+_WORTH_WAITING = timedelta(minutes=2)  # a pause this short is slept through
+_LOOK = 1.0  # seconds between two looks at what the service does
+
+
+@dataclass(slots=True)
+class CaughtUp:
+    """What a catch-up did, and the problems that it met."""
+
+    new: int = 0
+    quarantined: int = 0
+    pushed: Pushed = field(default_factory=Pushed)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def catch_up(
+    wiring: Wiring,
+    *,
+    since: datetime | None,
+    mailbox: str | None,
+    intake_only: bool,
+    sync_only: bool,
+) -> int:
+    """Run it all; the exit status."""
+    path = wiring.config.ledger
+    boxes = wiring.mailboxes(mailbox)
+    try:
+        with owned(path, "mail2deal --catch-up") as ledger:
+            return _run(wiring, ledger, boxes, since, intake=not sync_only, sync=not intake_only)
+    except Held as held:
+        if sync_only:
+            raise
+        return _follow(wiring, boxes, since, held)
+
+
+def _run(
+    wiring: Wiring,
+    ledger: Ledger,
+    boxes: list[MailboxSection],
+    since: datetime | None,
+    *,
+    intake: bool,
+    sync: bool,
+) -> int:
+    with ledger.transaction("run"):
+        run = ledger.runs.begin("catch-up", wiring.now())
+    result = CaughtUp()
+    with output.progress_bars(terminal=output.errors.is_terminal) as progress:
+        if intake:
+            for box in boxes:
+                _take_in(wiring, ledger, box, since, result, progress)
+        if sync and not wiring.stop.is_set():
+            result.pushed = _sync(wiring, ledger, run, result, progress)
+    status = _status(ledger, result, stopped=wiring.stop.is_set())
+    with ledger.transaction("end of run"):
+        ledger.runs.add(run, messages=result.new)
+        ledger.runs.end(run, _OUTCOMES[status], wiring.now())
+    _report(ledger, run, result, wiring)
+    for problem in result.problems:
+        output.tell(problem)
+    return status
+
+
+_OUTCOMES = {
+    output.DONE: "done",
+    output.ATTENTION: "done, something is parked or quarantined",
+    output.USAGE: "stopped: configuration or login",
+    output.LATER: "unfinished: try again later",
+}
+
+
+def _take_in(
+    wiring: Wiring,
+    ledger: Ledger,
+    box: MailboxSection,
+    since: datetime | None,
+    result: CaughtUp,
+    progress: output.Show,
+) -> None:
+    floor = since or wiring.floor(box)
+    with ledger.transaction("floor"):
+        ledger.folders.lower_floor(box.name, floor)
+        ledger.folders.due_now(box.name)
+    run = intake.Pass(
+        reading=wiring.reading(),
+        name=box.name,
+        floor=floor,
+        now=wiring.now,
+        stopping=wiring.stop.is_set,
+        progress=lambda folder, done, total: progress(f"{box.name}: {folder}", done, total),
+    )
+    try:
+        with Mailbox.connect(wiring.account(box)) as mailbox:
+            tally = intake.poll(mailbox, ledger, run)
+    except LedgerProblem:
+        raise
+    except Problem as problem:
+        result.problems.append(problem)
+        event("intake.mailbox_failed", mailbox=box.name, error=problem)
+        return
+    result.new += tally.new
+    result.quarantined += tally.quarantined
+    result.problems += tally.problems
+    if not ledger.setting(f"reply_detection:{box.name}"):
+        output.errors.print(
+            f"{box.name}: no Sent folder found, so replies can't be detected"
+            " (name it as `folders.sent`)",
+            markup=False,
+        )
+
+
+def _sync(
+    wiring: Wiring, ledger: Ledger, run: int, result: CaughtUp, progress: output.Show
+) -> Pushed:
+    sync = Sync(wiring.session(ledger, run, progress))
+    total = Pushed()
+    try:
+        while True:
+            pushed = sync.sync()
+            total.writes += pushed.writes
+            total.resume_at, total.problem = pushed.resume_at, pushed.problem
+            if pushed.problem is not None:
+                result.problems.append(pushed.problem)
+                break
+            due = pushed.resume_at or ledger.journal.next_due()
+            worth = due is not None and due - wiring.now() <= _WORTH_WAITING
+            if not ledger.journal.unfinished() or not worth or due is None:
+                break
+            if wiring.stop.wait(max(0.05, (due - wiring.now()).total_seconds())):
+                break
+    except LedgerProblem:
+        raise
+    except Problem as problem:
+        result.problems.append(problem)
+    return total
+
+
+def _status(ledger: Ledger, result: CaughtUp, *, stopped: bool) -> int:
+    statuses = {output.status_of(problem) for problem in result.problems}
+    if output.USAGE in statuses:
+        return output.USAGE
+    if output.LATER in statuses or stopped or ledger.journal.unfinished():
+        return output.LATER
+    attention = ledger.journal.counts().get("parked") or ledger.folders.quarantined()
+    return output.ATTENTION if attention or statuses else output.DONE
+
+
+_PLURALS = {
+    "organization": "organizations",
+    "person": "persons",
+    "lead": "leads",
+    "deal": "deals",
+    "activity": "activities",
+    "field": "fields",
+}
+
+
+def _report(ledger: Ledger, run: int, result: CaughtUp, wiring: Wiring) -> None:
+    made = ledger.records.made_by(run)
+    parts = [f"{count} {kind if count == 1 else _PLURALS[kind]}" for kind, count in made.items()]
+    waiting = ledger.journal.counts()
+    output.console.print(
+        f"read {result.new} new messages, wrote {result.pushed.writes} changes"
+        + (f" (made {', '.join(parts)})" if parts else "")
+        + f", spent {wiring.usage.total} tokens",
+        markup=False,
+    )
+    left = {state: n for state, n in waiting.items() if n}
+    if left:
+        words = ", ".join(f"{n} {state}" for state, n in sorted(left.items()))
+        output.console.print(f"still in the journal: {words}", markup=False)
+    if result.pushed.resume_at is not None:
+        output.console.print(
+            f"to be continued at {result.pushed.resume_at:%Y-%m-%d %H:%M} UTC: run the same again",
+            markup=False,
+        )
+
+
+def _follow(wiring: Wiring, boxes: list[MailboxSection], since: datetime | None, held: Held) -> int:
+    """Let the running service read further back, and watch it until it is through."""
+    output.console.print(f"{held.holder} is at work: it will read further back", markup=False)
+    names = [box.name for box in boxes]
+    with Ledger.open(wiring.config.ledger) as ledger:
+        with ledger.transaction("floor"):
+            for box in boxes:
+                ledger.folders.lower_floor(box.name, since or wiring.floor(box))
+        with output.progress_bars(terminal=output.errors.is_terminal) as progress:
+            while not wiring.stop.is_set():
+                behind = ledger.folders.unread_back(names)
+                pending = ledger.journal.unfinished()
+                progress("folders still to read", behind, 0)
+                progress("changes still to write", pending, 0)
+                if not behind and not pending and not ledger.senders.due(1):
+                    return output.DONE
+                time.sleep(_LOOK)
+    return output.LATER

@@ -1,0 +1,68 @@
+"""`mail2deal sandbox`: a Pipedrive on loopback, and its pipeline as a board."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from daemon.cli import output
+from daemon.errors import ConfigProblem
+from daemon.sandbox.crm import Card, Column, Sandbox, board, run_server
+
+_CARDS = 8  # a column on a board
+
+
+def serve_sandbox(port: int, store: Path) -> int:
+    """Serve until ^C or SIGTERM."""
+
+    def ready(url: str, tokens: Mapping[str, str]) -> None:
+        output.console.print(f"a Pipedrive sandbox listens on {url}", markup=False)
+        for token, user in tokens.items():
+            output.console.print(f"  token of {user}: {token}", markup=False)
+
+    try:
+        run_server(port, store if str(store) != ":memory:" else ":memory:", ready=ready)
+    except OSError as error:
+        raise ConfigProblem(
+            f"port {port} can't be used: {error.strerror}", hint="choose another with --port"
+        ) from error
+    return output.DONE
+
+
+def print_board(store: Path, pipeline: str | None) -> int:
+    """Print the board of the sandbox kept in `store`."""
+    if not store.exists():
+        raise ConfigProblem("there is no sandbox", what=str(store), hint="name it with --store")
+    with closing(Sandbox(store)) as sandbox:
+        show_board(board(sandbox, pipeline))
+    return output.DONE
+
+
+def show_board(columns: tuple[Column, ...]) -> None:
+    """One column a stage that has cards, the leads inbox first; the busiest cards on top."""
+    table = Table(expand=True)
+    filled = [column for column in columns if column.cards]
+    for column in filled:
+        table.add_column(f"{column.name} ({len(column.cards)})", ratio=1, overflow="ellipsis")
+    shown = [sorted(column.cards, key=_busiest_first)[:_CARDS] for column in filled]
+    for row in range(max((len(cards) for cards in shown), default=0)):
+        table.add_row(*(_card(cards[row]) if row < len(cards) else Text() for cards in shown))
+    more = [len(column.cards) - _CARDS for column in filled]
+    if any(count > 0 for count in more):
+        table.add_row(*(Text(f"and {n} more" if n > 0 else "", style="dim") for n in more))
+    output.console.print(table)
+    empty = [column.name for column in columns if not column.cards]
+    if empty:
+        output.console.print("nothing in: " + ", ".join(empty), markup=False, style="dim")
+
+
+def _busiest_first(card: Card) -> tuple[int, str]:
+    return -card.activities, card.title
+
+
+def _card(card: Card) -> Text:
+    mails = f"{card.activities} {'activity' if card.activities == 1 else 'activities'}"
+    where = f"{card.organization}, " if card.organization else ""
+    return Text(card.person or card.title).append(f"\n  {where}{mails}", style="dim")

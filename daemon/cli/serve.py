@@ -1,0 +1,143 @@
+"""`mail2deal` without arguments: the service that systemd starts."""
+
+import threading
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+
+from daemon import intake
+from daemon.cli import output
+from daemon.cli.wiring import Wiring
+from daemon.config import load
+from daemon.errors import LedgerProblem, Problem
+from daemon.ledger.store import Ledger, owned
+from daemon.log import event
+from daemon.mailbox.imap import Mailbox
+from daemon.rounds import Schedule
+from daemon.service import Service, Work
+from daemon.sync import Sync
+
+
+class Daemon:
+    """The work of the service: every thread has its own ledger, every mailbox its connection."""
+
+    def __init__(self, config_path: Path) -> None:
+        self.service = Service()
+        self._config_path = config_path
+        self._wiring = self._wire()
+        self._owned = ExitStack()
+        self._mine = threading.local()
+        self._ledgers: list[Ledger] = []
+        self._connections: dict[str, Mailbox] = {}
+        self._started: dict[str, datetime] = {}
+        self._sync: Sync | None = None
+        self._run = 0
+
+    def work(self) -> Work:
+        """What the service does with its time."""
+        return Work(
+            prepare=self._prepare,
+            poll=self._poll,
+            sync=self._synchronize,
+            reload=self._reload,
+            close=self._close,
+        )
+
+    def _wire(self) -> Wiring:
+        config = load(self._config_path)
+        for warning in config.warnings:
+            event("config.warning", problem=warning)
+        return Wiring(config, stop=self.service.stopping)
+
+    def _prepare(self) -> Schedule:
+        path = self._wiring.config.ledger
+        ledger = self._owned.enter_context(owned(path, "mail2deal"))
+        with ledger.transaction("run"):
+            self._run = ledger.runs.begin("service", self._wiring.now())
+        return self._schedule()
+
+    def _schedule(self) -> Schedule:
+        config = self._wiring.config
+        names = tuple(box.name for box in config.mailboxes)
+        return Schedule(names, config.poll.every, config.poll.jitter)
+
+    def _ledger(self) -> Ledger:
+        """This thread's own connection."""
+        ledger: Ledger | None = getattr(self._mine, "ledger", None)
+        if ledger is None:
+            ledger = self._mine.ledger = Ledger.open(self._wiring.config.ledger)
+            self._ledgers.append(ledger)
+        return ledger
+
+    def _alive(self, *_: object) -> None:
+        self.service.carry_on()
+
+    def _poll(self, name: str) -> None:
+        """One pass over one mailbox, over its kept connection or a new one."""
+        wiring = self._wiring
+        (box,) = wiring.mailboxes(name)
+        # What a new folder's floor is, where `since` doesn't say: the moment we first came.
+        floor = wiring.floor(box) or self._started.setdefault(name, wiring.now())
+        run = intake.Pass(
+            reading=wiring.reading(),
+            name=name,
+            floor=floor,
+            now=wiring.now,
+            stopping=lambda: not self.service.carry_on(),
+            progress=self._alive,
+        )
+        mailbox = self._connections.pop(name, None)
+        if mailbox is None or mailbox.closed:
+            mailbox = Mailbox.connect(wiring.account(box))
+        try:
+            tally = intake.poll(mailbox, self._ledger(), run)
+        except BaseException:
+            mailbox.close()
+            raise
+        if not mailbox.closed:
+            self._connections[name] = mailbox
+        if tally.new:
+            event("intake.polled", mailbox=name, new=tally.new)
+            self.service.wake_sync()
+        if tally.problems:
+            raise tally.problems[0]
+
+    def _synchronize(self) -> datetime | None:
+        """Push what is due; when something is due again."""
+        if self._sync is None:
+            self._sync = Sync(self._wiring.session(self._ledger(), self._run, self._alive))
+        pushed = self._sync.sync()
+        if pushed.writes or pushed.parked:
+            event("sync.pushed", writes=pushed.writes, parked=pushed.parked)
+        if pushed.resume_at is not None:
+            event("sync.rests", until=f"{pushed.resume_at:%Y-%m-%dT%H:%M:%SZ}")
+            return pushed.resume_at
+        if pushed.problem is not None:
+            raise pushed.problem
+        return self._sync.next_due()
+
+    def _reload(self) -> Schedule:
+        wiring = self._wire()
+        if wiring.config.ledger != self._wiring.config.ledger:
+            raise LedgerProblem("another ledger needs a restart", what="ledger")
+        self._wiring = wiring
+        for name in list(self._connections):
+            # Another host, user or password may be meant now.
+            self._connections.pop(name).close()
+        self._sync = None
+        return self._schedule()
+
+    def _close(self) -> None:
+        for mailbox in self._connections.values():
+            mailbox.close()
+        self._owned.close()
+
+
+def serve(config_path: Path) -> int:
+    """Run until SIGTERM; the exit status."""
+    output.log_to_stderr(load(config_path).log.format)
+    daemon = Daemon(config_path)
+    try:
+        return daemon.service.run(daemon.work())
+    except Problem as problem:
+        return output.tell(problem)

@@ -1,0 +1,164 @@
+"""From the configuration to the edges: the one place that builds them and hands them down."""
+
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+
+from daemon.classify import Rules
+from daemon.config import Config, MailboxSection
+from daemon.errors import ConfigProblem
+from daemon.ledger.store import Ledger
+from daemon.mailbox.imap import Account
+from daemon.message.parse import Address
+from daemon.message.verdict import Us
+from daemon.organization import public_providers
+from daemon.pipedrive.client import Client
+from daemon.plan import Policy
+from daemon.reckoning import Reading
+from daemon.sync import Session, Settings, Usage
+
+# Requests in flight that fill the plan's burst window at a latency of a few hundred milliseconds.
+_WORKERS = {"lite": 6, "growth": 10, "premium": 20, "ultimate": 24}
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Wiring:
+    """A configuration and what is built from it; `stop` ends every wait."""
+
+    config: Config
+    now: Callable[[], datetime] = utc_now
+    stop: threading.Event = field(default_factory=threading.Event)
+    usage: Usage = field(default_factory=Usage)
+
+    def mailboxes(self, only: str | None = None) -> list[MailboxSection]:
+        """The configured mailboxes, or the one of that name; raises ConfigProblem without it."""
+        chosen = [m for m in self.config.mailboxes if only in {None, m.name}]
+        if not chosen:
+            names = ", ".join(m.name for m in self.config.mailboxes)
+            raise ConfigProblem(f"no mailbox is named {only!r}", hint=f"there are: {names}")
+        return chosen
+
+    def account(self, mailbox: MailboxSection) -> Account:
+        """How to reach one mailbox."""
+        if mailbox.password is None:
+            raise ConfigProblem("has no password", what=f"mailboxes.{mailbox.name}")
+        return Account(
+            name=mailbox.name,
+            host=mailbox.host,
+            username=mailbox.username,
+            password=mailbox.password.read,
+            port=mailbox.port,
+            tls=mailbox.tls,
+            ca_file=str(mailbox.ca_file) if mailbox.ca_file else None,
+            inbox=mailbox.folders.inbox,
+            sent=mailbox.folders.sent,
+        )
+
+    def floor(self, mailbox: MailboxSection) -> datetime | None:
+        """Where a mailbox begins, if `since` says so."""
+        return midnight(mailbox.since) if mailbox.since else None
+
+    def reading(self) -> Reading:
+        """How messages are read and counted."""
+        config = self.config
+        return Reading(
+            us=self._us(),
+            rules=self.rules(),
+            public=public_providers(config.ignore.freemail_extra, config.ignore.freemail_never),
+            count=config.engagement.count,
+            snippet_chars=config.activities.snippet_chars,
+        )
+
+    def rules(self) -> Rules:
+        """The thresholds."""
+        engagement = self.config.engagement
+        return Rules(
+            deal_at_messages=engagement.deal_at_messages,
+            deal_at_replies=engagement.deal_at_replies,
+            deal_at_meetings=engagement.deal_at_meetings,
+            promote_at_messages=engagement.promote_at_messages,
+            reopen=engagement.reopen,
+        )
+
+    def client(self) -> Client:
+        """The API of the configured company."""
+        pipedrive = self.config.pipedrive
+        return Client(
+            pipedrive.url,
+            pipedrive.token.read,
+            plan=pipedrive.plan,
+            seats=pipedrive.seats,
+            daily_share=pipedrive.daily_share,
+            stop=self.stop,
+            wall=self.now,
+            on_usage=self.usage.add,
+        )
+
+    def session(
+        self,
+        ledger: Ledger,
+        run: int | None,
+        progress: Callable[[str, int, int], None] = lambda *_: None,
+        client: Client | None = None,
+    ) -> Session:
+        """One sync over a ledger; today's tokens are those that the ledger knows to be spent."""
+        client = client or self.client()
+        today = self.now().date()
+        client.budget.start(today, ledger.runs.spent(today.isoformat()))
+        return Session(
+            ledger=ledger,
+            client=client,
+            usage=self.usage,
+            reading=self.reading(),
+            settings=self._settings(),
+            now=self.now,
+            run=run,
+            stopping=self.stop.is_set,
+            progress=progress,
+        )
+
+    def _settings(self) -> Settings:
+        config = self.config
+        return Settings(
+            policy=Policy(rules=self.rules(), fields_every=config.fields.every),
+            pipeline=config.pipedrive.pipeline,
+            stage=config.pipedrive.stage,
+            owners={m.name: m.owner for m in config.mailboxes if m.owner},
+            refresh=config.pipedrive.refresh,
+            emails=config.activities.emails,
+            meetings=config.activities.meetings,
+            workers=_WORKERS[config.pipedrive.plan],
+        )
+
+    def _us(self) -> Us:
+        config = self.config
+        own = [m.username for m in config.mailboxes if "@" in m.username] + list(
+            config.us.addresses
+        )
+        return Us(
+            addresses=frozenset(Address("", address.lower()).key for address in own),
+            domains=frozenset(domain.lower() for domain in config.us.domains),
+            authserv_id=config.us.authserv_id,
+            ignored_addresses=frozenset(
+                Address("", address.lower()).key for address in config.ignore.addresses
+            ),
+            ignored_domains=frozenset(domain.lower() for domain in config.ignore.domains),
+            max_recipients=config.engagement.max_recipients,
+        )
+
+
+def midnight(day: date) -> datetime:
+    """The first instant of a day, UTC."""
+    return datetime.combine(day, time(), UTC)
+
+
+def on_terminal() -> bool:
+    """Whether a person is looking at our error output."""
+    return sys.stderr.isatty()
