@@ -32,7 +32,7 @@ KINDS = """
     words-q words-b raw-headers-utf-8 raw-headers-iso-8859-1 body-base64 body-quoted-printable
     body-html body-alternative body-inline body-attached body-signed body-flowed sealed-smime
     sealed-pgp forwarded no-from no-subject no-text no-recipient name-variants renamed
-    no-message-id shared-message-id date-1970 date-2098 date-absent date-unreadable date-next-week
+    no-message-id two-mails-with-one-id date-1970 date-2098 date-absent date-unreadable date-next-week
     date-odd deep-domain idn-a-label idn-u-label
 """
 REASONS = """

@@ -163,19 +163,19 @@ def without_message_id(desk: Desk) -> None:
         _odd(desk, "no-message-id", author, message_id=None)
 
 
-def shared_message_id(desk: Desk) -> None:
+def two_mails_with_one_id(desk: Desk) -> None:
     """Two different mails with one Message-ID: of two senders, and of one sender."""
     for second in (desk.cast.stranger(), None):
         them = desk.cast.stranger()
-        shared = f"{desk.rng.getrandbits(48):012x}@form.{them.key.partition('@')[2]}"
+        same = f"{desk.rng.getrandbits(48):012x}@form.{them.key.partition('@')[2]}"
         thread = desk.thread()
         for author, subject in ((them, "Request 1"), (second or them, "Request 2")):
             _odd(
                 desk,
-                "shared-message-id",
+                "two-mails-with-one-id",
                 author,
                 subject=subject,
-                message_id=shared,
+                message_id=same,
                 thread=thread,
             )
 
@@ -250,5 +250,5 @@ def _odd(desk: Desk, kind: str, author: Party | None, **more: object) -> None:
 ORDINARY = (languages, shapes, names, renamed, domains)
 STORIES = (
     *ORDINARY, q_and_b, raw_headers, sealed, forwarded, bare, without_message_id,
-    shared_message_id, absurd_dates, odd_dates,
+    two_mails_with_one_id, absurd_dates, odd_dates,
 )  # fmt: skip
