@@ -214,9 +214,7 @@ def sender(key: str, mails: list[Letter], ours: Mapping[str, datetime], us: Us) 
         written_to=bool(sent),
     )
     met = sum(a.counts for a in attended)
-    classified = "ignore"
-    if received:
-        classified = "lead"
+    classified = "lead" if received else "ignore"
     if len(received) >= 5 or replies or met:
         classified = "person_with_deal"
     return Sender(
