@@ -184,8 +184,10 @@ def _check_query_value(parameter: Mapping[str, Any], name: str, value: str) -> I
     if kind == "boolean" and value not in ("true", "false"):
         yield f"query {name}: {value!r} isn't a boolean"
     if "enum" in schema:
-        listed = "comma" in (parameter.get("description") or "").lower()
-        given = value.split(",") if listed else [value]
+        says = (parameter.get("description") or "").lower()
+        given = value.split(",") if "comma" in says else [value]
+        if "desc" in says:
+            given = [re.sub(r" (ASC|DESC)$", "", one.strip()) for one in given]
         yield from (
             f"query {name}: {one!r} isn't one of {schema['enum']}"
             for one in given

@@ -141,7 +141,7 @@ def item(call: Call, kind: str, doc: Doc) -> Doc:
     org_id = doc["organization_id"] if kind == "leads" else doc["org_id"]
     organization = _named(call, "organizations", org_id)
     plain["organization"] = organization
-    if organization is not None and kind != "leads":
+    if organization is not None and kind == "persons":
         organization["address"] = None
     if kind == "persons":
         return plain | {

@@ -30,7 +30,6 @@ _OUR_NAMES = (HOST, "localhost")
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "sandbox"
     wbufsize = -1  # headers and body in one write
     disable_nagle_algorithm = True  # else 40 ms an answer against delayed acknowledgements
     server: "_Listener"
@@ -71,7 +70,8 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(length))
 
     def _send(self, answer: Response, *, length: int | None = None) -> None:
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)  # an answer names its own server
+        self.send_header("date", self.date_time_string())
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.send_header("content-length", str(len(answer.body) if length is None else length))
