@@ -71,19 +71,17 @@ class ScriptedImap:
         self._thread.join(5)
 
     def account(self, **changes: Any) -> Account:
-        settings: dict[str, Any] = {
+        usual: dict[str, Any] = {
+            "name": "sales",
+            "host": "127.0.0.1",
+            "port": self.port,
+            "tls": "none",
+            "username": "ada",
+            "password": lambda: "pw",
             "connect_timeout": 5,
             "read_timeout": 5,
-            "password": lambda: "pw",
         }
-        return Account(
-            name="sales",
-            host="127.0.0.1",
-            port=self.port,
-            tls="none",
-            username="ada",
-            **(settings | changes),
-        )
+        return Account(**(usual | changes))
 
     def mailbox(self, **changes: Any) -> Mailbox:
         return Mailbox.connect(self.account(**changes))
@@ -105,11 +103,13 @@ class ScriptedImap:
     def _serve(self, line: socket.socket) -> None:
         try:
             with line.makefile("rb") as commands:
-                self._say(line, self.greeting)
+                if self._say(line, self.greeting):
+                    line.shutdown(socket.SHUT_RDWR)
+                    return
                 for command in commands:
                     tag, _, rest = command.rstrip(b"\r\n").partition(b" ")
                     self.commands.append(rest)
-                    verb = rest.removeprefix(b"UID ").split(b" ")[0].decode().upper()
+                    verb = rest.removeprefix(b"UID ").split(b" ")[0].decode("ascii", "replace").upper()
                     answer = self.answers.get(verb, b"TAG BAD unknown\r\n")
                     said = answer(rest) if callable(answer) else answer
                     if self._say(line, said.replace(b"TAG", tag)):

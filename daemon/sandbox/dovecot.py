@@ -33,7 +33,7 @@ auth_failure_delay = 0
 {capability}
 passdb {{
   driver = passwd-file
-  args = scheme=PLAIN username_format=%u {home}/users
+  args = username_format=%u {home}/users/%u
   auth_verbose = no
 }}
 userdb {{
@@ -47,6 +47,9 @@ namespace inbox {{
 }}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   chroot =

@@ -9,6 +9,7 @@ Dovecot 2.3 settings: https://doc.dovecot.org/2.3/configuration_manual/ ; its co
 language changed with 2.4, so only 2.3 is used. pymap: https://github.com/icgood/pymap
 """
 
+import base64
 import contextlib
 import itertools
 import os
@@ -56,7 +57,7 @@ class ImapServer:
     def add_user(self, name: str, password: str) -> None:
         """Give one more user a mailbox; `name` and `password` without colons or newlines."""
         self.users[name] = password
-        _write_users(self.kind, self.home, self.users)
+        _write_user(self.kind, self.home, name, password)
         self.create_folder(name, "INBOX")
         if self.sent is not None:
             self.create_folder(name, self.sent)
@@ -148,7 +149,6 @@ def start_imap(
     certificate = _make_certificate(home) if tls else None
     port, tls_port = _free_ports(2)
     try:
-        _write_users(chosen, home, {})
         if chosen == "dovecot":
             text = dovecot.configuration(
                 home,
@@ -230,7 +230,7 @@ def _make_home(root: Path | None, owner: tuple[int, int] | None) -> Path:
         )
         parent = root if short and others_may_pass else None
     home = Path(tempfile.mkdtemp(prefix="m2d-imap-", dir=parent)).resolve()
-    for name in ("run", "state", "mail"):
+    for name in ("run", "state", "mail", "users"):
         (home / name).mkdir()
     return home
 
@@ -261,19 +261,20 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def _write_users(kind: KIND, home: Path, users: dict[str, str]) -> None:
+def _write_user(kind: KIND, home: Path, name: str, password: str) -> None:
     if kind == "dovecot":
-        text = "".join(f"{name}:{password}::::::\n" for name, password in users.items())
-        (home / "users").write_text(text)
+        # A file for each: Dovecot looks once a second whether one that it knows has changed.
+        secret = base64.b64encode(password.encode()).decode()
+        (home / "users" / name).write_text(f"{name}:{{PLAIN.b64}}{secret}::::::\n")
         return
-    passwd = "".join(f"{name}:x::::mail/{name}/Maildir:\n" for name in users)
     from pysasl.hashing import BuiltinHash  # noqa: PLC0415 - comes with pymap, an optional extra
 
     # pymap takes no clear text here; one round, as these passwords protect nothing.
-    secret = BuiltinHash(rounds=1)
-    shadow = "".join(f"{name}:{secret.hash(pw)}:::::::\n" for name, pw in users.items())
-    (home / "pymap-etc-passwd").write_text(passwd)
-    (home / "pymap-etc-shadow").write_text(shadow)
+    secret = BuiltinHash(rounds=1).hash(password)
+    with (home / "pymap-etc-passwd").open("a") as passwd:
+        passwd.write(f"{name}:x::::mail/{name}/Maildir:\n")
+    with (home / "pymap-etc-shadow").open("a") as shadow:
+        shadow.write(f"{name}:{secret}:::::::\n")
     (home / "pymap-etc-group").touch()
 
 

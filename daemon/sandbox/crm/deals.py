@@ -202,12 +202,13 @@ def archived(call: Call) -> Answer:
 
 
 def _listing(call: Call, *, archived: bool) -> Answer:
-    where, values = "is_archived = ?", [archived]
+    # The plus keeps SQLite from the index that only counting needs.
+    where, values = "+is_archived = ?", [archived]
     statuses = call.query.get("status")
     if statuses is None:
-        where += " AND is_deleted = 0"
+        where += " AND +is_deleted = 0"
     else:
-        where += f" AND status IN ({', '.join('?' * len(statuses))})"
+        where += f" AND +status IN ({', '.join('?' * len(statuses))})"
         values += statuses
     keep = call.settings.keep_deleted_days * 86_400
     where += " AND (is_deleted = 0 OR json_extract(doc, '$._deleted_at') >= ?)"

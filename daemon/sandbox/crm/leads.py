@@ -175,7 +175,8 @@ def _listing(call: Call, *, archived: bool) -> Answer:
     query = call.query
     if "filter_id" in query:
         raise Refusal(404, "Filter not found")
-    where, values = "is_deleted = 0 AND is_archived = ?", [archived]
+    # The plus keeps SQLite from the index that only counting needs.
+    where, values = "+is_deleted = 0 AND +is_archived = ?", [archived]
     for name, column in (
         ("owner_id", "owner_id"),
         ("person_id", "person_id"),
