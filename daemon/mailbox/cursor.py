@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 
 WHOLE_EVERY = timedelta(days=1)
+_FIRST_YEAR = 1971
 MARGIN_DAYS = 2  # SINCE compares the server's own day, whatever its time zone
 
 
@@ -71,9 +72,14 @@ def missing(on_server: Iterable[int], known: Collection[int]) -> tuple[int, ...]
     return tuple(sorted({uid for uid in on_server if uid not in held}, reverse=True))
 
 
-def search_from(since: date) -> date:
-    """The day to ask the server for, so that no time zone makes it leave out a mail of `since`."""
-    return since - timedelta(days=MARGIN_DAYS) if since.year > 1 else since
+def search_from(since: date | None) -> date | None:
+    """The day to ask the server for, so that no time zone makes it leave out a mail of `since`.
+
+    None for a day before there was any mail: not every server reads such a year.
+    """
+    if since is None or since.year < _FIRST_YEAR:
+        return None
+    return since - timedelta(days=MARGIN_DAYS)
 
 
 def windows(messages: int, width: int) -> Iterator[tuple[int, int]]:

@@ -6,7 +6,7 @@ name is kept twice: as people read it, and as its bytes on the wire, which alone
 RFC 3501 section 7.2, RFC 5258 (LIST-EXTENDED), RFC 5819 (LIST-STATUS), RFC 6154 (SPECIAL-USE).
 """
 
-import binascii
+import contextlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -134,14 +134,12 @@ def roles(
     `auto`), the one folder that has it all, `\All`, is read once instead; a label alone is read
     as it is. Raises ConfigProblem, listing the folders there are, for a name that isn't there.
     """
-    wanted = [name for name in inbox if name.lower() != "auto"]
-    if len(wanted) < len(inbox) and not wanted:
-        wanted = ["INBOX"]
+    named = tuple(name for name in inbox if name.lower() != "auto")
     everything = [one for one in folders if "\\all" in one.flags]
-    if gmail and everything and (len(wanted) < len(inbox) or len(wanted) > 1):
+    if gmail and everything and (len(inbox) > 1 or not named):
         received = everything[:1]
     else:
-        received = [_find(folders, name, what) for name in wanted]
+        received = [_find(folders, name, what) for name in named or ("INBOX",)]
     ours = _sent(folders) if sent is None else [_find(folders, name, what) for name in sent]
     found = {one.name: FolderRole(one.name, "inbox") for one in received}
     # A folder named for both is what we say it is last: only Sent can prove a reply.
@@ -156,10 +154,10 @@ def canonical(wire: bytes) -> bytes:
 
 def readable(wire: bytes) -> str:
     """A folder's name for people, from modified UTF-7 if it is, else from UTF-8."""
-    try:
-        return str(decode(wire))
-    except (ValueError, binascii.Error):  # not what RFC 3501, 5.1.3 says; shown as it is
-        return wire.decode("utf-8", "replace")
+    with contextlib.suppress(ValueError):  # not what RFC 3501, 5.1.3 says: shown as it is
+        if wire.isascii():
+            return str(decode(wire))
+    return wire.decode("utf-8", "replace")
 
 
 def on_wire(name: str) -> bytes:

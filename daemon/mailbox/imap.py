@@ -162,8 +162,7 @@ class Mailbox:
         """
         status = self._opened()
         criteria = [b"UID %d:*" % first] if first > 1 else []
-        if since is not None:
-            day = search_from(since)
+        if day := search_from(since):
             criteria.append(
                 b"SINCE %d-%s-%d" % (day.day, _MONTHS[day.month - 1].encode(), day.year)
             )

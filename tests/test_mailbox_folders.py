@@ -1,0 +1,469 @@
+"""Which folders matter, their counters and their UIDs: on Dovecot, and on servers that are worse."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from dovecot import Post
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted_imap import ScriptedImap
+
+from daemon.errors import ConfigProblem, Rejected, RetryLater
+from daemon.mailbox.folders import (
+    SENT_NAMES,
+    Folder,
+    FolderRole,
+    FolderStatus,
+    listed,
+    on_wire,
+    quoted,
+    readable,
+    roles,
+    statuses,
+)
+from daemon.sandbox.imap_server import start_imap
+
+MAIL = b"From: a@x.org\r\nSubject: hello\r\n\r\nhi\r\n"
+
+
+def there(*lines: bytes) -> tuple[Folder, ...]:
+    return listed([[line] for line in lines])
+
+
+def found(
+    *folders: Folder,
+    inbox: tuple[str, ...] = ("INBOX",),
+    sent: tuple[str, ...] | None = None,
+    gmail: bool = False,
+) -> list[tuple[str, str]]:
+    return [tuple(one) for one in roles(folders, what="sales", inbox=inbox, sent=sent, gmail=gmail)]  # type: ignore[misc]
+
+
+def folder(name: str, *flags: str, delimiter: str = "/") -> Folder:
+    return Folder(name, on_wire(name), frozenset(flags), delimiter)
+
+
+INBOX = folder("INBOX")
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "flags"),
+    [
+        (rb'* LIST (\HasNoChildren) "/" "INBOX"', "INBOX", {"\\hasnochildren"}),
+        (rb'* LIST () "." INBOX.Sent', "INBOX.Sent", set()),
+        (rb"* list (\Sent) NIL Sent", "Sent", {"\\sent"}),
+        (rb'* LIST (\SENT \Marked) "/" "Sent Items"', "Sent Items", {"\\sent", "\\marked"}),
+        (rb'* LIST () "/" Sent Items', "Sent Items", set()),
+        (rb'* LIST () "\\" "a\\b"', "a\\b", set()),
+        (rb'* LIST () "/" "say \"hi\""', 'say "hi"', set()),
+        (rb'* LIST () "/" "say "hi""', 'say "hi"', set()),
+        (rb'* LIST () "/" "Entw&APw-rfe"', "Entwürfe", set()),
+        (rb'* LIST () "/" "&broken"', "&broken", set()),
+        ('* LIST () "/" "Entwürfe"'.encode(), "Entwürfe", set()),
+        (b'* LIST () "/" "\xfcber"', "\ufffdber", set()),
+        (rb'* LIST () "/" INBOX ("CHILDINFO" ("SUBSCRIBED"))', "INBOX", set()),
+        (rb'* LIST () "/" "a b" ("OLDNAME" ("c d"))', "a b", set()),
+        (rb'* LIST () "" "flat"', "flat", set()),
+        (rb'* XLIST (\AllMail) "/" "[Gmail]/All Mail"', "[Gmail]/All Mail", {"\\allmail"}),
+    ],
+)
+def test_a_list_line_is_read_leniently(line: bytes, name: str, flags: set[str]) -> None:
+    (one,) = there(line)
+
+    assert (one.name, set(one.flags)) == (name, flags)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        rb"* LIST",
+        rb"* LIST (",
+        rb'* LIST () "/"',
+        rb'* LIST () "/" ""',
+        rb'* LIST (\Noselect) "/" "x"',
+        b"* 3 EXISTS",
+        rb'* LIST (\NonExistent) "/" x',
+    ],
+)
+def test_what_cannot_be_opened_is_left_out_and_hides_nothing(line: bytes) -> None:
+    assert [one.name for one in there(line, rb'* LIST () "/" INBOX')] == ["INBOX"]
+
+
+def test_a_name_may_come_as_a_literal() -> None:
+    (one,) = listed([[rb'* LIST (\Sent) "/" ', b'odd "name', b""]])
+
+    assert (one.name, set(one.flags)) == ("odd \"name", {"\\sent"})
+
+
+def test_a_folder_is_asked_for_by_the_very_bytes_that_the_server_gave() -> None:
+    for wire in (b"&broken", b"Entw&APw-rfe", "Entwürfe".encode(), b"\xfcber", b"&AOQ-&AOQ-"):
+        (one,) = there(b'* LIST () "/" ' + quoted(wire))
+
+        assert one.wire == wire
+
+
+@given(st.binary(max_size=60))
+def test_any_list_line_is_survived(noise: bytes) -> None:
+    line = b"* LIST " + noise
+    listed([[line], [line, noise, noise]])
+    statuses([[b"* STATUS " + noise], [b"* STATUS ", noise, noise]])
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30))
+def test_a_name_survives_the_wire(name: str) -> None:
+    assert readable(on_wire(name)) == name
+
+
+@pytest.mark.parametrize("name", sorted(SENT_NAMES))
+def test_every_known_name_is_found_in_any_case(name: str) -> None:
+    for spelled in (name, name.upper(), name.title()):
+        if spelled.casefold() == name:
+            assert (spelled, "sent") in found(INBOX, folder(spelled))
+
+
+def test_special_use_comes_before_names() -> None:
+    assert found(INBOX, folder("Sent"), folder("Ausgang", "\\sent")) == [
+        ("INBOX", "inbox"),
+        ("Ausgang", "sent"),
+    ]
+
+
+def test_without_special_use_all_that_clients_left_behind_is_ours() -> None:
+    folders = (
+        INBOX,
+        folder("Sent"),
+        folder("Sent Items"),
+        folder("INBOX/Gesendet"),
+        folder("Clients/Sent"),
+    )
+
+    assert [name for name, role in found(*folders) if role == "sent"] == [
+        "Sent",
+        "Sent Items",
+        "INBOX/Gesendet",
+    ]
+
+
+def test_no_sent_folder_is_no_role() -> None:
+    assert found(INBOX, folder("Sentiment")) == [("INBOX", "inbox")]
+    assert found(INBOX, folder("Sent"), sent=()) == [("INBOX", "inbox")]
+
+
+def test_configured_folders_are_found_by_case_and_below_inbox() -> None:
+    courier = (INBOX, folder("INBOX.Kunden", delimiter="."), folder("INBOX.Raus", delimiter="."))
+    assert found(*courier, inbox=("inbox", "kunden"), sent=("Raus",)) == [
+        ("INBOX", "inbox"),
+        ("INBOX.Kunden", "inbox"),
+        ("INBOX.Raus", "sent"),
+    ]
+
+
+def test_a_folder_that_is_not_there_lists_those_that_are() -> None:
+    for changes in ({"inbox": ("Leads",)}, {"sent": ("Leads",)}):
+        with pytest.raises(ConfigProblem, match=r"no folder 'Leads' \(there are: INBOX, Kunden\)"):
+            found(INBOX, folder("Kunden"), **changes)  # type: ignore[arg-type]
+
+
+GMAIL = (
+    INBOX,
+    folder("Kunden"),
+    folder("[Gmail]/All Mail", "\\all"),
+    folder("[Gmail]/Sent Mail", "\\sent"),
+    folder("[Gmail]/Spam", "\\junk"),
+)
+
+
+@pytest.mark.parametrize(
+    ("inbox", "gmail", "names"),
+    [
+        (("INBOX",), True, ["INBOX"]),
+        (("auto",), True, ["[Gmail]/All Mail"]),
+        (("INBOX", "Kunden"), True, ["[Gmail]/All Mail"]),
+        (("Kunden",), True, ["Kunden"]),
+        (("INBOX", "Kunden"), False, ["INBOX", "Kunden"]),
+        (("auto",), False, ["INBOX"]),
+        (("auto", "Kunden"), False, ["Kunden"]),
+    ],
+)
+def test_gmail_is_read_once_instead_of_by_label(
+    inbox: tuple[str, ...], gmail: bool, names: list[str]
+) -> None:
+    folders = found(*GMAIL, inbox=inbox, gmail=gmail)
+
+    assert [name for name, role in folders if role == "inbox"] == names
+    assert ("[Gmail]/Sent Mail", "sent") in folders
+
+
+def test_gmail_without_all_mail_over_imap_is_read_by_label() -> None:
+    folders = tuple(one for one in GMAIL if "\\all" not in one.flags)
+    assert ("Kunden", "inbox") in found(*folders, inbox=("INBOX", "Kunden"), gmail=True)
+
+
+def test_roles_on_dovecot(dovecot: Post) -> None:
+    dovecot.server.create_folder(dovecot.user, 'Größe/Überall & "mehr"')
+    with dovecot.mailbox(inbox=("INBOX", 'Größe/Überall & "mehr"')) as mailbox:
+        roles_there = mailbox.folders()
+        assert FolderRole('Größe/Überall & "mehr"', "inbox") in roles_there
+        assert FolderRole("Sent", "sent") in roles_there
+        assert mailbox.status([one.name for one in roles_there]).keys() == {
+            one.name for one in roles_there
+        }
+        assert mailbox.examine('Größe/Überall & "mehr"').messages == 0
+
+
+def test_an_empty_list_is_a_server_in_trouble() -> None:
+    nothing = {"LIST": b"TAG OK nothing\r\n"}
+    with ScriptedImap(nothing) as server, server.mailbox() as mailbox, pytest.raises(RetryLater):
+        mailbox.folders()
+
+
+def test_list_without_special_use_is_asked_again_plainly() -> None:
+    def answer(command: bytes) -> bytes:
+        return b"TAG BAD what\r\n" if b"RETURN" in command else b'* LIST () "/" INBOX\r\nTAG OK\r\n'
+
+    capabilities = "IMAP4rev1 SPECIAL-USE LIST-EXTENDED"
+    with (
+        ScriptedImap({"LIST": answer}, capabilities=capabilities) as server,
+        server.mailbox() as mailbox,
+    ):
+        assert mailbox.folders() == (FolderRole("INBOX", "inbox"),)
+
+
+def test_status_of_an_open_folder_is_fresh(dovecot: Post) -> None:
+    dovecot.deliver(MAIL)
+    with dovecot.mailbox() as mailbox:
+        before = mailbox.examine("INBOX")
+        dovecot.deliver(MAIL)
+        after = mailbox.status(["INBOX"])["INBOX"]
+
+    assert (before.messages, before.uidnext) == (1, 2)
+    assert (after.messages, after.uidnext) == (2, 3)
+    assert after.uidvalidity == before.uidvalidity
+    assert after.highestmodseq is not None
+
+
+@pytest.mark.parametrize("capability", [None, "IMAP4rev1 UIDPLUS", "IMAP4rev1 CONDSTORE"])
+def test_status_of_many_folders(capability: str | None) -> None:
+    with start_imap("dovecot", capability=capability) as server:
+        post = Post(server, "sales@example.com", "secret")
+        names = [f"Kunde {number}/Größe" for number in range(20)]
+        for number, name in enumerate(names):
+            server.create_folder(post.user, name)
+            for _ in range(number):
+                post.deliver(MAIL, folder=name)
+        with post.mailbox() as mailbox:
+            counted = mailbox.status([*names, "absent"])
+
+    assert {name: status.messages for name, status in counted.items()} == {
+        name: number for number, name in enumerate(names)
+    }
+
+
+def test_status_where_it_is_offered_is_one_round_trip() -> None:
+    said = (
+        b'* LIST () "/" INBOX\r\n* STATUS INBOX (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 7)\r\nTAG OK\r\n'
+    )
+    capabilities = "IMAP4rev1 LIST-STATUS LIST-EXTENDED"
+    with ScriptedImap({"LIST": said}, capabilities=capabilities) as server, server.mailbox() as box:
+        before = len(server.commands)
+        status = box.status(["INBOX"])
+        assert len(server.commands) == before + 1
+
+    assert status == {"INBOX": FolderStatus("INBOX", 7, 4, 3, None)}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'* STATUS "INBOX" (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 7)\r\nTAG OK\r\n',
+        b"* STATUS inbox (uidnext 4 uidvalidity 7 messages 3 recent 0)\r\nTAG OK\r\n",
+        b"* STATUS {5}\r\nINBOX (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 7)\r\nTAG OK\r\n",
+        b"* STATUS INBOX ( MESSAGES  3 UIDNEXT 4 UIDVALIDITY 7 )\r\nTAG OK\r\n",
+        b"* STATUS other (MESSAGES 9 UIDNEXT 9 UIDVALIDITY 9)\r\n* STATUS INBOX (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 7)\r\nTAG OK\r\n",
+    ],
+)
+def test_a_status_line_is_read_leniently(said: bytes) -> None:
+    with ScriptedImap({"STATUS": said}) as server, server.mailbox() as mailbox:
+        assert mailbox.status(["INBOX"]) == {"INBOX": FolderStatus("INBOX", 7, 4, 3, None)}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"TAG OK but nothing\r\n",
+        b"TAG NO [NONEXISTENT] no such folder\r\n",
+        b"TAG BAD what\r\n",
+        b"* STATUS INBOX (MESSAGES 3)\r\nTAG OK\r\n",
+        b"* STATUS INBOX (MESSAGES 3 UIDNEXT %s UIDVALIDITY 7)\r\nTAG OK\r\n" % (b"9" * 5000),
+    ],
+)
+def test_a_folder_without_counters_is_left_out(said: bytes) -> None:
+    with ScriptedImap({"STATUS": said}) as server, server.mailbox() as mailbox:
+        assert mailbox.status(["INBOX"]) == {}
+
+
+def test_a_throttled_status_is_for_later() -> None:
+    said = b"TAG NO Request is throttled. Suggested Backoff Time: 1500 milliseconds\r\n"
+    with ScriptedImap({"STATUS": said}) as server, server.mailbox() as mailbox:
+        with pytest.raises(RetryLater) as problem:
+            mailbox.status(["INBOX", "Sent"])
+
+        assert problem.value.after == 1.5
+        mailbox.noop()
+
+
+def test_an_unknown_folder_is_refused_and_the_connection_stays(dovecot: Post) -> None:
+    with dovecot.mailbox() as mailbox:
+        with pytest.raises(Rejected, match="sales/absent"):
+            mailbox.examine("absent")
+        mailbox.noop()
+        assert mailbox.examine("INBOX").messages == 0
+
+
+def test_a_folder_without_uidvalidity_is_refused_unless_it_is_empty() -> None:
+    for exists, refused in ((3, True), (0, False)):
+        said = b"* %d EXISTS\r\nTAG OK [READ-ONLY]\r\n" % exists
+        with ScriptedImap({"EXAMINE": said}) as server, server.mailbox() as mailbox:
+            if refused:
+                with pytest.raises(Rejected, match="UIDVALIDITY"):
+                    mailbox.examine("INBOX")
+            else:
+                assert mailbox.examine("INBOX") == FolderStatus("INBOX", 0, 1, 0, None)
+
+
+def test_a_missing_uidnext_is_found_by_the_last_uid() -> None:
+    answers = {
+        "EXAMINE": b"* 3 EXISTS\r\n* OK [UIDVALIDITY 7]\r\nTAG OK\r\n",
+        "SEARCH": b"* SEARCH 41\r\nTAG OK\r\n",
+    }
+    with ScriptedImap(answers) as server, server.mailbox() as mailbox:
+        assert mailbox.examine("INBOX").uidnext == 42
+
+
+def test_uids_have_gaps_and_a_beginning(dovecot: Post) -> None:
+    for _ in range(6):
+        dovecot.deliver(MAIL)
+    with dovecot.client() as client:
+        client.delete_messages([2, 5, 6])
+        client.expunge()
+    with dovecot.mailbox() as mailbox:
+        assert mailbox.examine("INBOX").uidnext == 7
+        assert mailbox.uids() == [1, 3, 4]
+        assert mailbox.uids(first=3) == [3, 4]
+        # `7:*` on the wire names the last message, 4.
+        assert mailbox.uids(first=7) == []
+
+
+def test_uids_of_an_empty_folder(dovecot: Post) -> None:
+    with dovecot.mailbox() as mailbox:
+        mailbox.examine("INBOX")
+        assert mailbox.uids() == mailbox.uids(first=5, since=date(2026, 1, 1)) == []
+
+
+def test_since_never_leaves_out_a_mail_of_that_day_in_any_time_zone(dovecot: Post) -> None:
+    noon = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    for days in range(10):
+        dovecot.deliver(MAIL, internal_date=noon - timedelta(days=days))
+    with dovecot.mailbox() as mailbox:
+        mailbox.examine("INBOX")
+        assert mailbox.uids(since=date(2026, 3, 8)) == [1, 2, 3, 4, 5]
+        assert mailbox.uids(since=date(2026, 3, 8), first=4) == [4, 5]
+        assert mailbox.uids(since=date(1, 1, 1)) == list(range(1, 11))
+
+
+@pytest.mark.parametrize("capability", [None, "IMAP4rev1 UIDPLUS"])
+def test_a_large_folder_is_searched_in_pieces(
+    monkeypatch: pytest.MonkeyPatch, capability: str | None
+) -> None:
+    monkeypatch.setattr("daemon.mailbox.imap.SEARCH_WIDTH", 700)
+    with start_imap("dovecot", capability=capability) as server:
+        arrived = datetime(2026, 3, 1, tzinfo=UTC)
+        server.deliver_many("sales@example.com", "INBOX", ((MAIL, arrived) for _ in range(2500)))
+        post = Post(server, "sales@example.com", "secret")
+        with post.client() as client:
+            client.delete_messages(range(1, 2501, 3))
+            client.expunge()
+        left = [uid for uid in range(1, 2501) if uid % 3 != 1]
+        with post.mailbox() as mailbox:
+            assert mailbox.examine("INBOX").messages == len(left)
+            assert mailbox.uids() == left
+            assert mailbox.uids(first=1000, since=date(2026, 3, 1)) == [
+                uid for uid in left if uid >= 1000
+            ]
+            assert mailbox.uids(since=date(2026, 3, 5)) == []
+
+
+def test_an_expunge_between_two_pieces_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, dovecot: Post
+) -> None:
+    monkeypatch.setattr("daemon.mailbox.imap.SEARCH_WIDTH", 10)
+    for _ in range(25):
+        dovecot.deliver(MAIL)
+    with dovecot.mailbox() as mailbox, dovecot.client() as client:
+        mailbox.examine("INBOX")
+        ask = mailbox._search
+
+        def search_and_expunge(criteria: bytes, messages: int) -> list[int]:
+            uids = ask(criteria, messages)
+            client.delete_messages(client.search()[:2])
+            client.expunge()
+            return uids
+
+        monkeypatch.setattr(mailbox, "_search", search_and_expunge)
+        uids = mailbox.uids()
+        alive = client.search()
+
+    assert set(alive) <= set(uids)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "said", "uids"),
+    [
+        ("IMAP4rev1", b"* SEARCH 2 3\r\n* SEARCH 1 \r\nTAG OK\r\n", [1, 2, 3]),
+        ("IMAP4rev1", b"* SEARCH\r\nTAG OK\r\n", []),
+        ("IMAP4rev1", b"TAG OK\r\n", []),
+        ("IMAP4rev1", b"* SEARCH 2 (MODSEQ 917162500)\r\nTAG OK\r\n", [2]),
+        ("IMAP4rev1 ESEARCH", b'* ESEARCH (TAG "TAG") UID ALL 3,1:2\r\nTAG OK\r\n', [1, 2, 3]),
+        (
+            "IMAP4rev1 ESEARCH",
+            b'* ESEARCH (TAG "TAG") UID MODSEQ 5 ALL 4:2\r\nTAG OK\r\n',
+            [2, 3, 4],
+        ),
+        ("IMAP4rev1 ESEARCH", b'* ESEARCH (TAG "TAG") UID\r\nTAG OK\r\n', []),
+        ("IMAP4rev1 ESEARCH", b"* SEARCH 1 2\r\nTAG OK\r\n", [1, 2]),
+    ],
+)
+def test_answers_of_search(capabilities: str, said: bytes, uids: list[int]) -> None:
+    with (
+        ScriptedImap({"SEARCH": said}, capabilities=capabilities) as server,
+        server.opened() as mailbox,
+    ):
+        assert mailbox.uids() == uids
+
+
+@pytest.mark.parametrize("all_of_them", [b"1:4294967295", b"1::2", b",", b"1:" + b"9" * 5000])
+def test_impossible_uids_are_a_server_in_trouble(all_of_them: bytes) -> None:
+    said = b'* ESEARCH (TAG "TAG") UID ALL %s\r\nTAG OK\r\n' % all_of_them
+    with (
+        ScriptedImap({"SEARCH": said}, capabilities="IMAP4rev1 ESEARCH") as server,
+        server.opened() as mailbox,
+        pytest.raises(RetryLater, match="impossible UIDs"),
+    ):
+        mailbox.uids()
+
+
+def test_a_folder_must_be_open_to_be_read(dovecot: Post) -> None:
+    with dovecot.mailbox() as mailbox:
+        for act in (mailbox.uids, lambda: mailbox.fetch([1]), lambda: mailbox.raw(1)):
+            with pytest.raises(RuntimeError, match="no folder is open"):
+                act()
+
+
+def test_a_closed_mailbox_says_so(dovecot: Post) -> None:
+    mailbox = dovecot.mailbox()
+    mailbox.close()
+    mailbox.close()
+
+    assert mailbox.closed
+    with pytest.raises(RetryLater):
+        mailbox.noop()
