@@ -210,3 +210,63 @@ def test_the_plan_caps_custom_fields_of_all_kinds_together() -> None:
     field(api, "double")
     reply = api.post(f"{V2}/organizationFields", {"field_name": "F", "field_type": "date"})
     assert (reply.status, reply.code) == (403, "feature_capping_custom_fields_limit")
+
+
+def test_values_of_many_parts_are_flat_in_a_lead() -> None:
+    api = company()
+    person = api.acts.add_person("Ann")
+    when, marks = (
+        api.acts.add_field("deal", "When", "daterange"),
+        api.acts.add_field("deal", "Marks", "set", ["A", "B"]),
+    )
+    body = {
+        "title": "L",
+        "person_id": person,
+        when: "2026-11-23",
+        f"{when}_until": "2026-11-24",
+        marks: "1,2",
+    }
+    made = api.post("/api/v1/leads", body).data
+    assert [made[key] for key in (when, f"{when}_until", marks)] == [
+        "2026-11-23",
+        "2026-11-24",
+        "1,2",
+    ]
+    cleared = api.patch(f"/api/v1/leads/{made['id']}", {when: None, marks: None}).data
+    assert (when in cleared, marks in cleared) == (False, False)
+    for wrong in (
+        {marks: "1,x"},
+        {marks: "3"},
+        {f"{marks}_until": "1"},
+        {f"{when}_currency": "EUR"},
+        {when: "soon"},
+    ):
+        assert api.patch(f"/api/v1/leads/{made['id']}", wrong).status == 400
+
+
+def test_a_definition_holds_where_its_field_is_shown() -> None:
+    api = company()
+    body = {
+        "field_name": "F",
+        "field_type": "date",
+        "ui_visibility": {"add_visible_flag": True},
+        "description": "why",
+    }
+    made = api.post(f"{V2}/dealFields", body).data
+    assert made["ui_visibility"] == {"add_visible_flag": True, "details_visible_flag": True}
+    assert made["description"] == "why"
+    path = f"{V2}/dealFields/{made['field_code']}"
+    assert "ui_visibility" not in api.get(path).data
+    assert (
+        api.get(path, include_fields="ui_visibility").data["ui_visibility"] == made["ui_visibility"]
+    )
+    for wrong in ({"ui_visibility": "yes"}, {"required_fields": {"enabled": 1}}):
+        assert api.patch(path, wrong).status == 400
+    assert api.post(f"{path}/options", [{"label": "A"}]).status == 400
+    assert api.get(f"{V2}/dealFields", cursor="-").status == 400
+
+
+def test_labels_beside_values_are_refused_rather_than_left_out() -> None:
+    api = company()
+    assert api.get(f"{V2}/persons", include_labels=False, include_option_labels=False).status == 200
+    assert "doesn't add labels" in api.get(f"{V2}/persons", include_labels=True).error

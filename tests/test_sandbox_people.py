@@ -229,3 +229,20 @@ def test_answers_of_the_api_are_a_listing() -> None:
     assert copy.post(f"{V2}/deals", {"title": "D"}).data["stage_id"] == 70
     with pytest.raises(ValueError, match="no such kind"):
         seed_from(copy.sandbox, {"people": []})
+
+
+def test_archiving_and_opening_again_by_hand() -> None:
+    api = company()
+    deal, lead = (
+        api.acts.add_deal("D", status="won"),
+        api.acts.add_lead("L", person_id=api.acts.add_person("Ann")),
+    )
+    assert api.get(f"{V2}/deals/{deal}").data["won_time"] == "2026-11-23T08:00:00Z"
+    api.acts.reopen(deal)
+    for kind, record in (("deals", deal), ("leads", lead)):
+        api.acts.archive(kind, record)
+        assert api.acts.get(kind, record)["is_archived"] is True
+        api.acts.unarchive(kind, record)
+    assert (api.ids(f"{V2}/deals", status="open"), api.ids(f"{V1}/leads")) == ([deal], [lead])
+    with pytest.raises(LookupError):
+        api.acts.get("deals", 99)

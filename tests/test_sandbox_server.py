@@ -179,3 +179,27 @@ def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(ConfigProblem, match="format 99"):
         Sandbox(newer)
+
+
+def test_a_listing_is_put_in_over_http() -> None:
+    api = company()
+    with serve(api.sandbox) as server:
+        listing = {"persons": [{"id": 5, "name": "Ann Lee"}]}
+        seeded = requests.post(f"{server.url}/sandbox/seed", json=listing, timeout=5)
+        again = requests.post(f"{server.url}/sandbox/seed", json=listing, timeout=5)
+    assert (seeded.status_code, again.status_code) == (200, 400)
+    assert api.acts.get("persons", 5)["last_name"] == "Lee"
+
+
+def test_a_defect_closes_the_line_undoes_the_work_and_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    api = company()
+    monkeypatch.setattr(api.sandbox, "_write_down", lambda *_: 1 / 0)
+    with serve(api.sandbox) as server, pytest.raises(requests.ConnectionError):
+        requests.post(
+            f"{server.url}/api/v2/persons", json={"name": "Ann"}, headers=TOKEN, timeout=5
+        )
+    assert "sandbox.broken" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    assert api.acts.every("persons") == []

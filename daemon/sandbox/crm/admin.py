@@ -5,6 +5,7 @@ request (it carries an Origin) is refused. Not part of Pipedrive.
 """
 
 import json
+import sqlite3
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -33,7 +34,7 @@ def administer(sandbox: Sandbox, request: Request) -> Response:
             return json_response(200, _VIEWS[name](sandbox))
         if request.method == "POST" and name in _DEEDS:
             return json_response(200, {"result": _DEEDS[name](sandbox, rest, body)})
-    except (ValueError, TypeError, KeyError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, sqlite3.IntegrityError) as error:
         return json_response(400, {"error": f"{type(error).__name__}: {error}"})
     return json_response(404, {"error": "no such path"})
 

@@ -5,11 +5,14 @@ or left silent. Answers leave in one piece without Nagle's delay.
 """
 
 import contextlib
+import logging
 import signal
 import socket
 import struct
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -106,9 +109,14 @@ class _Listener(ThreadingHTTPServer):
         self.stopped = threading.Event()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no error of ours; anything else is logged."""
+        """A client that went away is no error of ours; anything else is one, and is logged."""
+        error = sys.exception()
+        if isinstance(error, OSError):
+            event("sandbox.client_gone", level=logging.DEBUG, error=error)
+            return
+        trace = "".join(traceback.format_exception(error))
+        event("sandbox.broken", level=logging.ERROR, client=client_address, error=trace)
         del request
-        event("sandbox.connection_lost", client=client_address)
 
 
 class Server:
