@@ -185,6 +185,7 @@ class Client:
 
 def _log_refusal(call: Call, reply: Reply | Problem, outcome: Problem, milliseconds: int) -> None:
     answered = reply if isinstance(reply, Reply) else None
+    after = outcome.after if isinstance(outcome, RetryLater) else None
     event(
         "pipedrive.refused",
         logging.WARNING,
@@ -192,7 +193,7 @@ def _log_refusal(call: Call, reply: Reply | Problem, outcome: Problem, milliseco
         status=answered.status if answered else None,
         outcome=type(outcome).__name__,
         reason=outcome.message,
-        after=getattr(outcome, "after", None),
+        after=None if after is None else round(after, 1),
         ms=milliseconds,
         correlation=answered.correlation if answered else None,
     )

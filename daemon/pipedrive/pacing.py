@@ -8,9 +8,9 @@ used again only two seconds after the answer is always safe, but gives away the 
 is 7 %). So a slot is free again two seconds after the sending plus what this request may have been
 late by: its round trip above the fastest of its kind lately and half of `JITTER` (the fastest
 wasn't free of it either), at least `JITTER`. A request that opened its connection first, or met a
-lost packet, has a long round trip and so holds its slot longer. As long as no fastest round trip is known (the first two seconds, and again after a pause)
-a slot waits for its answer plus two seconds. The `x-ratelimit-*` headers correct this where
-someone else uses the same token.
+lost packet, has a long round trip and so holds its slot longer. As long as no fastest round trip
+is known (the first two seconds, and again after a pause) a slot waits for its answer plus two
+seconds. The `x-ratelimit-*` headers correct this where someone else uses the same token.
 Source: https://pipedrive.readme.io/docs/core-api-concepts-rate-limiting
 
 Doesn't do: the daily budget, or repeating anything.
