@@ -6,7 +6,7 @@ looks only at the beginning of a text, so it costs the same for a mail of any le
 
 from daemon.message.markup import html_to_text
 from daemon.message.quote import own_words
-from daemon.message.text import paragraphs
+from daemon.message.text import folded_lines
 
 _LOOK_AHEAD = 8_192  # characters beyond the limit that are looked at: a quote above the answer
 
@@ -21,9 +21,9 @@ def snippet(plain: str | None, html: str | None, limit: int) -> str:
     reach = 4 * limit + _LOOK_AHEAD
     text = ""
     if plain:
-        text = own_words(paragraphs(plain[:reach]), 2 * limit)
+        text = own_words(folded_lines(plain[:reach]), 2 * limit)
     if not text and html:
-        text = own_words(paragraphs(html_to_text(html)[:reach]), 2 * limit)
+        text = own_words(folded_lines(html_to_text(html)[:reach]), 2 * limit)
     return _cut(text, limit)
 
 

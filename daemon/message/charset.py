@@ -50,7 +50,7 @@ def codec(charset: str) -> str | None:
         return None
     try:
         found = codecs.lookup(_ALIASES.get(name, name)).name
-        b"".decode(found)  # refuses what isn't a text encoding, such as "zlib"
+        b"x".decode(found, "replace")  # refuses what isn't a text encoding, such as "zlib"
     except (LookupError, UnicodeError, ValueError):
         return None
     return None if found in _REFUSED else _SUPERSETS.get(found, found)

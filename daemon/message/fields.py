@@ -45,7 +45,7 @@ WANTED: tuple[str, ...] = (
 _NAMES = {name.lower().encode(): name.lower() for name in WANTED}
 
 # RFC 5322 section 2.2: printable US-ASCII but ":", then the body up to a line that isn't folded.
-_FIELD = re.compile(rb"^([!-9;-~]{1,76})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE)
+_FIELD = re.compile(rb"^([!-9;-~]{1,76}+)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
 _CHARSET = re.compile(
     rb"^content-type[ \t]*:[^;]{0,99};\s*charset\s*=\s*([\w.:-]{1,40}|\"[^\"]{1,40}\")",
     re.IGNORECASE | re.MULTILINE,
@@ -69,7 +69,6 @@ def body_start(raw: bytes, start: int, end: int) -> int:
 
 def scan(block: bytes) -> Fields:
     """Every occurrence of the wanted fields in a header block, as text on one line each."""
-    block = block[:BLOCK_LIMIT]
     if b"\r" in block:
         block = block.replace(b"\r\n", b"\n")
         if b"\n" not in block:
@@ -87,12 +86,15 @@ def scan(block: bytes) -> Fields:
 
 def has_any(block: bytes) -> bool:
     """Whether a block has at least one line of the form `Name: value`."""
-    return _FIELD.search(block.replace(b"\r", b"\n"), 0, BLOCK_LIMIT) is not None
+    return _FIELD.search(block.replace(b"\r", b"\n")) is not None
 
 
 def first(fields: Fields, name: str) -> str:
     """The first occurrence of a field that isn't empty, else ""."""
-    return next((value for value in fields.get(name, ()) if value), "")
+    for value in fields.get(name, ()):
+        if value:
+            return value
+    return ""
 
 
 def joined(fields: Fields, names: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ CALENDAR_LIMIT = 1 << 19  # bytes of one calendar that are read
 EVENT_LIMIT = 50  # of one calendar: a series with its exceptions
 ATTENDEE_LIMIT = 500  # of one event
 _EVENT_LINES_LIMIT = ATTENDEE_LIMIT + 50  # of one event
+_LINES_LIMIT = 3_000  # of all events of one mail: icalendar takes 0.1 ms a line
 _COMPONENT_LIMIT = 500  # of one calendar
 _DEPTH_LIMIT = 8
 _LINE_LIMIT = 2_000  # characters of one content line
@@ -82,22 +83,31 @@ class _Component:
 
 def invites(calendars: Sequence[bytes]) -> tuple[Invite, ...]:
     """The meetings in these calendars (UTF-8), each statement once. Never raises."""
-    return tuple(dict.fromkeys(invite for octets in calendars for invite in _of_calendar(octets)))
+    found: dict[Invite, None] = {}
+    budget = _LINES_LIMIT
+    for octets in calendars:
+        for method, event, zones in _events(octets):
+            lines = _wanted(event)
+            budget -= len(lines)
+            if budget < 0:
+                return tuple(found)
+            try:
+                invite = _invite(method, lines, zones)
+            except _UNREADABLE:
+                continue  # one event that icalendar can't read; a mail is more than its calendar
+            if invite is not None:
+                found[invite] = None
+    return tuple(found)
 
 
-def _of_calendar(octets: bytes) -> Iterator[Invite]:
+def _events(octets: bytes) -> Iterator[tuple[str, _Component, Zones]]:
+    """Each VEVENT of a calendar with the METHOD that it is under and the zones it may name."""
     root = _tree(_lines(octets))
     for vcalendar in (component for component in root.inner if component.name == "VCALENDAR"):
         method = one_line(dict(reversed(vcalendar.values())).get("METHOD", ""), 20).upper()
         zones = _zones(vcalendar)
-        events = [component for component in vcalendar.inner if component.name == "VEVENT"]
-        for event in events[:EVENT_LIMIT]:
-            try:
-                invite = _invite(method, event, zones)
-            except _UNREADABLE:
-                continue  # one event that icalendar can't read; a mail is more than its calendar
-            if invite is not None:
-                yield invite
+        for event in [inner for inner in vcalendar.inner if inner.name == "VEVENT"][:EVENT_LIMIT]:
+            yield method, event, zones
 
 
 def _lines(octets: bytes) -> Iterator[str]:
@@ -142,9 +152,11 @@ def _zones(vcalendar: _Component) -> Zones:
     return found
 
 
-def _invite(method: str, component: _Component, zones: Zones) -> Invite | None:
-    """One VEVENT as an Invite, None if it can't be read or has no UID."""
-    event = _event(component)
+def _invite(method: str, lines: list[str], zones: Zones) -> Invite | None:
+    """One VEVENT as an Invite, None if it has no UID."""
+    event = Event.from_ical("\r\n".join(["BEGIN:VEVENT", *lines, "END:VEVENT", ""]))
+    if not isinstance(event, Event):
+        return None
     uid = one_line(_text(event, "UID"), _TEXT_LIMIT)
     if not uid:
         return None
@@ -166,19 +178,16 @@ def _invite(method: str, component: _Component, zones: Zones) -> Invite | None:
     )
 
 
-def _event(component: _Component) -> Event:
-    """The wanted lines of a VEVENT as icalendar reads them; a line that it can't read is left out.
+def _wanted(event: _Component) -> list[str]:
+    """The lines of a VEVENT that icalendar is given.
 
     TZID goes by another name, so that icalendar makes naive local times and no zones.
     """
-    lines = [
+    return [
         _TZID.sub(";X-TZID=", line, count=1) if name in _TIMES else line
-        for name, line in component.lines
+        for name, line in event.lines
         if name in _EVENT_LINES
     ][:_EVENT_LINES_LIMIT]
-    text = "\r\n".join(["BEGIN:VEVENT", *lines, "END:VEVENT", ""])
-    event = Event.from_ical(text)
-    return event if isinstance(event, Event) else Event()
 
 
 def _first(event: Event, name: str, kind: type[_Kind]) -> _Kind | None:

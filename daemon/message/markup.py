@@ -11,7 +11,8 @@ import lxml.html
 from inscriptis.html_engine import Inscriptis
 from lxml import etree
 
-HTML_LIMIT = 65_536  # bytes of HTML that are read, after styles, scripts and comments
+INPUT_LIMIT = 262_144  # characters that are looked at
+HTML_LIMIT = 65_536  # bytes of them that are read, after styles, scripts and comments
 
 _DROPPED = ((b"<style", b"</style"), (b"<script", b"</script"), (b"<!--", b"-->"))
 _DROPPED_TAGS = frozenset(
@@ -28,7 +29,8 @@ _BLOCKS = frozenset({"table", "tbody", "thead", "tfoot", "tr", "caption", "block
 
 def html_to_text(html: str) -> str:
     """The text of an HTML mail as it would be read, "" if there is none."""
-    octets = _without_dropped(html.encode("utf-8", "replace").replace(b"\0", b""))[:HTML_LIMIT]
+    octets = html[:INPUT_LIMIT].encode("utf-8", "replace").replace(b"\0", b"")
+    octets = _without_dropped(octets)[:HTML_LIMIT]
     try:
         tree = lxml.html.document_fromstring(octets, parser=lxml.html.HTMLParser(encoding="utf-8"))
     except (etree.ParserError, etree.XMLSyntaxError):
@@ -67,10 +69,10 @@ def _without_dropped(octets: bytes) -> bytes:
         at = 0
         while (start := low.find(begin, at)) >= 0:
             kept.append(octets[at:start])
-            at = low.find(end, start)
-            if at < 0:
+            ended = low.find(end, start)
+            at = low.find(b">", ended) + 1 if ended >= 0 else 0
+            if at == 0:
                 at = len(octets)
                 break
-            at += len(end)
         octets = b"".join([*kept, octets[at:]]) if kept else octets
     return octets

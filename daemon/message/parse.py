@@ -13,7 +13,7 @@ from daemon.errors import Unreadable
 from daemon.message import body, mime
 from daemon.message.address import Address
 from daemon.message.charset import ESCAPED, codec, decode
-from daemon.message.fields import Fields, body_start, first, has_any, scan
+from daemon.message.fields import BLOCK_LIMIT, Fields, body_start, first, has_any, scan
 from daemon.message.invite import Invite, invites
 from daemon.message.marks import marks
 from daemon.message.reading import read
@@ -83,13 +83,16 @@ def bounded_date(date: datetime | None, arrived_at: datetime) -> datetime:
 
 def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> Message:
     start = body_start(raw, 0, len(raw))
-    fields = scan(raw[:start])
-    if not fields and not has_any(raw[:start]):
+    block = raw[: min(start, BLOCK_LIMIT)]
+    fields = scan(block)
+    if not fields and not has_any(block):
         raise Unreadable("no header field" if raw.strip() else "empty")
     kind, leaves = mime.leaves(raw, fields, start)
     reading = read(fields)
     author = reading.author
-    to = tuple({address.key: address for address in reversed(reading.recipients)}.values())[::-1]
+    to: dict[str, Address] = {}
+    for recipient in reading.recipients:
+        to.setdefault(recipient.key, recipient)
     message_id = _own_id(first(fields, "message-id"))
     kinds = frozenset((kind, *(leaf.kind for leaf in leaves)))
     plain, html = _texts(leaves)
@@ -100,7 +103,7 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
         answers=_answers(fields),
         from_=author,
         sender_of_group=reading.group,
-        to=to[:RECIPIENT_LIMIT],
+        to=tuple(to.values())[:RECIPIENT_LIMIT],
         subject=reading.subject,
         date=reading.date,
         snippet="" if opaque else _snippet(raw, plain, html, snippet_chars),

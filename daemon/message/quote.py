@@ -26,6 +26,8 @@ _WROTE = (
     *("napisao je:", "je napisal/a:", "написал:", "написала:", "пишет:", "написав:", "έγραψε:"),
     *("写道:", "写道：", "寫道:", "寫道：", "のメール:", "さんは書きました:", "님이 작성:", "כתב:"),
 )
+# Gmail in languages that put no verb at the end, with the address or the date before the colon.
+_ADDRESS_AT_END = re.compile(r"<[^<>@ ]+@[^<>@ ]+>\)?:|ezt írta \([^()]*\):")
 # First and further fields of the header blocks that Outlook and others put above a quotation.
 _FROM = re.compile(
     r"[*_]{0,2}(?:From|Von|De|Da|Van|Från|Fra|Od|Feladó|De la|Gönderen|Kimden|От|От кого|Від|Από"
@@ -53,12 +55,11 @@ _SIGNATURES = (
 )
 
 
-def own_words(text: str, enough: int) -> str:
-    """A folded text (see `paragraphs`) without quotations, their introductions and signatures.
+def own_words(lines: list[str], enough: int) -> str:
+    """Folded lines as a text without quotations, their introductions and signatures.
 
     Stops where it has `enough` characters, so it may leave out the rest.
     """
-    lines = text.split("\n")
     kept: list[str] = []
     at = _after_pgp_header(lines)
     while at < len(lines) and enough >= 0:
@@ -73,7 +74,7 @@ def own_words(text: str, enough: int) -> str:
             at += span
         else:
             kept.append(line)
-            enough -= len(line) + 1
+            enough -= len(line)
             at += 1
     return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
 
@@ -104,7 +105,10 @@ def _is_known(line: str) -> bool:
 
 
 def _is_alike(line: str) -> bool:
-    return line.endswith(_WROTE) and any(char.isdigit() for char in line)
+    """Whether a quotation begins with this line in ways that quotequail doesn't know."""
+    if not any(char.isdigit() for char in line):
+        return False
+    return line.endswith(_WROTE) or _ADDRESS_AT_END.search(line) is not None
 
 
 def _is_quoted(lines: list[str], at: int) -> bool:
@@ -120,6 +124,6 @@ def _begins_header_block(lines: list[str], at: int) -> bool:
 
 def _after_pgp_header(lines: list[str]) -> int:
     """Where the text begins: after the armor header of a signed one (RFC 9580 section 7)."""
-    if lines[0] != "-----BEGIN PGP SIGNED MESSAGE-----" or "" not in lines:
+    if lines[:1] != ["-----BEGIN PGP SIGNED MESSAGE-----"] or "" not in lines:
         return 0
     return lines.index("")

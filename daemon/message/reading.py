@@ -55,6 +55,7 @@ _PLAIN_DATE = re.compile(
     r"(?: \([A-Z]{1,5}\))?"
 )
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_YEAR_0 = re.compile(r"(?<![\w:+-])0[0-9]{3}(?![0-9])")
 _ODD_ZONE = re.compile(r" (?:GMT|UTC|UT|Z)? ?([+-][0-9]{2}):?([0-9]{2})\b")  # GMT+0100, +01:00
 _CHARSET = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,40})?\?(?=[bBqQ]\?)")
 _RAW_8BIT = re.compile(r"[^\x00-\x7f]+(?: +[^\x00-\x7f]+)*")
@@ -253,6 +254,8 @@ def _lenient_addresses(value: str) -> Iterator[tuple[str, str]]:
 
 def _lenient_date(value: str) -> datetime | None:
     """A date as the stdlib reads it, else as ISO 8601; without a zone it is UTC."""
+    if _YEAR_0.search(value):
+        return None  # the stdlib would take 0026 for 2026
     value = _ODD_ZONE.sub(r" \1\2", value)
     for reader in (email.utils.parsedate_to_datetime, datetime.fromisoformat):
         try:

@@ -16,33 +16,29 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
     "\u3164\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
 )
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
-_BREAK = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f]")
 _BROKEN = re.compile("[\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-_BLANK_LINES = re.compile(r"\n{3,}")
-_BLANKS = re.compile(r"[^\S\n]+")  # every white space of Unicode but the line feed
-_BLANKS_AT_BREAK = re.compile(" ?\n ?")
 
 
 def one_line(text: str, limit: int) -> str:
     """The text as one line of at most `limit` characters, white space folded to single spaces."""
-    if len(text) > 4 * limit:
-        text = text[: 4 * limit]
+    text = text[: 4 * limit]
     if not (text.isascii() and text.isprintable()):
-        text = _BREAK.sub(" ", _visible(text))
+        text = _visible(text)
     return " ".join(text.split())[:limit].rstrip()
 
 
-def paragraphs(text: str) -> str:
-    r"""The text with `\n` as its only control character, blanks folded, one empty line at most."""
-    text = _BREAK.sub("\n", text)
-    if not text.isascii() or not text.replace("\n", "").isprintable():
-        text = _visible(text)
-    text = _BLANKS_AT_BREAK.sub("\n", _BLANKS.sub(" ", text))
-    return _BLANK_LINES.sub("\n\n", text).strip()
+def folded_lines(text: str) -> list[str]:
+    """The lines of a text, each without control characters and with its white space folded."""
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    return [
+        line if line.isascii() and line.isprintable() else " ".join(_visible(line).split())
+        for line in lines
+    ]
 
 
 def _visible(text: str) -> str:
+    """Without what can't be seen or could drive a terminal; composed (NFC)."""
     if "\x1b" in text or "\x9b" in text or "\x9d" in text:
         text = _ESCAPES.sub("", text)
     text = _CONTROL.sub(" ", text)

@@ -1,0 +1,306 @@
+"""What one message may do: every reason, by a table, from Messages made by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from daemon.message.address import Address
+from daemon.message.invite import Invite
+from daemon.message.localparts import is_no_reply, is_role
+from daemon.message.parse import Message
+from daemon.message.verdict import SOFT_REASONS, Judgement, Us, Verdict, judge
+
+ADA = Address("Ada", "ada@acme.example")
+BOB = Address("Bob", "bob@us.example")
+CARL = Address("", "carl@eu.us.example")
+US = Us(
+    addresses=frozenset({"agency@partner.example"}),
+    domains=frozenset({"us.example"}),
+    authserv_id="MX.us.example",
+    ignored_addresses=frozenset({"pest@nice.example"}),
+    ignored_domains=frozenset({"ignored.example"}),
+    max_recipients=3,
+)
+FROM_ADA = Message(
+    key="k",
+    message_id="1@acme.example",
+    answers=(),
+    from_=ADA,
+    sender_of_group=None,
+    to=(BOB,),
+    subject="Question",
+    date=None,
+    snippet="",
+    marks=(),
+    invites=(),
+    opaque=False,
+    thread=None,
+    size=1,
+    recipients_count=1,
+)
+FROM_BOB = replace(FROM_ADA, from_=BOB, to=(ADA,))
+INVITE = Invite("REQUEST", "u", 0, None, ADA.key, (), None, None, "", None)
+
+
+def itip(method: str, organizer: str = ADA.key) -> tuple[Invite, ...]:
+    return (replace(INVITE, method=method, organizer=organizer),)
+
+
+def at(local: str) -> Address:
+    return Address("", f"{local}@acme.example")
+
+
+RECEIVED = [
+    ("human", "contact", {}),
+    ("human", "contact", {"opaque": True}),
+    ("human", "contact", {"invites": itip("REQUEST")}),
+    ("human", "contact", {"invites": itip("REQUEST"), "marks": ("auto-submitted",)}),
+    ("human", "contact", {"invites": itip("PUBLISH")}),
+    ("human", "contact", {"invites": itip("")}),
+    ("human", "contact", {"to": ()}),
+    ("no-from", "ignored", {"from_": None}),
+    ("ignored-address", "ignored", {"from_": Address("", "pest+x@nice.example")}),
+    ("ignored-domain", "ignored", {"from_": Address("", "a@ignored.example")}),
+    ("ignored-domain", "ignored", {"from_": Address("", "a@mail.ignored.example")}),
+    ("human", "contact", {"from_": Address("", "a@notignored.example")}),
+    ("dmarc-fail", "evidence", {"marks": ("dmarc-fail:mx.us.example",)}),
+    ("human", "contact", {"marks": ("dmarc-fail:mx.evil.example",)}),
+    ("bounce", "evidence", {"marks": ("auto-submitted", "report")}),
+    ("bounce", "evidence", {"marks": ("bounce", "empty-return-path")}),
+    ("empty-return-path", "evidence", {"marks": ("auto-reply", "empty-return-path")}),
+    ("auto-reply", "evidence", {"marks": ("auto-reply", "auto-submitted")}),
+    ("auto-submitted", "evidence", {"marks": ("auto-submitted", "list-id")}),
+    ("auto-submitted", "evidence", {"invites": itip("REQUEST", "x@y.example"), "marks": ("auto-submitted",)}),
+    ("precedence-bulk", "evidence", {"marks": ("list-id", "precedence-bulk", "verp")}),
+    ("precedence-bulk", "evidence", {"invites": itip("REQUEST"), "marks": ("precedence-bulk",)}),
+    ("verp", "evidence", {"marks": ("list-id", "verp")}),
+    ("itip-reply", "evidence", {"invites": itip("REPLY"), "marks": ("auto-submitted", "report")}),
+    ("itip-counter", "evidence", {"invites": itip("COUNTER")}),
+    ("itip-cancel", "evidence", {"invites": itip("CANCEL")}),
+    ("dmarc-fail", "evidence", {"invites": itip("REPLY"), "marks": ("dmarc-fail:mx.us.example",)}),
+    ("list-id", "evidence", {"marks": ("list-id", "list-of:l.example", "list-unsubscribe")}),
+    ("list-unsubscribe", "evidence", {"from_": at("no-reply"), "marks": ("list-unsubscribe",)}),
+    ("human", "contact", {"marks": ("list-id", "list-of:sales.us.example", "precedence-bulk", "verp")}),
+    ("list-id", "evidence", {"marks": ("list-id", "list-of:us.example.evil.example")}),
+    ("no-reply-address", "evidence", {"from_": at("no-reply")}),
+    ("role-address", "evidence", {"from_": at("info")}),
+    ("role-address", "evidence", {"from_": at("info+7")}),
+]  # fmt: skip
+FROM_US = [
+    ("from-us-not-in-sent", "ignored", {"to": (CARL, ADA)}),
+    ("internal", "ignored", {"to": (CARL,)}),
+    ("internal", "ignored", {"to": ()}),
+    ("internal", "ignored", {"from_": Address("", "agency@partner.example"), "to": (CARL,)}),
+    ("from-us-not-in-sent", "ignored", {"sender_of_group": CARL}),
+    ("human", "contact", {"sender_of_group": ADA}),
+    ("human", "contact", {"sender_of_group": ADA, "marks": ("list-id", "list-unsubscribe", "precedence-bulk")}),
+    ("auto-reply", "evidence", {"sender_of_group": ADA, "marks": ("auto-reply", "list-id")}),
+    ("role-address", "evidence", {"sender_of_group": at("office")}),
+    ("ignored-domain", "ignored", {"sender_of_group": Address("", "a@ignored.example")}),
+]  # fmt: skip
+SENT = [
+    ("sent", "contact", {}),
+    ("sent", "contact", {"to": (ADA, CARL)}),
+    ("sent", "contact", {"invites": itip("REQUEST", BOB.key)}),
+    ("sent", "contact", {"marks": ("list-unsubscribe",)}),
+    ("internal", "ignored", {"to": (CARL,)}),
+    ("internal", "ignored", {"to": (Address("", "pest@nice.example"), Address("", "a@ignored.example"))}),
+    ("too-many-recipients", "evidence", {"to": tuple(at(f"p{i}") for i in range(4))}),
+    ("sent", "contact", {"to": (CARL, *(at(f"p{i}") for i in range(3)))}),
+    ("our-auto-reply", "evidence", {"marks": ("auto-reply",)}),
+    ("our-auto-reply", "evidence", {"marks": ("auto-submitted",)}),
+    ("our-auto-reply", "evidence", {"marks": ("precedence-bulk",)}),
+    ("our-auto-reply", "evidence", {"marks": ("report",)}),
+    ("itip-reply", "evidence", {"invites": itip("REPLY")}),
+    ("itip-counter", "evidence", {"invites": itip("COUNTER")}),
+    ("itip-cancel", "evidence", {"invites": itip("CANCEL", BOB.key)}),
+    ("not-ours-in-sent", "ignored", {"from_": ADA}),
+    ("no-from", "ignored", {"from_": None}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reason", "kind", "changes"), RECEIVED)
+def test_a_received_message(reason: str, kind: str, changes: dict[str, object]) -> None:
+    judgement = judge(replace(FROM_ADA, **changes), in_sent=False, us=US)  # type: ignore[arg-type]  # a table of fields
+    assert judgement.verdict == (kind, reason)
+    sender = changes.get("from_", ADA)
+    expected = Judgement(None, (), judgement.verdict)
+    if isinstance(sender, Address):
+        expected = Judgement("received", (sender,), judgement.verdict)
+    assert judgement == expected
+
+
+@pytest.mark.parametrize(("reason", "kind", "changes"), FROM_US)
+def test_a_message_from_us_that_isnt_in_sent(
+    reason: str, kind: str, changes: dict[str, object]
+) -> None:
+    judgement = judge(replace(FROM_BOB, **changes), in_sent=False, us=US)  # type: ignore[arg-type]  # a table of fields
+    assert judgement.verdict == (kind, reason)
+    group = changes.get("sender_of_group")
+    taken = isinstance(group, Address) and not US.is_us(group)
+    assert judgement.parties == ((group,) if taken else ())
+    assert judgement.direction == ("received" if taken else None)
+
+
+@pytest.mark.parametrize(("reason", "kind", "changes"), SENT)
+def test_a_message_in_sent(reason: str, kind: str, changes: dict[str, object]) -> None:
+    message = replace(FROM_BOB, **changes)  # type: ignore[arg-type]  # a table of fields
+    judgement = judge(message, in_sent=True, us=US)
+    assert judgement.verdict == (kind, reason)
+    if reason in {"not-ours-in-sent", "no-from"}:
+        assert judgement.direction is None
+        assert judgement.parties == ()
+    else:
+        assert judgement.direction == "sent"
+        assert all(not US.is_us(party) and not US.ignores(party) for party in judgement.parties)
+        assert bool(judgement.parties) == (reason != "internal")
+
+
+def test_a_message_in_sent_belongs_to_each_outside_recipient() -> None:
+    eve = Address("Eve", "eve@x.example")
+    message = replace(FROM_BOB, to=(ADA, CARL, eve))
+    assert judge(message, in_sent=True, us=US).parties == (ADA, eve)
+
+
+@pytest.mark.parametrize(
+    ("address", "ours"),
+    [
+        ("bob@us.example", True),
+        ("bob@eu.us.example", True),
+        ("bob@notus.example", False),
+        ("bob@us.example.evil.example", False),
+        ("agency@partner.example", True),
+        ("other@partner.example", False),
+        ("bob@us.example@evil.example", False),
+        ("us.example", True),  # a bare domain is what is behind the last @
+        ("", False),
+    ],
+)
+def test_we_are_our_addresses_and_our_domains_with_their_subdomains(
+    address: str, ours: bool
+) -> None:
+    assert US.is_us(address) is ours
+
+
+def test_an_address_of_ours_is_ours_with_any_tag_and_in_any_alphabet() -> None:
+    us = Us(domains=frozenset({"xn--strae-oqa.example"}), addresses=frozenset({"a@x.example"}))
+    assert us.is_us(Address("", "bob@straße.example"))
+    assert us.is_us(Address("", "a+news@x.example"))
+    assert not us.is_us(Address("", "bob@strasse.example"))
+
+
+def test_nobody_is_us_without_domains_and_addresses() -> None:
+    assert judge(FROM_ADA, in_sent=False, us=Us()).verdict == Verdict("contact", "human")
+    assert judge(FROM_BOB, in_sent=True, us=Us()).verdict.reason == "not-ours-in-sent"
+
+
+def test_soft_reasons_are_reasons_for_evidence() -> None:
+    evidence = {reason for reason, kind, _ in RECEIVED if kind == "evidence"}
+    assert evidence >= SOFT_REASONS
+
+
+NO_REPLY = [
+    "noreply",
+    "no-reply",
+    "no_reply",
+    "no.reply",
+    "noreply123",
+    "noreply-shop",
+    "shop.no-reply",
+    "do-not-reply",
+    "donotreply",
+    "do_not_reply",
+    "acme-donotreply",
+    "notifications",
+    "notification",
+    "alerts",
+    "system-alerts",
+    "bounce",
+    "bounces",
+    "bounce-123",
+    "mailer-daemon",
+    "mailerdaemon",
+    "postmaster",
+    "newsletter",
+    "acme.newsletter",
+    "nobody",
+    "root",
+    "nepasrepondre",
+    "ne-pas-repondre",
+    "nicht-antworten",
+    "nao-responda",
+    "non-rispondere",
+    "svar-ej",
+    "automailer",
+    "microsoftexchange329e71ec88ae4615bbc36ab6ce41109e",
+    "welcome",
+    "invite-notify",
+]
+ROLES = [
+    "info",
+    "sales",
+    "office",
+    "support",
+    "contact",
+    "hello",
+    "team",
+    "billing",
+    "hr",
+    "jobs",
+    "press",
+    "marketing",
+    "kontakt",
+    "info-uk",
+    "info.de",
+    "sales.emea",
+    "office.berlin",
+    "info2",
+    "the.team",
+    "it-support",
+    "customer.service",
+    "buero",
+    "büro",
+    "vertrieb",
+    "verkauf",
+    "einkauf",
+    "rechnung",
+    "accueil",
+    "ventas",
+    "vendas",
+    "vendite",
+    "contabilita",
+    "klantenservice",
+    "kundtjanst",
+    "myynti",
+    "biuro",
+    "obchod",
+    "iroda",
+    "satis",
+    "zakaz",
+    "service-center",
+    "helpdesk",
+]
+PEOPLE = ["ada", "ada.lovelace", "a.lovelace", "lovelace", "anna.notify.weber", "noah.reply", "noreen", "norep", "bob-sales", "martin.office", "infa", "infante", "salesman", "saleswoman", "carlos.team", "helen.support", "replyton", "bounceberg", "newsome", "rootes", "systema", "alertson", "juan.no.reyes", "mailer.hans", "postma", "donato.reply", "marco.info", "b.underhill", "hrvoje", "itamar", "pressler", "jobst", "service1.smithers"]  # fmt: skip
+
+
+@pytest.mark.parametrize("local", NO_REPLY)
+def test_a_machine_is_known_by_its_local_part(local: str) -> None:
+    assert is_no_reply(local)
+
+
+@pytest.mark.parametrize("local", ROLES)
+def test_a_desk_is_known_by_its_local_part(local: str) -> None:
+    assert is_role(local)
+    assert not is_no_reply(local)
+
+
+@pytest.mark.parametrize("local", PEOPLE)
+def test_a_person_is_neither_a_machine_nor_a_desk(local: str) -> None:
+    assert not is_no_reply(local)
+    assert not is_role(local)
+
+
+@pytest.mark.parametrize("local", ["", "+", "..", "-", "123", "é"])
+def test_odd_local_parts_are_nobody(local: str) -> None:
+    assert not is_no_reply(local)
+    assert not is_role(local)
