@@ -31,8 +31,11 @@ NOUNS = {
     "users": "User",
     "lead_labels": "Lead label",
 }
-FIELD_SETS = {"organizations": "organization", "persons": "person", "deals": "deal"} | {
-    "leads": "deal"
+FIELD_SETS = {
+    "organizations": "organization",
+    "persons": "person",
+    "deals": "deal",
+    "leads": "deal",  # one set of fields for both
 }
 
 

@@ -44,7 +44,7 @@ def start(call: Call) -> Answer:
             call.now,
         ),
     )
-    return Answer({"conversion_id": conversion_id}, envelope=("additional_data",))
+    return Answer({"conversion_id": conversion_id}, empty_additional=True)
 
 
 def status(call: Call) -> Answer:
@@ -61,7 +61,7 @@ def status(call: Call) -> Answer:
     data: Doc = {"conversion_id": call.params["conversion_id"], "status": state}
     if deal_id is not None:
         data["deal_id"] = deal_id
-    return Answer(data, envelope=("additional_data",))
+    return Answer(data, empty_additional=True)
 
 
 def settle(call: Call) -> None:

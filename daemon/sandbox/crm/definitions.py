@@ -201,7 +201,7 @@ class Definitions:
         added = [{"id": first + i, "label": option["label"]} for i, option in enumerate(given)]
         doc["options"] += added
         call.store.save("fields", doc, call.now)
-        return Answer(added, envelope=("additional_data",))
+        return Answer(added, empty_additional=True)
 
     def _need_permission(self, call: Call) -> None:
         if not call.user["may_add_fields"]:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 ERROR_INFO = "Please check developers.pipedrive.com for more information about Pipedrive API."
 SCHEMA_FAILED = "ERR_SCHEMA_VALIDATION_FAILED"
+HTTP_UNAUTHORIZED = 401
 
 Doc = dict[str, Any]
 """One JSON object, as stored and as sent."""
@@ -59,17 +60,17 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an endpoint says when all is well: the envelope's parts."""
+    """What an endpoint says when all is well; `empty_additional` sends `additional_data` as null."""
 
     data: Any
     status: int = 200
     additional: Doc | None = None
-    envelope: tuple[str, ...] = ("success", "data")
+    empty_additional: bool = False
 
     def response(self) -> Response:
-        """The answer as bytes; `additional_data` is there only where the endpoint has it."""
+        """The answer as bytes."""
         body: Doc = {"success": True, "data": self.data}
-        if self.additional is not None or "additional_data" in self.envelope:
+        if self.additional is not None or self.empty_additional:
             body["additional_data"] = self.additional
         return json_response(self.status, body)
 
@@ -116,9 +117,6 @@ class Refusal(Exception):
         if self.code:
             body["code"] = self.code
         return json_response(self.status, body | self.extra)
-
-
-HTTP_UNAUTHORIZED = 401
 
 
 def invalid(*problems: str) -> Refusal:
