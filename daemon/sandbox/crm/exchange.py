@@ -60,7 +60,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an endpoint says when all is well; `empty_additional` sends `additional_data` as null."""
+    """What an endpoint says; `empty_additional` sends `additional_data` as null."""
 
     data: Any
     status: int = 200
