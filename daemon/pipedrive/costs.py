@@ -45,8 +45,6 @@ PRICES: Mapping[str, Price] = {
     "deals.create": Price("POST", "/api/v2/deals", 5),
     "deals.update": Price("PATCH", "/api/v2/deals/{}", 5),
     "deals.delete": Price("DELETE", "/api/v2/deals/{}", 3),
-    "deals.convert": Price("POST", "/api/v2/deals/{}/convert/lead", 40),
-    "deals.convert_status": Price("GET", "/api/v2/deals/{}/convert/status/{}", 1),
     "activities.list": Price("GET", "/api/v2/activities", 10, "cursor"),
     "activities.read": Price("GET", "/api/v2/activities/{}", 1),
     "activities.create": Price("POST", "/api/v2/activities", 5),
