@@ -15,6 +15,7 @@ import pytest
 from client_peer import Asked, Peer, Say, ok, running_peer
 
 from daemon.errors import AuthProblem, ConfigProblem, Problem
+from daemon.pipedrive import transport
 from daemon.pipedrive.client import READ_TRIES, Client
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.outcomes import (
@@ -183,6 +184,16 @@ def test_a_certificate_that_nobody_vouches_for_is_a_configuration_problem(
 ) -> None:
     with pytest.raises(ConfigProblem, match="certificate"):
         client(tls_url).send(CREATE)
+
+
+@pytest.mark.parametrize(("bound", "value"), [("BODY_LIMIT", 10), ("ANSWER_TIME", -1.0)])
+def test_an_answer_without_end_is_given_up_as_unknown(
+    peer: Peer, client: Made, monkeypatch: pytest.MonkeyPatch, bound: str, value: float
+) -> None:
+    monkeypatch.setattr(transport, bound, value)
+    with pytest.raises(Unknown):
+        client().send(CREATE)
+    assert len(peer.asked) == 1
 
 
 def test_a_redirect_is_never_followed(peer: Peer, client: Made) -> None:
