@@ -121,6 +121,16 @@ def test_a_person_with_a_deal_is_classified_like_anybody(
     assert classify_sender(state, RULES, known_before=known_before, has_deal=True) == expected
 
 
+def test_without_configuration_the_rules_are_those_of_the_mission() -> None:
+    assert Rules() == Rules(
+        deal_at_messages=5,
+        deal_at_replies=1,
+        deal_at_meetings=1,
+        promote_at_messages=10,
+        reopen=False,
+    )
+
+
 def test_the_thresholds_come_from_the_configuration() -> None:
     rules = Rules(deal_at_messages=3, deal_at_replies=2, deal_at_meetings=2, promote_at_messages=4)
     assert classify_sender(sender(2, 1, 1), rules) == ("lead", "2 messages")

@@ -1,64 +1,21 @@
-from itertools import permutations
-from typing import Any
-
 import pytest
+from calendars import (
+    one,
+    stands,
+    they_answer,
+    they_cancel,
+    they_invite,
+    they_said,
+    we_answer,
+    we_cancel,
+    we_invite,
+)
 from letters import ADA, US, WE, at, invite
 
 from daemon.meeting import Meeting, Statement, meetings
-from daemon.message.invite import Invite
 
 BOB = "bob@ours.example"
 STRANGER = "carol@elsewhere.example"
-
-
-def we_said(number: int, said: Invite) -> Statement:
-    return Statement(said, ours=True, sent_at=at(number), key=f"k{number}")
-
-
-def they_said(number: int, said: Invite) -> Statement:
-    return Statement(said, ours=False, sent_at=at(number), key=f"k{number}")
-
-
-def we_invite(number: int = 1, **fields: Any) -> Statement:
-    return we_said(number, invite("REQUEST", **fields))
-
-
-def we_cancel(number: int = 8, **fields: Any) -> Statement:
-    return we_said(number, invite("CANCEL", **fields))
-
-
-def they_answer(partstat: str, number: int = 2, **fields: Any) -> Statement:
-    return they_said(number, invite("REPLY", **{"attendees": ((ADA, partstat),), **fields}))
-
-
-def they_invite(number: int = 1, **fields: Any) -> Statement:
-    return they_said(number, invite("REQUEST", **{"organizer": ADA, **fields}))
-
-
-def they_cancel(number: int = 8, **fields: Any) -> Statement:
-    return they_said(number, invite("CANCEL", **{"organizer": ADA, **fields}))
-
-
-def we_answer(partstat: str, number: int = 2, **fields: Any) -> Statement:
-    given = {"organizer": ADA, "attendees": ((WE, partstat),), **fields}
-    return we_said(number, invite("REPLY", **given))
-
-
-def one(*statements: Statement, written_to: bool = False) -> Meeting | None:
-    """The one meeting that these make, in every order (or in many, when there are too many)."""
-    results = {
-        meetings(ADA, order, US, written_to=written_to)
-        for order in list(permutations(statements))[:200]
-    }
-    assert len(results) == 1
-    (found,) = results
-    assert len(found) <= 1
-    return found[0] if found else None
-
-
-def stands(*statements: Statement, written_to: bool = False) -> tuple[str, bool] | None:
-    meeting = one(*statements, written_to=written_to)
-    return (meeting.status, meeting.counts) if meeting else None
 
 
 OURS: dict[str, tuple[tuple[str, bool], list[Statement]]] = {
@@ -117,6 +74,14 @@ OURS: dict[str, tuple[tuple[str, bool], list[Statement]]] = {
             we_invite(1, dtstamp=at(2)),
             they_answer("ACCEPTED", 5),
         ],
+    ),
+    "an invitation and its cancellation of the same moment": (
+        ("cancelled", False),
+        [we_invite(1, dtstamp=at(1)), we_cancel(1, dtstamp=at(1)), they_answer("ACCEPTED", 2)],
+    ),
+    "cancelled, invited again, and cancelled for good": (
+        ("cancelled", False),
+        [we_cancel(2, sequence=1), we_invite(3, sequence=2), we_cancel(4, sequence=3)],
     ),
     "they can't cancel ours": (
         ("accepted", True),
@@ -241,6 +206,16 @@ def test_a_stranger_who_claims_our_uid_changes_nothing() -> None:
     assert one(*ours, *theirs, written_to=True) == one(*ours)
 
 
+def test_a_stranger_who_claims_the_uid_of_an_open_invitation_changes_nothing_either() -> None:
+    assert one(we_invite(), they_invite(5, sequence=9, summary="Spam")) == one(we_invite())
+
+
+def test_a_series_is_described_by_itself_and_not_by_a_moved_occurrence() -> None:
+    meeting = one(we_invite(), we_invite(3, recurrence_id="r1", sequence=1, starts_at=at(60)))
+    assert meeting is not None
+    assert meeting.starts_at == at(48)
+
+
 def test_a_meeting_is_described_by_its_newest_invitation() -> None:
     meeting = one(
         we_invite(1, summary="Lunch"),
@@ -288,50 +263,3 @@ def test_meetings_are_listed_by_start_and_those_without_one_first() -> None:
         written_to=False,
     )
     assert [m.uid for m in found] == ["some day", "early", "late"]
-
-
-SERIES: dict[str, tuple[tuple[str, bool], list[Statement]]] = {
-    "one occurrence cancelled": (
-        ("accepted", True),
-        [we_invite(), they_answer("ACCEPTED"), we_cancel(recurrence_id="r1", sequence=1)],
-    ),
-    "one occurrence cancelled, the invitation not seen": (
-        ("accepted", True),
-        [they_answer("ACCEPTED"), we_cancel(recurrence_id="r1", sequence=1)],
-    ),
-    "one occurrence declined": (
-        ("accepted", True),
-        [we_invite(), they_answer("ACCEPTED", 2), they_answer("DECLINED", 3, recurrence_id="r1")],
-    ),
-    "only one occurrence accepted": (
-        ("accepted", True),
-        [we_invite(), they_answer("DECLINED", 2), they_answer("ACCEPTED", 3, recurrence_id="r1")],
-    ),
-    "one occurrence moved": (
-        ("accepted", True),
-        [we_invite(), they_answer("ACCEPTED"), we_invite(3, recurrence_id="r1", sequence=1)],
-    ),
-    "one occurrence moved of a declined series": (
-        ("declined", False),
-        [we_invite(), they_answer("DECLINED"), we_invite(3, recurrence_id="r1", sequence=1)],
-    ),
-    "one occurrence accepted, then the whole series cancelled": (
-        ("cancelled", False),
-        [we_invite(), they_answer("ACCEPTED", recurrence_id="r1"), we_cancel(sequence=1)],
-    ),
-    "only one occurrence was ever spoken of": (
-        ("cancelled", False),
-        [we_invite(recurrence_id="r1"), we_cancel(recurrence_id="r1", sequence=1)],
-    ),
-    "only the cancellation of one occurrence is known": (
-        ("cancelled", False),
-        [we_cancel(recurrence_id="r1")],
-    ),
-}
-
-
-@pytest.mark.parametrize(("expected", "statements"), SERIES.values(), ids=SERIES.keys())
-def test_a_series_is_one_meeting_that_stands_while_any_part_of_it_does(
-    expected: tuple[str, bool], statements: list[Statement]
-) -> None:
-    assert stands(*statements) == expected
