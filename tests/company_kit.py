@@ -1,0 +1,161 @@
+"""A generated company, its mail on a Dovecot of its own, and everything wired as the program does.
+
+The Pipedrive plan of these tests has no burst limit, so that thousands of writes take seconds;
+pacing has tests of its own.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from daemon import intake
+from daemon.classify import Rules
+from daemon.ledger.store import Ledger
+from daemon.mailbox.imap import Account, Mailbox
+from daemon.message.verdict import Us
+from daemon.organization import public_providers
+from daemon.pipedrive.client import Client
+from daemon.pipedrive.pacing import Plan
+from daemon.plan import Policy
+from daemon.reckoning import Reading
+from daemon.sandbox.company import Scenario, demo, generate
+from daemon.sandbox.crm import Sandbox, SandboxAdapter, Settings, serve
+from daemon.sandbox.crm.settings import DEFAULT_TOKEN
+from daemon.sandbox.imap_server import ImapServer, installed, start_imap
+from daemon.sync import Session, Sync, Usage
+from daemon.sync import Settings as SyncSettings
+
+NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
+UNLIMITED = Plan("unlimited", burst=1_000_000, multiplier=1_000)
+
+
+def reading(scenario: Scenario, batch: int = 500) -> Reading:
+    office = scenario.office
+    us = Us(
+        addresses=frozenset(office.addresses),
+        domains=frozenset(office.domains),
+        authserv_id=office.authserv_id,
+        ignored_addresses=frozenset(office.ignored_addresses),
+        ignored_domains=frozenset(office.ignored_domains),
+    )
+    return Reading(us=us, rules=Rules(), public=public_providers((), ()), batch=batch)
+
+
+@dataclass(frozen=True)
+class Office:
+    """A scenario whose mail lies on a running server."""
+
+    scenario: Scenario
+    server: ImapServer
+
+    def account(self, mailbox: str, folders: tuple[str, ...] | None = None) -> Account:
+        inboxes = tuple(name for name, role in self.scenario.roles if role == "inbox")
+        return Account(
+            name=mailbox,
+            host=self.server.host,
+            port=self.server.port,
+            tls="none",
+            username=mailbox,
+            password=lambda: "secret",
+            inbox=folders or inboxes,
+        )
+
+    def read(
+        self,
+        ledger: Ledger,
+        *,
+        batch: int = 500,
+        mailbox: str = "sales",
+        folders: tuple[str, ...] | None = None,
+    ) -> intake.Tally:
+        """Take in one mailbox, its inbox folders in the order given."""
+        run = intake.Pass(reading(self.scenario, batch), mailbox, None, lambda: NOW)
+        with Mailbox.connect(self.account(mailbox, folders)) as connection:
+            return intake.poll(connection, ledger, run)
+
+
+@contextmanager
+def office(scenario: Scenario, kind: Any = "dovecot") -> Iterator[Office]:
+    mailboxes = {mail.mailbox for mail in scenario.mails}
+    with start_imap(kind, users=dict.fromkeys(sorted(mailboxes), "secret")) as server:
+        for mailbox in mailboxes:
+            for name, _role in scenario.roles:
+                mails = [(m.raw, m.internal_date) for m in scenario.folder(name, mailbox)]
+                if mailbox == "sales" or mails:
+                    server.deliver_many(mailbox, name, mails)
+        yield Office(scenario, server)
+
+
+@pytest.fixture(scope="module")
+def company() -> Iterator[Office]:
+    """2,000 mails in INBOX, Sent and two more folders, on Dovecot."""
+    if "dovecot" not in installed():
+        pytest.skip("Dovecot 2.3 isn't installed (apt-get install dovecot-imapd)")
+    with office(generate(5, 2_000, now=NOW)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def small_company() -> Iterator[Office]:
+    """The demo's 300 mails on whichever server there is."""
+    with office(demo(now=NOW), "auto") as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class Crm:
+    """A sandbox and what it takes to keep it in agreement with a ledger."""
+
+    sandbox: Sandbox
+    url: str
+    session: requests.Session | None
+
+    def sync(self, ledger: Ledger, scenario: Scenario, **changes: Any) -> Sync:
+        usage = Usage()
+        client = Client(
+            self.url,
+            lambda: DEFAULT_TOKEN,
+            plan=UNLIMITED,
+            session=self.session,
+            on_usage=usage.add,
+        )
+        settings = SyncSettings(
+            policy=Policy(rules=Rules()), pipeline="Sales", stage="Initial Contact", **changes
+        )
+        session = Session(ledger, client, usage, reading(scenario), settings, lambda: NOW)
+        return Sync(session)
+
+
+@pytest.fixture
+def crm(tmp_path: Path) -> Iterator[Callable[..., Crm]]:
+    """Makes sandboxes without limits: over a real socket, or in this process."""
+    opened: list[Any] = []
+
+    def make(name: str = "crm", *, socket: bool = False) -> Crm:
+        settings = Settings(burst_requests=1_000_000, daily_tokens=10_000_000, plan="ultimate", open_cap=10**6)
+        sandbox = Sandbox(tmp_path / f"{name}.db", settings=settings, clock=NOW.timestamp)
+        if socket:
+            server = serve(sandbox)
+            opened.extend((server, sandbox))
+            return Crm(sandbox, server.url, None)
+        opened.append(sandbox)
+        session = requests.Session()
+        session.mount("https://", SandboxAdapter(sandbox))
+        return Crm(sandbox, "https://sandbox.pipedrive.com", session)
+
+    yield make
+    for one in opened:
+        with closing(one):
+            pass
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "ledger.db") as opened:
+        yield opened
