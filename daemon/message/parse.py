@@ -76,7 +76,7 @@ def parse(raw: bytes, *, size: int, thread: str | None = None, snippet_chars: in
 
 def bounded_date(date: datetime | None, arrived_at: datetime) -> datetime:
     """The Date header where it can be true: from 1990 to a day after arrival; else arrival."""
-    if date is None or not _OLDEST <= date <= arrived_at + timedelta(days=1):
+    if date is None or date < _OLDEST or date - arrived_at > timedelta(days=1):
         return arrived_at
     return date
 

@@ -88,7 +88,7 @@ def read(fields: Fields, *, plainly: bool = True) -> Reading:
 
     `plainly=False` gives all of them to mail-parser: the same result, more slowly.
     """
-    raw = _raw(fields)
+    raw, unread = _raw(fields)
     decoded, hard = _read_plainly(raw) if plainly else (_Decoded({}, "", None), raw)
     if hard:
         _read_with_mail_parser(hard, decoded)
@@ -100,7 +100,7 @@ def read(fields: Fields, *, plainly: bool = True) -> Reading:
         recipients=tuple(
             a for name in ("To", "Cc", "Bcc") for a in decoded.addresses.get(name, ())
         ),
-        unread=_unread(fields),
+        unread=unread,
         subject=one_line(decoded.subject, SUBJECT_LIMIT),
         date=decoded.date,
     )
@@ -166,20 +166,21 @@ def plain_date(value: str) -> datetime | None:
     return local + offset if sign == "-" else local - offset
 
 
-def _raw(fields: Fields) -> dict[str, str]:
-    """The values to decode by their names for mail-parser, bounded, white space folded."""
+def _raw(fields: Fields) -> tuple[dict[str, str], int]:
+    """The values to decode by their names for mail-parser, and how many recipients are beyond."""
     raw: dict[str, str] = {}
+    unread = 0
     for name, (names, limit) in _ADDRESS_FIELDS.items():
         value = joined(fields, names)
         if value:
-            if len(value) > limit:
-                value = value[:limit].rpartition(",")[0]
-            raw[name] = _known_charsets(" ".join(value.split()))
+            kept = value if len(value) <= limit else value[:limit].rpartition(",")[0]
+            unread += value.count("@", len(kept)) if name in {"To", "Cc", "Bcc"} else 0
+            raw[name] = _known_charsets(" ".join(kept.split()))
     if subject := first(fields, "subject"):
         raw["Subject"] = _known_charsets(" ".join(subject[:_RAW_SUBJECT_LIMIT].split()))
     if date := first(fields, "date"):
         raw["Date"] = " ".join(date[:_DATE_LIMIT].split())
-    return raw
+    return raw, unread
 
 
 def _read_plainly(raw: dict[str, str]) -> tuple[_Decoded, dict[str, str]]:
@@ -246,7 +247,7 @@ def _lenient_addresses(value: str) -> Iterator[tuple[str, str]]:
         elif separator and angled:
             name, angled = "", False
         elif separator and "@" in name:
-            yield "", name.rpartition(":")[2].split()[-1]
+            yield "", (name.rpartition(":")[2].split() or [""])[-1]
             name = ""
         elif separator:
             name += separator
@@ -264,16 +265,6 @@ def _lenient_date(value: str) -> datetime | None:
         except (ValueError, TypeError, OverflowError, IndexError):
             continue
     return None
-
-
-def _unread(fields: Fields) -> int:
-    """About how many recipients are beyond what is read of each field."""
-    names = [
-        name
-        for name in ("to", "cc", "bcc")
-        if len(first(fields, name)) > _RECIPIENTS_LIMIT or len(fields.get(name, ())) > 1
-    ]
-    return sum(joined(fields, (name,)).count("@", _RECIPIENTS_LIMIT) for name in names)
 
 
 def _known_charsets(value: str) -> str:
