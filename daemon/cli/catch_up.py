@@ -15,7 +15,6 @@ from daemon.cli.wiring import Wiring
 from daemon.config import MailboxSection
 from daemon.errors import LedgerProblem, Problem
 from daemon.ledger.store import Held, Ledger, owned
-from daemon.log import event
 from daemon.mailbox.imap import Mailbox
 from daemon.sync import Pushed, Sync
 
@@ -116,7 +115,6 @@ def _take_in(
         raise
     except Problem as problem:
         result.problems.append(problem)
-        event("intake.mailbox_failed", mailbox=box.name, error=problem)
         return
     result.new += tally.new
     result.quarantined += tally.quarantined

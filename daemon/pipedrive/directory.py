@@ -1,59 +1,69 @@
 """Who and what is in the CRM already, learned by listing: 500 rows for 10 tokens.
 
-A search costs 20 tokens a sender and lags behind creates, so it is never asked whether something
-exists. A listing may be bounded by `updated_since`; API v2 lists leave out what is deleted, so
-only a full listing shows by its absence that something is gone.
+A listing may be bounded by `updated_since`; API v2 lists leave out what is deleted, so only a
+full listing shows by its absence that something is gone. A search costs 20 tokens a sender, lags
+behind creates, keeps what was deleted and isn't exact: it is asked only where so few senders meet
+so large a CRM that it is cheaper, and every hit is read again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from daemon.errors import Rejected
+from daemon.errors import ConfigProblem
 from daemon.pipedrive.client import Client
-from daemon.pipedrive.costs import Call
+from daemon.pipedrive.costs import PRICES, Call, Scalar
 from daemon.pipedrive.objects import (
     FIELDS,
     Listed,
+    ListedPerson,
     listed_deal,
     listed_lead,
     listed_organization,
     listed_person,
 )
 from daemon.pipedrive.outcomes import Gone
+from daemon.pipedrive.paging import PAGE
 
 KINDS = ("organization", "person", "deal", "lead")
 _READ = {"organization": "organizations", "person": "persons", "deal": "deals", "lead": "leads"}
+IDS = 100  # ids that a list may be asked for at once
+_LINEAGE = ("include_fields", "source_lead_id")
 
 
 def listing(
     client: Client, kind: str, since: datetime | None, mail_key: str | None
 ) -> Iterator[list[Listed]]:
-    """Pages of all objects of a kind, or of those updated since an instant (inclusive).
+    """Pages of all objects of a kind, newest first, or of those updated since an instant.
 
-    Archived deals and leads are included; archived leads can't be bounded by time. `mail_key` is
-    the code of our marker field. Raises what Client.send raises.
+    The instant is inclusive and cut to whole seconds. All comes with what is archived; what was
+    updated doesn't (archived leads can't be bounded by time, and archiving again isn't news).
+    `mail_key` is the code of our marker field. Raises what Client.send raises.
     """
-    bound = (
-        [("updated_since", since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))] if since else []
-    )
+    bound: list[tuple[str, Scalar]] = []
+    if since is not None:
+        bound = [("updated_since", since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))]
     for page in _pages(client, kind, bound):
         yield [_read(kind, row, mail_key) for row in page]
 
 
 def _pages(
-    client: Client, kind: str, bound: list[tuple[str, str]]
+    client: Client, kind: str, bound: list[tuple[str, Scalar]]
 ) -> Iterator[list[dict[str, Any]]]:
+    everything = not bound
     match kind:
         case "deal":
-            lineage = ("include_fields", "source_lead_id")
-            yield from client.pages(Call.to("deals.list", query=[*bound, lineage]))
-            yield from client.pages(Call.to("deals.archived", query=[*bound, lineage]))
+            yield from client.pages(Call.to("deals.list", query=[*bound, _LINEAGE]))
+            if everything:
+                yield from client.pages(Call.to("deals.archived", query=[_LINEAGE]))
         case "lead":
             yield from client.pages(Call.to("leads.list", query=bound))
-            yield from client.pages(Call.to("leads.archived"))
+            if everything:
+                yield from client.pages(Call.to("leads.archived"))
         case _:
-            yield from client.pages(Call.to(f"{_READ[kind]}.list", query=bound))
+            # Newest first: the first page tells how many there can be.
+            order = [("sort_by", "id"), ("sort_direction", "desc")] if everything else bound
+            yield from client.pages(Call.to(f"{_READ[kind]}.list", query=order))
 
 
 def _read(kind: str, row: dict[str, Any], mail_key: str | None) -> Listed:
@@ -66,6 +76,50 @@ def _read(kind: str, row: dict[str, Any], mail_key: str | None) -> Listed:
             return listed_deal(row, mail_key)
         case _:
             return listed_lead(row, mail_key)
+
+
+def full_price(kind: str, rows: int) -> int:
+    """Tokens that listing all of so many rows costs, archived ones with them."""
+    pages = max(1, -(-rows // PAGE))
+    archived = PRICES[f"{_READ[kind]}.archived"].tokens if kind in {"deal", "lead"} else 0
+    return pages * PRICES[f"{_READ[kind]}.list"].tokens + archived
+
+
+def own_price(kind: str, records: int) -> int:
+    """Tokens that it costs to look at so many records, and to list what was updated."""
+    list_price = PRICES[f"{_READ[kind]}.list"].tokens
+    if kind == "lead":  # v1 has no list by ids
+        return records * PRICES["leads.read"].tokens + list_price
+    return -(-records // IDS) * list_price + list_price
+
+
+def own(
+    client: Client, kind: str, ids: Sequence[str], mail_key: str | None
+) -> Iterator[list[Listed]]:
+    """The objects with these ids that are still there."""
+    if kind == "lead":
+        for identifier in ids:
+            found = look(client, kind, identifier, mail_key)
+            yield [] if found is None else [found]
+        return
+    for start in range(0, len(ids), IDS):
+        query: list[tuple[str, Scalar]] = [("ids", ",".join(ids[start : start + IDS]))]
+        if kind == "deal":
+            query.append(_LINEAGE)
+        for page in client.pages(Call.to(f"{_READ[kind]}.list", query=query)):
+            yield [_read(kind, row, mail_key) for row in page]
+
+
+def search_person(client: Client, address: str) -> list[ListedPerson]:
+    """Persons with this address by a search, each hit read again since searches aren't exact."""
+    query: dict[str, Scalar] = {"term": address, "fields": "email", "exact_match": True}
+    found = []
+    for page in client.pages(Call.to("persons.search", query=query)):
+        for hit in page:
+            person = look(client, "person", str(hit["id"]), None)
+            if isinstance(person, ListedPerson) and address in person.emails:
+                found.append(person)
+    return found
 
 
 def look(client: Client, kind: str, identifier: str, mail_key: str | None) -> Listed | None:
@@ -84,13 +138,13 @@ def look(client: Client, kind: str, identifier: str, mail_key: str | None) -> Li
 def place(client: Client, pipeline: str | None, stage: str) -> int:
     """The id of a stage by the names of its pipeline (None: the first) and itself.
 
-    Raises Rejected listing the names that there are; stage names repeat across pipelines.
+    Raises ConfigProblem listing the names that there are; stage names repeat across pipelines.
     """
     pipelines = [p for page in client.pages(Call.to("pipelines.list")) for p in page]
     pipelines.sort(key=lambda p: p["order_nr"])
     found = [p for p in pipelines if pipeline is None or _same(p["name"], pipeline)]
     if not found:
-        raise Rejected(
+        raise ConfigProblem(
             f"there is no pipeline named {pipeline!r}",
             what="pipedrive.pipeline",
             hint="there are: " + ", ".join(repr(p["name"]) for p in pipelines),
@@ -103,11 +157,28 @@ def place(client: Client, pipeline: str | None, stage: str) -> int:
     for candidate in stages:
         if _same(candidate["name"], stage):
             return int(candidate["id"])
-    raise Rejected(
+    raise ConfigProblem(
         f"the pipeline {found[0]['name']!r} has no stage named {stage!r}",
         what="pipedrive.stage",
         hint="it has: " + ", ".join(repr(s["name"]) for s in stages),
     )
+
+
+def has_stage(client: Client, stage_id: int) -> bool:
+    """Whether a stage is still there, whatever it is called by now."""
+    try:
+        return not client.send(Call.to("stages.read", stage_id)).data.get("is_deleted")
+    except Gone:
+        return False
+
+
+def has_field(client: Client, of: str, code: str) -> bool:
+    """Whether a custom field of `person` or `deal` is still there."""
+    try:
+        client.send(Call.to(f"{of}_fields.read", code))
+    except Gone:
+        return False
+    return True
 
 
 def _same(one: str, other: str) -> bool:
@@ -115,11 +186,15 @@ def _same(one: str, other: str) -> bool:
 
 
 def owners(client: Client, addresses: frozenset[str]) -> dict[str, int]:
-    """Ids of the users with these e-mail addresses; raises Rejected naming those who aren't."""
-    users = {u["email"].lower(): u["id"] for u in client.send(Call.to("users.list")).data}
+    """Ids of active users with these e-mail addresses; raises ConfigProblem naming those who aren't."""
+    users = {
+        user["email"].lower(): user["id"]
+        for user in client.send(Call.to("users.list")).data
+        if user.get("active_flag", True)
+    }
     missing = sorted(addresses - set(users))
     if missing:
-        raise Rejected(
+        raise ConfigProblem(
             f"no Pipedrive user has the address {', '.join(missing)}",
             what="mailboxes[].owner",
             hint="there are: " + ", ".join(sorted(users)),

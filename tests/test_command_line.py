@@ -1,0 +1,222 @@
+"""The program as people start it: what it says and how it exits when something isn't right."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from company_kit import Office
+
+from daemon.cli import output
+from daemon.sandbox.crm import Sandbox, Server, Settings, serve
+from daemon.sandbox.crm.settings import DEFAULT_TOKEN
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def pipedrive() -> Iterator[Server]:
+    sandbox = Sandbox(settings=Settings(plan="ultimate", seats=10))
+    with serve(sandbox) as server:
+        yield server
+    sandbox.close()
+
+
+@pytest.fixture
+def config(small_company: Office, pipedrive: Server, tmp_path: Path) -> dict[str, Any]:
+    """A configuration that works; tests break one thing of it."""
+    office = small_company.scenario.office
+    return {
+        "mailboxes": [
+            {
+                "name": "sales",
+                "host": small_company.server.host,
+                "port": small_company.server.port,
+                "tls": "none",
+                "username": "sales",
+                "password": {"env": "TEST_PASSWORD"},
+            }
+        ],
+        "pipedrive": {
+            "base_url": pipedrive.url,
+            "token": {"env": "TEST_TOKEN"},
+            "plan": "ultimate",
+            "pipeline": "Sales",
+        },
+        "us": {"domains": list(office.domains), "addresses": list(office.addresses)},
+        "ledger": str(tmp_path / "ledger.db"),
+    }
+
+
+@pytest.fixture
+def mail2deal(tmp_path: Path) -> Run:
+    """Run the program with a configuration, as a process of its own."""
+
+    def run(
+        config: dict[str, Any], *arguments: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        path = tmp_path / "config.yaml"
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+        secrets = {"TEST_PASSWORD": "secret", "TEST_TOKEN": DEFAULT_TOKEN}
+        return subprocess.run(
+            [sys.executable, "-m", "daemon", "--config", str(path), *arguments],
+            env=os.environ | secrets | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_bad_configuration_lists_all_its_problems_with_their_paths(
+    config: dict[str, Any], mail2deal: Run
+) -> None:
+    config["mailboxes"][0].pop("host")
+    config["mailboxes"][0]["port"] = "many"
+    config["pipedrive"]["plan"] = "free"
+    config["engagment"] = {}
+
+    done = mail2deal(config, "--catch-up")
+
+    assert done.returncode == output.USAGE
+    for place in ("mailboxes[0].host", "mailboxes[0].port", "pipedrive.plan", "engagment"):
+        assert f"{place}: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+BROKEN = {
+    "wrong password": (
+        lambda _: None,
+        {"TEST_PASSWORD": "guess"},
+        output.USAGE,
+        "sales",
+    ),
+    "unknown folder": (
+        lambda config: config["mailboxes"][0].update(folders={"inbox": ["Inbux"]}),
+        {},
+        output.USAGE,
+        "Inbux",
+    ),
+    "unreachable server": (
+        lambda config: config["mailboxes"][0].update(port=closed_port()),
+        {},
+        output.LATER,
+        "sales",
+    ),
+    "refused token": (
+        lambda _: None,
+        {"TEST_TOKEN": "nobodys-token"},
+        output.USAGE,
+        "token",
+    ),
+    "unknown stage": (
+        lambda config: config["pipedrive"].update(stage="Frist Contact"),
+        {},
+        output.USAGE,
+        "Initial Contact",
+    ),
+    "unknown pipeline": (
+        lambda config: config["pipedrive"].update(pipeline="Slaes"),
+        {},
+        output.USAGE,
+        "Sales",
+    ),
+}
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+@pytest.mark.parametrize("command", ["--catch-up", "check"])
+def test_each_fault_gives_one_clear_line_and_its_exit_status(
+    fault: str, command: str, config: dict[str, Any], mail2deal: Run
+) -> None:
+    break_it, environment, status, named = BROKEN[fault]
+    break_it(config)
+
+    done = mail2deal(config, command, **environment)
+
+    said = done.stderr + done.stdout
+    assert done.returncode == status, said
+    lines = [
+        line
+        for line in said.splitlines()
+        if named in line and ("no " in line or "mail2deal" in line)
+    ]
+    assert len(lines) == 1, said
+    assert "Traceback" not in said
+    for secret in ("guess", "nobodys-token", DEFAULT_TOKEN):
+        assert secret not in said
+
+
+def test_catch_up_then_status_explain_and_check_work(
+    config: dict[str, Any], mail2deal: Run
+) -> None:
+    caught_up = mail2deal(config, "--catch-up")
+    assert caught_up.returncode == output.DONE, caught_up.stderr
+
+    again = mail2deal(config, "--catch-up")
+    assert "read 0 new messages, wrote 0 changes" in again.stdout
+
+    assert mail2deal(config, "status").returncode == output.DONE
+    assert "person_with_deal" in mail2deal(config, "status").stdout
+    assert mail2deal(config, "check").returncode == output.DONE
+    explained = mail2deal(config, "explain", "nobody@nowhere.example")
+    assert explained.returncode == output.ATTENTION
+    assert "isn't a sender" in explained.stderr
+
+
+def test_intake_and_sync_can_run_apart(config: dict[str, Any], mail2deal: Run) -> None:
+    nowhere = config | {"pipedrive": config["pipedrive"] | {"base_url": "http://127.0.0.1:9"}}
+    read = mail2deal(nowhere, "--catch-up", "--intake-only")
+    assert read.returncode == output.DONE, read.stderr
+    assert "read 301 new messages, wrote 0 changes" in read.stdout
+
+    config["mailboxes"][0]["port"] = closed_port()
+    written = mail2deal(config, "--catch-up", "--sync-only")
+    assert written.returncode == output.DONE, written.stderr
+    assert "read 0 new messages" in written.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--since", "2026-01-01"), "goes with --catch-up"),
+        (("--catch-up", "--intake-only", "--sync-only"), "exclude each other"),
+        (("--catch-up", "--mailbox", "nobody"), "there are: sales"),
+        (("no-such-command",), "No such command"),
+    ],
+)
+def test_wrong_usage_is_said_with_status_2(
+    arguments: tuple[str, ...], says: str, config: dict[str, Any], mail2deal: Run
+) -> None:
+    done = mail2deal(config, *arguments)
+
+    assert done.returncode == output.USAGE
+    assert says in done.stderr
+
+
+def test_a_missing_configuration_names_the_places_it_was_looked_for(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "daemon", "check"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == output.USAGE
+    assert "config.yaml" in done.stderr
+    assert "--config" in done.stderr
