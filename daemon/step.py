@@ -8,19 +8,44 @@ exactly what a power cut or the kernel's out-of-memory killer does.
 import itertools
 import os
 import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
-_counter = itertools.count(1)
-_log = os.environ.get("MAIL2DEAL_STEP_LOG")
-_kill_at = int(os.environ.get("MAIL2DEAL_KILL_AT", "0"))
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(slots=True)
+class _Armed:
+    """What happens at steps; nothing unless a test asks for it."""
+
+    log: str | None = None
+    kill_at: int = 0
+    die: Callable[[], None] = _kill
+    counter: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+
+_armed = _Armed(os.environ.get("MAIL2DEAL_STEP_LOG"), int(os.environ.get("MAIL2DEAL_KILL_AT", "0")))
+
+
+def arm(*, log: str | None = None, kill_at: int = 0, die: Callable[[], None] = _kill) -> None:
+    """Count from 1 again; write the steps to `log`, and call `die` at the n-th and any later one.
+
+    For tests that fork or that play a death within one process; `arm()` disarms.
+    """
+    global _armed  # noqa: PLW0603 - one process has one sequence of steps
+    _armed = _Armed(log, kill_at, die)
 
 
 def step(name: str) -> None:
     """Mark the point just after one durable effect (a commit, a request) and before the next."""
-    if not (_log or _kill_at):
+    armed = _armed
+    if not (armed.log or armed.kill_at):
         return
-    number = next(_counter)
-    if _log:
-        with open(_log, "a", encoding="ascii") as log:  # noqa: PTH123 - opened at each step, kept cheap
+    number = next(armed.counter)
+    if armed.log:
+        with open(armed.log, "a", encoding="ascii") as log:  # noqa: PTH123 - opened at each step, kept cheap
             log.write(f"{number} {name}\n")
-    if number == _kill_at:
-        os.kill(os.getpid(), signal.SIGKILL)
+    if armed.kill_at and number >= armed.kill_at:
+        armed.die()

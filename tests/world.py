@@ -1,0 +1,203 @@
+"""One small company in one process: a postbox, a ledger file, a sandbox Pipedrive, one clock.
+
+`World.settle()` passes until nothing is due any more, by moving the clock. Everything between the
+bytes of a mail and the sandbox's store is the real thing but the IMAP line and the HTTP socket.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import requests
+from postbox import START, WE, Postbox, calendar, letter
+
+from daemon import intake
+from daemon.classify import Rules
+from daemon.ledger.store import Ledger
+from daemon.message.verdict import Us
+from daemon.organization import public_providers
+from daemon.pipedrive.client import Client
+from daemon.plan import Policy
+from daemon.reckoning import Reading
+from daemon.sandbox.crm import Acts, Sandbox, SandboxAdapter, duplicates, snapshot
+from daemon.sandbox.crm import Settings as Company
+from daemon.sandbox.crm.settings import DEFAULT_TOKEN
+from daemon.sync import Pushed, Session, Settings, Sync, Usage
+
+URL = "https://sandbox.pipedrive.com"
+READING = Reading(
+    us=Us(
+        addresses=frozenset({WE}),
+        domains=frozenset({"ours.example"}),
+        authserv_id=None,
+        ignored_addresses=frozenset(),
+        ignored_domains=frozenset(),
+    ),
+    rules=Rules(),
+    public=public_providers((), ()),
+    batch=4,
+)
+
+
+class Clock:
+    """One time for all: our wall clock, our monotonic clock and the sandbox's."""
+
+    def __init__(self, now: datetime = START + timedelta(days=30)) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def seconds(self) -> float:
+        return self.now.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        # As a real clock: something always passes, and no less than it can show.
+        self.now += timedelta(seconds=max(seconds, 0.001))
+
+
+class World:
+    """See the module; `settings` are the sandbox's."""
+
+    def __init__(
+        self, home: Path, company: Company | None = None, *, url: str | None = None, **settings: Any
+    ) -> None:
+        self.clock = Clock()
+        self.box = Postbox()
+        self.path = home / "ledger.db"
+        self.url = url
+        company = company or Company(burst=False, plan="ultimate", seats=4)
+        self.sandbox = Sandbox(":memory:", settings=company, clock=self.clock.seconds)
+        self.acts = Acts(self.sandbox)
+        self.number = 0
+        self.timeout = (5.0, 5.0)
+        self.settings = Settings(
+            policy=Policy(rules=Rules()),
+            pipeline="Sales",
+            stage="Initial Contact",
+            **({"workers": 1} | settings),
+        )
+
+    def receives(self, sender: str, *, answers: int | None = None, **more: Any) -> int:
+        """A mail of theirs arrives; its number."""
+        self.number += 1
+        at = START + timedelta(hours=self.number)
+        raw = letter(sender, WE, number=self.number, at=at, answers=answers, **more)
+        self.box.deliver("INBOX", raw, at)
+        return self.number
+
+    def sends(self, to: str, *, answers: int | None = None, **more: Any) -> int:
+        """A mail of ours lies in Sent; its number."""
+        self.number += 1
+        at = START + timedelta(hours=self.number)
+        raw = letter(WE, to, number=self.number, at=at, answers=answers, **more)
+        self.box.deliver("Sent", raw, at)
+        return self.number
+
+    def invites(self, sender: str, uid: str, *, method: str = "REQUEST", **more: Any) -> int:
+        """An invitation of theirs arrives."""
+        part = calendar(method, uid, organizer=sender, attendee=WE, **more)
+        return self.receives(sender, calendar=part)
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        """The ledger, opened anew."""
+        with Ledger.open(self.path) as ledger:
+            yield ledger
+
+    def session(self, ledger: Ledger, run: int | None = None) -> Session:
+        """A fresh session on an open ledger."""
+        usage = Usage()
+        http = requests.Session()
+        http.trust_env = False
+        if self.url is None:
+            http.mount(URL, SandboxAdapter(self.sandbox, sleep=self.clock.sleep))
+        client = Client(
+            self.url or URL,
+            lambda: DEFAULT_TOKEN,
+            plan="ultimate",
+            seats=4,
+            session=http,
+            clock=self.clock.seconds,
+            sleep=self.clock.sleep,
+            wall=self.clock,
+            timeout=self.timeout,
+            on_usage=usage.add,
+        )
+        return Session(ledger, client, usage, READING, self.settings, self.clock, run=run)
+
+    def take_in(self, ledger: Ledger) -> intake.Tally:
+        """One pass over the postbox."""
+        run = intake.Pass(READING, "sales", None, self.clock)
+        return intake.poll(self.box.connect(), ledger, run)  # type: ignore[arg-type]
+
+    def round(self, *, run: str | None = None) -> list[Pushed]:
+        """One start of the program: intake, then passes until nothing is due soon."""
+        with self.ledger() as ledger:
+            number = None
+            if run is not None:
+                with ledger.transaction("run"):
+                    number = ledger.runs.begin(run, self.clock())
+            self.take_in(ledger)
+            sync = Sync(self.session(ledger, number))
+            try:
+                return self._drain(ledger, sync)
+            finally:
+                sync.session.client.close()
+
+    def _drain(self, ledger: Ledger, sync: Sync) -> list[Pushed]:
+        pushed = []
+        for _ in range(200):
+            pushed.append(sync.sync())
+            last = pushed[-1]
+            due = last.resume_at or ledger.journal.next_due()
+            if ledger.senders.due(1):
+                continue
+            if due is None or due - self.clock.now > timedelta(hours=8):
+                return pushed
+            self.clock.now = max(self.clock.now, due)
+        raise AssertionError(f"never settles: {ledger.rows('SELECT * FROM journal')}")
+
+    def settle(self) -> None:
+        """Rounds until a quiet point, the daily listing included."""
+        self.round()
+        self.clock.sleep(25 * 3600)
+        self.round()
+
+    def crm(self) -> dict[str, list[dict[str, Any]]]:
+        """What people see."""
+        return snapshot(self.sandbox)
+
+    def writes(self, after: int = 0) -> list[str]:
+        """Requests that changed something, as `METHOD /path`."""
+        return [f"{w.method} {w.path}" for w in self.sandbox.writes(after)]
+
+    def doubled(self) -> list[str]:
+        """What is there twice, deleted objects included."""
+        found = duplicates(self.crm())
+        for kind in ("persons", "deals", "leads", "activities", "organizations"):
+            docs = self.acts.every(kind, deleted=True)
+            marks = [_mark(kind, doc) for doc in docs]
+            found += sorted({f"{kind} {m}" for m in marks if m and marks.count(m) > 1})
+        return found
+
+
+def _mark(kind: str, doc: dict[str, Any]) -> str | None:
+    """What tells that two objects of ours are one thing made twice."""
+    if kind == "persons":
+        return ",".join(sorted(e["value"] for e in doc["emails"])) or None
+    if kind == "activities":
+        note = doc.get("note") or ""
+        return note[note.find("[mail2deal:") :] if "[mail2deal:" in note else None
+    if kind == "leads":
+        return doc.get("origin_id")
+    if kind == "deals":
+        return json.dumps(doc["custom_fields"], sort_keys=True) if doc["custom_fields"] else None
+    return str(doc["name"])
+
+
+def utc(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc, arg-type]
