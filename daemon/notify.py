@@ -1,12 +1,18 @@
 """Tell systemd how the service is, by datagrams to $NOTIFY_SOCKET (sd_notify(3)).
 
 Without that variable, outside systemd, every function does nothing. No library is needed: the
-protocol is one datagram of `KEY=value` lines and promised to stay so.
+protocol is one datagram of `KEY=value` lines and promised to stay so. A datagram that can't be
+delivered is logged and forgotten: the service's work doesn't depend on being watched.
 """
 
+import logging
 import os
 import socket
 import time
+
+from daemon.log import event
+
+_LONGEST = 10.0  # seconds that a busy systemd may keep us waiting
 
 
 def notify(*lines: str) -> None:
@@ -16,9 +22,13 @@ def notify(*lines: str) -> None:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]  # the abstract namespace
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as client:
-        client.connect(address)
-        client.sendall("\n".join(lines).encode())
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as client:
+            client.settimeout(_LONGEST)
+            client.connect(address)
+            client.sendall("\n".join(lines).encode())
+    except OSError as error:
+        event("notify.failed", logging.WARNING, reason=error.strerror or error)
 
 
 def ready(status: str) -> None:
