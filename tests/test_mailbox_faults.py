@@ -286,12 +286,13 @@ def test_commands_stay_short_enough_for_every_server() -> None:
 
 def test_a_second_text_is_asked_for_only_if_the_first_says_nothing() -> None:
     both = b'(%s("TEXT" "HTML" NIL NIL NIL "7BIT" 9 1) "ALTERNATIVE" ("BOUNDARY" "x"))' % (TEXT % 4)
+    header = b"Content-Type: multipart/alternative; boundary=x\r\n" + HEADER
     for plain, sections in ((b"hi\r\n", [b"1"]), (b" \r\n> hi\r\n", [b"1", b"2"])):
 
         def parts(command: bytes, plain: bytes = plain) -> bytes:
             kind, uids = asked(command)
             if kind == "facts":
-                return facts(uids[0], structure=both) + b"TAG OK\r\n"
+                return facts(uids[0], header=header, structure=both) + b"TAG OK\r\n"
             second = b"BODY.PEEK[2]" in command
             return (
                 part(uids[0], b"<p>yes" if second else plain, b"2" if second else b"1")

@@ -92,7 +92,7 @@ def test_what_cannot_be_opened_is_left_out_and_hides_nothing(line: bytes) -> Non
 def test_a_name_may_come_as_a_literal() -> None:
     (one,) = listed([[rb'* LIST (\Sent) "/" ', b'odd "name', b""]])
 
-    assert (one.name, set(one.flags)) == ("odd \"name", {"\\sent"})
+    assert (one.name, set(one.flags)) == ('odd "name', {"\\sent"})
 
 
 def test_a_folder_is_asked_for_by_the_very_bytes_that_the_server_gave() -> None:

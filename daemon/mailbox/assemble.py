@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from daemon.mailbox.structure import Parameters, Part
+from daemon.message import mime
+from daemon.message.body import snippet
 
 _STRUCTURE_FIELDS = re.compile(
     rb"^(?:content-(?:type|transfer-encoding|disposition)|mime-version)[ \t]*:"
@@ -17,6 +19,9 @@ _STRUCTURE_FIELDS = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+", re.IGNORECASE)
+# So many bytes at the beginning without a sign of quote or signature are somebody's own words.
+_OWN_WORDS = 200
+_QUOTING = re.compile(rb"[>:@|]|--|__")
 _UNQUOTABLE = re.compile(r"[^\x20-\x7e]")
 _PADDING = re.compile(rb"[^A-Za-z0-9+/=]")
 
@@ -46,6 +51,16 @@ def whole_lines(body: bytes, encoding: str, *, limit: int) -> bytes:
     if encoding == "quoted-printable" and b"=" in body[-2:]:
         return body[: body.rindex(b"=")]
     return body
+
+
+def is_silent(part: Part, body: bytes) -> bool:
+    """Whether the reader of a plain text will find no words in it, and take the HTML beside it."""
+    head = body[:_OWN_WORDS]
+    if len(head) == _OWN_WORDS and part.encoding != "base64" and not _QUOTING.search(head):
+        return False
+    kind, parameters = part.media, dict(part.parameters)
+    whole = mime.Part(kind, parameters, part.encoding, attached=False, start=0, end=len(body))
+    return not snippet(mime.text(body, whole, len(body)), None, 1)
 
 
 def _render(part: Part, bodies: Mapping[str, bytes], boundary: str) -> bytes:

@@ -10,7 +10,6 @@ with a long delay is kept full. Each command's text stays below 4,000 bytes (Mic
 4,096) and names UIDs one by one, never `n:*`, which servers misread.
 """
 
-import binascii
 import contextlib
 import re
 from collections import deque
@@ -21,7 +20,7 @@ from typing import Literal
 
 from daemon.errors import RetryLater
 from daemon.mailbox import gate
-from daemon.mailbox.assemble import assemble, whole_lines
+from daemon.mailbox.assemble import assemble, is_silent, whole_lines
 from daemon.mailbox.cursor import batches, uid_set
 from daemon.mailbox.reader import Items, internal_date, number, read_fetch
 from daemon.mailbox.structure import Part, Tree, Want, plan, read_structure
@@ -35,7 +34,7 @@ MOST_FAILURES = 3  # messages in a row that the server has no time for: it has n
 
 _WHOLE = Want("", 64 << 10)  # of a message whose structure can't be relied on
 _HEADER = b"BODY.PEEK[HEADER.FIELDS (" + " ".join(WANTED).encode() + b")]"
-_OWN_WORDS = re.compile(rb"^(?!\s*(?:>|--|$))", re.MULTILINE)
+_MULTIPART = re.compile(rb"^content-type\s*:\s*multipart/", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ class _Message:
         self.thread = _thread(items.get(thread_item)) if thread_item else None
         header = items[b"[HEADER]"]
         self.root = read_structure(items.get(b"BODYSTRUCTURE"))
-        if self.root and isinstance(header, bytes) and header.strip():
+        if self.root and isinstance(header, bytes) and _agree(header, self.root):
             self.header = header
             self.wants, self.text, self.second = plan(self.root)
             self.understood = True
@@ -90,18 +89,16 @@ class _Message:
     def keep(self, items: Items, wants: tuple[Want, ...]) -> None:
         """Take parts; one that is there by the structure but comes empty contradicts it."""
         self.wants = ()
-        encodings = (
-            {part.section: part.encoding for part in self.root.leaves()} if self.root else {}
-        )
+        parts = {part.section: part for part in self.root.leaves()} if self.root else {}
         for want in wants:
             body = items[b"[%s]" % want.section.encode()]
             if not isinstance(body, bytes) or not body:
                 self.understood = False
                 return
-            encoding = encodings.get(want.section, "")
-            self.bodies[want.section] = whole_lines(body, encoding, limit=want.limit)
+            part = parts[want.section]
+            self.bodies[want.section] = whole_lines(body, part.encoding, limit=want.limit)
         if self.second and self.text in self.bodies:
-            if _is_blank(self.bodies[self.text], encodings[self.text]):
+            if is_silent(parts[self.text], self.bodies[self.text]):
                 self.wants = (self.second,)
             self.second = None
 
@@ -285,16 +282,22 @@ class Fetch:
         self._open.clear()
 
 
+def _agree(header: bytes, root: Part) -> bool:
+    """Whether header fields and structure tell of one message; in broken mails they don't.
+
+    Servers see one long field in a header that has bare carriage returns for line ends.
+    """
+    says_multipart = _MULTIPART.search(header) is not None
+    clean = header.count(b"\r") == header.count(b"\r\n")
+    return (
+        bool(header.strip())
+        and clean
+        and says_multipart == (root.type == "multipart")
+        and root.is_sound()
+    )
+
+
 def _thread(value: Tree) -> str | None:
     """X-GM-THRID is a number, THREADID (RFC 8474) a list of one or NIL."""
     one = value[0] if isinstance(value, list) and value else value
     return one.decode("ascii", "replace") if isinstance(one, bytes) and one else None
-
-
-def _is_blank(body: bytes, encoding: str) -> bool:
-    """Whether a plain text says nothing of its own, so that the HTML beside it must."""
-    if encoding == "base64":
-        digits = re.sub(rb"[^A-Za-z0-9+/]", b"", body)
-        with contextlib.suppress(binascii.Error):
-            body = binascii.a2b_base64(digits[: len(digits) // 4 * 4])
-    return not body.strip() or _OWN_WORDS.search(body) is None

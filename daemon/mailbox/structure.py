@@ -20,6 +20,7 @@ CALENDARS = frozenset({"text/calendar", "application/ics"})
 MOST_CALENDARS = 4
 DEEPEST = 30
 MOST_PARTS = 200
+LONGEST_BOUNDARY = 70  # RFC 2046 section 5.1.1
 
 Parameters = tuple[tuple[str, str], ...]
 
@@ -50,6 +51,15 @@ class Part:
             return self.disposition == "attachment"
         names = self.parameters + self.disposition_parameters
         return any(name.startswith(("name", "filename")) for name, _ in names)
+
+    def is_sound(self) -> bool:
+        """Whether a server could tell the parts apart; without a boundary it makes them up."""
+        if self.type != "multipart":
+            return bool(self.type and self.subtype)
+        boundary = dict(self.parameters).get("boundary", "")
+        return 0 < len(boundary) <= LONGEST_BOUNDARY and all(
+            one.is_sound() for one in self.children
+        )
 
     def leaves(self) -> Iterator["Part"]:
         """The parts that aren't multiparts, in order; what is inside message/rfc822 isn't ours."""

@@ -22,7 +22,7 @@ from daemon.mailbox import gate, login
 # One response: text, literal, text, literal, …, text; without line ends and `{n}` markers.
 Response = list[bytes]
 
-KEEP = 1 << 18  # bytes of one literal that are kept; what is longer is read past
+KEEP = 1 << 20  # bytes of one literal that are kept; what is longer is read past
 _LONGEST_LITERAL = 1 << 28
 _REPLY_BYTES = 1 << 28
 _REPLY_SECONDS = 900.0  # for one reply as a whole; a silent server is left by the read timeout
