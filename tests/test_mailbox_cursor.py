@@ -1,0 +1,119 @@
+"""What to compare and what to fetch: decisions from counters and sets of UIDs."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.mailbox.cursor import (
+    WHOLE_EVERY,
+    Memory,
+    batches,
+    expand,
+    look,
+    missing,
+    search_from,
+    uid_set,
+    windows,
+)
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+MEMORY = Memory(
+    uidvalidity=7, uidnext=100, messages=50, highestmodseq=9, whole_at=NOW - timedelta(hours=1)
+)
+SAME = {"uidvalidity": 7, "uidnext": 100, "messages": 50, "highestmodseq": 9}
+
+
+@pytest.mark.parametrize(
+    ("memory", "server", "kind", "first"),
+    [
+        (None, {}, "whole", 1),
+        (MEMORY, {}, "nothing", 100),
+        (MEMORY, {"highestmodseq": 10}, "nothing", 100),
+        (MEMORY, {"highestmodseq": None}, "nothing", 100),
+        (MEMORY, {"uidnext": 103, "messages": 53}, "new", 100),
+        # Came and went between two looks, or was moved in while another was deleted.
+        (MEMORY, {"uidnext": 103}, "new", 100),
+        (MEMORY, {"messages": 40}, "nothing", 100),
+        (MEMORY, {"messages": 51}, "whole", 1),
+        (MEMORY, {"uidnext": 90}, "whole", 1),
+        (MEMORY, {"uidvalidity": 8}, "reset", 1),
+        (MEMORY, {"uidvalidity": 6, "uidnext": 1, "messages": 0}, "reset", 1),
+        (replace(MEMORY, whole_at=None), {}, "whole", 1),
+        (replace(MEMORY, whole_at=NOW - WHOLE_EVERY), {}, "whole", 1),
+        (replace(MEMORY, whole_at=NOW - WHOLE_EVERY), {"uidvalidity": 8}, "reset", 1),
+        (replace(MEMORY, whole_at=NOW - WHOLE_EVERY + timedelta(seconds=1)), {}, "nothing", 100),
+    ],
+)
+def test_how_much_to_compare(
+    memory: Memory | None, server: dict[str, int | None], kind: str, first: int
+) -> None:
+    found = look(memory, **(SAME | server), now=NOW)  # type: ignore[arg-type]
+
+    assert (found.kind, found.first) == (kind, first)
+    assert found.reason
+
+
+def test_new_is_what_the_server_has_and_the_ledger_has_not_newest_first() -> None:
+    assert missing([1, 2, 5, 9, 9], {2, 3}) == (9, 5, 1)
+    assert missing(iter([3]), [3]) == ()
+    assert missing([], {1}) == ()
+
+
+@pytest.mark.parametrize(
+    ("since", "asked"),
+    [
+        (date(2026, 3, 1), date(2026, 2, 27)),
+        (date(1971, 1, 1), date(1970, 12, 30)),
+        (date(1970, 6, 1), None),
+        (date(1, 1, 1), None),
+        (None, None),
+    ],
+)
+def test_the_day_to_ask_for_is_two_days_early(since: date | None, asked: date | None) -> None:
+    assert search_from(since) == asked
+
+
+@given(st.integers(0, 5000), st.integers(1, 700))
+def test_windows_cover_every_message_once_from_the_top(messages: int, width: int) -> None:
+    ranges = list(windows(messages, width))
+    covered = [number for low, high in reversed(ranges) for number in range(low, high + 1)]
+
+    assert covered == list(range(1, messages + 1))
+    assert all(0 <= high - low < width for low, high in ranges)
+
+
+uids = st.integers(1, 4_294_967_295)
+
+
+@given(st.lists(uids | st.integers(1, 50), max_size=60))
+def test_a_set_names_exactly_these_uids(wanted: list[int]) -> None:
+    if wanted:
+        assert expand(uid_set(wanted), limit=len(wanted)) == sorted(set(wanted))
+
+
+@given(st.lists(uids, max_size=60), st.integers(1, 9))
+def test_batches_keep_the_order_and_the_bound(wanted: list[int], count: int) -> None:
+    cut = list(batches(wanted, count))
+
+    assert [uid for batch in cut for uid in batch] == wanted
+    assert all(1 <= len(batch) <= count for batch in cut)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("1", [1]), ("1:3", [1, 2, 3]), ("3:1", [1, 2, 3]), ("9,2:3", [9, 2, 3]), ("5:5", [5])],
+)
+def test_sets_are_read(text: str, found: list[int]) -> None:
+    assert expand(text, limit=10) == found
+
+
+@pytest.mark.parametrize("text", ["", ",", "1:", "*", "1:*", "a", "1:2:3", "1:12", "1:4294967295"])
+def test_what_is_no_set_or_too_large_is_refused(text: str) -> None:
+    if text == "1:":
+        assert expand(text, limit=10) == [1]
+    else:
+        with pytest.raises(ValueError, match=r"UIDs|invalid literal"):
+            expand(text, limit=10)
