@@ -47,6 +47,13 @@ class Address:
 
 def mailbox(name: str, spec: str) -> Address | None:
     """The Address of an addr-spec as a header gives it, None if mail can't be sent there."""
+    if len(spec) > 2 * _ADDRESS_LIMIT:
+        return None
+    return _mailbox(name[: 4 * NAME_LIMIT], spec)
+
+
+@lru_cache(maxsize=4096)  # the same people write again and again
+def _mailbox(name: str, spec: str) -> Address | None:
     spec = spec.strip(" '").rstrip(".").lower()
     local, at, domain = spec.rpartition("@")
     if local[:1] == '"' and local[-1:] == '"':

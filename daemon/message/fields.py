@@ -42,16 +42,16 @@ WANTED: tuple[str, ...] = (
     "X-Original-Sender",
     "X-Precedence",
 )
-_NAMES = {name.lower().encode(): name.lower() for name in WANTED}
+_NAMES = {name.lower(): name.lower() for name in WANTED}
 
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
 # RFC 5322 section 2.2: printable US-ASCII but ":", then the body up to a line that isn't folded.
-_FIELD = re.compile(rb"^([!-9;-~]{1,76}+)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+_FIELD = re.compile(r"^([!-9;-~]{1,76}+)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
 _CHARSET = re.compile(
-    rb"^content-type[ \t]*:[^;]{0,99};\s*charset\s*=\s*([\w.:-]{1,40}|\"[^\"]{1,40}\")",
+    r"^content-type[ \t]*:[^;]{0,99};\s*charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})",
     re.IGNORECASE | re.MULTILINE,
 )
-_CONTROLS = bytes(range(9)) + bytes(range(10, 32)) + b"\x7f"
-_TO_SPACE = bytes.maketrans(_CONTROLS, b" " * len(_CONTROLS))
+_TO_SPACE = dict.fromkeys([*range(9), *range(10, 32), 127], " ")
 
 Fields = dict[str, list[str]]  # lower-case name -> values in order, unfolded and decoded
 
@@ -60,33 +60,26 @@ def body_start(raw: bytes, start: int, end: int) -> int:
     """Where the body begins in `raw[start:end]`: after the first empty line, else at `end`."""
     if raw.startswith((b"\n", b"\r\n"), start):
         return min(end, start + (1 if raw[start] == ord("\n") else 2))
-    bare = raw.find(b"\n\n", start, end)
-    crlf = raw.find(b"\n\r\n", start, end if bare < 0 else bare)
-    if crlf >= 0:
-        return crlf + 3
-    return bare + 2 if bare >= 0 else end
+    empty = _EMPTY_LINE.search(raw, start, end)
+    return empty.end() if empty else end
 
 
 def scan(block: bytes) -> Fields:
     """Every occurrence of the wanted fields in a header block, as text on one line each."""
-    if b"\r" in block:
-        block = block.replace(b"\r\n", b"\n")
-        if b"\n" not in block:
-            block = block.replace(b"\r", b"\n")
+    text = _lines(block)  # one character a byte, until a field is known to be wanted
     found: Fields = {}
-    fallback = "" if block.isascii() else _body_charset(block)
-    for match in _FIELD.finditer(block):
+    for match in _FIELD.finditer(text):
         name = _NAMES.get(match[1].lower())
         if name is not None:
             values = found.setdefault(name, [])
             if len(values) < FIELD_LIMIT:
-                values.append(_text(match[2], fallback))
+                values.append(_value(match[2], text))
     return found
 
 
 def has_any(block: bytes) -> bool:
     """Whether a block has at least one line of the form `Name: value`."""
-    return _FIELD.search(block.replace(b"\r", b"\n")) is not None
+    return _FIELD.search(_lines(block)) is not None
 
 
 def first(fields: Fields, name: str) -> str:
@@ -126,16 +119,28 @@ def without_comments(value: str) -> str:
     return "".join(kept)
 
 
-def _text(value: bytes, fallback: str) -> str:
-    value = value.translate(_TO_SPACE).strip()
-    try:
-        return value.decode("utf-8")  # RFC 6532, and plain ASCII
-    except UnicodeDecodeError:
-        return decode(value, fallback)
+def _lines(block: bytes) -> str:
+    text = block.decode("latin-1")
+    if "\r" not in text:
+        return text
+    text = text.replace("\r\n", "\n")
+    return text if "\n" in text else text.replace("\r", "\n")
 
 
-def _body_charset(block: bytes) -> str:
+def _value(value: str, block: str) -> str:
+    """A field body on one line; raw 8-bit is UTF-8, else in the charset of the body."""
+    value = value.strip()
+    if not value.isascii():
+        octets = value.encode("latin-1")
+        try:
+            value = octets.decode("utf-8")  # RFC 6532
+        except UnicodeDecodeError:
+            value = decode(octets, _body_charset(block))
+    return value if value.isprintable() else value.translate(_TO_SPACE)
+
+
+def _body_charset(block: str) -> str:
     """What raw 8-bit in a header most likely is: the charset of the body, else windows-1252."""
     match = _CHARSET.search(block)
-    declared = codec(match[1].decode("ascii", "replace")) if match else None
+    declared = codec(match[1]) if match else None
     return declared if declared and declared != "utf-8" else "cp1252"

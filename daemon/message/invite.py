@@ -45,6 +45,12 @@ _EVENT_LINES = frozenset(
         "RECURRENCE-ID",
     )
 )
+_PEOPLE = frozenset({"ORGANIZER", "ATTENDEE"})
+_PERSONAL = re.compile(
+    r";(?:CN|ROLE|RSVP|CUTYPE|DIR|LANGUAGE|MEMBER|X-[A-Z0-9-]{1,60})="
+    r"(?:\"[^\"]*\"|[^;:\"]*)(?=[;:])",
+    re.IGNORECASE,
+)
 _UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError)
 _TIMES = frozenset({"DTSTART", "DTEND", "RECURRENCE-ID"})
 
@@ -181,13 +187,18 @@ def _invite(method: str, lines: list[str], zones: Zones) -> Invite | None:
 def _wanted(event: _Component) -> list[str]:
     """The lines of a VEVENT that icalendar is given.
 
-    TZID goes by another name, so that icalendar makes naive local times and no zones.
+    TZID goes by another name, so that icalendar makes naive local times and no zones; of a person
+    only the address and the answer are left, because names are where calendars break quoting.
     """
+    lines = [(name, line) for name, line in event.lines if name in _EVENT_LINES]
     return [
-        _TZID.sub(";X-TZID=", line, count=1) if name in _TIMES else line
-        for name, line in event.lines
-        if name in _EVENT_LINES
-    ][:_EVENT_LINES_LIMIT]
+        _TZID.sub(";X-TZID=", line, count=1)
+        if name in _TIMES
+        else _PERSONAL.sub("", line)
+        if name in _PEOPLE
+        else line
+        for name, line in lines[:_EVENT_LINES_LIMIT]
+    ]
 
 
 def _first(event: Event, name: str, kind: type[_Kind]) -> _Kind | None:

@@ -10,6 +10,7 @@ import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from daemon.message.charset import ESCAPED, codec, decode
 from daemon.message.fields import Fields, body_start, first, scan
@@ -108,7 +109,11 @@ def _visit(walk: _Walk, fields: Fields, start: int, end: int, default: str, dept
 
 def content_type(value: str, default: str) -> tuple[str, dict[str, str]]:
     """A Content-Type or Content-Disposition as lower-case kind and parameters (RFC 2045)."""
-    value = value[:_VALUE_LIMIT]
+    return _content_type(value[:_VALUE_LIMIT], default)
+
+
+@lru_cache(maxsize=256)  # most parts of most mails are described alike
+def _content_type(value: str, default: str) -> tuple[str, dict[str, str]]:
     main, semicolon, _ = value.partition(";")
     match = _KIND.match(main)
     if default:

@@ -123,6 +123,8 @@ def _own_id(value: str) -> str | None:
 
 
 def _bare_id(value: str) -> str | None:
+    if len(value) <= LINE_LIMIT and value.isascii() and value.isprintable() and " " not in value:
+        return value or None
     return "".join(one_line(value, 2 * LINE_LIMIT).split())[:LINE_LIMIT] or None
 
 
