@@ -1,0 +1,161 @@
+"""Which part may know which: the arrows of the design, as one table that the code is held to."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "daemon"
+
+# Steps that take all they need as arguments, the time too, and answer with data.
+PURE = {
+    "message", "organization", "meeting", "sender", "classify", "record", "plan",
+    "activities", "explain", "turn", "mailbox.cursor", "pipedrive.objects",
+}  # fmt: skip
+
+# A part is a module, or a folder with all that is in it; the longest name that fits counts. A part
+# may always import itself. A new module at the top needs a row here, a new file in a folder none.
+ALLOWED: dict[str, set[str]] = {
+    # What anything may use
+    "errors": set(),
+    "log": set(),
+    "step": set(),  # where the crash tests kill the process
+    # Pure steps: only one another
+    "message": {"errors"},
+    "organization": {"message"},
+    "meeting": {"message"},
+    "sender": {"meeting", "message", "organization"},
+    "classify": {"sender"},
+    "record": set(),
+    "plan": {"classify", "record", "sender"},
+    "activities": {"plan"},
+    "explain": {"classify", "meeting", "message", "sender"},
+    "turn": {"errors"},
+    "mailbox.cursor": set(),
+    "pipedrive.objects": {"message", "organization"},
+    # Edges: pure steps, never one another
+    "mailbox": PURE | {"errors", "log", "step"},
+    "ledger": PURE | {"errors", "log", "step"},
+    "pipedrive": PURE | {"", "errors", "log", "step"},  # "": the version, for the User-Agent
+    # Flows: more than one edge, the ledger as the hinge between them
+    "reckoning": PURE | {"ledger"},
+    "intake": PURE | {"errors", "ledger", "log", "mailbox", "reckoning", "step"},
+    "sync": PURE | {"errors", "ledger", "log", "pipedrive", "reckoning", "step"},
+    "rehearsal": PURE | {"errors", "intake", "ledger", "log", "pipedrive", "sandbox", "sync"},
+    # The process: knows no work
+    "notify": {"log"},
+    "rounds": {"turn"},
+    "service": {"errors", "log", "notify", "rounds", "turn"},
+    # The other side: a peer, not our client
+    "sandbox": {"errors", "log"},
+    # The configuration, and the one place that reads it and builds everything
+    "config": {"errors"},
+    "cli": {"*"},
+    "__main__": {"cli"},
+    "data": set(),
+    "": set(),
+}  # fmt: skip
+
+# Modules that reach outside the process, and the only parts that may.
+OUTSIDE = {
+    "apscheduler": {"rounds"},
+    "click": {"cli"},
+    "imapclient": {"mailbox", "sandbox"},
+    "imaplib": {"mailbox"},
+    "pydantic": {"config"},
+    "requests": {"pipedrive", "rehearsal", "sandbox", "cli"},
+    "rich": {"cli"},
+    "signal": {"cli", "sandbox", "service", "step"},
+    "socket": {"mailbox", "notify", "sandbox"},
+    "sqlite3": {"ledger", "rehearsal", "sandbox"},
+    "sqlite_utils": {"ledger"},
+    "ssl": {"mailbox", "pipedrive", "sandbox"},
+    "subprocess": {"cli", "config", "sandbox"},
+    "yaml": {"cli", "config"},
+}
+
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    .removesuffix("__init__")
+    .rstrip("."): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+TREES = {module: ast.parse(path.read_text()) for module, path in MODULES.items()}
+
+
+def part(module: str) -> str:
+    """The row that a module falls under."""
+    names = module.split(".")
+    for length in range(len(names), 0, -1):
+        if ".".join(names[:length]) in ALLOWED:
+            return ".".join(names[:length])
+    pytest.fail(f"daemon/{module.replace('.', '/')}.py is in no row of ALLOWED: what may it know?")
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Every module that a file imports, by its full name; `from daemon import x` names x."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            module = node.module or ""
+            for alias in node.names:
+                full = f"{module}.{alias.name}"
+                yield full if full.removeprefix("daemon.") in MODULES else module
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_arrows_point_only_where_the_design_says(module: str) -> None:
+    own = part(module)
+    allowed = ALLOWED[own] | {own}
+    ours = (name for name in imported(TREES[module]) if name.split(".")[0] == "daemon")
+    wrong = {name for name in ours if part(name.removeprefix("daemon").lstrip(".")) not in allowed}
+    assert "*" in allowed or not wrong
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_edges_reach_outside(module: str) -> None:
+    own = part(module).split(".")[0]
+    roots = {name.split(".")[0] for name in imported(TREES[module])}
+    wrong = {root for root in roots & OUTSIDE.keys() if own not in OUTSIDE[root]}
+    assert not wrong
+    assert part(module) not in PURE or not roots & OUTSIDE.keys()
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if part(name) in PURE])
+def test_a_pure_step_reads_no_clock_and_rolls_no_dice(module: str) -> None:
+    calls = {
+        node.func.attr
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    assert not calls & {"now", "utcnow", "today", "monotonic", "perf_counter"}
+    assert not {"random", "secrets", "time", "os"} & set(imported(TREES[module]))
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if part(name) != "cli"])
+def test_only_the_command_line_prints(module: str) -> None:
+    called = {
+        node.func.id
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert "print" not in called
+
+
+def test_the_table_has_no_row_without_a_module() -> None:
+    assert {name for name in ALLOWED if name not in MODULES} == set()
+    assert {name for names in ALLOWED.values() for name in names} - ALLOWED.keys() == {"*"}
+    assert ALLOWED.keys() >= PURE
+
+
+def test_pure_steps_import_only_pure_steps() -> None:
+    for name in PURE:
+        assert ALLOWED[name] <= PURE | {"errors"}
+
+
+def test_no_edge_knows_another() -> None:
+    for name in ("mailbox", "ledger", "pipedrive"):
+        assert ALLOWED[name] <= PURE | {"errors", "log", "step", ""}
