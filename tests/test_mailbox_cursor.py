@@ -1,65 +1,12 @@
-"""What to compare and what to fetch: decisions from counters and sets of UIDs."""
+"""What to ask a server for: days, windows, batches and sets of UIDs."""
 
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.mailbox.cursor import (
-    WHOLE_EVERY,
-    Memory,
-    batches,
-    expand,
-    look,
-    missing,
-    search_from,
-    uid_set,
-    windows,
-)
-
-NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-MEMORY = Memory(
-    uidvalidity=7, uidnext=100, messages=50, highestmodseq=9, whole_at=NOW - timedelta(hours=1)
-)
-SAME = {"uidvalidity": 7, "uidnext": 100, "messages": 50, "highestmodseq": 9}
-
-
-@pytest.mark.parametrize(
-    ("memory", "server", "kind", "first"),
-    [
-        (None, {}, "whole", 1),
-        (MEMORY, {}, "nothing", 100),
-        (MEMORY, {"highestmodseq": 10}, "nothing", 100),
-        (MEMORY, {"highestmodseq": None}, "nothing", 100),
-        (MEMORY, {"uidnext": 103, "messages": 53}, "new", 100),
-        # Came and went between two looks, or was moved in while another was deleted.
-        (MEMORY, {"uidnext": 103}, "new", 100),
-        (MEMORY, {"messages": 40}, "nothing", 100),
-        (MEMORY, {"messages": 51}, "whole", 1),
-        (MEMORY, {"uidnext": 90}, "whole", 1),
-        (MEMORY, {"uidvalidity": 8}, "reset", 1),
-        (MEMORY, {"uidvalidity": 6, "uidnext": 1, "messages": 0}, "reset", 1),
-        (replace(MEMORY, whole_at=None), {}, "whole", 1),
-        (replace(MEMORY, whole_at=NOW - WHOLE_EVERY), {}, "whole", 1),
-        (replace(MEMORY, whole_at=NOW - WHOLE_EVERY), {"uidvalidity": 8}, "reset", 1),
-        (replace(MEMORY, whole_at=NOW - WHOLE_EVERY + timedelta(seconds=1)), {}, "nothing", 100),
-    ],
-)
-def test_how_much_to_compare(
-    memory: Memory | None, server: dict[str, int | None], kind: str, first: int
-) -> None:
-    found = look(memory, **(SAME | server), now=NOW)  # type: ignore[arg-type]
-
-    assert (found.kind, found.first) == (kind, first)
-    assert found.reason
-
-
-def test_new_is_what_the_server_has_and_the_ledger_has_not_newest_first() -> None:
-    assert missing([1, 2, 5, 9, 9], {2, 3}) == (9, 5, 1)
-    assert missing(iter([3]), [3]) == ()
-    assert missing([], {1}) == ()
+from daemon.mailbox.cursor import batches, expand, search_from, uid_set, windows
 
 
 @pytest.mark.parametrize(

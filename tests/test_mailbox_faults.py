@@ -1,5 +1,6 @@
 """What a server may do wrong while it serves messages: each UID still comes back exactly once."""
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -267,12 +268,33 @@ def test_a_fetch_left_early_leaves_a_usable_connection() -> None:
     with ScriptedImap({"FETCH": serve(uids)}) as server, server.opened() as mailbox:
         run = mailbox.fetch(uids)
         next(run)
-        with pytest.raises(RuntimeError, match="isn't read to its end"):
-            mailbox.noop()
-        run.close()  # type: ignore[attr-defined]
-
         mailbox.noop()
         assert isinstance(fetch(mailbox, [4])[4], Fetched)
+        with pytest.raises(RuntimeError, match="another command came before"):
+            next(run)
+
+
+def test_a_fetch_read_to_its_end_stays_ended() -> None:
+    with ScriptedImap({"FETCH": serve([1])}) as server, server.opened() as mailbox:
+        run = mailbox.fetch([1])
+        assert len(list(run)) == 1
+        mailbox.noop()
+        assert list(run) == []
+
+
+def test_a_connection_lost_while_a_fetch_is_left_says_so() -> None:
+    uids = list(range(1, 2001))
+    later = [HANGUP]
+
+    def answer(command: bytes) -> bytes:
+        kind, wanted = asked(command)
+        return serve(uids)(command) if wanted[0] == 1 or kind == "parts" else later[0]
+
+    with ScriptedImap({"FETCH": answer}) as server, server.opened() as mailbox:
+        with contextlib.suppress(RetryLater):
+            next(mailbox.fetch(uids))
+        with pytest.raises(RetryLater):
+            mailbox.noop()
 
 
 def test_commands_stay_short_enough_for_every_server() -> None:

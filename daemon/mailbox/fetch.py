@@ -13,7 +13,7 @@ with a long delay is kept full. Each command's text stays below 4,000 bytes (Mic
 import contextlib
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -147,8 +147,8 @@ class _Ask:
         return facts and (b"[HEADER]" if self.kind == "facts" else b"[]") in items
 
 
-class Fetch:
-    """One run over UIDs on a connection; iterate it once."""
+class Fetch(Iterator[Fetched | Unfetched]):
+    """One run over UIDs on a connection; the connection is its own until it has ended."""
 
     def __init__(self, wire: Wire, uids: Sequence[int], *, thread_item: bytes | None) -> None:
         """`thread_item` is the item that holds the server's thread id, if it has one."""
@@ -161,9 +161,22 @@ class Fetch:
         self._items: dict[int, Items] = {}
         self._refusing = False
         self._failures = 0
+        self._run = self._messages()
+        self._ended = False
+        self._interrupted = False
 
-    def __iter__(self) -> Iterator[Fetched | Unfetched]:
-        """Yield the messages as they become whole."""
+    def __next__(self) -> Fetched | Unfetched:
+        """The next message that is whole; raises what the connection raises."""
+        if self._interrupted:
+            raise RuntimeError("another command came before this fetch was read to its end")
+        return next(self._run)
+
+    def interrupt(self) -> None:
+        """Make the connection free for another command; a run that isn't at its end can't go on."""
+        self._interrupted = not self._ended
+        self._run.close()
+
+    def _messages(self) -> Generator[Fetched | Unfetched, None, None]:
         try:
             self._fill()
             while self._sent:
@@ -173,6 +186,7 @@ class Fetch:
                 yield from self._settle(ask, ok=ok, text=text)
                 self._fill()
         finally:
+            self._ended = True
             self._drain()
 
     def _fill(self) -> None:

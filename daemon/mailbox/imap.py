@@ -43,7 +43,8 @@ class Mailbox:
         """Use `connect`; this takes a connection that is logged in."""
         self.account = account
         self.capabilities = capabilities
-        self._wire = wire
+        self._connection = wire
+        self._run: Fetch | None = None
         self._selected: FolderStatus | None = None
         self._wire_names: dict[str, bytes] = {}
 
@@ -72,9 +73,17 @@ class Mailbox:
         self.close()
 
     @property
+    def _wire(self) -> Wire:
+        """The connection, free for a command: a fetch that was left before its end is over."""
+        if self._run is not None:
+            run, self._run = self._run, None
+            run.interrupt()
+        return self._connection
+
+    @property
     def closed(self) -> bool:
         """Whether the connection is gone; then only a new one helps."""
-        return self._wire.closed
+        return self._connection.closed
 
     def folders(self) -> tuple[FolderRole, ...]:
         """The folders that matter, by configuration, SPECIAL-USE and name; see `folders.roles`.
@@ -178,13 +187,14 @@ class Mailbox:
     def fetch(self, uids: Sequence[int]) -> Iterator[Fetched | Unfetched]:
         """Messages of the open folder: every UID once, as it becomes ready, in no fixed order.
 
-        The connection takes no other command until the iterator has ended or was closed.
+        It may be left at any point; after another command on this mailbox it can't go on.
         """
         self._opened()
         thread_item = b"X-GM-THRID" if "X-GM-EXT-1" in self.capabilities else None
         if thread_item is None and "OBJECTID" in self.capabilities:
             thread_item = b"THREADID"
-        return iter(Fetch(self._wire, uids, thread_item=thread_item))
+        self._run = Fetch(self._wire, uids, thread_item=thread_item)
+        return self._run
 
     def raw(self, uid: int) -> bytes:
         """A whole message of the open folder; raises Unreadable if it isn't there any more."""
@@ -203,10 +213,10 @@ class Mailbox:
 
     def close(self) -> None:
         """Log out and close; never raises for a connection that is already gone."""
-        with contextlib.suppress(Problem, RuntimeError):
-            if not self._wire.closed:
+        with contextlib.suppress(Problem):
+            if not self.closed:
                 self._wire.ask(b"LOGOUT")
-        self._wire.close()
+        self._connection.close()
 
     def _opened(self) -> FolderStatus:
         if self._selected is None:
