@@ -122,15 +122,24 @@ class Crm:
         ]
 
     def converted_leads(self) -> list[tuple[Record, int]]:
-        """Our leads that a listed deal came from, with that deal."""
+        """Our leads that a listed deal came from, with that deal, which isn't a record yet.
+
+        A lead that seemed deleted is among them: converting one deletes it.
+        """
         rows = self._db.execute(
             "SELECT r.*, d.id AS deal FROM records r JOIN crm_deals d"
             " ON d.source_lead_id = r.pipedrive_id"
-            " WHERE r.kind = 'lead' AND r.tombstone IS NULL AND NOT EXISTS"
-            " (SELECT 1 FROM journal j WHERE j.kind = 'deal' AND j.key = r.key"
-            "  AND j.state <> 'done')"
+            " WHERE r.kind = 'lead' AND (r.tombstone IS NULL OR r.tombstone = 'deleted')"
+            " AND NOT EXISTS (SELECT 1 FROM records o WHERE o.kind = 'deal' AND o.key = r.key)"
+            " AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.kind = 'deal' AND j.key = r.key"
+            "  AND j.state <> 'done' AND (j.unknown OR j.conversion IS NOT NULL))"
         )
         return [(record_of(row), row["deal"]) for row in rows]
+
+    def count(self, kind: str) -> int:
+        """How many objects of a kind are kept."""
+        (count,) = self._db.execute(f"SELECT count(*) FROM {TABLES[kind]}").fetchone()
+        return int(count)
 
     def archived_leads(self) -> list[Record]:
         """Our leads that are listed as archived."""
@@ -155,29 +164,33 @@ class Crm:
             ).fetchone()
         )
 
-    def for_sender(self, address: str, organization: str | None) -> InCrm:
-        """What may stand for a sender, with the deals and leads of those persons."""
+    def for_sender(self, address: str, organization: str | None, known: str | None = None) -> InCrm:
+        """What may stand for a sender, with the deals and leads of those persons.
+
+        `known` is the id of its person if it has one, which may not be listed with the address.
+        """
         persons = tuple(
             CrmPerson(row["id"], row["organization_id"])
             for row in self._db.execute(
-                "SELECT p.* FROM crm_emails e JOIN crm_persons p ON p.id = e.person_id"
-                " WHERE e.email = ? ORDER BY p.id",
-                (address,),
+                "SELECT p.* FROM crm_persons p WHERE p.id = ?"
+                " OR p.id IN (SELECT person_id FROM crm_emails WHERE email = ?) ORDER BY p.id",
+                (known, address),
             )
         )
+        ids = sorted({person.id for person in persons} | ({int(known)} if known else set()))
         return InCrm(
             persons=persons,
             organization=self._organization(organization) if organization else None,
-            deals=tuple(_deal(row) for row in self._of_persons("crm_deals", persons)),
-            leads=tuple(_lead(row) for row in self._of_persons("crm_leads", persons)),
+            deals=tuple(_deal(row) for row in self._of_persons("crm_deals", ids)),
+            leads=tuple(_lead(row) for row in self._of_persons("crm_leads", ids)),
         )
 
-    def _of_persons(self, table: str, persons: Iterable[CrmPerson]) -> list[sqlite3.Row]:
+    def _of_persons(self, table: str, ids: Iterable[int]) -> list[sqlite3.Row]:
         return [
             row
-            for person in persons
+            for person in ids
             for row in self._db.execute(
-                f"SELECT * FROM {table} WHERE person_id = ? ORDER BY id", (person.id,)
+                f"SELECT * FROM {table} WHERE person_id = ? ORDER BY id", (person,)
             )
         ]
 

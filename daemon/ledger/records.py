@@ -111,11 +111,15 @@ class Records:
         )
 
     def bury(self, kind: str, key: str, tombstone: str, now: datetime, reason: str = "") -> None:
-        """Mark a record as gone by somebody's will: it is never made again."""
+        """Mark a record as gone by somebody's will: it is never made again.
+
+        The first tombstone stays, but that a lead which seemed deleted proves to be converted.
+        """
         self._db.execute(
             "UPDATE records SET tombstone = ?, tombstone_at = ?, reason = ?"
-            " WHERE kind = ? AND key = ? AND tombstone IS NULL",
-            (tombstone, stamp(now), reason, kind, key),
+            " WHERE kind = ? AND key = ? AND (tombstone IS NULL"
+            "  OR (tombstone = 'deleted' AND ? = 'converted'))",
+            (tombstone, stamp(now), reason, kind, key, tombstone),
         )
 
     def made_by(self, run: int) -> dict[str, int]:

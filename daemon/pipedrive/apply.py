@@ -1,30 +1,25 @@
 """A change, made true once.
 
-Pipedrive has no idempotency keys. So a change whose outcome is unknown (timeout, 5xx, crash, cut
-line) is looked for before it is made again, by its marker and through lists, which are consistent;
-never through search, which lags behind creates by seconds.
+A change whose outcome is unknown is looked for before it is made again (`find`). A refusal is
+looked into before it counts: when what the change hangs on (a person, a deal, a field) turns out
+to be gone, `LinkGone` says which, so that the change goes on without it.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from daemon.errors import RetryLater
+from daemon.pipedrive import directory
 from daemon.pipedrive.client import Client
-from daemon.pipedrive.costs import Call, Scalar
-from daemon.pipedrive.objects import (
-    Links,
-    Place,
-    body,
-    listed_deal,
-    listed_lead,
-    listed_person,
-    marker,
-)
+from daemon.pipedrive.costs import Call
+from daemon.pipedrive.find import deal_of_lead, find
+from daemon.pipedrive.objects import FIELDS, ListedLead, Place, body, patch
+from daemon.pipedrive.order import Order, Outcome
+from daemon.pipedrive.outcomes import Capped, Gone, Refused
 from daemon.step import step
 
-_MARGIN = timedelta(minutes=2)  # their clock and ours may differ
+__all__ = ["LinkGone", "Order", "Outcome", "apply"]
+
 _PATHS = {
     "organization": "organizations",
     "person": "persons",
@@ -34,57 +29,148 @@ _PATHS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A change ready to be made: everything it hangs on has an id by now."""
+class LinkGone(RetryLater):
+    """Refused because something it hangs on is gone: `kind` and `id` say what.
 
-    kind: str
-    key: str
-    action: str
-    fields: Mapping[str, Any]
-    links: Links
-    target: str | None = None  # id of the record to update, archive, or of the lead to convert
-    unknown: bool = False  # it may have been made already
-    since: datetime | None = None  # when it was first sent
-    conversion: str | None = None  # id of the conversion that is running
+    Kinds are those of records, and `stage`. The change itself can be made again without it.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of it: the record's id, or a conversion that is still running or has failed."""
-
-    id: str | None = None
-    conversion: str | None = None
-    failed: bool = False
-    found: bool = False
+    def __init__(self, kind: str, identifier: str) -> None:
+        """Keep what is gone."""
+        super().__init__(f"the {kind} it hangs on is gone", what=f"{kind} {identifier}")
+        self.kind = kind
+        self.id = identifier
 
 
 def apply(client: Client, order: Order, place: Place) -> Outcome:
-    """Make the change true; raises what Client.send raises, `Unknown` when it may be done."""
-    if order.action == "convert":
-        return _convert(client, order, place)
-    if order.action == "archive":
-        _send(client, Call.to("leads.update", _target(order), body={"is_archived": True}))
-        return Outcome(order.target)
-    if order.action == "update":
-        content = body(order.kind, order.fields, order.links, place, update=True)
-        if content:
-            _send(client, Call.to(f"{_PATHS[order.kind]}.update", _target(order), body=content))
-        return Outcome(order.target)
-    if order.unknown and (found := _FIND[order.kind](client, order, place)) is not None:
+    """Make the change true; raises what Client.send raises, `Unknown` when it may be done.
+
+    LinkGone: see there. Gone: the record to change itself is gone.
+    """
+    match order.action:
+        case "convert":
+            return _convert(client, order, place)
+        case "archive":
+            return _archive(client, order)
+        case "update":
+            return _update(client, order, place)
+        case _:
+            return _create(client, order, place)
+
+
+def _create(client: Client, order: Order, place: Place) -> Outcome:
+    if order.unknown and (found := find(client, order, place)) is not None:
         return Outcome(found, found=True)
     content = body(order.kind, order.fields, order.links, place)
     if order.kind == "field":
         data = _send(client, Call.to(f"{order.fields['of']}_fields.create", body=content))
         return Outcome(data["field_code"])
-    data = _send(client, Call.to(f"{_PATHS[order.kind]}.create", body=content))
-    return Outcome(str(data["id"]))
+    call = Call.to(f"{_PATHS[order.kind]}.create", body=content)
+    return Outcome(str(_send_linked(client, call, order, place)["id"]))
+
+
+def _update(client: Client, order: Order, place: Place) -> Outcome:
+    target = _target(order)
+    content = patch(order.kind, order.fields, order.links, place)
+    # What people may have filled meanwhile is looked at first: a token, where it matters.
+    if "org_id" in content:
+        there = _read(client, order.kind, target)
+        if there.get("org_id") is not None:
+            del content["org_id"]
+    if "participants" in content:
+        there = _read(client, order.kind, target)
+        joined = _joined(there.get("participants") or [], content["participants"])
+        content["participants"] = joined
+        if joined == there.get("participants"):
+            del content["participants"]
+    if content:
+        call = Call.to(f"{_PATHS[order.kind]}.update", target, body=content)
+        _send_linked(client, call, order, place)
+    return Outcome(target)
+
+
+def _read(client: Client, kind: str, target: str) -> Mapping[str, Any]:
+    data: Mapping[str, Any] = client.send(Call.to(f"{_PATHS[kind]}.read", target)).data
+    if data.get("is_deleted"):
+        raise Gone("it was deleted", what=f"{kind} {target}")
+    return data
+
+
+def _joined(there: list[dict[str, Any]], ours: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The participants that there are and ours; people's choice of the primary one stays."""
+    has_primary = any(item.get("primary") for item in there)
+    known = {item["person_id"] for item in there}
+    added = [
+        {**item, "primary": item["primary"] and not has_primary}
+        for item in ours
+        if item["person_id"] not in known
+    ]
+    kept = [{"person_id": i["person_id"], "primary": bool(i.get("primary"))} for i in there]
+    return kept + added
+
+
+def _archive(client: Client, order: Order) -> Outcome:
+    lead = _target(order)
+    try:
+        _send(client, Call.to("leads.update", lead, body={"is_archived": True}))
+    except Gone:
+        raise
+    except Refused:
+        there = directory.look(client, "lead", lead, None)
+        if not isinstance(there, ListedLead) or not there.archived:
+            raise
+    return Outcome(lead)
 
 
 def _send(client: Client, call: Call) -> Any:
     answer = client.send(call)
     step(f"request {call.kind}")
     return answer.data
+
+
+def _send_linked(client: Client, call: Call, order: Order, place: Place) -> Any:
+    try:
+        return _send(client, call)
+    except Capped:
+        raise
+    except Refused as refusal:
+        if isinstance(refusal, Gone) and order.action == "update":
+            raise
+        for kind, identifier in _hangs_on(call.body or {}, place):
+            if not _is_there(client, kind, identifier, place):
+                raise LinkGone(kind, identifier) from refusal
+        raise
+
+
+def _hangs_on(content: Mapping[str, Any], place: Place) -> Iterator[tuple[str, str]]:
+    """Everything that a body names: records, the stage, our fields."""
+    names = {
+        "org_id": "organization",
+        "organization_id": "organization",
+        "person_id": "person",
+        "deal_id": "deal",
+        "lead_id": "lead",
+        "stage_id": "stage",
+    }
+    for name, kind in names.items():
+        if content.get(name) is not None:
+            yield kind, str(content[name])
+    for item in content.get("participants") or ():
+        yield "person", str(item["person_id"])
+    codes = set(content.get("custom_fields") or ()) | set(content)
+    for name, code in place.codes.items():
+        if code in codes:
+            yield "field", name
+
+
+def _is_there(client: Client, kind: str, identifier: str, place: Place) -> bool:
+    match kind:
+        case "stage":
+            return directory.has_stage(client, int(identifier))
+        case "field":
+            return directory.has_field(client, FIELDS[identifier][0], place.codes[identifier])
+        case _:
+            return directory.look(client, kind, identifier, None) is not None
 
 
 def _target(order: Order) -> str:
@@ -96,114 +182,38 @@ def _target(order: Order) -> str:
 def _convert(client: Client, order: Order, place: Place) -> Outcome:
     """Convert a lead to a deal (API v2), across passes: start it, then ask how it stands."""
     lead = _target(order)
+    unknown = order.unknown
     if order.conversion is not None:
-        data = client.send(Call.to("leads.convert_status", lead, order.conversion)).data
-        if data["status"] == "completed":
-            return Outcome(str(data["deal_id"]))
-        if data["status"] in {"failed", "rejected"}:
-            return Outcome(failed=True)
-        return Outcome(conversion=order.conversion)
-    if order.unknown and (deal := _deal_of_lead(client, order, lead)) is not None:
+        try:
+            data = client.send(Call.to("leads.convert_status", lead, order.conversion)).data
+        except Gone:
+            unknown = True  # its status is kept for a few days only
+        else:
+            if data["status"] == "completed":
+                return Outcome(str(data["deal_id"]))
+            if data["status"] in {"failed", "rejected"}:
+                return _not_converted(client, order, lead)
+            return Outcome(conversion=order.conversion)
+    if unknown and (deal := deal_of_lead(client, order, lead)) is not None:
         return Outcome(deal, found=True)
-    data = _send(client, Call.to("leads.convert", lead, body={"stage_id": place.stage_id}))
+    try:
+        data = _send(client, Call.to("leads.convert", lead, body={"stage_id": place.stage_id}))
+    except (Gone, Capped):
+        raise
+    except Refused:
+        if not directory.has_stage(client, place.stage_id):
+            raise LinkGone("stage", str(place.stage_id)) from None
+        return _not_converted(client, order, lead)
     return Outcome(conversion=data["conversion_id"])
 
 
-def _deal_of_lead(client: Client, order: Order, lead: str) -> str | None:
-    query: dict[str, Scalar] = {
-        "person_id": order.links.person or 0,
-        "include_fields": "source_lead_id",
-    }
-    for page in client.pages(Call.to("deals.list", query=query)):
-        for row in page:
-            if row.get("source_lead_id") == lead:
-                return str(row["id"])
-    return None
-
-
-def _since(order: Order) -> list[tuple[str, str]]:
-    if order.since is None:
-        return []
-    bound = (order.since - _MARGIN).astimezone(UTC)
-    return [("updated_since", bound.strftime("%Y-%m-%dT%H:%M:%SZ"))]
-
-
-def _find_organization(client: Client, order: Order, _place: Place) -> str | None:
-    name = order.fields["name"].casefold()
-    ids = [
-        row["id"]
-        for page in client.pages(Call.to("organizations.list", query=_since(order)))
-        for row in page
-        if (row.get("name") or "").casefold() == name
-    ]
-    return str(min(ids)) if ids else None
-
-
-def _find_person(client: Client, order: Order, _place: Place) -> str | None:
-    ids = [
-        row["id"]
-        for page in client.pages(Call.to("persons.list", query=_since(order)))
-        for row in page
-        if order.key in listed_person(row).emails
-    ]
-    return str(min(ids)) if ids else None
-
-
-def _find_deal(client: Client, order: Order, place: Place) -> str | None:
-    code = place.codes.get("mail_key")
-    for kind in ("deals.list", "deals.archived"):
-        query = {"person_id": order.links.person or 0}
-        for page in client.pages(Call.to(kind, query=query)):
-            for row in page:
-                deal = listed_deal(row, code)
-                # Without the marker field (no permission, plan's cap) the title has to do.
-                ours = deal.mail_key == order.key if code else deal.title == order.fields["title"]
-                if ours and (deal.status == "open" or not order.fields.get("again")):
-                    return str(deal.id)
-    return None
-
-
-def _find_lead(client: Client, order: Order, place: Place) -> str | None:
-    code = place.codes.get("mail_key")
-    for kind in ("leads.list", "leads.archived"):
-        query = {"person_id": order.links.person or 0}
-        for page in client.pages(Call.to(kind, query=query)):
-            for row in page:
-                if listed_lead(row, code).mail_key == order.key:
-                    return str(row["id"])
-    return None
-
-
-def _find_activity(client: Client, order: Order, _place: Place) -> str | None:
-    query: list[tuple[str, Scalar]] = [
-        ("person_id", order.links.participants[0]),
-        *_since(order),
-    ]
-    wanted = marker(order.key)
-    for page in client.pages(Call.to("activities.list", query=query)):
-        for row in page:
-            if wanted in (row.get("note") or ""):
-                return str(row["id"])
-    return None
-
-
-def _find_field(client: Client, order: Order, _place: Place) -> str | None:
-    for page in client.pages(Call.to(f"{order.fields['of']}_fields.list")):
-        for row in page:
-            if (
-                row["is_custom_field"]
-                and row["field_name"] == order.fields["name"]
-                and row["field_type"] == order.fields["type"]
-            ):
-                return str(row["field_code"])
-    return None
-
-
-_FIND: Mapping[str, Callable[[Client, Order, Place], str | None]] = {
-    "organization": _find_organization,
-    "person": _find_person,
-    "deal": _find_deal,
-    "lead": _find_lead,
-    "activity": _find_activity,
-    "field": _find_field,
-}
+def _not_converted(client: Client, order: Order, lead: str) -> Outcome:
+    """Why a lead won't be converted: people were faster, they archived it, or it just fails."""
+    if (deal := deal_of_lead(client, order, lead)) is not None:
+        return Outcome(deal, found=True)
+    there = directory.look(client, "lead", lead, None)
+    if there is None:
+        raise Gone("the lead was deleted", what=f"lead {lead}")
+    if isinstance(there, ListedLead) and there.archived:
+        return Outcome(archived=True)
+    return Outcome(failed=True)

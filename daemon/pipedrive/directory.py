@@ -186,7 +186,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def owners(client: Client, addresses: frozenset[str]) -> dict[str, int]:
-    """Ids of active users with these e-mail addresses; raises ConfigProblem naming those who aren't."""
+    """Ids of active users by e-mail address; raises ConfigProblem naming those who aren't."""
     users = {
         user["email"].lower(): user["id"]
         for user in client.send(Call.to("users.list")).data

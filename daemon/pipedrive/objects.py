@@ -5,7 +5,7 @@ v2 nests them in `custom_fields`. PATCH never carries a person's `emails`: it wo
 """
 
 import html
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,6 +19,9 @@ FIELDS: Mapping[str, tuple[Literal["person", "deal"], str, str]] = {
     "avg_response_hours": ("person", "Avg response hours", "double"),
     "mail_key": ("deal", "Mail key", "varchar"),
 }
+_STATISTICS = ("thread_count", "last_contact", "avg_response_hours")
+_MADE = frozenset({"type", "done", "note"})
+_MOVED = frozenset({"subject", "due_date", "due_time", "duration"})
 _NOTE_BYTES = 90_000  # Pipedrive's cap is 100 KB (2025-09-21)
 _ORIGIN = "mail2deal:"
 
@@ -96,15 +99,13 @@ class ListedLead:
 Listed = ListedPerson | ListedOrganization | ListedDeal | ListedLead
 
 
-def body(
-    kind: str, fields: Mapping[str, Any], links: Links, place: Place, *, update: bool = False
-) -> dict[str, Any]:
-    """The JSON body that creates or updates a record; what is None or unknown is left out."""
+def body(kind: str, fields: Mapping[str, Any], links: Links, place: Place) -> dict[str, Any]:
+    """The JSON body that creates a record; what is None or unknown is left out."""
     match kind:
         case "organization":
             content = {"name": fields["name"], "website": fields["website"]}
         case "person":
-            content = _person(fields, links, place, update=update)
+            content = _person(fields, links, place)
         case "lead":
             content = {
                 "title": fields["title"],
@@ -123,14 +124,40 @@ def body(
                 "custom_fields": _custom(fields, place, "mail_key"),
             }
         case "activity":
-            content = _activity(fields, links)
+            content = _happening(fields, links, _MADE | _MOVED) | {
+                "org_id": links.organization,
+                # Only one of the two may be linked, and the deal wins (changelog 2024-03-25).
+                "deal_id": links.deal,
+                "lead_id": links.lead if links.deal is None else None,
+            }
         case "field":
             content = {"field_name": fields["name"], "field_type": fields["type"]}
         case _:
             raise ValueError(f"no body for {kind}")
     owner = place.owners.get(fields.get("owner") or "")
-    if owner is not None and not update:
+    if owner is not None:
         content["owner_id"] = owner
+    return _filled(content)
+
+
+def patch(kind: str, fields: Mapping[str, Any], links: Links, place: Place) -> dict[str, Any]:
+    """The JSON body that updates a record, empty where nothing of it is ours to change.
+
+    Names, titles, e-mails, links and owners are people's once a record is made, and so is whether
+    an activity is done; an organization comes into a person's only while it has none.
+    """
+    content: dict[str, Any] = {}
+    if kind == "person":
+        content = {
+            "org_id": links.organization if "organization" in fields else None,
+            "custom_fields": _custom(fields, place, *_STATISTICS),
+        }
+    if kind == "activity":
+        content = _happening(fields, links, _MOVED)
+    return _filled(content)
+
+
+def _filled(content: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in content.items() if value is not None and value != {}}
 
 
@@ -153,16 +180,8 @@ def note(text: str, key: str) -> str:
     return f"{escaped}<br><br>{marker(key)}" if escaped else marker(key)
 
 
-def _person(
-    fields: Mapping[str, Any], links: Links, place: Place, *, update: bool
-) -> dict[str, Any]:
-    custom = _custom(fields, place, "thread_count", "last_contact", "avg_response_hours")
-    if update:
-        wants_organization = "organization" in fields
-        return {
-            "org_id": links.organization if wants_organization else None,
-            "custom_fields": custom,
-        }
+def _person(fields: Mapping[str, Any], links: Links, place: Place) -> dict[str, Any]:
+    custom = _custom(fields, place, *_STATISTICS)
     return {
         "name": fields["name"],
         "emails": [{"value": fields["email"], "primary": True, "label": "work"}],
@@ -175,17 +194,13 @@ def _custom(fields: Mapping[str, Any], place: Place, *names: str) -> dict[str, A
     return {place.codes[n]: fields[n] for n in names if n in fields and n in place.codes}
 
 
-def _activity(fields: Mapping[str, Any], links: Links) -> dict[str, Any]:
-    names = ("type", "subject", "due_date", "due_time", "duration", "done", "note")
-    content = {name: fields.get(name) for name in names}
-    content["participants"] = [
-        {"person_id": person, "primary": position == 0}
-        for position, person in enumerate(links.participants)
-    ]
-    content["org_id"] = links.organization
-    # Only one of the two may be linked, and the deal wins (changelog 2024-03-25).
-    content["deal_id"] = links.deal
-    content["lead_id"] = links.lead if links.deal is None else None
+def _happening(fields: Mapping[str, Any], links: Links, names: Collection[str]) -> dict[str, Any]:
+    content: dict[str, Any] = {name: fields.get(name) for name in sorted(names)}
+    if links.participants:
+        content["participants"] = [
+            {"person_id": person, "primary": position == 0}
+            for position, person in enumerate(links.participants)
+        ]
     return content
 
 

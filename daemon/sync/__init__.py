@@ -6,8 +6,8 @@ What is planned is a diff of states, kept in the journal: nothing different, no 
 no mailbox. Due-ness is data: a restart knows from the ledger alone what there is to do.
 """
 
+from daemon.sync.landing import Pushed
 from daemon.sync.passes import Sync
-from daemon.sync.push import Pushed
 from daemon.sync.session import Session, Settings, Usage
 
 __all__ = ["Pushed", "Session", "Settings", "Sync", "Usage"]

@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from daemon.ledger.timestamp import stamp
 from daemon.pipedrive.objects import Place
+from daemon.sync.landing import Pushed
 from daemon.sync.planning import plan_due
 from daemon.sync.prepare import prepare
-from daemon.sync.push import Pushed, Pusher
+from daemon.sync.push import Pusher
 from daemon.sync.refresh import everything_due, refresh
 from daemon.sync.session import Session
 
 _KEEP_DONE = timedelta(days=30)
-_LOOK_AHEAD = 1000  # due senders that decide what is listed first
+_ROUNDS = 5  # of planning again what a push has shown to be otherwise, in one pass
 
 
 @dataclass(slots=True)
@@ -24,7 +26,7 @@ class Sync:
     def sync(self) -> Pushed:
         """Do what is due; what can't be done yet stands in the journal with its time.
 
-        Raises AuthProblem, ConfigProblem, Rejected (unknown stage or owner) and RetryLater.
+        Raises AuthProblem, ConfigProblem (unknown stage or owner too) and RetryLater.
         """
         try:
             return self._pass()
@@ -47,22 +49,48 @@ class Sync:
         return min((moment for moment in due if moment is not None), default=None)
 
     def _pass(self) -> Pushed:
-        ledger = self.session.ledger
+        session = self.session
+        ledger = session.ledger
         if not self._recovered:
             with ledger.transaction("recover"):
                 ledger.journal.recover()
-                ledger.journal.prune(self.session.now() - _KEEP_DONE)
+                ledger.journal.prune(session.now() - _KEEP_DONE)
             self._recovered = True
-        if not self.has_work():
-            return Pushed()
-        place = prepare(self.session, self._push)
-        refresh(self.session, place, ledger.senders.due(_LOOK_AHEAD))
-        plan_due(self.session)
-        pushed = self._push(place)
-        if pushed.touched:
-            with ledger.transaction("touch"):
-                ledger.senders.touch(pushed.touched)
-        return pushed
+        total = Pushed()
+        for _ in range(_ROUNDS):
+            if not self.has_work():
+                break
+            place = prepare(session, self._push)
+            if self._has_unknown():
+                # What may exist already is found out first, or it would seem to be people's.
+                self._add(total, Pusher(session, place).push(unknown_only=True))
+                if total.halted:
+                    break
+            refresh(session, place)
+            plan_due(session)
+            pushed = self._push(place)
+            self._add(total, pushed)
+            if pushed.resume_at or pushed.problem or not (pushed.touched or pushed.again):
+                break
+        return total
 
     def _push(self, place: Place) -> Pushed:
-        return Pusher(self.session).push(place)
+        return Pusher(self.session, place).push()
+
+    def _has_unknown(self) -> bool:
+        ready = self.session.ledger.rows(
+            "SELECT 1 FROM journal WHERE unknown AND state = 'waiting'"
+            " AND (not_before IS NULL OR not_before <= ?) LIMIT 1",
+            stamp(self.session.now()),
+        )
+        return bool(ready)
+
+    def _add(self, total: Pushed, pushed: Pushed) -> None:
+        """Join what one push did to the others of the pass, and have touched senders planned."""
+        total.writes += pushed.writes
+        total.parked += pushed.parked
+        total.waiting += pushed.waiting
+        total.resume_at, total.problem = pushed.resume_at, pushed.problem
+        if pushed.touched:
+            with self.session.ledger.transaction("touch"):
+                self.session.ledger.senders.touch(pushed.touched)

@@ -1,22 +1,31 @@
-"""Ledger → plan → journal: what changes for a sender, written down before anything is sent."""
+"""Ledger → plan → journal: what changes for a sender, written down before anything is sent.
 
-import json
-from dataclasses import replace
+A draft is a plan that has no effect yet: the refresh asks what it would create before it lists.
+What an earlier plan has put in the journal and a newer one no longer wants is taken back, unless
+it may have been done already.
+"""
+
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from daemon import reckoning
-from daemon.activities import Mail, MeetingView, email, meeting, meeting_key, participants
-from daemon.classify import Class
+from daemon.ledger.journal import Row
 from daemon.ledger.senders import SenderRow
-from daemon.ledger.timestamp import instant
 from daemon.log import event
-from daemon.message.parse import Address
-from daemon.pipedrive.objects import note
-from daemon.plan import Change, InCrm, choose_person, plan_sender
+from daemon.plan import STATISTICS, Change, InCrm, Plan, choose_person, plan_sender
+from daemon.sync.happenings import happenings, take_back
 from daemon.sync.session import Session
 
 _BATCH = 200  # senders planned in one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is planned for one sender, and whose plan it really is."""
+
+    row: SenderRow
+    plan: Plan
+    first: str  # of the person's addresses, the one that has its lead or deal and its fields
 
 
 def plan_due(session: Session) -> int:
@@ -31,112 +40,130 @@ def plan_due(session: Session) -> int:
     return planned
 
 
-def _plan(session: Session, row: SenderRow, now: datetime) -> int:
-    """Plan one sender, and note which version of it is planned."""
-    ledger = session.ledger
-    crm = ledger.crm.for_sender(row.address, row.organization)
+def draft(session: Session, row: SenderRow) -> Draft | None:
+    """What the plan for a sender is as things stand; None for one without messages."""
+    crm = _in_crm(session, row)
     group = _same_person(session, row.address, crm)
-    state = reckoning.state_of(ledger, session.reading, group)
+    state = reckoning.state_of(session.ledger, session.reading, group)
     if state is None:
-        return 0
+        return None
     state = replace(state, address=row.address, organization=row.organization)
     owner = session.settings.owners.get(row.mailbox or "")
-    policy = replace(session.settings.policy, owner=owner.lower() if owner else None)
-    known = ledger.records.known(row.address, row.organization)
+    policy = replace(
+        session.settings.policy,
+        owner=owner.lower() if owner else None,
+        fields=fields_there(session),
+    )
+    known = session.ledger.records.known(row.address, row.organization)
     plan = plan_sender(state, known, crm, policy)
     if row.address != group[0]:
         # One person with several addresses: the first of them stands for all in leads, deals
         # and fields; this one only brings its mails.
-        ledger.senders.touch([group[0]])
         plan.changes.clear()
         plan.adoptions = [a for a in plan.adoptions if a.kind in {"organization", "person"}]
+        plan.notes.append(f"the same person as {group[0]}")
+    return Draft(row, plan, group[0])
+
+
+def fields_there(session: Session) -> frozenset[str]:
+    """Our custom person fields that Pipedrive has."""
+    live = session.ledger.records.live_id
+    return frozenset(name for name in STATISTICS if live("field", name) is not None)
+
+
+def _plan(session: Session, row: SenderRow, now: datetime) -> int:
+    """Plan one sender, and note which version of it is planned."""
+    ledger = session.ledger
+    drafted = draft(session, row)
+    if drafted is None:
+        ledger.senders.synced(row.address, row.version, row.class_, "no messages")
+        return 0
+    plan = drafted.plan
+    if drafted.first != row.address:
+        ledger.senders.touch([drafted.first])
     for adoption in plan.adoptions:
+        _take_back_creation(session, adoption.kind, adoption.key)
         sender = None if adoption.kind == "organization" else row.address
         ledger.records.adopt(adoption, sender, now)
         event("sync.adopted", kind=adoption.kind, key=adoption.key, reason=adoption.reason)
-    changes = plan.changes + _activities(session, row.address, plan.class_, now)
+    person = ledger.records.get("person", row.address)
+    gone = person is not None and person.tombstone is not None
+    if plan.class_.name == "ignore" or gone:
+        ledger.senders.touch(take_back(session, row.address))
+        changes = plan.changes
+    else:
+        kept = _reconcile(session, row.address, plan.changes)
+        changes = kept + happenings(session, row.address, now)
     for change in changes:
         ledger.journal.plan(change, now, session.run)
     ledger.senders.synced(row.address, row.version, plan.class_, "; ".join(plan.notes))
     return len(changes)
 
 
+def _in_crm(session: Session, row: SenderRow) -> InCrm:
+    """What may stand for a sender; persons that we made are marked, or they would seem adopted."""
+    ledger = session.ledger
+    known = ledger.records.live_id("person", row.address)
+    crm = ledger.crm.for_sender(row.address, row.organization, known)
+    coming = ledger.journal.open_row("person", row.address)
+    may_be_ours = coming is not None and coming.unknown
+    persons = tuple(
+        replace(
+            person,
+            ours=may_be_ours
+            or any(r.origin == "created" for r in ledger.records.by_id("person", str(person.id))),
+        )
+        for person in crm.persons
+    )
+    return replace(crm, persons=persons)
+
+
 def _same_person(session: Session, address: str, crm: InCrm) -> list[str]:
     """The addresses that stand for one person, the one with its lead or deal first."""
-    records = session.ledger.records
+    records, journal = session.ledger.records, session.ledger.journal
+    known = records.get("person", address)
     identifier = records.live_id("person", address)
     if identifier is None:
-        chosen = choose_person(None, crm)
+        chosen = choose_person(known, crm)
         if chosen is None:
             return [address]
         identifier = str(chosen.id)
     live = {r.key for r in records.by_id("person", identifier) if not r.tombstone} | {address}
     group = sorted(live)
     if len(group) > 1:
-        group.sort(key=lambda a: not (records.get("deal", a) or records.get("lead", a)))
+        kinds = ("deal", "lead")
+        group.sort(
+            key=lambda a: not any(records.get(k, a) or journal.open_row(k, a) for k in kinds)
+        )
     return group
 
 
-def _activities(session: Session, address: str, class_: Class, now: datetime) -> list[Change]:
-    person = session.ledger.records.get("person", address)
-    if class_.name == "ignore" or (person is not None and person.tombstone):
-        return []
-    changes: list[Change] = []
-    if session.settings.emails:
-        changes += _emails(session, address)
-    if session.settings.meetings:
-        changes += _meetings(session, address, now)
-    return changes
-
-
-def _emails(session: Session, address: str) -> list[Change]:
-    changes = []
-    for row in session.ledger.senders.missing_activities(address):
-        sent = row["direction"] == "sent"
-        named = _named(session, address, row["id"], row["facts"]) if sent else (address,)
-        mail = Mail(row["key"], row["subject"], instant(row["sent_at"]), named)
-        change = email(mail, note=note(row["snippet"], row["key"]))
-        if session.ledger.records.live_id("activity", row["key"]) is not None:
-            # It is there, without this sender, who has got a record since.
-            change = replace(change, action="update", fields={"participants": list(named)})
-        changes.append(change)
-    return changes
-
-
-def _named(session: Session, address: str, message: int, facts: str) -> tuple[str, ...]:
-    """The senders with a record among those whom a mail of ours went to."""
-    recipients = [Address(*pair).key for pair in json.loads(facts).get("to", ())]
-    parties = session.ledger.senders.parties(message)
-    # This sender is being planned, so it will have a record.
-    return participants(recipients, [p for p, _ in parties], dict(parties) | {address: "lead"})
-
-
-def _meetings(session: Session, address: str, now: datetime) -> list[Change]:
-    changes = []
-    for row in session.ledger.senders.meeting_rows(address):
-        key = meeting_key(row["uid"])
-        named = session.ledger.senders.meeting_parties(row["uid"]) | {address: bool(row["counts"])}
-        view = MeetingView(
-            uid=row["uid"],
-            summary=row["summary"],
-            starts_at=instant(row["starts_at"]) if row["starts_at"] else None,
-            ends_at=instant(row["ends_at"]) if row["ends_at"] else None,
-            status=row["status"],
-            participants=tuple(sorted(party for party, counts in named.items() if counts)),
-        )
-        record = session.ledger.records.get("activity", key)
-        if record is not None and record.tombstone:
+def _reconcile(session: Session, address: str, changes: list[Change]) -> list[Change]:
+    """Take back what is on its way and no longer wanted; what of the plan has to wait for it."""
+    journal = session.ledger.journal
+    wanted = {change.kind: change for change in changes}
+    lead = journal.open_row("lead", address)
+    for kind in ("person", "lead", "deal"):
+        row = journal.open_row(kind, address)
+        change = wanted.get(kind)
+        if row is None or row.action == "archive" or not _can_be_taken_back(row):
             continue
-        change = meeting(view, _written(session, key), note=note("", key), now=now)
-        if change is not None:
-            changes.append(change)
+        if change is None or change.action != row.action or row.action == "update":
+            journal.drop(row)
+    if lead is not None and lead.action == "create" and not _can_be_taken_back(lead):
+        # It may exist already: once that is known, this sender is planned again.
+        return [change for change in changes if change.kind != "deal"]
     return changes
 
 
-def _written(session: Session, key: str) -> dict[str, Any] | None:
-    """What a meeting's activity says, or will say once its change is through."""
-    record = session.ledger.records.get("activity", key)
-    row = session.ledger.journal.open_row("activity", key)
-    if record is None and row is None:
-        return None
-    return dict(record.fields if record else {}) | dict(row.fields if row else {})
+def _take_back_creation(session: Session, kind: str, key: str) -> None:
+    """What would have been made was there before it was."""
+    row = session.ledger.journal.open_row(kind, key)
+    if row is not None and row.action == "create" and _can_be_taken_back(row):
+        session.ledger.journal.drop(row)
+
+
+def _can_be_taken_back(row: Row) -> bool:
+    on_its_way = row.state == "sending" or row.unknown or row.conversion is not None
+    # What waits after a failure keeps its pause.
+    return not on_its_way and (row.state != "waiting" or row.action != "update")

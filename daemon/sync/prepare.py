@@ -1,14 +1,17 @@
 """Where records go: the stage by its name, our custom fields (found or made once), the owners."""
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from daemon.errors import ConfigProblem
 from daemon.ledger.timestamp import instant, stamp
+from daemon.log import event
 from daemon.pipedrive import directory
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.objects import FIELDS, Place
-from daemon.plan import Adoption, Change
+from daemon.plan import STATISTICS, Adoption, Change
 from daemon.sync.session import Session
 
 _ASK_EVERY = timedelta(days=1)
@@ -18,7 +21,7 @@ def prepare(session: Session, push: Callable[[Place], object]) -> Place:
     """The place as the ledger knows it, asked for anew once a day or when it is configured anew.
 
     Missing fields are created through the journal by `push`; those that Pipedrive refuses are
-    parked there, and everything else goes on without them. Raises Rejected for unknown names.
+    parked there, and everything else goes on without them. Raises ConfigProblem for unknown names.
     """
     settings, ledger = session.settings, session.ledger
     wanted = [settings.pipeline, settings.stage, sorted(set(settings.owners.values()))]
@@ -28,30 +31,50 @@ def prepare(session: Session, push: Callable[[Place], object]) -> Place:
         or known["wanted"] != wanted
         or session.now() - instant(known["at"]) >= _ASK_EVERY
     ):
-        known = _ask(session, wanted)
+        known = _ask(session, wanted, known)
     if session.ledger.journal.ready_of("field", session.now()):
         push(Place(known["stage_id"]))
+    _follow_fields(session)
     return Place(known["stage_id"], _codes(session), known["owners"])
 
 
-def _ask(session: Session, wanted: list[Any]) -> dict[str, Any]:
+def forget_place(session: Session) -> None:
+    """Ask for stage and fields again in the next pass; called inside a transaction."""
+    known = session.ledger.setting("place")
+    if known is not None:
+        session.ledger.set("place", known | {"at": "1970-01-01T00:00:00Z"})
+
+
+def _ask(session: Session, wanted: list[Any], known: dict[str, Any] | None) -> dict[str, Any]:
     settings, ledger, client = session.settings, session.ledger, session.client
     me = client.send(Call.to("users.me")).data
-    stage = directory.place(client, settings.pipeline, settings.stage)
+    stage = _stage(session, wanted, known)
     addresses = frozenset(address.lower() for address in settings.owners.values())
     owners = directory.owners(client, addresses) if addresses else {}
     found = directory.fields(client)
-    known = {
+    place = {
         "wanted": wanted,
         "at": stamp(session.now()),
         "stage_id": stage,
         "owners": owners,
     }
     with ledger.transaction("place"):
-        ledger.set("place", known)
+        ledger.set("place", place)
         ledger.set("pipedrive_url", f"https://{me['company_domain']}.pipedrive.com")
         _keep_fields(session, found)
-    return known
+    return place
+
+
+def _stage(session: Session, wanted: list[Any], known: dict[str, Any] | None) -> int:
+    """The stage by its name; one that people have renamed since stays the same stage."""
+    try:
+        return directory.place(session.client, session.settings.pipeline, session.settings.stage)
+    except ConfigProblem as problem:
+        before = known["stage_id"] if known and known["wanted"][:2] == wanted[:2] else None
+        if before is None or not directory.has_stage(session.client, before):
+            raise
+        event("sync.stage_renamed", logging.WARNING, stage_id=before, problem=problem)
+        return int(before)
 
 
 def _keep_fields(session: Session, found: dict[str, str]) -> None:
@@ -60,13 +83,31 @@ def _keep_fields(session: Session, found: dict[str, str]) -> None:
     for key, (of, name, type_) in FIELDS.items():
         record = ledger.records.get("field", key)
         code = found.get(key)
-        if code is not None and (record is None or record.pipedrive_id != code):
-            ledger.records.adopt(Adoption("field", key, code, "its name and type"), None, now)
-        elif code is None and record is None:
+        if code is not None:
+            if record is None or record.pipedrive_id != code or record.tombstone:
+                ledger.records.adopt(Adoption("field", key, code, "its name and type"), None, now)
+            waiting = ledger.journal.open_row("field", key)
+            if waiting is not None:  # refused to us, or unknown; somebody has made it
+                ledger.journal.drop(waiting)
+        elif record is None:
             fields = {"of": of, "name": name, "type": type_}
             ledger.journal.plan(Change("field", key, "create", fields, "0"), now, session.run)
-        elif code is None:
+        elif not record.tombstone:
             ledger.records.bury("field", key, "deleted", now, "not among the fields any more")
+            event("sync.gone", kind="field", key=key)
+
+
+def _follow_fields(session: Session) -> None:
+    """Write the values of all persons when a field has come that wasn't there before."""
+    ledger = session.ledger
+    there = sorted(name for name in STATISTICS if ledger.records.live_id("field", name))
+    before = ledger.setting("fields_written")
+    if there == before:
+        return
+    with ledger.transaction("fields"):
+        if before is not None and set(there) - set(before):
+            ledger.senders.touch(r.key for r in ledger.records.live("person"))
+        ledger.set("fields_written", there)
 
 
 def _codes(session: Session) -> dict[str, str]:

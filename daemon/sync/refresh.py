@@ -1,44 +1,52 @@
-"""What is in the CRM by now, and what people have done there to what we know.
+"""What is in the CRM by now, as far as the plans that are due depend on it.
 
-Listing is cheap (500 rows for 10 tokens) and consistent, so it comes before anything is created.
-Everything is listed once a day; in between only what was updated, and only when something that
-hangs on it is about to be made.
+Everything is swept once a day. In between only what was updated is listed, and only when something
+that hangs on it is about to be made: strangers need the persons and organizations, new leads and
+deals need those that there are. What is about to be adopted on an older word is looked at first,
+for a token each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from daemon.ledger.senders import SenderRow
-from daemon.ledger.timestamp import instant_or_none, stamp
+from daemon.ledger.timestamp import instant_or_none
 from daemon.log import event
 from daemon.pipedrive import directory
 from daemon.pipedrive.objects import Place
-from daemon.plan import Adoption
+from daemon.sync import census
+from daemon.sync.notice import notice, overtaken, touch
+from daemon.sync.planning import Draft, draft
 from daemon.sync.session import Session
 
 _EVERYTHING_EVERY = timedelta(days=1)
-_OVERLAP = timedelta(minutes=2)  # their clock and ours may differ
+_DRAFTS = 1000  # due senders that decide what is listed
+# Setting: kinds that a refusal showed to be other than we thought.
+_LOOK_AGAIN = "look_again"
 
 
-def refresh(session: Session, place: Place, due: Sequence[SenderRow]) -> None:
-    """List what the plans of these senders depend on, as far as it isn't known freshly enough."""
-    ledger, now = session.ledger, session.now()
-    swept = instant_or_none(ledger.setting("swept_at"))
-    if swept is None or now - swept >= _EVERYTHING_EVERY:
-        _list(session, place, directory.KINDS, whole=True)
-        notice(session, place, whole=True)
+def refresh(session: Session, place: Place) -> None:
+    """List what the plans of the due senders depend on, as far as it isn't known freshly enough."""
+    swept = instant_or_none(session.ledger.setting("swept_at"))
+    if swept is None or session.now() - swept >= _EVERYTHING_EVERY:
+        census.sweep(session, place, _strangers(session))
+        _noticed(session, place, directory.KINDS, whole=True)
+        if not census.is_complete(session):
+            census.search(session, _strangers(session))
         return
-    strangers, opportunities = _needs(session, due)
-    kinds: list[str] = []
-    if strangers:
-        # Somebody may have made that person a minute ago: always asked, for 20 tokens together.
-        kinds += ["organization", "person"]
-    listed = instant_or_none(ledger.setting("listed_at:deal"))
-    if opportunities and (listed is None or now - listed >= session.settings.refresh):
-        kinds += ["deal", "lead"]
-    if kinds:
-        _list(session, place, kinds, whole=False)
-        notice(session, place, whole=False)
+    drafts = _drafts(session)
+    kinds = _needs(session, drafts)
+    asked: set[str] = set()
+    seen: set[tuple[str, str]] = set()
+    while kinds:
+        asked |= kinds
+        seen |= census.list_updated(session, place, kinds)
+        _noticed(session, place, kinds, whole=False)
+        if "person" in kinds and not census.is_complete(session):
+            census.search(session, _strangers(session))
+        drafts = _drafts(session)
+        # A person that has just turned up may have a deal that has, too.
+        kinds = _needs(session, drafts) - asked
+    _look_before_adopting(session, place, drafts, seen)
 
 
 def everything_due(session: Session) -> datetime | None:
@@ -47,79 +55,75 @@ def everything_due(session: Session) -> datetime | None:
     return swept + _EVERYTHING_EVERY if swept else None
 
 
-def _needs(session: Session, due: Sequence[SenderRow]) -> tuple[bool, bool]:
-    """Whether a person, and whether a lead or deal, may have to be made for one of these."""
+def look_again(session: Session, kinds: Collection[str]) -> None:
+    """Have these kinds listed in the next pass, whenever they were last; inside a transaction."""
+    before = session.ledger.setting(_LOOK_AGAIN) or []
+    wanted = {kind for kind in kinds if kind in directory.KINDS}
+    if wanted - set(before):
+        session.ledger.set(_LOOK_AGAIN, sorted({*before, *wanted}))
+
+
+def _noticed(session: Session, place: Place, kinds: Collection[str], *, whole: bool) -> None:
+    notice(session, place, whole=whole)
+    touch(session, overtaken(session))
+    asked = set(session.ledger.setting(_LOOK_AGAIN) or ())
+    if asked & set(kinds):
+        with session.ledger.transaction("looked"):
+            session.ledger.set(_LOOK_AGAIN, sorted(asked - set(kinds)))
+
+
+def _drafts(session: Session) -> list[Draft]:
+    made = (draft(session, row) for row in session.ledger.senders.due(_DRAFTS))
+    return [item for item in made if item is not None]
+
+
+def _strangers(session: Session) -> list[str]:
+    """Due senders who have no person yet and are to have one."""
     live = session.ledger.records.live_id
-    made = [row for row in due if row.class_.name != "ignore"]
-    strangers = any(live("person", row.address) is None for row in made)
-    opportunities = any(
-        live("deal", row.address) is None
-        and (row.class_.name == "person_with_deal" or live("lead", row.address) is None)
-        and session.ledger.records.live_id("person", row.address) is not None
-        for row in made
-    )
-    return strangers, opportunities
+    return [
+        row.address
+        for row in session.ledger.senders.due(-1)
+        if row.class_.name != "ignore" and live("person", row.address) is None
+    ]
 
 
-def _list(session: Session, place: Place, kinds: Sequence[str], *, whole: bool) -> None:
-    ledger, now = session.ledger, session.now()
-    spent = session.usage.total
-    sweep = (ledger.setting("sweep") or 0) + whole
-    for kind in kinds:
-        listed = instant_or_none(ledger.setting(f"listed_at:{kind}"))
-        since = None if whole or listed is None else listed - _OVERLAP
-        code = place.codes.get("mail_key")
-        count = 0
-        for page in directory.listing(session.client, kind, since, code):
-            with ledger.transaction("listing"):
-                ledger.crm.keep(page, sweep)
-            count += len(page)
-            session.progress(f"listing {kind}s", count, 0)
-        with ledger.transaction("listed"):
-            ledger.set(f"listed_at:{kind}", stamp(now))
-            if whole:
-                ledger.crm.end_sweep(kind, sweep)
-    if whole:
-        with ledger.transaction("swept"):
-            ledger.set("sweep", sweep)
-            ledger.set("swept_at", stamp(now))
-    how = "everything" if whole else "updated"
-    event("sync.listed", how=how, kinds=",".join(kinds), tokens=session.usage.total - spent)
+def _needs(session: Session, drafts: Sequence[Draft]) -> set[str]:
+    """The kinds to list before these plans, or what waits in the journal, create anything."""
+    ledger = session.ledger
+    urgent: set[str] = set(ledger.setting(_LOOK_AGAIN) or ())
+    tolerant: set[str] = set()
+    for item in drafts:
+        made = {(c.kind, c.action) for c in item.plan.changes if c.action != "update"}
+        if made & {("organization", "create"), ("person", "create")}:
+            # Somebody may have made them a minute ago: always asked, for 20 tokens together.
+            urgent |= {"organization", "person"}
+        if ("person", "create") in made:
+            continue  # who isn't in the CRM has no deal there
+        if any(adoption.kind == "person" for adoption in item.plan.adoptions):
+            tolerant |= {"deal", "lead"}
+        tolerant |= {"deal"} if made & {("deal", "convert")} else set()
+        tolerant |= {"deal", "lead"} if made & {("deal", "create"), ("lead", "create")} else set()
+    pending = ledger.journal.pending()
+    tolerant |= {kind for kind, action in pending if action in {"create", "convert"}}
+    return urgent | {k for k in tolerant if k in directory.KINDS and _is_stale(session, k)}
 
 
-def notice(session: Session, place: Place, *, whole: bool) -> None:
-    """Respect what people did: bury what is gone, follow what they converted, plan those again."""
-    ledger, now = session.ledger, session.now()
-    gone = _gone(session, place) if whole else []
-    with ledger.transaction("notice"):
-        touched: set[str] = set()
-        for lead, deal in ledger.crm.converted_leads():
-            # A person converted our lead in Pipedrive: its deal takes its place.
-            ledger.records.bury("lead", lead.key, "converted", now, "by people, in Pipedrive")
-            adoption = Adoption("deal", lead.key, str(deal), "converted from our lead", ours=True)
-            ledger.records.adopt(adoption, lead.key, now)
-            touched.add(lead.key)
-        for lead in ledger.crm.archived_leads():
-            ledger.records.bury("lead", lead.key, "archived", now, "by people, in Pipedrive")
-            touched.add(lead.key)
-        for kind, key in gone:
-            touched |= set(ledger.records.senders_of(kind, key))
-            ledger.records.bury(kind, key, "deleted", now, "by people, in Pipedrive")
-        ledger.senders.touch(touched)
-    for kind, key in gone:
-        event("sync.gone", kind=kind, key=key)
+def _is_stale(session: Session, kind: str) -> bool:
+    listed = instant_or_none(session.ledger.setting(f"listed_at:{kind}"))
+    return listed is None or session.now() - listed >= session.settings.refresh
 
 
-def _gone(session: Session, place: Place) -> list[tuple[str, str]]:
-    """Records that a full listing didn't show, and that a look confirms to be gone."""
+def _look_before_adopting(
+    session: Session, place: Place, drafts: Sequence[Draft], seen: Collection[tuple[str, str]]
+) -> None:
+    """See that what is about to be adopted is still there, unless that has just been listed."""
     code = place.codes.get("mail_key")
-    gone: list[tuple[str, str]] = []
-    for record in session.ledger.crm.unlisted():
-        assert record.pipedrive_id is not None  # noqa: S101 - the query asks for it
-        found = directory.look(session.client, record.kind, record.pipedrive_id, code)
-        if found is None:
-            gone.append((record.kind, record.key))
-        else:
-            with session.ledger.transaction("listing"):
+    wanted = {(a.kind, a.pipedrive_id) for item in drafts for a in item.plan.adoptions}
+    for kind, identifier in sorted(wanted - set(seen)):
+        found = directory.look(session.client, kind, identifier, code)
+        with session.ledger.transaction("looked"):
+            if found is None:
+                session.ledger.crm.drop(kind, identifier)
+                event("sync.gone", kind=kind, id=identifier)
+            else:
                 session.ledger.crm.keep([found], session.ledger.setting("sweep") or 0)
-    return gone
