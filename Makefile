@@ -1,0 +1,67 @@
+# What a developer types. `make` alone lists it. Everything happens in .venv, which is made here.
+VENV ?= .venv
+# The oldest Python that we support and that works here; PYTHON=python3.13 chooses another.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
+	echo $$python && break; done)
+# More arguments for pytest: make test PYTEST='-k config -x'
+PYTEST ?=
+IN = $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench crash soak fuzz systemd-test clean dovecot
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | \
+	while IFS=: read -r name text; do printf 'make %-14s%s\n' "$$name" "$$text"; done
+
+demo: $(VENV)/.demo ## the main job on embedded servers, in one minute
+	$(IN)/mail2deal demo
+
+test: $(VENV)/.test dovecot ## all tests
+	$(IN)/python -m pytest $(PYTEST)
+
+check: $(VENV)/.check $(VENV)/.test ## lint, format and types
+	$(IN)/ruff check .
+	$(IN)/ruff format --check .
+	$(IN)/mypy
+
+bench: $(VENV)/.test dovecot ## every benchmark, one after the other
+	@for script in $(filter-out bench/corpus.py,$(wildcard bench/*.py)); do \
+	echo "== $$script"; $(IN)/python $$script || exit 1; done
+
+crash: $(VENV)/.test dovecot ## kill -9 at every step, then a restart
+	$(IN)/python -m pytest -s tests/test_crash.py $(PYTEST)
+
+soak: $(VENV)/.test ## a long random life: mail comes, servers fail, processes die
+	MAIL2DEAL_SOAK_EXAMPLES=5000 $(IN)/python -m pytest --timeout 0 tests/test_stateful.py $(PYTEST)
+
+fuzz: $(VENV)/.test ## every property with many more random examples
+	PYTHONPATH=tests $(IN)/python -m pytest -p fuzz_profile --hypothesis-profile fuzz \
+	--timeout 0 -m hypothesis $(PYTEST)
+
+systemd-test: ## the units under a real systemd in a container; needs root, takes minutes
+	tests/systemd/run
+
+clean: ## remove what was made here
+	rm -rf .venv build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+
+# One stamp for each extra: fast the second time, made again when pyproject.toml changes.
+$(VENV)/.%: pyproject.toml | $(IN)/python
+	$(IN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+$(IN)/python:
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed (apt install python3)'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' || \
+	{ echo 'the venv module of Python is needed (apt install python3-venv)'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+dovecot:
+	@if command -v dovecot >/dev/null || test -x /usr/sbin/dovecot; then :; \
+	elif test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends dovecot-imapd; \
+	then :; else echo 'Dovecot is not installed: the tests that need it are skipped' \
+	'(apt install dovecot-imapd)'; fi
