@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 
 def stamp(instant: datetime) -> str:
     """An aware instant as the ledger's text, e.g. `2026-11-24T08:15:00Z`; sorts as it passes."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime: its %Y leaves out leading zeros, and a Date header may say the year 206.
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def instant(text: str) -> datetime:
     """The aware UTC instant that `stamp` wrote; raises ValueError on anything else."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
 
 
 def stamp_or_none(moment: datetime | None) -> str | None:
