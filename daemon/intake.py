@@ -107,7 +107,7 @@ def _take_in(mailbox: Mailbox, ledger: Ledger, run: Pass, folder: Folder, tally:
     first = 1 if whole else folder.uidnext or 1
     present = mailbox.uids(since=folder.floor.date() if folder.floor else None, first=first)
     new = set(present) - ledger.folders.known_uids(folder.id, status.uidvalidity, first)
-    new.update(ledger.folders.due_quarantine(folder.id, status.uidvalidity, run.now()))
+    new.update(_to_retry(mailbox, ledger, folder, status.uidvalidity, run.now()))
     wanted = sorted(new, reverse=True)
     before = tally.new
     done = 0
@@ -118,8 +118,6 @@ def _take_in(mailbox: Mailbox, ledger: Ledger, run: Pass, folder: Folder, tally:
         if run.stopping():
             return
     with ledger.transaction("polled"):
-        if whole and folder.floor is None:
-            ledger.folders.forget_vanished(folder.id, status.uidvalidity, set(present))
         ledger.folders.polled(
             folder.id,
             run.now(),
@@ -135,6 +133,19 @@ def _take_in(mailbox: Mailbox, ledger: Ledger, run: Pass, folder: Folder, tally:
             read=len(wanted),
             new=tally.new - before,
         )
+
+
+def _to_retry(
+    mailbox: Mailbox, ledger: Ledger, folder: Folder, uidvalidity: int, now: datetime
+) -> list[int]:
+    """Quarantined UIDs whose next try has come; those that the folder has lost are let go."""
+    due = ledger.folders.due_quarantine(folder.id, uidvalidity, now)
+    if not due:
+        return []
+    there = set(mailbox.uids(first=min(due)))
+    with ledger.transaction("quarantine"):
+        ledger.folders.let_go(folder.id, uidvalidity, [uid for uid in due if uid not in there])
+    return [uid for uid in due if uid in there]
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -68,3 +68,19 @@ def test_what_cannot_be_read_is_quarantined_and_the_folder_goes_on(
     assert row["reason"] == "no header field"
     assert row["attempts"] == 1
     assert row["not_before"] is not None
+
+
+def test_a_quarantined_mail_that_somebody_deleted_is_let_go(
+    company: Office, ledger: Ledger
+) -> None:
+    deliver(company, "vanishing", [b"\r\n\r\nno header at all\r\n"])
+    company.read(ledger, mailbox="vanishing", folders=FOLDERS)
+    for mail in company.server.create_folder("vanishing", FOLDERS[0]).glob("cur/*"):
+        mail.unlink()
+    with ledger.transaction("due"):
+        ledger.folders.release_quarantine(NOW)
+
+    tally = company.read(ledger, mailbox="vanishing", folders=FOLDERS)
+
+    assert tally.quarantined == 0
+    assert ledger.folders.quarantined() == 0

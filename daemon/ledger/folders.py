@@ -186,15 +186,11 @@ class Folders:
         )
         return [row["uid"] for row in rows]
 
-    def forget_vanished(self, folder: int, uidvalidity: int, present: set[int]) -> None:
+    def let_go(self, folder: int, uidvalidity: int, uids: Iterable[int]) -> None:
         """End the quarantine of UIDs that the folder no longer has."""
-        rows = self._db.execute(
-            "SELECT uid FROM quarantine WHERE folder = ? AND uidvalidity = ?",
-            (folder, uidvalidity),
-        ).fetchall()
         self._db.executemany(
             "DELETE FROM quarantine WHERE folder = ? AND uidvalidity = ? AND uid = ?",
-            [(folder, uidvalidity, r["uid"]) for r in rows if r["uid"] not in present],
+            [(folder, uidvalidity, uid) for uid in uids],
         )
 
     def release_quarantine(self, now: datetime) -> int:
