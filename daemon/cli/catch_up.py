@@ -6,6 +6,7 @@ what the service does with them.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -64,12 +65,13 @@ def _run(
     with ledger.transaction("run"):
         run = ledger.runs.begin("catch-up", wiring.now())
     result = CaughtUp()
-    with output.progress_bars(terminal=output.errors.is_terminal) as progress:
+    with output.progress_bars(terminal=output.errors.is_terminal, ledger=ledger) as progress:
         if intake:
             for box in boxes:
-                _take_in(wiring, ledger, box, since, result, progress)
+                take_in(wiring, ledger, box, since, result, progress)
         if sync and not wiring.stop.is_set():
-            result.pushed = _sync(wiring, ledger, run, result, progress)
+            flow = Sync(wiring.session(ledger, run, progress))
+            result.pushed = write_out(flow, result, wiring.now, wiring.stop.wait)
     status = _status(ledger, result, stopped=wiring.stop.is_set())
     with ledger.transaction("end of run"):
         ledger.runs.add(run, messages=result.new)
@@ -88,7 +90,7 @@ _OUTCOMES = {
 }
 
 
-def _take_in(
+def take_in(
     wiring: Wiring,
     ledger: Ledger,
     box: MailboxSection,
@@ -96,6 +98,7 @@ def _take_in(
     result: CaughtUp,
     progress: output.Show,
 ) -> None:
+    """Read one mailbox back to `since` (None: its own floor) into the ledger."""
     floor = since or wiring.floor(box)
     with ledger.transaction("floor"):
         ledger.folders.lower_floor(box.name, floor)
@@ -127,11 +130,14 @@ def _take_in(
         )
 
 
-def _sync(
-    wiring: Wiring, ledger: Ledger, run: int, result: CaughtUp, progress: output.Show
+def write_out(
+    sync: Sync,
+    result: CaughtUp,
+    now: Callable[[], datetime],
+    pause: Callable[[float], bool],
 ) -> Pushed:
-    sync = Sync(wiring.session(ledger, run, progress))
-    total = Pushed()
+    """Sync until nothing is due soon; `pause(seconds)` says whether somebody wants to stop."""
+    ledger, total = sync.session.ledger, Pushed()
     try:
         while True:
             pushed = sync.sync()
@@ -141,10 +147,10 @@ def _sync(
                 result.problems.append(pushed.problem)
                 break
             due = pushed.resume_at or ledger.journal.next_due()
-            worth = due is not None and due - wiring.now() <= _WORTH_WAITING
+            worth = due is not None and due - now() <= _WORTH_WAITING
             if not ledger.journal.unfinished() or not worth or due is None:
                 break
-            if wiring.stop.wait(max(0.05, (due - wiring.now()).total_seconds())):
+            if pause(max(0.05, (due - now()).total_seconds())):
                 break
     except LedgerProblem:
         raise

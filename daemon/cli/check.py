@@ -42,12 +42,8 @@ def check(wiring: Wiring) -> int:
         )
         for problem in problems:
             output.console.print(f"{'no':<4}{line.what}: {problem}", markup=False)
-        worst = max(worst, output.status_of(line.problem), key=_severity)
+        worst = max(worst, output.status_of(line.problem), key=output.severity)
     return worst
-
-
-def _severity(status: int) -> int:
-    return (output.DONE, output.ATTENTION, output.LATER, output.USAGE).index(status)
 
 
 def _lines(wiring: Wiring) -> Iterator[Line]:

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -42,54 +42,93 @@ class _Commands(click.Group):
     help="Read what lies in the mailboxes, make Pipedrive agree with it, then exit.",
 )
 @click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Rehearse --catch-up: show what would be made and what it costs; write nothing.",
+)
+@click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="With --catch-up: read back to this day instead of the configured one.",
+    help="Read back to this day instead of the configured one.",
 )
-@click.option("--mailbox", help="With --catch-up: only the mailbox of this name.")
+@click.option("--mailbox", help="Only the mailbox of this name.")
 @click.option("--intake-only", is_flag=True, help="With --catch-up: mailbox to ledger only.")
-@click.option("--sync-only", is_flag=True, help="With --catch-up: ledger to Pipedrive only.")
+@click.option("--sync-only", is_flag=True, help="Leave the mailbox alone: ledger to Pipedrive.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: for programs.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="With --dry-run: write a page to hand on.",
+)
 @click.version_option(__version__)
 @click.pass_context
 def main(
     ctx: click.Context,
+    /,
     config_path: Path | None,
     catch_up: bool,
-    since: datetime | None,
-    mailbox: str | None,
-    intake_only: bool,
-    sync_only: bool,
+    dry_run: bool,
+    **options: Any,
 ) -> None:
     """Turn a sales mailbox into a clean Pipedrive pipeline, each record exactly once.
 
     Without a command it runs as a service until SIGTERM.
     """
     ctx.obj = config_path
-    only = {
-        "--since": since,
-        "--mailbox": mailbox,
-        "--intake-only": intake_only,
-        "--sync-only": sync_only,
-    }
-    given = [name for name, value in only.items() if value]
-    if given and (not catch_up or ctx.invoked_subcommand):
-        raise click.UsageError(f"{given[0]} goes with --catch-up")
-    if intake_only and sync_only:
-        raise click.UsageError("--intake-only and --sync-only exclude each other")
+    _check_options(ctx, options, catch_up=catch_up, dry_run=dry_run)
     if ctx.invoked_subcommand is not None:
         return
-    if catch_up:
-        from daemon.cli.catch_up import catch_up as run  # noqa: PLC0415 - each command loads its own
-
-        wiring = wire(ctx)
-        stop_on_signal(wiring)
-        floor = since.replace(tzinfo=UTC) if since else None
-        ctx.exit(
-            run(wiring, since=floor, mailbox=mailbox, intake_only=intake_only, sync_only=sync_only)
-        )
+    if options["since"]:
+        options["since"] = options["since"].replace(tzinfo=UTC)
+    if catch_up or dry_run:
+        ctx.exit(_run_once(ctx, options, dry_run=dry_run))
     from daemon.cli.serve import serve  # noqa: PLC0415 - each command loads its own
 
     ctx.exit(serve(find_config(config_path)))
+
+
+def _check_options(
+    ctx: click.Context, options: dict[str, Any], *, catch_up: bool, dry_run: bool
+) -> None:
+    """Refuse options that don't go together, rather than ignore one."""
+    allowed: set[str] = set()
+    if not ctx.invoked_subcommand:
+        allowed |= _OF_BOTH if catch_up or dry_run else set()
+        allowed |= _OF_CATCH_UP if catch_up and not dry_run else set()
+        allowed |= _OF_DRY_RUN if dry_run else set()
+    for name, value in options.items():
+        if value and name not in allowed:
+            flag = "--json" if name == "as_json" else f"--{name.replace('_', '-')}"
+            with_ = " or ".join(
+                command
+                for command, names in (
+                    ("--catch-up", _OF_BOTH | _OF_CATCH_UP),
+                    ("--dry-run", _OF_BOTH | _OF_DRY_RUN),
+                )
+                if name in names
+            )
+            raise click.UsageError(f"{flag} goes with {with_}")
+    if options["intake_only"] and options["sync_only"]:
+        raise click.UsageError("--intake-only and --sync-only exclude each other")
+
+
+_OF_BOTH = {"since", "mailbox", "sync_only"}
+_OF_CATCH_UP = {"intake_only"}
+_OF_DRY_RUN = {"as_json", "html"}
+
+
+def _run_once(ctx: click.Context, options: dict[str, Any], *, dry_run: bool) -> int:
+    """The catch-up or its rehearsal."""
+    wiring = wire(ctx)
+    stop_on_signal(wiring)
+    if dry_run:
+        from daemon.cli.dry_run import dry_run as rehearse  # noqa: PLC0415 - each loads its own
+
+        del options["intake_only"]
+        return rehearse(wiring, **options)
+    from daemon.cli.catch_up import catch_up as run  # noqa: PLC0415 - each command loads its own
+
+    return run(wiring, **{name: options[name] for name in (*_OF_BOTH, *_OF_CATCH_UP)})
 
 
 def find_config(given: Path | None) -> Path:

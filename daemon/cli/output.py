@@ -1,28 +1,24 @@
 """How the command line speaks: tables on a terminal, plain lines elsewhere, errors in one line."""
 
+import json
 import logging
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.text import Text
 
+from daemon.cli import progress
+from daemon.cli.progress import Phases, Show
 from daemon.errors import AuthProblem, ConfigProblem, LedgerProblem, Problem, RetryLater
+from daemon.ledger.store import Ledger
 from daemon.log import JsonLines
 
 DONE, ATTENTION, USAGE, LATER = 0, 1, 2, 75
-_LINE_EVERY = 30.0  # seconds between progress lines where there is no terminal
 
-Show = Callable[[str, int, int], None]  # phase, done, total (0: unknown)
+__all__ = ["ATTENTION", "DONE", "LATER", "USAGE", "Show"]
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -50,6 +46,21 @@ def status_of(problem: Problem) -> int:
             return ATTENTION
 
 
+def severity(status: int) -> int:
+    """How bad an exit status is, for picking the worst of several."""
+    return (DONE, ATTENTION, LATER, USAGE).index(status)
+
+
+def print_json(document: object) -> None:
+    """One JSON document on stdout, the same on a terminal of any width and in a pipe."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def plain(text: str) -> Text:
+    """Text for a table as it is: no markup is read out of what came by mail."""
+    return Text(text)
+
+
 def log_to_stderr(style: str, *, quiet: bool = False) -> None:
     """Send events to stderr: as text, or as one JSON object a line; `quiet` only warnings."""
     handler = logging.StreamHandler(sys.stderr)
@@ -61,40 +72,14 @@ def log_to_stderr(style: str, *, quiet: bool = False) -> None:
 
 
 @contextmanager
-def progress_bars(*, terminal: bool) -> Iterator[Show]:
-    """A function that shows (phase, done, total): bars on a terminal, a line at times elsewhere."""
+def progress_bars(*, terminal: bool, ledger: Ledger | None = None) -> Iterator[Show]:
+    """A function that shows (phase, done, total): bars on a terminal, a line at times elsewhere.
+
+    With a `ledger`, owned by the same thread, totals that nobody names are looked up there.
+    """
+    phases = Phases(ledger)
     if not terminal:
-        yield _lines()
+        yield progress.lines(errors, phases)
         return
-    columns = (
-        TextColumn("{task.description:<28}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:>9}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=errors, transient=False) as progress:
-        tasks: dict[str, tuple[TaskID, float]] = {}
-
-        def show(phase: str, done: int, total: int) -> None:
-            if phase not in tasks:
-                task = progress.add_task(phase, total=total or None, rate="")
-                tasks[phase] = (task, time.monotonic())
-            task, started = tasks[phase]
-            rate = done / max(time.monotonic() - started, 0.001)
-            progress.update(task, completed=done, total=total or None, rate=f"{rate:.0f}/s")
-
+    with progress.bars(errors, phases) as show:
         yield show
-
-
-def _lines() -> Show:
-    last = 0.0
-
-    def show(phase: str, done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= _LINE_EVERY:
-            last = now
-            errors.print(f"{phase}: {done}" + (f" of {total}" if total else ""), markup=False)
-
-    return show

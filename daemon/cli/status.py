@@ -1,6 +1,5 @@
 """`mail2deal status`: what the daemon is doing and what it can't, from the ledger alone."""
 
-import json
 from typing import Any
 
 from rich.table import Table
@@ -29,7 +28,7 @@ def status(wiring: Wiring, *, as_json: bool) -> int:
     with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
         report = _report(wiring, ledger)
     if as_json:
-        output.console.print(json.dumps(report, indent=2), markup=False)
+        output.print_json(report)
     else:
         _show(report)
     attention = report["journal"].get("parked") or report["quarantine"]["messages"]

@@ -1,10 +1,10 @@
 """From the configuration to the edges: the one place that builds them and hands them down."""
 
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
+from typing import TypeVar
 
 from daemon.classify import Rules
 from daemon.config import Config, MailboxSection
@@ -17,8 +17,10 @@ from daemon.organization import public_providers
 from daemon.pipedrive.client import Client
 from daemon.plan import Policy
 from daemon.reckoning import Reading
+from daemon.rehearsal.remote import ReadOnlyClient
 from daemon.sync import Session, Settings, Usage
 
+C = TypeVar("C", bound=Client)
 # Requests in flight that fill the plan's burst window at a latency of a few hundred milliseconds.
 _WORKERS = {"lite": 6, "growth": 10, "premium": 20, "ultimate": 24}
 
@@ -89,8 +91,15 @@ class Wiring:
 
     def client(self) -> Client:
         """The API of the configured company."""
+        return self._client(Client)
+
+    def reading_client(self) -> ReadOnlyClient:
+        """The same, for which every write is refused."""
+        return self._client(ReadOnlyClient)
+
+    def _client(self, kind: type[C]) -> C:
         pipedrive = self.config.pipedrive
-        return Client(
+        return kind(
             pipedrive.url,
             pipedrive.token.read,
             plan=pipedrive.plan,
@@ -107,6 +116,7 @@ class Wiring:
         run: int | None,
         progress: Callable[[str, int, int], None] = lambda *_: None,
         client: Client | None = None,
+        workers: int | None = None,
     ) -> Session:
         """One sync over a ledger; today's tokens are those that the ledger knows to be spent."""
         client = client or self.client()
@@ -117,14 +127,14 @@ class Wiring:
             client=client,
             usage=self.usage,
             reading=self.reading(),
-            settings=self._settings(),
+            settings=self._settings(workers),
             now=self.now,
             run=run,
             stopping=self.stop.is_set,
             progress=progress,
         )
 
-    def _settings(self) -> Settings:
+    def _settings(self, workers: int | None) -> Settings:
         config = self.config
         return Settings(
             policy=Policy(rules=self.rules(), fields_every=config.fields.every),
@@ -134,7 +144,7 @@ class Wiring:
             refresh=config.pipedrive.refresh,
             emails=config.activities.emails,
             meetings=config.activities.meetings,
-            workers=_WORKERS[config.pipedrive.plan],
+            workers=workers or _WORKERS[config.pipedrive.plan],
         )
 
     def _us(self) -> Us:
@@ -157,8 +167,3 @@ class Wiring:
 def midnight(day: date) -> datetime:
     """The first instant of a day, UTC."""
     return datetime.combine(day, time(), UTC)
-
-
-def on_terminal() -> bool:
-    """Whether a person is looking at our error output."""
-    return sys.stderr.isatty()

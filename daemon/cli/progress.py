@@ -1,0 +1,127 @@
+"""How far a long command has come: bars on a terminal, a line every 30 seconds elsewhere.
+
+A phase is shown with its rate and, where its end is known, the time left. Written to stderr, so
+that stdout stays for results.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from daemon.ledger.store import Ledger
+
+LINE_EVERY = 30.0  # seconds
+
+Show = Callable[[str, int, int], None]  # phase, done, total (0: unknown)
+
+_CRM = {
+    "listing organizations": "crm_organizations",
+    "listing persons": "crm_persons",
+    "listing deals": "crm_deals",
+    "listing leads": "crm_leads",
+}
+
+
+@dataclass(slots=True)
+class _Phase:
+    """One phase since it began; it begins anew when its count falls."""
+
+    started: float
+    total: int
+    done: int = 0
+    task: TaskID | None = None
+
+    def rate(self, now: float) -> float:
+        return self.done / max(now - self.started, 0.001)
+
+
+@dataclass(slots=True)
+class Phases:
+    """The phases of one command; totals that nobody names are taken from the ledger."""
+
+    ledger: Ledger | None = None
+    clock: Callable[[], float] = time.monotonic
+    known: dict[str, _Phase] = field(default_factory=dict)
+
+    def at(self, name: str, done: int, total: int) -> _Phase:
+        """Note how far a phase is."""
+        phase = self.known.get(name)
+        if phase is None or done < phase.done:
+            task = phase.task if phase else None
+            expected = total or self._expected(name, done)
+            phase = self.known[name] = _Phase(self.clock(), expected, task=task)
+        phase.done = done
+        phase.total = total or max(phase.total, done if phase.total else 0)
+        return phase
+
+    def _expected(self, name: str, done: int) -> int:
+        if self.ledger is None:
+            return 0
+        if name == "planning":
+            return done + self._count("senders WHERE version > synced_version")
+        if name == "writing":
+            return done + self.ledger.journal.unfinished()
+        return self._count(_CRM[name]) if name in _CRM else 0
+
+    def _count(self, table: str) -> int:
+        assert self.ledger is not None  # noqa: S101 - the caller has looked
+        (row,) = self.ledger.rows(f"SELECT count(*) AS n FROM {table}")
+        return int(row["n"])
+
+
+@contextmanager
+def bars(console: Console, phases: Phases) -> Iterator[Show]:
+    """A bar for each phase."""
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:>9}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=False) as progress:
+
+        def show(name: str, done: int, total: int) -> None:
+            phase = phases.at(name, done, total)
+            if phase.task is None:
+                phase.task = progress.add_task(name, total=phase.total or None, rate="")
+            rate = f"{phase.rate(phases.clock()):.0f}/s"
+            progress.update(phase.task, completed=done, total=phase.total or None, rate=rate)
+
+        yield show
+
+
+def lines(console: Console, phases: Phases) -> Show:
+    """A line for whatever is going on, at most one every 30 seconds."""
+    last = phases.clock()
+
+    def show(name: str, done: int, total: int) -> None:
+        nonlocal last
+        phase = phases.at(name, done, total)
+        now = phases.clock()
+        if now - last >= LINE_EVERY:
+            last = now
+            console.print(line(name, phase.done, phase.total, phase.rate(now)), markup=False)
+
+    return show
+
+
+def line(name: str, done: int, total: int, rate: float) -> str:
+    """`writing: 400 of 1200, 20/s, 40 s left`."""
+    text = f"{name}: {done}" + (f" of {total}" if total else "") + f", {rate:.0f}/s"
+    if total > done and rate:
+        seconds = round((total - done) / rate)
+        left = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"  # noqa: PLR2004 - two minutes
+        text += f", {left} left"
+    return text

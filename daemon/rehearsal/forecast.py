@@ -1,0 +1,205 @@
+"""What a rehearsal found, as data: what would be made, for whom, for how much, and who is left out.
+
+Read from the scratch ledger after the rehearsal; nothing here prints.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from daemon.explain import REASONS
+from daemon.ledger.store import Ledger
+
+_IMPORTANT = 20
+_EXAMPLES = 3
+_KINDS = ("organization", "person", "lead", "deal", "activity")
+_PLURALS = {
+    "organization": "organizations",
+    "person": "persons",
+    "lead": "leads",
+    "deal": "deals",
+    "activity": "activities",
+    "field": "fields",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Important:
+    """One sender for whom something would happen, and why."""
+
+    address: str
+    name: str
+    organization: str | None
+    what: str  # new deal, lead becomes deal, new lead, deal adopted, …
+    reason: str
+    messages: int
+    replies: int
+    meetings: int
+    last_contact: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Messages that would make no record, for one reason; examples are sender addresses."""
+
+    reason: str  # the slug
+    words: str
+    messages: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """One kind of call."""
+
+    call: str
+    calls: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The whole answer of a rehearsal."""
+
+    create: Mapping[str, int]  # by plural of the kind; deals include converted leads
+    tokens: int
+    conversions: int  # deals that are made from leads
+    fields: int  # custom fields of ours
+    updates: Mapping[str, int]  # persons (our fields), activities (meetings, participants)
+    adopted: Mapping[str, int]
+    parked: Mapping[str, int]  # changes that Pipedrive would refuse, by reason
+    important: tuple[Important, ...]
+    left_out: tuple[LeftOut, ...]
+    ignored_senders: int
+    spent: tuple[Spent, ...]
+    messages_read: int
+    quarantined: int
+
+    @property
+    def objects(self) -> int:
+        """Records that would be created, activities apart."""
+        return sum(n for kind, n in self.create.items() if kind != "activities")
+
+
+def forecast(
+    ledger: Ledger,
+    run: int,
+    spent: Mapping[str, tuple[int, int]],
+    *,
+    messages_read: int,
+    quarantined: int,
+    adopted_before: Mapping[str, int],
+) -> Forecast:
+    """Gather what `run` did in the scratch ledger; `spent` is (calls, tokens) by kind of call."""
+    made = ledger.records.made_by(run)
+    done = {
+        (row["kind"], row["action"]): row["n"]
+        for row in ledger.rows(
+            "SELECT kind, action, count(*) AS n FROM journal WHERE state = 'done' GROUP BY 1, 2"
+        )
+    }
+    return Forecast(
+        create={_PLURALS[kind]: made.get(kind, 0) for kind in _KINDS},
+        tokens=sum(tokens for _, tokens in spent.values()),
+        conversions=done.get(("deal", "convert"), 0),
+        fields=made.get("field", 0),
+        updates={
+            "persons": done.get(("person", "update"), 0),
+            "activities": done.get(("activity", "update"), 0),
+        },
+        adopted={
+            _PLURALS[kind]: n - adopted_before.get(kind, 0) for kind, n in adopted(ledger).items()
+        },
+        parked={
+            row["why"]: row["n"]
+            for row in ledger.rows("SELECT last_error AS why, count(*) AS n FROM parked GROUP BY 1")
+        },
+        important=_important(ledger, run),
+        left_out=_left_out(ledger),
+        ignored_senders=_count(ledger, "SELECT count(*) FROM senders WHERE class = 'ignore'"),
+        spent=tuple(
+            Spent(call, *spent[call]) for call in sorted(spent, key=lambda c: (-spent[c][1], c))
+        ),
+        messages_read=messages_read,
+        quarantined=quarantined,
+    )
+
+
+def adopted(ledger: Ledger) -> dict[str, int]:
+    """How many records of each kind stand for objects that people made."""
+    counts = {
+        row["kind"]: row["n"]
+        for row in ledger.rows(
+            "SELECT kind, count(*) AS n FROM records WHERE origin = 'adopted'"
+            " AND tombstone IS NULL GROUP BY kind"
+        )
+    }
+    return {kind: counts.get(kind, 0) for kind in _KINDS[:4]}
+
+
+def _important(ledger: Ledger, run: int) -> tuple[Important, ...]:
+    return tuple(
+        Important(
+            address=row["address"],
+            name=row["name"],
+            organization=row["organization"],
+            what=row["what"],
+            reason=row["reason"],
+            messages=row["msg_count"],
+            replies=row["replies"],
+            meetings=row["meetings"],
+            last_contact=row["last_contact"],
+        )
+        for row in ledger.rows(_IMPORTANT_ONES, run, _IMPORTANT)
+    )
+
+
+# Deals before leads; in each, by meetings and replies, then by messages and the latest contact.
+_IMPORTANT_ONES = """
+SELECT s.*, CASE
+    WHEN d.run = ?1 AND EXISTS (SELECT 1 FROM journal j WHERE j.kind = 'deal' AND j.key = s.address
+      AND j.action = 'convert' AND j.state = 'done') THEN 'lead becomes a deal'
+    WHEN d.run IS NOT NULL THEN 'new deal'
+    ELSE 'new lead' END AS what
+FROM senders s
+LEFT JOIN records d ON d.kind = 'deal' AND d.key = s.address AND d.run = ?1
+LEFT JOIN records l ON l.kind = 'lead' AND l.key = s.address AND l.run = ?1
+WHERE d.key IS NOT NULL OR (l.key IS NOT NULL AND l.tombstone IS NULL)
+ORDER BY d.key IS NULL, min(s.meetings, 3) + min(s.replies, 10) DESC, s.msg_count DESC,
+  s.last_contact DESC, s.address
+LIMIT ?2
+"""
+
+
+def _left_out(ledger: Ledger) -> tuple[LeftOut, ...]:
+    """Messages without a record by their final reason, the most frequent first."""
+    found = []
+    for row in ledger.rows(_REASONS):
+        examples = tuple(
+            one["address"] for one in ledger.rows(_EXAMPLES_OF, row["reason"], _EXAMPLES)
+        )
+        words = REASONS.get(row["reason"], row["reason"])
+        found.append(LeftOut(row["reason"], words, row["messages"], examples))
+    return tuple(found)
+
+
+_FINAL = """
+WITH final AS (
+  SELECT m.id AS message, m.from_address AS address, m.reason FROM messages m
+  WHERE m.verdict = 'ignored'
+  UNION ALL
+  SELECT c.message, c.sender, c.reason FROM correspondence c WHERE c.verdict = 'evidence'
+)
+"""
+_REASONS = (
+    _FINAL + "SELECT reason, count(DISTINCT message) AS messages FROM final"
+    " GROUP BY reason ORDER BY messages DESC, reason"
+)
+_EXAMPLES_OF = (
+    _FINAL + "SELECT address FROM final WHERE reason = ? AND address IS NOT NULL"
+    " GROUP BY address ORDER BY count(*) DESC, address LIMIT ?"
+)
+
+
+def _count(ledger: Ledger, sql: str) -> int:
+    (row,) = ledger.rows(sql)
+    return int(next(iter(row.values())))

@@ -1,0 +1,179 @@
+"""What the real CRM holds, learned by listing through a client that can't write."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from daemon.errors import Rejected
+from daemon.pipedrive.client import Client
+from daemon.pipedrive.costs import PRICES, Call
+from daemon.pipedrive.objects import FIELDS
+from daemon.pipedrive.outcomes import Answer
+from daemon.pipedrive.paging import PAGE
+
+Doc = dict[str, Any]
+
+_ONCE = (
+    "users.me",
+    "users.list",
+    "pipelines.list",
+    "stages.list",
+    "person_fields.list",
+    "deal_fields.list",
+    "deals.archived",
+    "leads.archived",
+)
+_PAGED = {
+    "organization": "organizations.list",
+    "person": "persons.list",
+    "deal": "deals.list",
+    "lead": "leads.list",
+}
+# What a listing must keep for plans to come out the same; nothing else leaves the real CRM.
+_KEPT = {
+    "organizations": ("id", "name", "website", "owner_id", "add_time", "update_time"),
+    "persons": ("id", "name", "emails", "org_id", "owner_id", "add_time", "update_time"),
+    "deals": (
+        "id",
+        "title",
+        "person_id",
+        "org_id",
+        "pipeline_id",
+        "stage_id",
+        "status",
+        "is_archived",
+        "archive_time",
+        "source_lead_id",
+        "owner_id",
+        "add_time",
+        "update_time",
+    ),
+    "leads": (
+        "id",
+        "title",
+        "person_id",
+        "organization_id",
+        "origin_id",
+        "is_archived",
+        "owner_id",
+        "add_time",
+        "update_time",
+    ),
+    "users": ("id", "name", "email"),
+}
+
+
+class ReadOnlyClient(Client):
+    """A client for which every write is refused before it reaches a socket."""
+
+    def send(self, call: Call) -> Answer:
+        """Send a read; raises Rejected for anything that would change the CRM."""
+        if call.writes:
+            raise Rejected("a rehearsal never writes to Pipedrive", what=call.kind)
+        return super().send(call)
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """A company as its lists show it: `listing` is what the sandbox's `seed_from` reads."""
+
+    domain: str
+    owner_of_token: str  # e-mail address
+    listing: Mapping[str, list[Doc]]
+
+
+def price(known: Mapping[str, int]) -> int:
+    """Tokens that `read` takes, given how many objects of each kind there are (at least)."""
+    pages = sum(
+        PRICES[kind].tokens * max(1, ceil(known.get(name, 0) / PAGE))
+        for name, kind in _PAGED.items()
+    )
+    return pages + sum(PRICES[kind].tokens for kind in _ONCE)
+
+
+def read(client: ReadOnlyClient) -> Company:
+    """List the company; raises what `Client.send` raises."""
+    me = client.send(Call.to("users.me")).data
+    codes = {"person": "person_fields.list", "deal": "deal_fields.list"}
+    fields = [
+        _field(of, row)
+        for of, kind in codes.items()
+        for row in _rows(client, Call.to(kind))
+        if row["is_custom_field"]
+    ]
+    mail_key = _mail_key(fields)
+    lineage = {"include_fields": "source_lead_id"}
+    deals = [
+        row
+        for kind in ("deals.list", "deals.archived")
+        for row in _rows(client, Call.to(kind, query=lineage))
+    ]
+    leads = [
+        row for kind in ("leads.list", "leads.archived") for row in _rows(client, Call.to(kind))
+    ]
+    listing = {
+        "users": _users(client, me),
+        "pipelines": _living(_rows(client, Call.to("pipelines.list"))),
+        "stages": _living(_rows(client, Call.to("stages.list"))),
+        "fields": fields,
+        "organizations": _kept("organizations", _rows(client, Call.to("organizations.list"))),
+        "persons": _kept("persons", _rows(client, Call.to("persons.list"))),
+        "deals": [_deal(row, mail_key) for row in deals],
+        "leads": [_lead(row, mail_key) for row in leads],
+    }
+    return Company(me["company_domain"], me["email"], listing)
+
+
+def _rows(client: Client, call: Call) -> Iterator[Doc]:
+    for page in client.pages(call):
+        yield from page
+
+
+def _living(rows: Iterator[Doc]) -> list[Doc]:
+    return [{"is_deleted": False, **row} for row in rows]
+
+
+def _users(client: Client, me: Doc) -> list[Doc]:
+    rows = client.send(Call.to("users.list")).data
+    users = _kept("users", rows)
+    if all(user["id"] != me["id"] for user in users):
+        users += _kept("users", [me])
+    return users
+
+
+def _field(entity: str, row: Doc) -> Doc:
+    return {
+        "entity": entity,
+        "field_name": row["field_name"],
+        "field_code": row["field_code"],
+        "field_type": row["field_type"],
+        "options": row.get("options"),
+        "is_custom_field": True,
+    }
+
+
+def _mail_key(fields: list[Doc]) -> str | None:
+    wanted = FIELDS["mail_key"]
+    codes = (
+        field["field_code"]
+        for field in fields
+        if (field["entity"], field["field_name"], field["field_type"]) == wanted
+    )
+    return next(codes, None)
+
+
+def _kept(kind: str, rows: Iterator[Doc] | list[Doc]) -> list[Doc]:
+    return [{name: row[name] for name in _KEPT[kind] if name in row} for row in rows]
+
+
+def _deal(row: Doc, mail_key: str | None) -> Doc:
+    (deal,) = _kept("deals", [row])
+    value = (row.get("custom_fields") or {}).get(mail_key) if mail_key else None
+    return deal | {"custom_fields": {mail_key: value} if value else {}}
+
+
+def _lead(row: Doc, mail_key: str | None) -> Doc:
+    (lead,) = _kept("leads", [row])
+    value = row.get(mail_key) if mail_key else None
+    return lead | ({mail_key: value} if mail_key and value else {})

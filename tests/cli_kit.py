@@ -1,0 +1,107 @@
+"""The command line against running servers: a configuration, a clock, a Pipedrive over HTTP."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+from company_kit import NOW, Office
+
+from daemon.cli.wiring import Wiring
+from daemon.config import load
+from daemon.sandbox.crm import Acts, Sandbox, Server, Settings, serve
+from daemon.sandbox.crm.settings import DEFAULT_TOKEN
+
+
+def clock() -> datetime:
+    """The scenario's day, but time passes as it does."""
+    return NOW + (datetime.now(UTC) - _STARTED)
+
+
+_STARTED = datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A configured program and the servers it talks to."""
+
+    home: Path
+    sandbox: Sandbox
+    server: Server
+    config: Path
+
+    @property
+    def acts(self) -> Acts:
+        return Acts(self.sandbox)
+
+    @property
+    def ledger(self) -> Path:
+        return self.home / "ledger.db"
+
+    def wiring(self) -> Wiring:
+        return Wiring(load(self.config), now=clock)
+
+    def change(self, **sections: Any) -> None:
+        """Change whole sections of the configuration file."""
+        document = yaml.safe_load(self.config.read_text())
+        self.config.write_text(yaml.safe_dump(document | sections, sort_keys=False))
+
+    def writes(self, after: int = 0) -> int:
+        return len(self.sandbox.writes(after))
+
+    def requests(self) -> int:
+        return len(self.sandbox.requests_after(0))
+
+
+def configuration(office: Office, url: str, ledger: Path) -> dict[str, Any]:
+    scenario, server = office.scenario, office.server
+    us = scenario.office
+    return {
+        "mailboxes": [
+            {
+                "name": "sales",
+                "host": server.host,
+                "port": server.port,
+                "tls": "none",
+                "username": "sales",
+                "password": "secret",
+                "folders": {"inbox": [n for n, role in scenario.roles if role == "inbox"]},
+            }
+        ],
+        "pipedrive": {
+            "base_url": url,
+            "token": DEFAULT_TOKEN,
+            "plan": "ultimate",
+            "pipeline": "Sales",
+            "stage": "Initial Contact",
+        },
+        "us": {
+            "domains": list(us.domains),
+            "addresses": list(us.addresses),
+            "authserv_id": us.authserv_id,
+        },
+        "ignore": {"addresses": list(us.ignored_addresses), "domains": list(us.ignored_domains)},
+        "ledger": str(ledger),
+    }
+
+
+@contextmanager
+def desk(office: Office, home: Path) -> Iterator[Desk]:
+    """A new sandbox and a new ledger for the office's mail; no burst limit."""
+    settings = Settings(plan="ultimate", burst=False, daily_tokens=210_000)
+    with closing(
+        Sandbox(home / "crm.db", settings=settings, clock=lambda: clock().timestamp())
+    ) as sandbox:
+        with serve(sandbox) as server:
+            config = home / "config.yaml"
+            content = configuration(office, server.url, home / "ledger.db")
+            config.write_text(yaml.safe_dump(content, sort_keys=False))
+            config.chmod(0o600)
+            yield Desk(home, sandbox, server, config)
+
+
+def days_ago(number: int) -> datetime:
+    return NOW - timedelta(days=number)

@@ -1,0 +1,142 @@
+"""A dry run predicts exactly what the real run then makes, and writes nothing anywhere."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_kit import Desk, clock, days_ago, desk
+from company_kit import Office
+
+from daemon.cli.catch_up import catch_up
+from daemon.cli.dry_run import dry_run
+from daemon.errors import Rejected
+from daemon.pipedrive.costs import PRICES, Call
+from daemon.rehearsal.remote import ReadOnlyClient, price
+from daemon.sandbox.crm import Sandbox, snapshot
+
+KINDS = ("organizations", "persons", "leads", "deals", "activities")
+
+
+@pytest.fixture
+def office_desk(small_company: Office, tmp_path: Path) -> Iterator[Desk]:
+    with desk(small_company, tmp_path) as opened:
+        yield opened
+
+
+def rehearse(
+    at: Desk, capsys: pytest.CaptureFixture[str], since: datetime | None = None, **more: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `--dry-run --json` says, and what its sandbox held at the end."""
+    held: list[dict[str, Any]] = []
+    capsys.readouterr()
+    status = dry_run(
+        at.wiring(),
+        since=since,
+        mailbox=None,
+        sync_only=False,
+        as_json=True,
+        html=more.get("html"),
+        watch=lambda sandbox: held.append(snapshot(sandbox)),
+    )
+    assert status == 0
+    return json.loads(capsys.readouterr().out), held[0]
+
+
+def run(at: Desk, since: datetime | None = None) -> dict[str, Any]:
+    """What the real run does, seen from the sandbox that plays the real Pipedrive."""
+    before = {kind: len(at.acts.every(kind, deleted=True)) for kind in KINDS}
+    tokens = at.sandbox.usage(clock().date().isoformat()).tokens
+    converted = conversions(at.sandbox)
+    status = catch_up(at.wiring(), since=since, mailbox=None, intake_only=False, sync_only=False)
+    assert status == 0
+    return {
+        "create": {kind: len(at.acts.every(kind, deleted=True)) - before[kind] for kind in KINDS},
+        "tokens": at.sandbox.usage(clock().date().isoformat()).tokens - tokens,
+        "conversions": conversions(at.sandbox) - converted,
+    }
+
+
+def conversions(sandbox: Sandbox) -> int:
+    return sum(logged.path.endswith("/convert/deal") for logged in sandbox.writes())
+
+
+def people_before_us(at: Desk) -> None:
+    """A CRM that isn't empty: known people, a domain's organization, a deal, two pages of others."""
+    organization = at.acts.add_organization("Northwind", website="https://northwind-labs.de/")
+    first = at.acts.add_person(
+        "Known Already", "priya.thornbury@northwind-labs.de", org_id=organization
+    )
+    at.acts.add_deal("Old business", person_id=first)
+    at.acts.add_person("Known Too", "hugo.wolfhagen@beacon-marine.com")
+    for number in range(510):
+        at.acts.add_person(f"Somebody {number}", f"somebody{number}@elsewhere.example")
+
+
+def test_a_dry_run_predicts_objects_activities_and_tokens_to_the_last_one(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people_before_us(office_desk)
+    first_part = days_ago(45)
+    for since in (first_part, None):  # the second time leads have become deals
+        predicted, held = rehearse(office_desk, capsys, since)
+        made = run(office_desk, since)
+
+        assert {name: predicted[name] for name in made} == made
+        if since is not None:  # later the stage has no copy of earlier activities' content
+            assert held == snapshot(office_desk.sandbox)
+    assert made["conversions"] > 0
+    assert predicted["tokens"] == sum(one["tokens"] for one in predicted["tokens_by_call"])
+
+    assert_documented_shape(predicted)
+    nothing, _ = rehearse(office_desk, capsys)
+    assert (nothing["tokens"], set(nothing["create"].values())) == (0, {0})
+
+
+def assert_documented_shape(predicted: dict[str, Any]) -> None:
+    assert list(predicted)[:2] == ["create", "tokens"]
+    assert list(predicted["create"]) == list(KINDS)
+    assert len(predicted["important"]) == 20
+    assert predicted["important"][0]["what"] in {"new deal", "lead becomes a deal"}
+    assert {"reason", "words", "messages", "examples"} == set(predicted["left_out"][0])
+
+
+def test_not_one_write_leaves_the_machine_and_nothing_is_kept(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people_before_us(office_desk)
+    dry_run(
+        office_desk.wiring(), since=None, mailbox=None, sync_only=False, as_json=True, html=None
+    )
+    told = capsys.readouterr()
+    predicted = json.loads(told.out)
+
+    assert told.err.startswith("a rehearsal: nothing is written; reading Pipedrive by listing")
+    methods = {logged.method for logged in office_desk.sandbox.requests_after(0)}
+    assert methods == {"GET"}
+    assert office_desk.writes() == 0
+    assert not office_desk.ledger.exists()
+    spent = office_desk.sandbox.usage(clock().date().isoformat()).tokens
+    assert predicted["read"]["tokens"] == spent == price({"person": 512}) == price({}) + 10
+
+
+def test_the_ledger_of_a_running_service_is_left_as_it_is(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(office_desk, days_ago(45))
+    before = office_desk.ledger.read_bytes()
+
+    rehearse(office_desk, capsys)
+
+    assert office_desk.ledger.read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", sorted(k for k, p in PRICES.items() if p.method != "GET"))
+def test_the_rehearsals_client_refuses_every_write_in_code(kind: str) -> None:
+    client = ReadOnlyClient("http://127.0.0.1:9", lambda: "token", plan="lite")
+    ids = ["1"] * PRICES[kind].path.count("{}")
+
+    with pytest.raises(Rejected, match="never writes"):
+        client.send(Call.to(kind, *ids, body={}))
