@@ -8,6 +8,7 @@ that talks without end is left. It knows nothing of folders or messages.
 import contextlib
 import functools
 import ipaddress
+import logging
 import re
 import socket
 import ssl
@@ -23,6 +24,9 @@ from imapclient.tls import IMAP4_TLS
 
 from daemon.errors import ConfigProblem, Problem
 from daemon.mailbox import gate
+
+# It tells of every connection it closes; what we have to say is said by our own events.
+logging.getLogger("imapclient").setLevel(logging.WARNING)
 
 _LINES_BEFORE_LOGIN = 500  # greeting, capabilities and login take a dozen
 _BYTES_BEFORE_LOGIN = 1 << 20
@@ -186,7 +190,8 @@ def _gate(account: Account) -> Iterator[None]:
         # imapclient wraps a lost connection, a BYE and a NO alike; what it wrapped tells.
         if isinstance(error.__context__, IMAP4.abort):
             raise gate.lost(error, what=account.name) from error
-        text = gate.words(str(error))
+        said = error.__context__.args[0] if error.__context__ else str(error)
+        text = gate.words(said if isinstance(said, bytes | str) else str(said))
         bad = " command error: BAD " in text
         raise gate.login_refused(text, what=account.name, bad=bad) from error
     except Exception as error:  # garbage from a server raises nearly anything
