@@ -559,6 +559,7 @@ def test_a_clock_that_jumps_makes_every_mailbox_polled_anew(
 
     def script() -> None:
         eventually(lambda: company.calls["poll sales"] == 1)
+        company.looked_around()
         clocks.wall_offset = timedelta(hours=-1)
         eventually(lambda: company.calls["poll sales"] == 2)
 
