@@ -92,15 +92,17 @@ def configuration(office: Office, url: str, ledger: Path) -> dict[str, Any]:
 def desk(office: Office, home: Path) -> Iterator[Desk]:
     """A new sandbox and a new ledger for the office's mail; no burst limit."""
     settings = Settings(plan="ultimate", burst=False, daily_tokens=210_000)
-    with closing(
-        Sandbox(home / "crm.db", settings=settings, clock=lambda: clock().timestamp())
-    ) as sandbox:
-        with serve(sandbox) as server:
-            config = home / "config.yaml"
-            content = configuration(office, server.url, home / "ledger.db")
-            config.write_text(yaml.safe_dump(content, sort_keys=False))
-            config.chmod(0o600)
-            yield Desk(home, sandbox, server, config)
+    with (
+        closing(
+            Sandbox(home / "crm.db", settings=settings, clock=lambda: clock().timestamp())
+        ) as sandbox,
+        serve(sandbox) as server,
+    ):
+        config = home / "config.yaml"
+        content = configuration(office, server.url, home / "ledger.db")
+        config.write_text(yaml.safe_dump(content, sort_keys=False))
+        config.chmod(0o600)
+        yield Desk(home, sandbox, server, config)
 
 
 def days_ago(number: int) -> datetime:

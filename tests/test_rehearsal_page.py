@@ -1,0 +1,85 @@
+"""The page of a dry run, in a real browser: whole in itself, and safe with whatever mail brings."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import Browser, browser
+from cli_kit import clock
+
+from daemon.rehearsal.page import page
+
+__all__ = ["browser"]
+
+HOSTILE = "<script>document.title='taken'</script>"
+
+
+def found(**changes: Any) -> dict[str, Any]:
+    one = {
+        "address": "ada@analytical.example",
+        "name": "Ada Lovelace",
+        "organization": "analytical.example",
+        "what": "new deal",
+        "reason": "2 replies",
+        "messages": 3,
+        "replies": 2,
+        "meetings": 1,
+        "last_contact": "2026-11-20T08:00:00Z",
+    }
+    return {
+        "create": {"organizations": 1, "persons": 2, "leads": 1, "deals": 1, "activities": 7},
+        "tokens": 245,
+        "conversions": 0,
+        "fields": 4,
+        "updates": {"persons": 0, "activities": 0},
+        "adopted": {"organizations": 0, "persons": 1, "leads": 0, "deals": 0},
+        "refused": {},
+        "budget": {"plan": "lite", "tokens_a_day": 30_000, "days": 0.01},
+        "asks": "",
+        "important": [one, one | {"name": HOSTILE, "address": "b@x.example", "what": "new lead"}],
+        "left_out": [
+            {
+                "reason": "list-id",
+                "words": "from a mailing list (List-Id)",
+                "messages": 12,
+                "examples": ["news@shop.example"],
+            }
+        ],
+        "ignored_senders": 1,
+        "tokens_by_call": [
+            {"call": "activities.create", "calls": 7, "tokens": 35},
+            {"call": "persons.create", "calls": 2, "tokens": 10},
+        ],
+        "read": {"messages": 20, "quarantined": 0, "tokens": 162},
+        "problems": [],
+    } | changes
+
+
+def test_the_page_shows_what_would_be_made_to_whom_and_why(
+    browser: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "rehearsal.html"
+    file.write_text(page(found(), clock()))
+
+    dom = browser.dom(file.as_uri())
+
+    assert "<title>What mail2deal would make in Pipedrive</title>" in dom  # no script has run
+    text = re.sub(r"<[^>]+>", " ", dom)
+    for said in ("Ada Lovelace", "2 replies", "7 activities", "from a mailing list (List-Id)"):
+        assert said in re.sub(r"\s+", " ", text)
+    picture = tmp_path / "page.png"
+    browser.picture(file.as_uri(), picture)
+    assert picture.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("what", ["src=", "href=", "http:", "https:", "url(", "<script", "@import"])
+def test_the_page_loads_nothing_and_runs_nothing(what: str) -> None:
+    assert what not in page(found(), clock())
+
+
+def test_what_needs_a_person_stands_on_top() -> None:
+    text = page(found(problems=["sales: login refused"], asks="pass --yes"), clock())
+
+    assert text.index("login refused") < text.index('class="cards"')
+    assert "pass --yes" in text
