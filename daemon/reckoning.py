@@ -14,6 +14,7 @@ from typing import Literal
 
 from daemon.classify import Class, Rules, classify_sender
 from daemon.ledger.messages import Entry, Stored
+from daemon.ledger.senders import Dossier
 from daemon.ledger.store import Ledger
 from daemon.message.parse import Message
 from daemon.message.verdict import Us, judge
@@ -26,6 +27,7 @@ _LEARN_FROM = 3
 _LEARN_RATIO = 3
 _LEARNED = "learned_addresses"
 _PAGE = 1000
+_AT_ONCE = 4000  # messages whose senders are computed in one go
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,8 @@ def add(
     """Write messages with their sightings and the states they change; the keys that are new."""
     stored = ledger.messages.stored(item.message.key for item in seen)
     entries = _entries(stored, seen, in_sent=role == "sent", us=known_us(ledger, reading.us))
-    touched = _write(ledger, list(entries.values()))
-    ids = {key: found.id for key, found in stored.items()}
-    ids |= {key: found.id for key, found in ledger.messages.stored(entries).items()}
+    written, touched = _write(ledger, list(entries.values()))
+    ids = {key: found.id for key, found in stored.items()} | written
     ledger.folders.see(folder, uidvalidity, [(item.uid, ids[item.message.key]) for item in seen])
     touched |= _learn(ledger, reading, entries.values())
     recompute(ledger, reading, touched)
@@ -88,14 +89,19 @@ def _entries(
     return entries
 
 
-def _write(ledger: Ledger, entries: Sequence[Entry]) -> set[str]:
-    """Write messages; the senders whose state that may change."""
-    before = ledger.messages.stored(entry.message.key for entry in entries)
+def _write(ledger: Ledger, entries: Sequence[Entry]) -> tuple[dict[str, int], set[str]]:
+    """Write messages: their ids by key, and the senders whose state that may change."""
     # Who loses a message because its place has changed its judgement is touched too.
-    losing = ledger.messages.parties(found.id for found in before.values())
+    touched = ledger.messages.parties(entry.message.key for entry in entries)
     ids = ledger.messages.write(entries)
+    touched.update(
+        party.key
+        for entry in entries
+        if entry.judgement.verdict.kind != "ignored"
+        for party in entry.judgement.parties
+    )
     ours = [e.message.message_id for e in entries if e.in_sent and e.message.message_id]
-    return losing | ledger.messages.parties(ids.values()) | ledger.messages.answerers(ours)
+    return ids, touched | ledger.messages.answerers(ours)
 
 
 def _learn(ledger: Ledger, reading: Reading, entries: Iterable[Entry]) -> set[str]:
@@ -123,24 +129,37 @@ def _is_ours(in_sent: int, elsewhere: int) -> bool:
 def rejudge(ledger: Ledger, reading: Reading, messages: Iterable[Stored]) -> set[str]:
     """Judge messages again by what we know now; the senders whose state that may change."""
     us = known_us(ledger, reading.us)
-    return _write(
+    _, touched = _write(
         ledger,
         [
             Entry(m.message, m.arrived_at, m.in_sent, judge(m.message, in_sent=m.in_sent, us=us))
             for m in messages
         ],
     )
+    return touched
 
 
 def recompute(ledger: Ledger, reading: Reading, addresses: Iterable[str]) -> int:
     """Compute sender states from the ledger's messages; how many of them changed."""
-    us = known_us(ledger, reading.us)
+    counting = Counting(us=known_us(ledger, reading.us), count=reading.count)
     changed = 0
-    for address in sorted(addresses):
-        if (state := state_of(ledger, reading, [address], us)) is None:
-            ledger.senders.remove(address)
-        else:
-            changed += ledger.senders.write(state, class_of(ledger, reading.rules, state))
+    for portion in ledger.senders.portions(addresses, _AT_ONCE):
+        dossiers = ledger.senders.dossiers(portion)
+        ours = ledger.messages.ours(
+            answered for one in dossiers.values() for m in one.messages for answered in m.answers
+        )
+        states: list[tuple[SenderState, Class, Dossier]] = []
+        for address, one in dossiers.items():
+            if not one.messages:
+                continue
+            answered = {a: ours[a] for m in one.messages for a in m.answers if a in ours}
+            state = sender_state(address, one.messages, answered, counting, reading.public)
+            class_ = classify_sender(
+                state, reading.rules, known_before=one.known_before, has_deal=one.has_deal
+            )
+            states.append((state, class_, one))
+        ledger.senders.remove(address for address, one in dossiers.items() if not one.messages)
+        changed += ledger.senders.write(states)
     return changed
 
 
@@ -154,18 +173,6 @@ def state_of(
     ours = ledger.messages.ours(answered for m in messages for answered in m.answers)
     counting = Counting(us=us or known_us(ledger, reading.us), count=reading.count)
     return sender_state(addresses[0], messages, ours, counting, reading.public)
-
-
-def class_of(ledger: Ledger, rules: Rules, state: SenderState) -> Class:
-    """The class of a sender, as far as the ledger knows its person and deal."""
-    person = ledger.records.get("person", state.address)
-    return classify_sender(
-        state,
-        rules,
-        known_before=person is not None and person.origin == "adopted",
-        has_deal=ledger.records.get("deal", state.address) is not None
-        or ledger.crm.has_deal(state.address),
-    )
 
 
 def rebuild(ledger: Ledger, reading: Reading) -> int:

@@ -51,11 +51,16 @@ class Messages:
 
     def write(self, entries: Sequence[Entry]) -> dict[str, int]:
         """Insert or renew messages with their answers and parties; ids by message key."""
-        ids: dict[str, int] = {}
-        for entry in entries:
-            (ids[entry.message.key],) = self._db.execute(_UPSERT, _row(entry)).fetchone()
-        numbers = [(number,) for number in ids.values()]
-        self._db.executemany("DELETE FROM correspondence WHERE message = ?", numbers)
+        there = self._ids(entry.message.key for entry in entries)
+        (last,) = self._db.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()
+        ids = {
+            entry.message.key: there.get(entry.message.key) or last + number
+            for number, entry in enumerate(entries, 1)
+        }
+        self._db.executemany(_UPSERT, [(ids[e.message.key], *_row(e)) for e in entries])
+        self._db.executemany(
+            "DELETE FROM correspondence WHERE message = ?", [(number,) for number in there.values()]
+        )
         self._db.executemany(
             "INSERT INTO correspondence VALUES (?, ?, ?, ?)",
             [
@@ -76,9 +81,13 @@ class Messages:
         )
         return ids
 
-    def parties(self, ids: Iterable[int]) -> set[str]:
-        """Senders to whom these messages belong."""
-        rows = self._where_in("SELECT DISTINCT sender FROM correspondence WHERE message IN", ids)
+    def parties(self, keys: Iterable[str]) -> set[str]:
+        """Senders to whom these messages belong, as far as the ledger has them."""
+        rows = self._where_in(
+            "SELECT DISTINCT c.sender FROM messages m JOIN correspondence c ON c.message = m.id"
+            " WHERE m.key IN",
+            keys,
+        )
         return {row["sender"] for row in rows}
 
     def answerers(self, message_ids: Iterable[str]) -> set[str]:
@@ -127,6 +136,10 @@ class Messages:
         )
         return [_stored(row) for row in rows]
 
+    def _ids(self, keys: Iterable[str]) -> dict[str, int]:
+        rows = self._where_in("SELECT key, id FROM messages WHERE key IN", keys)
+        return {row["key"]: row["id"] for row in rows}
+
     def _where_in(self, sql: str, values: Iterable[object], tail: str = "") -> list[sqlite3.Row]:
         wanted = list(dict.fromkeys(values))
         rows: list[sqlite3.Row] = []
@@ -143,9 +156,9 @@ _COLUMNS = (
 # What depends on where the mail was seen may change; what the mail itself says doesn't.
 _RENEWED = ("direction", "verdict", "reason", "arrived_at", "sent_at", "in_sent")
 _UPSERT = (
-    f"INSERT INTO messages ({_COLUMNS}) VALUES ({','.join('?' * (_COLUMNS.count(',') + 1))})"
-    f" ON CONFLICT (key) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in _RENEWED)},"
-    " thread = coalesce(thread, excluded.thread) RETURNING id"
+    f"INSERT INTO messages (id, {_COLUMNS}) VALUES ({','.join('?' * (_COLUMNS.count(',') + 2))})"
+    f" ON CONFLICT DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in _RENEWED)},"
+    " thread = coalesce(thread, excluded.thread)"
 )
 
 

@@ -2,14 +2,16 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from daemon.classify import Class
 from daemon.ledger.messages import invites_from
 from daemon.ledger.timestamp import instant, stamp_or_none
 from daemon.message.verdict import Verdict
 from daemon.sender import Correspondence, SenderState
+
+_CHUNK = 500  # addresses in one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,18 @@ class SenderRow:
     synced_version: int
 
 
+@dataclass(slots=True)
+class Dossier:
+    """What the ledger has of one address: its messages, its digest, what Pipedrive has of it."""
+
+    messages: list[Correspondence] = field(default_factory=list)
+    # By message key: its id in the ledger, and the verdict and reason that count so far.
+    written: dict[str, tuple[int, tuple[str, str]]] = field(default_factory=dict)
+    digest: str | None = None
+    known_before: bool = False  # its person was in Pipedrive before we came
+    has_deal: bool = False
+
+
 class Senders:
     """Owns `senders`, `meetings` and the final verdicts in `correspondence`."""
 
@@ -34,59 +48,92 @@ class Senders:
         """All messages that belong to these addresses, each once, as judged one by one."""
         found: dict[str, Correspondence] = {}
         for address in addresses:
-            for row in self._db.execute(_CORRESPONDENCE, (address,)):
-                found.setdefault(
-                    row["key"],
-                    Correspondence(
-                        key=row["key"],
-                        message_id=row["message_id"],
-                        direction=row["direction"],
-                        verdict=Verdict(row["verdict"], row["reason"]),
-                        sent_at=instant(row["sent_at"]),
-                        name=row["name"] or "",
-                        answers=tuple(row["answers"].split()),
-                        thread=row["thread"],
-                        invites=invites_from(row["invites"]),
-                    ),
-                )
+            for row in self._db.execute(f"{_CORRESPONDENCE} = ?", (address,)):
+                if row["key"] not in found:
+                    found[row["key"]] = _correspondence(row)
         return list(found.values())
 
-    def write(self, state: SenderState, class_: Class) -> bool:
-        """Keep a sender's state; True if it differs from what was there."""
-        digest = hashlib.sha256(repr((state, class_)).encode()).hexdigest()[:32]
-        row = self._db.execute(
-            "SELECT digest FROM senders WHERE address = ?", (state.address,)
-        ).fetchone()
-        if row and row["digest"] == digest:
-            return False
-        self._db.execute(
-            _UPSERT,
-            (
-                state.address,
-                state.name,
-                state.domain,
-                state.organization,
-                state.msg_count,
-                state.sent_count,
-                state.replies,
-                state.meetings,
-                state.thread_count,
-                stamp_or_none(state.first_contact),
-                stamp_or_none(state.last_contact),
-                state.avg_response_hours,
-                *class_,
-                self._first_mailbox(state.address),
-                digest,
-            ),
-        )
-        self._write_verdicts(state)
-        self._write_meetings(state)
-        return True
+    def portions(self, addresses: Iterable[str], messages: int) -> Iterator[list[str]]:
+        """These addresses in order, in groups that have about so many messages together."""
+        group: list[str] = []
+        total = 0
+        for chunk in _chunks(sorted(addresses)):
+            rows = self._db.execute(
+                "SELECT sender, count(*) FROM correspondence WHERE sender IN"
+                f" ({_marks(chunk)}) GROUP BY sender",
+                chunk,
+            )
+            counts: dict[str, int] = dict(map(tuple, rows))
+            for address in chunk:
+                total += counts.get(address, 0)
+                if group and (total > messages or len(group) == _CHUNK):
+                    yield group
+                    group, total = [], counts.get(address, 0)
+                group.append(address)
+        if group:
+            yield group
 
-    def remove(self, address: str) -> None:
-        """Drop a sender to whom no message belongs any more."""
-        self._db.execute("DELETE FROM senders WHERE address = ?", (address,))
-        self._db.execute("DELETE FROM meetings WHERE sender = ?", (address,))
+    def dossiers(self, addresses: Sequence[str]) -> dict[str, Dossier]:
+        """What the ledger has of each of these addresses, at most 500, in a few sweeps."""
+        marks = _marks(addresses)
+        found = {address: Dossier() for address in addresses}
+        for row in self._db.execute(f"{_CORRESPONDENCE} IN ({marks})", addresses):
+            dossier = found[row["sender"]]
+            dossier.messages.append(_correspondence(row))
+            dossier.written[row["key"]] = (row["message"], (row["final"], row["final_reason"]))
+        for address, digest in self._db.execute(
+            f"SELECT address, digest FROM senders WHERE address IN ({marks})", addresses
+        ):
+            found[address].digest = digest
+        for address, origin in self._db.execute(
+            f"SELECT key, origin FROM records WHERE kind = 'person' AND key IN ({marks})", addresses
+        ):
+            found[address].known_before = origin == "adopted"
+        for (address,) in self._db.execute(
+            f"SELECT key FROM records WHERE kind = 'deal' AND key IN ({marks})"
+            " UNION SELECT e.email FROM crm_emails e JOIN crm_deals d ON d.person_id = e.person_id"
+            f" WHERE e.email IN ({marks})",
+            [*addresses, *addresses],
+        ):
+            found[address].has_deal = True
+        return found
+
+    def write(self, states: Sequence[tuple[SenderState, Class, Dossier]]) -> int:
+        """Keep the states of senders, as `dossiers` has found them; how many have changed."""
+        digests = [
+            hashlib.sha256(repr((state, class_)).encode()).hexdigest()[:32]
+            for state, class_, _ in states
+        ]
+        changed = [
+            (*one, digest)
+            for one, digest in zip(states, digests, strict=True)
+            if one[2].digest != digest
+        ]
+        mailboxes = self._first_mailboxes([state.address for state, *_ in changed])
+        self._db.executemany(
+            _UPSERT,
+            [
+                (*_numbers(state), *class_, mailboxes.get(state.address), digest)
+                for state, class_, _, digest in changed
+            ],
+        )
+        self._db.executemany(
+            "UPDATE correspondence SET verdict = ?, reason = ? WHERE sender = ? AND message = ?",
+            [
+                (*verdict, state.address, dossier.written[key][0])
+                for state, _, dossier, _ in changed
+                for key, verdict in state.verdicts
+                if dossier.written[key][1] != tuple(verdict)
+            ],
+        )
+        self._write_meetings([state for state, *_ in changed])
+        return len(changed)
+
+    def remove(self, addresses: Iterable[str]) -> None:
+        """Drop senders to whom no message belongs any more."""
+        rows = [(address,) for address in addresses]
+        self._db.executemany("DELETE FROM senders WHERE address = ?", rows)
+        self._db.executemany("DELETE FROM meetings WHERE sender = ?", rows)
 
     def get(self, address: str) -> SenderRow | None:
         """One sender, or None."""
@@ -117,34 +164,26 @@ class Senders:
             [(address,) for address in addresses],
         )
 
-    def _first_mailbox(self, address: str) -> str | None:
-        row = self._db.execute(
-            "SELECT f.mailbox FROM correspondence c JOIN messages m ON m.id = c.message"
-            " JOIN sightings s ON s.message = m.id JOIN folders f ON f.id = s.folder"
-            " WHERE c.sender = ? AND m.verdict <> 'ignored'"
-            " ORDER BY m.sent_at, m.key, f.mailbox LIMIT 1",
-            (address,),
-        ).fetchone()
-        return row["mailbox"] if row else None
+    def _first_mailboxes(self, addresses: Sequence[str]) -> dict[str, str]:
+        """Where the first message with each sender was seen."""
+        found: dict[str, str] = {}
+        for chunk in _chunks(addresses):
+            # Of the row with the smallest min(), SQLite takes the other columns too.
+            rows = self._db.execute(
+                "SELECT c.sender, f.mailbox, min(m.sent_at || m.key || f.mailbox)"
+                " FROM correspondence c JOIN messages m ON m.id = c.message"
+                " JOIN sightings s ON s.message = m.id JOIN folders f ON f.id = s.folder"
+                f" WHERE c.sender IN ({_marks(chunk)}) AND m.verdict <> 'ignored'"
+                " GROUP BY c.sender",
+                chunk,
+            )
+            found |= {row["sender"]: row["mailbox"] for row in rows}
+        return found
 
-    def _write_verdicts(self, state: SenderState) -> None:
-        verdicts = dict(state.verdicts)
-        rows = self._db.execute(
-            "SELECT c.message, m.key, c.verdict, c.reason FROM correspondence c"
-            " JOIN messages m ON m.id = c.message WHERE c.sender = ?",
-            (state.address,),
-        ).fetchall()
+    def _write_meetings(self, states: Sequence[SenderState]) -> None:
         self._db.executemany(
-            "UPDATE correspondence SET verdict = ?, reason = ? WHERE sender = ? AND message = ?",
-            [
-                (*verdicts[row["key"]], state.address, row["message"])
-                for row in rows
-                if (row["verdict"], row["reason"]) != tuple(verdicts[row["key"]])
-            ],
+            "DELETE FROM meetings WHERE sender = ?", [(state.address,) for state in states]
         )
-
-    def _write_meetings(self, state: SenderState) -> None:
-        self._db.execute("DELETE FROM meetings WHERE sender = ?", (state.address,))
         self._db.executemany(
             "INSERT INTO meetings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -159,6 +198,7 @@ class Senders:
                     meeting.counts,
                     meeting.sequence,
                 )
+                for state in states
                 for meeting in state.meeting_list
             ],
         )
@@ -204,12 +244,12 @@ class Senders:
 
 
 _CORRESPONDENCE = """
-SELECT m.key, m.message_id, m.direction, m.verdict, m.reason, m.sent_at, m.answers, m.thread,
-       m.invites,
+SELECT c.sender, c.message, c.verdict AS final, c.reason AS final_reason, m.key, m.message_id,
+       m.direction, m.verdict, m.reason, m.sent_at, m.answers, m.thread, m.invites,
        CASE WHEN m.direction <> 'received' THEN ''
             WHEN m.from_address = c.sender THEN m.from_name
             ELSE json_extract(m.facts, '$.group[0]') END AS name
-FROM correspondence c JOIN messages m ON m.id = c.message WHERE c.sender = ?
+FROM correspondence c JOIN messages m ON m.id = c.message WHERE c.sender
 """
 
 _UPSERT = """
@@ -236,6 +276,46 @@ WHERE c.sender = ? AND c.verdict = 'contact'
   AND instr(coalesce(j.fields, r.fields, ''), ?) = 0 AND r.tombstone IS NULL
 ORDER BY m.sent_at DESC, m.key LIMIT ?
 """
+
+
+def _correspondence(row: sqlite3.Row) -> Correspondence:
+    return Correspondence(
+        key=row["key"],
+        message_id=row["message_id"],
+        direction=row["direction"],
+        verdict=Verdict(row["verdict"], row["reason"]),
+        sent_at=instant(row["sent_at"]),
+        name=row["name"] or "",
+        answers=tuple(row["answers"].split()),
+        thread=row["thread"],
+        invites=invites_from(row["invites"]),
+    )
+
+
+def _numbers(state: SenderState) -> tuple[object, ...]:
+    return (
+        state.address,
+        state.name,
+        state.domain,
+        state.organization,
+        state.msg_count,
+        state.sent_count,
+        state.replies,
+        state.meetings,
+        state.thread_count,
+        stamp_or_none(state.first_contact),
+        stamp_or_none(state.last_contact),
+        state.avg_response_hours,
+    )
+
+
+def _chunks(addresses: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(addresses), _CHUNK):
+        yield addresses[start : start + _CHUNK]
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ",".join("?" * len(values))
 
 
 def _sender_row(row: sqlite3.Row) -> SenderRow:
