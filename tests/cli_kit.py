@@ -12,6 +12,7 @@ from company_kit import NOW, Office
 
 from daemon.cli.wiring import Wiring
 from daemon.config import load
+from daemon.ledger.store import Ledger
 from daemon.sandbox.crm import Acts, Sandbox, Server, Settings, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 
@@ -51,6 +52,17 @@ class Desk:
 
     def writes(self, after: int = 0) -> int:
         return len(self.sandbox.writes(after))
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        with Ledger.open(self.ledger, readonly=True) as opened:
+            return opened.rows(sql)
+
+    def forget_listings(self) -> None:
+        """As if the ledger had never met this CRM."""
+        with Ledger.open(self.ledger) as opened, opened.transaction("test"):
+            opened.rows("DELETE FROM journal")
+            opened.rows("DELETE FROM settings WHERE name NOT LIKE 'reply%'")
+            opened.rows("UPDATE senders SET synced_version = 0")
 
     def requests(self) -> int:
         return len(self.sandbox.requests_after(0))

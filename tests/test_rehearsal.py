@@ -50,7 +50,15 @@ def run(at: Desk, since: datetime | None = None) -> dict[str, Any]:
     before = {kind: len(at.acts.every(kind, deleted=True)) for kind in KINDS}
     tokens = at.sandbox.usage(clock().date().isoformat()).tokens
     converted = conversions(at.sandbox)
-    status = catch_up(at.wiring(), since=since, mailbox=None, intake_only=False, sync_only=False)
+    wiring = at.wiring()
+    status = catch_up(
+        wiring,
+        since=since,
+        mailbox=None,
+        intake_only=False,
+        sync_only=False,
+        valve=wiring.valve(),
+    )
     assert status == 0
     return {
         "create": {kind: len(at.acts.every(kind, deleted=True)) - before[kind] for kind in KINDS},

@@ -17,7 +17,7 @@ from daemon.config import MailboxSection
 from daemon.errors import LedgerProblem, Problem
 from daemon.ledger.store import Held, Ledger, owned
 from daemon.mailbox.imap import Mailbox
-from daemon.sync import Pushed, Sync
+from daemon.sync import Pushed, Sync, Valve
 
 _WORTH_WAITING = timedelta(minutes=2)  # a pause this short is slept through
 _LOOK = 1.0  # seconds between two looks at what the service does
@@ -40,13 +40,16 @@ def catch_up(
     mailbox: str | None,
     intake_only: bool,
     sync_only: bool,
+    valve: Valve | None = None,
 ) -> int:
-    """Run it all; the exit status."""
+    """Run it all; the exit status. `valve` is what a first run may do unasked."""
     path = wiring.config.ledger
     boxes = wiring.mailboxes(mailbox)
     try:
         with owned(path, "mail2deal --catch-up") as ledger:
-            return _run(wiring, ledger, boxes, since, intake=not sync_only, sync=not intake_only)
+            return _run(
+                wiring, ledger, boxes, since, valve, intake=not sync_only, sync=not intake_only
+            )
     except Held as held:
         if sync_only:
             raise
@@ -58,6 +61,7 @@ def _run(
     ledger: Ledger,
     boxes: list[MailboxSection],
     since: datetime | None,
+    valve: Valve | None,
     *,
     intake: bool,
     sync: bool,
@@ -70,7 +74,7 @@ def _run(
             for box in boxes:
                 take_in(wiring, ledger, box, since, result, progress)
         if sync and not wiring.stop.is_set():
-            flow = Sync(wiring.session(ledger, run, progress))
+            flow = Sync(wiring.session(ledger, run, progress, valve=valve))
             result.pushed = write_out(flow, result, wiring.now, wiring.stop.wait)
     status = _status(ledger, result, stopped=wiring.stop.is_set())
     with ledger.transaction("end of run"):

@@ -13,6 +13,7 @@ from daemon.cli import output
 from daemon.cli.wiring import Wiring
 from daemon.config import load
 from daemon.errors import ConfigProblem, Problem
+from daemon.sync import Valve
 
 _DEFAULTS = (Path("config.yaml"), Path("/etc/mail2deal/config.yaml"))
 
@@ -54,6 +55,14 @@ class _Commands(click.Group):
 @click.option("--mailbox", help="Only the mailbox of this name.")
 @click.option("--intake-only", is_flag=True, help="With --catch-up: mailbox to ledger only.")
 @click.option("--sync-only", is_flag=True, help="Leave the mailbox alone: ledger to Pipedrive.")
+@click.option(
+    "--yes", is_flag=True, help="With --catch-up: let a first run create as much as there is."
+)
+@click.option(
+    "--max-creates",
+    type=click.IntRange(min=1),
+    help="With --catch-up: let a first run create this many records, activities apart.",
+)
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: for programs.")
 @click.option(
     "--html",
@@ -113,7 +122,7 @@ def _check_options(
 
 
 _OF_BOTH = {"since", "mailbox", "sync_only"}
-_OF_CATCH_UP = {"intake_only"}
+_OF_CATCH_UP = {"intake_only", "yes", "max_creates"}
 _OF_DRY_RUN = {"as_json", "html"}
 
 
@@ -124,11 +133,13 @@ def _run_once(ctx: click.Context, options: dict[str, Any], *, dry_run: bool) -> 
     if dry_run:
         from daemon.cli.dry_run import dry_run as rehearse  # noqa: PLC0415 - each loads its own
 
-        del options["intake_only"]
-        return rehearse(wiring, **options)
+        return rehearse(wiring, **{name: options[name] for name in (*_OF_BOTH, *_OF_DRY_RUN)})
     from daemon.cli.catch_up import catch_up as run  # noqa: PLC0415 - each command loads its own
 
-    return run(wiring, **{name: options[name] for name in (*_OF_BOTH, *_OF_CATCH_UP)})
+    valve = Valve(options["max_creates"]) if options["max_creates"] else wiring.valve()
+    names = (*_OF_BOTH, "intake_only")
+    chosen = {name: options[name] for name in names}
+    return run(wiring, **chosen, valve=None if options["yes"] else valve)
 
 
 def find_config(given: Path | None) -> Path:

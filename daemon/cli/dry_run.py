@@ -25,6 +25,7 @@ from daemon.rehearsal.scratch import activities, listed, scratch
 from daemon.rehearsal.stage import Clock, client, stage
 from daemon.sandbox.crm import Sandbox
 from daemon.sync import Sync
+from daemon.sync.valve import is_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _rehearse(
         progress = stack.enter_context(
             output.progress_bars(terminal=output.errors.is_terminal, ledger=ledger)
         )
-        before = adopted(ledger)
+        before, first = adopted(ledger), is_first(ledger)
         with ledger.transaction("run"):
             run = ledger.runs.begin("dry run", clock())
         if intake:
@@ -145,6 +146,7 @@ def _rehearse(
             quarantined=result.quarantined,
             adopted_before=before,
         )
+        asks = _asks(wiring, found, ledger.crm.count("person")) if first else ""
         daily = PLANS[pipedrive.plan].daily_tokens(pipedrive.seats) * pipedrive.daily_share
         return Rehearsed(
             forecast=found,
@@ -152,8 +154,14 @@ def _rehearse(
             plan=pipedrive.plan,
             daily=int(daily),
             problems=tuple(str(problem) for problem in result.problems),
-            asks="",
+            asks=asks,
         )
+
+
+def _asks(wiring: Wiring, found: Forecast, persons: int) -> str:
+    """What the first real run will want to be told."""
+    why = wiring.valve().objection(found.objects, found.updates["persons"], persons)
+    return f"{why}: it will stop and ask; pass --yes to let it go on" if why else ""
 
 
 def _look(wiring: Wiring) -> Company:

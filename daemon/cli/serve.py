@@ -105,7 +105,11 @@ class Daemon:
     def _synchronize(self) -> datetime | None:
         """Push what is due; when something is due again."""
         if self._sync is None:
-            self._sync = Sync(self._wiring.session(self._ledger(), self._run, self._alive))
+            self._sync = Sync(
+                self._wiring.session(
+                    self._ledger(), self._run, self._alive, valve=self._wiring.valve()
+                )
+            )
         pushed = self._sync.sync()
         if pushed.writes or pushed.parked:
             event("sync.pushed", writes=pushed.writes, parked=pushed.parked)

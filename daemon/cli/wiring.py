@@ -18,7 +18,7 @@ from daemon.pipedrive.client import Client
 from daemon.plan import Policy
 from daemon.reckoning import Reading
 from daemon.rehearsal.remote import ReadOnlyClient
-from daemon.sync import Session, Settings, Usage
+from daemon.sync import Session, Settings, Usage, Valve
 
 C = TypeVar("C", bound=Client)
 # Requests in flight that fill the plan's burst window at a latency of a few hundred milliseconds.
@@ -116,7 +116,9 @@ class Wiring:
         run: int | None,
         progress: Callable[[str, int, int], None] = lambda *_: None,
         client: Client | None = None,
+        *,
         workers: int | None = None,
+        valve: Valve | None = None,
     ) -> Session:
         """One sync over a ledger; today's tokens are those that the ledger knows to be spent."""
         client = client or self.client()
@@ -130,9 +132,14 @@ class Wiring:
             settings=self._settings(workers),
             now=self.now,
             run=run,
+            valve=valve,
             stopping=self.stop.is_set,
             progress=progress,
         )
+
+    def valve(self) -> Valve:
+        """What a first run may do without being told to."""
+        return Valve(self.config.safety.max_creates)
 
     def _settings(self, workers: int | None) -> Settings:
         config = self.config

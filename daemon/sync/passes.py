@@ -1,19 +1,38 @@
 """One pass of the sync, from what is due to what came of it."""
 
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from daemon.ledger.journal import Row
 from daemon.ledger.timestamp import stamp
+from daemon.pipedrive.apply import Order, Outcome
 from daemon.pipedrive.objects import Place
+from daemon.sync import census
 from daemon.sync.landing import Pushed
 from daemon.sync.planning import plan_due
 from daemon.sync.prepare import prepare
 from daemon.sync.push import Pusher
 from daemon.sync.refresh import everything_due, refresh
 from daemon.sync.session import Session
+from daemon.sync.valve import check, is_first
 
 _KEEP_DONE = timedelta(days=30)
 _ROUNDS = 5  # of planning again what a push has shown to be otherwise, in one pass
+
+
+class _FieldsFirst(Pusher):
+    """Makes our custom fields and nothing else: what was planned earlier waits for their codes."""
+
+    def _choose(
+        self, flights: dict[Future[Outcome], Row], queue: list[Row]
+    ) -> tuple[list[tuple[Row, Order]], list[Row]]:
+        return super()._choose(flights, [row for row in queue if row.kind == "field"])
+
+
+def _hold(_place: Place) -> Pushed:
+    """Send nothing yet."""
+    return Pushed()
 
 
 @dataclass(slots=True)
@@ -60,7 +79,8 @@ class Sync:
         for _ in range(_ROUNDS):
             if not self.has_work():
                 break
-            place = prepare(session, self._push)
+            held = session.valve is not None and is_first(ledger)
+            place = prepare(session, _hold if held else self._push_fields)
             if self._has_unknown():
                 # What may exist already is found out first, or it would seem to be people's.
                 self._add(total, Pusher(session, place).push(unknown_only=True))
@@ -68,14 +88,34 @@ class Sync:
                     break
             refresh(session, place)
             plan_due(session)
+            if held:
+                place = self._let_through()
             pushed = self._push(place)
             self._add(total, pushed)
             if pushed.resume_at or pushed.problem or not (pushed.touched or pushed.again):
                 break
         return total
 
+    def _let_through(self) -> Place:
+        """Ask the valve, then make the fields that it held back and plan with them; once."""
+        session, ledger = self.session, self.session.ledger
+        assert session.valve is not None  # noqa: S101 - held only by one
+        persons = ledger.crm.count("person") if census.is_complete(session) else None
+        check(ledger, session.valve, persons=persons)
+        place = prepare(session, self._push_fields)
+        with ledger.transaction("touch"):
+            ledger.senders.touch(
+                row["sender"]
+                for row in ledger.rows("SELECT DISTINCT sender FROM waiting WHERE kind = 'person'")
+            )
+        plan_due(session)
+        return place
+
     def _push(self, place: Place) -> Pushed:
         return Pusher(self.session, place).push()
+
+    def _push_fields(self, place: Place) -> Pushed:
+        return _FieldsFirst(self.session, place).push()
 
     def _has_unknown(self) -> bool:
         ready = self.session.ledger.rows(

@@ -9,6 +9,7 @@ from daemon.ledger.store import Ledger
 from daemon.pipedrive.client import Client
 from daemon.plan import Policy
 from daemon.reckoning import Reading
+from daemon.sync.valve import Valve
 
 
 class Usage:
@@ -58,6 +59,7 @@ class Session:
     settings: Settings
     now: Callable[[], datetime]
     run: int | None = None
+    valve: Valve | None = None  # what a first run may do unasked; None: anything
     stopping: Callable[[], bool] = lambda: False
     progress: Callable[[str, int, int], None] = lambda *_: None  # phase, done, total (0: unknown)
 

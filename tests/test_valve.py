@@ -1,0 +1,97 @@
+"""The safety valve: a first run that would change much asks before its first write."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli_kit import Desk, desk
+from company_kit import Office
+
+from daemon.cli.catch_up import catch_up
+from daemon.sync import Valve
+
+
+@pytest.fixture
+def office_desk(small_company: Office, tmp_path: Path) -> Iterator[Desk]:
+    with desk(small_company, tmp_path) as opened:
+        opened.change(safety={"max_creates": 150})
+        yield opened
+
+
+def run(at: Desk, valve: Valve | None = None, *, sync_only: bool = False) -> int:
+    return catch_up(
+        at.wiring(),
+        since=None,
+        mailbox=None,
+        intake_only=False,
+        sync_only=sync_only,
+        valve=valve,
+    )
+
+
+@pytest.mark.parametrize(
+    ("creates", "touched", "persons", "objects"),
+    [
+        (500, 0, 0, False),
+        (501, 0, 0, True),
+        (0, 10, 12, False),  # a few are always allowed
+        (0, 11, 12, True),
+        (0, 30, 100, False),
+        (0, 31, 100, True),
+        (0, 31, None, False),  # too many to be counted
+    ],
+)
+def test_the_valve_objects_to_too_much(
+    creates: int, touched: int, persons: int | None, objects: bool
+) -> None:
+    assert (Valve().objection(creates, touched, persons) is not None) == objects
+
+
+def test_a_first_run_that_would_create_too_much_stops_before_its_first_write(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    valve = office_desk.wiring().valve()
+
+    assert run(office_desk, valve) == 2
+    told = capsys.readouterr().err
+    assert "the first run would create 220 records" in told
+    assert "more than the 150 of safety.max_creates" in told
+    assert "--yes" in told
+    assert "--max-creates 220" in told
+    assert office_desk.writes() == 0
+
+    assert run(office_desk, valve, sync_only=True) == 2  # asking again is no consent
+    assert office_desk.writes() == 0
+
+    assert run(office_desk, Valve(220), sync_only=True) == 0
+    assert len(office_desk.acts.every("persons")) == 78
+    person = office_desk.acts.every("persons")[0]
+    assert len(person["custom_fields"]) >= 2  # the fields that were held back came in time
+
+
+def test_only_a_first_run_is_asked(office_desk: Desk) -> None:
+    assert run(office_desk, None) == 0
+    office_desk.change(safety={"max_creates": 1})
+    writes = office_desk.writes()
+
+    assert run(office_desk, office_desk.wiring().valve()) == 0
+    assert office_desk.writes() == writes
+
+
+def test_a_first_run_that_would_touch_many_known_people_asks(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(office_desk, Valve(1))
+    with_person = [
+        row["sender"]
+        for row in office_desk.rows("SELECT sender FROM waiting WHERE kind = 'person'")
+    ]
+    for number, address in enumerate(with_person[:20]):
+        office_desk.acts.add_person(f"Known {number}", address)
+    office_desk.forget_listings()
+    capsys.readouterr()
+
+    assert run(office_desk, Valve(500)) == 2
+
+    assert "would write to 17 of the 20 persons" in capsys.readouterr().err
+    assert office_desk.writes() == 0
