@@ -32,9 +32,15 @@ def is_complete(session: Session) -> bool:
 
 
 def sweep(session: Session, place: Place, strangers: Sequence[str]) -> None:
-    """Bring everything up to date; what is gone from the lists is gone from the ledger's copy."""
+    """Bring everything up to date; what is gone from the lists is gone from the ledger's copy.
+
+    It isn't over until `notice` has drawn the conclusions: only that notes when it was.
+    """
     ledger = session.ledger
     number = (ledger.setting("sweep") or 0) + 1
+    with ledger.transaction("sweep"):
+        # At its beginning: one that breaks off must not vouch for what is deleted before the next.
+        ledger.set("sweep", number)
     for kind in directory.KINDS:
         first = ledger.setting(f"listed_at:{kind}") is None
         ours = [r.pipedrive_id for r in ledger.records.live(kind) if r.pipedrive_id is not None]
@@ -46,9 +52,6 @@ def sweep(session: Session, place: Place, strangers: Sequence[str]) -> None:
             _everything(session, place, kind, number)
         else:
             _own(session, place, kind, ours, number)
-    with ledger.transaction("swept"):
-        ledger.set("sweep", number)
-        ledger.set("swept_at", stamp(session.now()))
 
 
 def list_updated(session: Session, place: Place, kinds: Iterable[str]) -> set[tuple[str, str]]:

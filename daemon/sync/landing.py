@@ -98,7 +98,9 @@ class Landing:
                 journal.wait(row, None, str(problem), unknown=row.unknown)
                 pushed.resume_at = now + timedelta(seconds=problem.after or 2)
             case LinkGone():
-                journal.become(row, row.action)
+                # It wasn't made; what is wanted now is planned anew, without what is gone.
+                journal.drop(row)
+                self._plan_again([row.sender or row.key])
                 self._link_gone(problem, now)
             case Gone():
                 self._gone(row, problem, now)
@@ -166,6 +168,8 @@ class Landing:
                 waiting = journal.open_row(parked["kind"], parked["key"])
                 if waiting is not None:
                     journal.become(waiting, waiting.action)
+            if self._session.settings.emails and self.ledger.senders.missing_activities(row.key, 1):
+                self._plan_again([row.key])  # logged without it, while it couldn't be made
         if row.kind == "lead" and row.action == "create":
             sender = self.ledger.senders.get(row.key)
             if sender is not None and sender.class_.name == "person_with_deal":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from daemon.ledger.timestamp import stamp
 from daemon.log import event
 from daemon.pipedrive import directory
 from daemon.pipedrive.objects import Place
@@ -33,6 +34,8 @@ def notice(session: Session, place: Place, *, whole: bool) -> None:
             touched |= set(ledger.records.senders_of(kind, key))
             ledger.records.bury(kind, key, "deleted", now, BY_PEOPLE)
         ledger.senders.touch(touched)
+        if whole:
+            ledger.set("swept_at", stamp(now))
     for kind, key in gone:
         event("sync.gone", kind=kind, key=key)
 

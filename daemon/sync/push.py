@@ -31,6 +31,7 @@ class Pusher:
         self._place = place
         self.ledger = session.ledger
         self.pushed = Pushed()
+        self._set_aside_some = False
         self._landing = Landing(session, place.codes, self.pushed)
 
     def push(self, *, unknown_only: bool = False) -> Pushed:
@@ -59,12 +60,14 @@ class Pusher:
         self, pool: ThreadPoolExecutor, flights: _Flights, queue: list[Row], *, unknown_only: bool
     ) -> list[Row]:
         """Commit the next changes to `sending`, then hand them to the workers."""
+        self._set_aside_some = True
         chosen, rest = self._choose(flights, queue)
-        if not chosen and not (queue and flights):
+        while not chosen and not (queue and flights) and self._set_aside_some:
+            # What is set aside may have been what others were waiting for.
+            self._set_aside_some = False
             ready = self.ledger.journal.ready(self._session.now(), _WINDOW)
-            chosen, rest = self._choose(
-                flights, [r for r in ready if r.unknown or not unknown_only]
-            )
+            due = [row for row in ready if row.unknown or not unknown_only]
+            chosen, rest = self._choose(flights, due)
         if chosen:
             with self.ledger.transaction("sending"):
                 self.ledger.journal.sending([row for row, _ in chosen], self._session.now())
@@ -100,8 +103,8 @@ class Pusher:
         they have one.
         """
         records = self.ledger.records
-        if row.sender and not row.unknown and self.ledger.senders.get(row.sender) is None:
-            self._set_aside(row, "its sender is no more", drop=True)
+        if not row.unknown and not self._is_wanted(row):
+            self._set_aside(row, "nobody needs it any more", drop=True)
             return None
         persons = self._persons(row)
         if persons is None:
@@ -119,6 +122,13 @@ class Pusher:
         if row.fields.get("participants"):
             row = replace(row, fields={**row.fields, "participants": list(persons)})
         return row, self._order(row, target, tuple(dict.fromkeys(persons.values())))
+
+    def _is_wanted(self, row: Row) -> bool:
+        """Whether the sender of a change is still there, or anybody of an organization's."""
+        if row.kind == "organization":
+            sql = "SELECT 1 FROM senders WHERE organization = ? AND class <> 'ignore' LIMIT 1"
+            return bool(self.ledger.rows(sql, row.key))
+        return row.sender is None or self.ledger.senders.get(row.sender) is not None
 
     def _persons(self, row: Row) -> dict[str, int] | None:
         """Ids of the persons that a change names, by address; None while one is being made."""
@@ -193,6 +203,7 @@ class Pusher:
             else:
                 self.ledger.journal.park(row, why)
                 self.pushed.parked += 1
+        self._set_aside_some = True
         event("sync.set_aside", kind=row.kind, key=row.key, action=row.action, reason=why)
 
     def _land(self, landed: Sequence[tuple[Row, Future[Outcome]]]) -> None:

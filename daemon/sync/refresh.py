@@ -44,7 +44,6 @@ def refresh(session: Session, place: Place) -> None:
         if "person" in kinds and not census.is_complete(session):
             census.search(session, _strangers(session))
         drafts = _drafts(session)
-        # A person that has just turned up may have a deal that has, too.
         kinds = _needs(session, drafts) - asked
     _look_before_adopting(session, place, drafts, seen)
 
@@ -100,7 +99,7 @@ def _needs(session: Session, drafts: Sequence[Draft]) -> set[str]:
         if ("person", "create") in made:
             continue  # who isn't in the CRM has no deal there
         if any(adoption.kind == "person" for adoption in item.plan.adoptions):
-            tolerant |= {"deal", "lead"}
+            urgent |= {"deal", "lead"}  # a person that has just turned up may have one, too
         tolerant |= {"deal"} if made & {("deal", "convert")} else set()
         tolerant |= {"deal", "lead"} if made & {("deal", "create"), ("lead", "create")} else set()
     pending = ledger.journal.pending()
