@@ -159,6 +159,7 @@ def test_empty_lines_at_the_top_hide_nothing() -> None:
         ("<a href='https://x.example'>link</a>", "link"),
         ("\ud800a\x00b\x1b[1mc", "?abc"),
         ("<?xml version='1.0' encoding='utf-16'?><p>hi</p>", "hi"),
+        ("<table><tr><td>a</td>\x1b[31m&#1;&#xffff;&#xd800;b</table>", "a \ufffdb"),
         ("", ""),
         ("<>", "<>"),
         ("<!-- only -->", ""),
@@ -216,7 +217,7 @@ def test_hostile_text_stays_within_bounds(line: str) -> None:
 @settings(deadline=None, max_examples=150)
 @given(
     plain=st.none() | st.text(max_size=300),
-    html=st.none() | st.text(alphabet="<>/='\"abdiprtlv \n&;#-!\x00\ud800é", max_size=300),
+    html=st.none() | st.text(alphabet="<>/='\"abdiprtlv \n&;#-!1\x00\x1b\ud800é", max_size=300),
     limit=st.integers(min_value=-1, max_value=60),
 )
 def test_any_snippet_is_short_and_shows_nothing_but_text(

@@ -11,6 +11,8 @@ import lxml.html
 from inscriptis.html_engine import Inscriptis
 from lxml import etree
 
+from daemon.message.text import without_escapes
+
 INPUT_LIMIT = 262_144  # characters that are looked at
 HTML_LIMIT = 65_536  # bytes of them that are read, after styles, scripts and comments
 
@@ -23,13 +25,15 @@ _QUOTES = re.compile(
     r"|protonmail_quote|protonmail_signature_block|tutanota_quote|zmail_extra|cite_reply)\b"
 )
 _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # lxml refuses it
 _CELLS = frozenset({"td", "th"})
 _BLOCKS = frozenset({"table", "tbody", "thead", "tfoot", "tr", "caption", "blockquote", "center"})
 
 
 def html_to_text(html: str) -> str:
     """The text of an HTML mail as it would be read, "" if there is none."""
-    octets = html[:INPUT_LIMIT].encode("utf-8", "replace").replace(b"\0", b"")
+    html = without_escapes(html[:INPUT_LIMIT])
+    octets = html.encode("utf-8", "replace").replace(b"\0", b"")
     octets = _without_dropped(octets)[:HTML_LIMIT]
     try:
         tree = lxml.html.document_fromstring(octets, parser=lxml.html.HTMLParser(encoding="utf-8"))
@@ -56,7 +60,7 @@ def _simplify(element: lxml.html.HtmlElement) -> None:
     element.attrib.clear()
     if tag in _CELLS:
         element.tag = "span"
-        element.tail = f" {element.tail or ''}"
+        element.tail = f" {_NOT_XML.sub('', element.tail or '')}"
     elif tag in _BLOCKS:
         element.tag = "div"
 

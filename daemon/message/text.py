@@ -37,11 +37,16 @@ def folded_lines(text: str) -> list[str]:
     ]
 
 
+def without_escapes(text: str) -> str:
+    """The text without terminal escape sequences; a bare escape character stays."""
+    if "\x1b" in text or "\x9b" in text or "\x9d" in text:
+        return _ESCAPES.sub("", text)
+    return text
+
+
 def _visible(text: str) -> str:
     """Without what can't be seen or could drive a terminal; composed (NFC)."""
-    if "\x1b" in text or "\x9b" in text or "\x9d" in text:
-        text = _ESCAPES.sub("", text)
-    text = _CONTROL.sub(" ", text)
+    text = _CONTROL.sub(" ", without_escapes(text))
     if not text.isascii():
         text = _BROKEN.sub("\ufffd", _INVISIBLE.sub("", text))
         text = unicodedata.normalize("NFC", text)
