@@ -22,7 +22,7 @@ from daemon.organization import public_providers
 from daemon.pipedrive.client import Client
 from daemon.plan import Policy
 from daemon.reckoning import Reading
-from daemon.sandbox.crm import Acts, Sandbox, SandboxAdapter, duplicates, snapshot
+from daemon.sandbox.crm import Acts, Sandbox, SandboxAdapter, snapshot
 from daemon.sandbox.crm import Settings as Company
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sync import Pushed, Session, Settings, Sync, Usage
@@ -176,27 +176,36 @@ class World:
         return [f"{w.method} {w.path}" for w in self.sandbox.writes(after)]
 
     def doubled(self) -> list[str]:
-        """What is there twice, deleted objects included."""
-        found = duplicates(self.crm())
-        for kind in ("persons", "deals", "leads", "activities", "organizations"):
-            docs = self.acts.every(kind, deleted=True)
-            marks = [_mark(kind, doc) for doc in docs]
-            found += sorted({f"{kind} {m}" for m in marks if m and marks.count(m) > 1})
-        return found
+        """What we made twice, whether or not people have deleted one of them since."""
+        made = [
+            _made(write.path.rpartition("/")[2], json.loads(write.body))
+            for write in self.sandbox.writes()
+            if write.method == "POST"
+        ]
+        made += [f"deal {_mail_key(doc)}" for doc in self.acts.every("deals", deleted=True)]
+        return sorted(
+            {one for one in made if one and not one.endswith(" ") and made.count(one) > 1}
+        )
 
 
-def _mark(kind: str, doc: dict[str, Any]) -> str | None:
-    """What tells that two objects of ours are one thing made twice."""
-    if kind == "persons":
-        return ",".join(sorted(e["value"] for e in doc["emails"])) or None
-    if kind == "activities":
-        note = doc.get("note") or ""
-        return note[note.find("[mail2deal:") :] if "[mail2deal:" in note else None
-    if kind == "leads":
-        return doc.get("origin_id")
-    if kind == "deals":
-        return json.dumps(doc["custom_fields"], sort_keys=True) if doc["custom_fields"] else None
-    return str(doc["name"])
+def _made(path: str, body: dict[str, Any]) -> str | None:
+    """What tells that two creations are of one thing; deals are told by their Mail key instead."""
+    match path:
+        case "persons":
+            return f"person {body['emails'][0]['value']}"
+        case "organizations":
+            return f"organization {body['name']}"
+        case "leads":
+            return f"lead {body['origin_id']}"
+        case "activities":
+            return f"activity {body['note'][body['note'].index('[mail2deal:') :]}"
+        case "personFields" | "dealFields":
+            return f"field {body['field_name']}"
+    return None
+
+
+def _mail_key(deal: dict[str, Any]) -> str:
+    return next((v for v in deal["custom_fields"].values() if "@" in str(v)), "")
 
 
 def utc(*parts: int) -> datetime:

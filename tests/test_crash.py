@@ -1,0 +1,70 @@
+"""kill -9 at every step, then a restart: the same ledger and the same CRM as without the kill."""
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from crash.rig import COMPANY, DIED, Home, Rig, crm, ledger
+from crash.scenario import Day, days
+from postbox import WE
+
+from daemon.sandbox.crm import Acts, Sandbox
+from daemon.sandbox.imap_server import installed, start_imap
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    if "dovecot" not in installed():
+        pytest.skip("Dovecot 2.3 isn't installed")
+    memory = Path("/dev/shm")  # noqa: S108 - every commit waits for the disk, else
+    work = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
+    with start_imap("dovecot", users={WE: "secret"}, connections=1000) as server:
+        yield Rig(server, work)
+    shutil.rmtree(work)
+
+
+def begin(rig: Rig, home: Home, day: Day) -> float:
+    """Let the day's mail arrive and people do their part; the time when it begins."""
+    for folder, raw, at in day.mails:
+        rig.server.deliver(WE, folder, raw, at)
+    rig.clock.set(rig.clock.seconds() + day.hours * 3600)
+    sandbox = Sandbox(home.store, settings=COMPANY, clock=rig.clock.seconds)
+    day.people(Acts(sandbox))
+    sandbox.close()
+    return rig.clock.seconds()
+
+
+@pytest.mark.timeout(900)
+def test_kill_at_every_step_changes_nothing(
+    rig: Rig, record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = Home(rig.work / "company")
+    home.path.mkdir()
+    names: Counter[str] = Counter()
+    for number, day in enumerate(days(), 1):
+        starts_at = begin(rig, home, day)
+        before = home.copy(rig.work / "before")
+        log = rig.work / f"steps-{number}"
+        with rig.pipedrive(home) as port:
+            assert rig.run(home, port, log=log) == 0, rig.said()
+        done_at = rig.clock.seconds()
+        wanted = crm(home), ledger(home.ledger)
+        steps = [line.split(" ", 1)[1] for line in log.read_text().splitlines()]
+        names.update(steps)
+        for step in range(1, len(steps) + 1):
+            rig.clock.set(starts_at)
+            killed = before.copy(rig.work / "killed")
+            with rig.pipedrive(killed) as port:
+                assert rig.run(killed, port, kill_at=step) == DIED
+                assert rig.run(killed, port) == 0, rig.said()
+            where = f"day {number}, killed at step {step}: {steps[step - 1]}"
+            assert crm(killed) == wanted[0], where
+            assert ledger(killed.ledger) == wanted[1], where
+        rig.clock.set(done_at)
+    with capsys.disabled():
+        total = f" {names.total()} steps of {len(names)} kinds: {dict(names)} "
+        print(total, end="")  # noqa: T201 - how many were tried is part of the result
+    record_property("steps", names.total())
