@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.mailbox.login import Account
+from daemon.mailbox.account import Account
 from daemon.service import Timing
 
 UNITS = Path(__file__).parent.parent / "systemd"

@@ -16,10 +16,11 @@ from typing import Self
 from daemon.errors import Problem, Rejected, RetryLater, Unreadable
 from daemon.mailbox import folders as folder_names
 from daemon.mailbox import gate
+from daemon.mailbox.account import Account
 from daemon.mailbox.cursor import expand, search_from, windows
 from daemon.mailbox.fetch import Fetch, Fetched, Unfetched
 from daemon.mailbox.folders import FolderRole, FolderStatus
-from daemon.mailbox.login import Account, log_in
+from daemon.mailbox.login import log_in
 from daemon.mailbox.reader import read_fetch
 from daemon.mailbox.wire import Reply, Wire
 

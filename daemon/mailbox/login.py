@@ -9,13 +9,11 @@ import contextlib
 import functools
 import ipaddress
 import logging
-import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from imaplib import IMAP4
-from typing import Any, Literal
+from typing import Any
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import LoginError
@@ -23,36 +21,14 @@ from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.tls import IMAP4_TLS
 
 from daemon.errors import ConfigProblem, Problem
-from daemon.mailbox import gate
+from daemon.mailbox import gate, sasl
+from daemon.mailbox.account import Account
 
 # It tells of every connection it closes; what we have to say is said by our own events.
 logging.getLogger("imapclient").setLevel(logging.WARNING)
 
 _LINES_BEFORE_LOGIN = 500  # greeting, capabilities and login take a dozen
 _BYTES_BEFORE_LOGIN = 1 << 20
-_QUOTABLE = re.compile(r"[\x20-\x7e]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """One IMAP account: where it is, how to get in, which of its folders matter.
-
-    `inbox` names the folders that hold what reached us; `auto` among them stands for the one
-    folder with everything on Gmail and for INBOX elsewhere. `sent` None looks the folder up.
-    Timeouts are seconds.
-    """
-
-    name: str
-    host: str
-    username: str
-    password: Callable[[], str]
-    port: int = 993
-    tls: Literal["implicit", "starttls", "none"] = "implicit"
-    ca_file: str | None = None
-    inbox: tuple[str, ...] = ("INBOX",)
-    sent: tuple[str, ...] | None = None
-    connect_timeout: float = 15.0
-    read_timeout: float = 60.0
 
 
 def log_in(account: Account) -> IMAPClient:
@@ -68,8 +44,8 @@ def log_in(account: Account) -> IMAPClient:
         )
     client = _connected(account)
     try:
-        _authenticate(client, account)
         with _gate(account):
+            sasl.authenticate(client, account)
             client.capabilities()  # now: later, imapclient might ask inside another command
     except BaseException:
         hang_up(client)
@@ -151,34 +127,6 @@ def _set_socket_options(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-def _authenticate(client: IMAPClient, account: Account) -> None:
-    password = account.password()
-    if re.search(r"[\x00\r\n]", account.username + password):
-        raise ConfigProblem("user name or password holds a control character", what=account.name)
-    with _gate(account):
-        if client.has_capability("AUTH=PLAIN"):
-            client.plain_login(account.username, password)  # UTF-8, no quoting: RFC 4616
-        elif client.has_capability("LOGINDISABLED"):
-            raise ConfigProblem(
-                "the server takes no password on this line",
-                what=account.name,
-                hint="use tls: implicit or starttls, or the provider wants OAuth",
-            )
-        elif _QUOTABLE.fullmatch(account.username + password):
-            # imaplib quotes the password but not the user name.
-            client.login(_quoted(account.username), password)
-        else:
-            raise ConfigProblem(
-                "user name or password isn't ASCII, and the server takes nothing else",
-                what=account.name,
-                hint="set a password of plain letters and digits",
-            )
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 @contextlib.contextmanager
 def _gate(account: Account) -> Iterator[None]:
     """Everything the libraries raise before we are logged in leaves here as one of our errors."""
@@ -187,13 +135,7 @@ def _gate(account: Account) -> Iterator[None]:
     except Problem:
         raise
     except LoginError as error:
-        # imapclient wraps a lost connection, a BYE and a NO alike; what it wrapped tells.
-        if isinstance(error.__context__, IMAP4.abort):
-            raise gate.lost(error, what=account.name) from error
-        said = error.__context__.args[0] if error.__context__ else str(error)
-        text = gate.words(said if isinstance(said, bytes | str) else str(said))
-        bad = " command error: BAD " in text
-        raise gate.login_refused(text, what=account.name, bad=bad) from error
+        raise sasl.refusal(error, account) from error
     except Exception as error:  # garbage from a server raises nearly anything
         what = f"{account.name} ({account.host}:{account.port})"
         raise gate.not_connected(error, what=what, ca_file=account.ca_file) from error

@@ -28,9 +28,10 @@ mail_home = {home}/mail/%u
 mail_location = maildir:~/Maildir
 mail_max_userip_connections = {connections}
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login{mechanisms}
 auth_failure_delay = 0
 {capability}
+{oauth}
 passdb {{
   driver = passwd-file
   args = username_format=%u {home}/users/%u
@@ -76,6 +77,27 @@ service imap {{
 }}
 """
 
+_OAUTH = """
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {file}
+}}
+"""
+
+
+def oauth_configuration(introspection_url: str) -> str:
+    """How Dovecot asks a server whether an access token is good, and whose it is (RFC 7662)."""
+    return f"""
+introspection_mode = post
+introspection_url = {introspection_url}
+username_attribute = username
+active_attribute = active
+active_value = true
+force_introspection = yes
+timeout_msecs = 5000
+"""
+
 
 def binary() -> str | None:
     """The path of an installed Dovecot 2.3, None if there is none (2.4 speaks another language)."""
@@ -106,8 +128,12 @@ def configuration(
     sent: str | None,
     capability: str | None,
     connections: int,
+    oauth: Path | None,
 ) -> str:
-    """The configuration file's text; `tls_port` 0 turns the implicit TLS listener off."""
+    """The configuration file's text; `tls_port` 0 turns the implicit TLS listener off.
+
+    `oauth` is the file that `oauth_configuration` fills, None for passwords only.
+    """
     user = pwd.getpwuid(os.getuid() or pwd.getpwnam("nobody").pw_uid)
     return _TEXT.format(
         home=home,
@@ -121,6 +147,8 @@ def configuration(
         if sent
         else "",
         capability=f"imap_capability = {capability}" if capability else "",
+        mechanisms=" xoauth2 oauthbearer" if oauth else "",
+        oauth=_OAUTH.format(file=oauth) if oauth else "",
         connections=connections,
         processes=max(connections, 100) + 50,
     )

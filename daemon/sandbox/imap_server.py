@@ -132,6 +132,7 @@ def start_imap(
     tls: bool = False,
     capability: str | None = None,
     connections: int = 100,
+    introspection_url: str | None = None,
 ) -> Iterator[ImapServer]:
     r"""Run a server until the block ends; `users` maps names to passwords.
 
@@ -140,8 +141,9 @@ def start_imap(
     temporary folder. `sent` is the folder every user gets for sent mail, with SPECIAL-USE \Sent
     on Dovecot; None for none. `tls` adds a certificate of its own: STARTTLS, and implicit TLS on
     Dovecot. `capability` replaces Dovecot's capability line, to play a weak server; `connections`
-    is its limit per user and address. Raises ConfigProblem if no server is installed, RetryLater
-    if it doesn't come up.
+    is its limit per user and address. With `introspection_url` Dovecot also takes OAuth 2 access
+    tokens that a server there calls active. Raises ConfigProblem if no server is installed,
+    RetryLater if it doesn't come up.
     """
     chosen = _choose(kind)
     owner = dovecot.mail_owner() if chosen == "dovecot" else None
@@ -150,6 +152,9 @@ def start_imap(
     port, tls_port = _free_ports(2)
     try:
         if chosen == "dovecot":
+            oauth = home / "oauth2.conf" if introspection_url else None
+            if oauth and introspection_url:
+                oauth.write_text(dovecot.oauth_configuration(introspection_url))
             text = dovecot.configuration(
                 home,
                 port=port,
@@ -158,6 +163,7 @@ def start_imap(
                 sent=sent,
                 capability=capability,
                 connections=connections,
+                oauth=oauth,
             )
             (home / "dovecot.conf").write_text(text)
             command = [dovecot.binary() or "dovecot", "-F", "-c", str(home / "dovecot.conf")]

@@ -1,0 +1,29 @@
+"""One IMAP account as the configuration means it; data only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One IMAP account: where it is, how to get in, which of its folders matter.
+
+    `token` gives an OAuth 2 access token instead of a password; asked again with the one that the
+    server refused, it gives another. `inbox` names the folders that hold what reached us; `auto`
+    among them stands for the one folder with everything on Gmail and for INBOX elsewhere. `sent`
+    None looks the folder up. Timeouts are seconds.
+    """
+
+    name: str
+    host: str
+    username: str
+    password: Callable[[], str] | None = None
+    port: int = 993
+    tls: Literal["implicit", "starttls", "none"] = "implicit"
+    ca_file: str | None = None
+    inbox: tuple[str, ...] = ("INBOX",)
+    sent: tuple[str, ...] | None = None
+    connect_timeout: float = 15.0
+    read_timeout: float = 60.0
+    token: Callable[[str | None], str] | None = None
