@@ -105,6 +105,26 @@ def test_a_structure_that_makes_no_sense_means_the_beginning_of_the_whole(struct
     assert found[1].raw == HEADER + b"whole\r\n"
 
 
+@pytest.mark.parametrize(
+    ("header", "structure"),
+    [
+        (b"Content-Type: multipart/mixed; boundary=x\r\n" + HEADER, TEXT % 4),
+        (HEADER, b'(%s "MIXED" ("BOUNDARY" "x"))' % (TEXT % 4)),
+        (b"\r\n", TEXT % 4),
+        (HEADER.replace(b"\r\nSubject", b"\rSubject"), TEXT % 4),
+    ],
+)
+def test_a_structure_that_contradicts_the_header_means_the_whole(
+    header: bytes, structure: bytes
+) -> None:
+    answer = serve([1], facts_of=lambda uid: facts(uid, header=header, structure=structure))
+    with ScriptedImap({"FETCH": answer}) as server, server.opened() as mailbox:
+        found = fetch(mailbox, [1])[1]
+
+    assert isinstance(found, Fetched)
+    assert found.raw == HEADER + b"whole\r\n"
+
+
 @pytest.mark.parametrize("body", [b'""', b"NIL", b"{0}\r\n"])
 def test_a_part_that_comes_empty_against_its_structure_means_the_whole(body: bytes) -> None:
     answer = serve([1], part_of=lambda uid: b"* 1 FETCH (UID %d BODY[1]<0> %s)\r\n" % (uid, body))

@@ -4,16 +4,17 @@ import dataclasses
 import socket
 import struct
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
 from dovecot import ARRIVED, Post
 from hostile import DEFECTS, HEAVY
 from mail_shapes import mail, shapes
-from scripted_imap import ScriptedImap, serve
+from scripted_imap import HEADER, ScriptedImap, serve
 
 from daemon.errors import Rejected, Unreadable
-from daemon.mailbox.assemble import whole_lines
+from daemon.mailbox.assemble import assemble, whole_lines
 from daemon.mailbox.imap import Fetched, Mailbox, Unfetched
 from daemon.mailbox.structure import HTML_BYTES, PLAIN_BYTES, plan, read_structure
 from daemon.message.parse import Message, parse
@@ -292,3 +293,14 @@ def test_a_plan_prefers_the_first_plain_text_that_is_no_attachment() -> None:
 
         assert [one.section for one in found.wants] == wants
         assert (found.second and found.second.section) == second
+
+
+def test_a_body_that_holds_our_boundary_stays_one_part() -> None:
+    leaf: list[object] = [b"TEXT", b"PLAIN", None, None, None, b"7BIT", b"9", b"1"]
+    root = read_structure([leaf, leaf, b"MIXED", [b"BOUNDARY", b"x"]])  # type: ignore[list-item]
+    assert root is not None
+    body = b"one\r\n--m2d--\r\n\r\n--m2dx--\r\ntwo"
+    message = message_from_bytes(assemble(HEADER, root, {"1": body, "2": b"three"}))
+
+    texts = [part.get_payload(decode=True) for part in message.walk() if not part.is_multipart()]
+    assert texts == [body, b"three"]

@@ -163,12 +163,15 @@ def test_logindisabled_is_obeyed() -> None:
 
 
 def test_starttls_that_is_not_offered_sends_no_password() -> None:
-    for greeting in (b"* OK hi\r\n", b"* PREAUTH welcome\r\n"):
-        with ScriptedImap(greeting=greeting) as server:
+    for greeting, capabilities in (
+        (b"* OK hi\r\n", "IMAP4rev1"),
+        (b"* PREAUTH welcome\r\n", "IMAP4rev1 STARTTLS"),
+    ):
+        with ScriptedImap(greeting=greeting, capabilities=capabilities) as server:
             with pytest.raises(ConfigProblem, match="STARTTLS"):
                 server.mailbox(tls="starttls")
 
-            assert not any(b"LOGIN" in line for line in server.commands)
+            assert [line.split()[0] for line in server.commands] == [b"CAPABILITY"]
 
 
 LATER = [
