@@ -8,6 +8,7 @@ It remembers nothing beyond the connection: what is new is decided by `cursor` a
 
 import contextlib
 import re
+import socket
 from collections.abc import Iterator, Sequence
 from datetime import date
 from types import TracebackType
@@ -211,6 +212,23 @@ class Mailbox:
     def noop(self) -> None:
         """Ask whether the connection lives, and keep it so."""
         self._wire.command(b"NOOP")
+
+    def is_sound(self) -> bool:
+        """Whether a kept connection can be used; asks only if the server has said something."""
+        try:
+            if not self.closed and self._wire.has_news():
+                self.noop()
+        except Problem:
+            self._connection.close()
+        return not self.closed
+
+    def detach(self) -> tuple[socket.socket, bytes]:
+        """The bare socket and what was read ahead, for `watch`; then only `abandon` is allowed."""
+        return self._wire.detach()
+
+    def abandon(self) -> None:
+        """Close the connection without a word."""
+        self._connection.close()
 
     def close(self) -> None:
         """Log out and close; never raises for a connection that is already gone."""

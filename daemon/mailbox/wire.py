@@ -7,12 +7,16 @@ kept between commands (imaplib's own table of untagged responses grows on a long
 It doesn't understand what a response says; that is the callers' part.
 """
 
+import io
 import re
+import select
+import socket
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from imaplib import IMAP4
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from imapclient import IMAPClient
 
@@ -115,6 +119,31 @@ class Wire:
             self.closed = True
             self._under_way = 0
             login.hang_up(self._client)
+
+    def detach(self) -> tuple[socket.socket, bytes]:
+        """The socket, from now on non-blocking, and what was read from it ahead of need.
+
+        For whoever goes on without us; only `close` may still be called.
+        """
+        line: socket.socket = self._client.socket()
+        line.settimeout(0)
+        # Python 3.14 keeps its own list of pieces, earlier ones a buffered file.
+        pieces = getattr(self._imap, "_readbuf", None)
+        if pieces is not None:
+            return line, b"".join(pieces)
+        try:
+            file = cast("io.BufferedReader", self._imap.file)
+            return line, file.read(len(file.peek(1)))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return line, b""
+        except OSError as error:
+            self._lose(error)
+
+    def has_news(self) -> bool:
+        """Whether something has come unasked, be it the end: then ask before trusting it."""
+        look = select.poll()
+        look.register(self._client.socket(), select.POLLIN)
+        return bool(look.poll(0))
 
     def _response(self, keep: int) -> Response:
         """One whole response with its literals, each cut to `keep` bytes."""

@@ -1,0 +1,326 @@
+"""News without asking: one thread that keeps the INBOX of every mailbox in IDLE (RFC 2177).
+
+    watch(name, connection) ─▶ IDLE ─▶ EXISTS ─▶ notice(name)        DONE and IDLE again every 9 min
+                                 └──▶ BYE, end of file, no answer ─▶ notice(name), line closed
+
+Promises: what arrives is told at once; a line that is gone, even one that a NAT has forgotten, is
+noticed at its next renewal and told as news, so that a poll finds out what happened. IDLE is only a
+hint: nothing is lost where it fails, the polls go on. It never connects and never waits for a
+server; whoever has just polled well hands it a connection, if `wants` says that it may.
+"""
+
+import contextlib
+import logging
+import queue
+import random
+import re
+import selectors
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from daemon.errors import Problem
+from daemon.log import event
+from daemon.mailbox.imap import Mailbox
+
+FOLDER = "INBOX"
+_LONGEST_LINE = 1 << 16
+_READ = 1 << 14
+_EXISTS = re.compile(rb"\* \d{1,18} EXISTS", re.IGNORECASE)
+_TAGGED = re.compile(rb"(m2dw\d+) (OK|NO|BAD)", re.IGNORECASE)
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """Seconds; a server may hang up after 30 minutes of IDLE, a NAT after 10 of silence."""
+
+    renew: float = 540.0
+    answer: float = 30.0  # for `+` after IDLE and for OK after DONE
+    again: float = (
+        60.0  # a mailbox that dropped its line twice is left to polling this long; doubles
+    )
+    longest: float = 3600.0
+    never: float = 21_600.0  # where the server has no IDLE, or refuses it
+
+
+@dataclass(slots=True, eq=False)
+class _Line:
+    """One connection that was handed over."""
+
+    name: str
+    mailbox: Mailbox
+    socket: socket.socket
+    buffer: bytearray
+    state: Literal["starting", "idling", "ending"] = "starting"
+    tags: int = 0
+    due: float = 0.0  # monotonic: then it is renewed, or given up
+    told: bool = False
+
+    @property
+    def tag(self) -> bytes:
+        return b"m2dw%d" % self.tags
+
+
+@dataclass(slots=True)
+class _Trust:
+    """Whether a mailbox is worth another line, and when."""
+
+    watched: bool = False
+    failures: int = 0
+    not_before: float = 0.0
+
+
+@dataclass(slots=True)
+class _Orders:
+    """What other threads have asked for; a byte through the pipe says that there is something."""
+
+    lines: "queue.SimpleQueue[_Line]" = field(default_factory=queue.SimpleQueue)
+    forget: bool = False
+    stop: bool = False
+
+
+class Watcher:
+    """All lines in IDLE; `wants`, `watch`, `forget` and `stop` are for any thread."""
+
+    def __init__(
+        self,
+        notice: Callable[[str], object],
+        rhythm: Rhythm | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`notice(mailbox)` is called in the watcher's thread; it must not wait for anything."""
+        self._notice = notice
+        self._rhythm = rhythm or Rhythm()
+        self._monotonic = monotonic
+        self._orders = _Orders()
+        self._trust: dict[str, _Trust] = {}
+        self._lock = threading.Lock()  # around _trust
+        self._selector = selectors.DefaultSelector()
+        self._inner, self._outer = socket.socketpair()
+        self._inner.settimeout(0)
+        self._outer.settimeout(0)
+        self._selector.register(self._inner, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def is_running(self) -> bool:
+        """Whether the thread lives; without it, polling goes on alone."""
+        return self._thread.is_alive()
+
+    def watched(self) -> int:
+        """How many mailboxes have a line."""
+        with self._lock:
+            return sum(one.watched for one in self._trust.values())
+
+    def wants(self, name: str) -> bool:
+        """Whether a connection of this mailbox is welcome now."""
+        with self._lock:
+            trust = self._trust.setdefault(name, _Trust())
+            return not trust.watched and self._monotonic() >= trust.not_before
+
+    def watch(self, name: str, mailbox: Mailbox) -> bool:
+        """Take over a connection, in the thread that owns it; False if the server has no IDLE.
+
+        The caller doesn't use the connection again. Raises what opening the folder raises.
+        """
+        if "IDLE" not in mailbox.capabilities or not self._thread.is_alive():
+            self._distrust(name, self._rhythm.never)
+            mailbox.close()
+            return False
+        try:
+            mailbox.examine(FOLDER)
+            line, read = mailbox.detach()
+        except Problem:
+            mailbox.close()
+            self._failed(name)
+            raise
+        with self._lock:
+            self._trust.setdefault(name, _Trust()).watched = True
+        self._orders.lines.put(_Line(name, mailbox, line, bytearray(read)))
+        self._wake()
+        return True
+
+    def forget(self) -> None:
+        """Close all lines and begin anew: the configuration may mean other accounts."""
+        with self._lock:
+            self._trust.clear()
+        self._orders.forget = True
+        self._wake()
+
+    def stop(self) -> None:
+        """Close all lines and end the thread."""
+        self._orders.stop = True
+        self._wake()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):  # full: it is awake already; closed: it has ended
+            self._outer.send(b".")
+
+    # In the watcher's thread
+
+    def _run(self) -> None:
+        try:
+            while not self._orders.stop:
+                for key, _ in self._selector.select(self._pause()):
+                    if key.data is None:
+                        self._take_orders()
+                    elif key.data.socket.fileno() >= 0:  # not closed by what came just before it
+                        self._guarded(key.data, self._read)
+                now = self._monotonic()
+                for line in self._lines():
+                    if line.due <= now:
+                        self._guarded(line, self._act)
+        finally:
+            for line in self._lines():
+                self._close(line)
+            self._selector.close()
+            self._inner.close()
+            self._outer.close()
+
+    def _lines(self) -> list[_Line]:
+        return [key.data for key in self._selector.get_map().values() if key.data is not None]
+
+    def _pause(self) -> float:
+        due = min((line.due for line in self._lines()), default=self._monotonic() + 3600.0)
+        return max(0.0, due - self._monotonic())
+
+    def _take_orders(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._inner.recv(1024):
+                pass
+        if self._orders.forget:
+            self._orders.forget = False
+            for line in self._lines():
+                self._close(line)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                line = self._orders.lines.get_nowait()
+                self._selector.register(line.socket, selectors.EVENT_READ, line)
+                self._guarded(line, self._idle)
+
+    def _guarded(self, line: _Line, do: Callable[[_Line], None]) -> None:
+        """Whatever fails on one line ends that line only."""
+        try:
+            do(line)
+        except (OSError, _Ended) as error:
+            self._drop(line, str(error) or type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - the boundary: a bug here may not end all lines
+            event("watch.defect", logging.ERROR, mailbox=line.name, error=repr(error))
+            self._drop(line, repr(error))
+
+    def _read(self, line: _Line) -> None:
+        """Take all that has come; TLS may hold more than the socket shows as readable."""
+        while True:
+            try:
+                data = line.socket.recv(_READ)
+            except _NOT_NOW:
+                break
+            if not data:
+                raise _Ended("closed by the server")
+            line.buffer += data
+            self._understand(line)
+
+    def _understand(self, line: _Line) -> None:
+        *lines, rest = line.buffer.split(b"\n")
+        line.buffer = rest
+        if len(rest) > _LONGEST_LINE:
+            raise _Ended("a line without end")
+        news = False
+        for text in lines:
+            news |= self._heard(line, bytes(text))
+        if news:
+            self._notice(line.name)
+
+    def _heard(self, line: _Line, text: bytes) -> bool:
+        """One line from the server; whether it is news."""
+        if text.startswith(b"+"):
+            return line.state == "starting" and self._settle(line)
+        if tagged := _TAGGED.match(text):
+            if tagged[1].lower() != line.tag or tagged[2].upper() != b"OK":
+                self._distrust(line.name, self._rhythm.never)
+                raise _Ended(f"IDLE refused: {text[:100].decode('ascii', 'replace').strip()}")
+            if line.state != "ending":
+                raise _Ended("IDLE ended by the server")
+            self._idle(line)
+            return False
+        if not text.startswith(b"* "):
+            raise _Ended("not a response")
+        if text[:5].upper() == b"* BYE":
+            raise _Ended(text[2:100].decode("ascii", "replace").strip())
+        # Some servers say it before they say `+`.
+        return _EXISTS.match(text) is not None
+
+    def _settle(self, line: _Line) -> bool:
+        """IDLE has begun; what came between the last poll and now is news, once."""
+        line.state = "idling"
+        # Spread, so that a thousand lines aren't renewed in one second.
+        line.due = self._monotonic() + self._rhythm.renew * random.uniform(0.9, 1.1)  # noqa: S311 - spreads only
+        first, line.told = not line.told, True
+        if not first:
+            with self._lock:
+                self._trust.setdefault(line.name, _Trust()).failures = 0
+        return first
+
+    def _act(self, line: _Line) -> None:
+        if line.state != "idling":
+            raise _Ended("no answer in time")
+        self._send(line, b"DONE\r\n")
+        line.state = "ending"
+
+    def _idle(self, line: _Line) -> None:
+        line.tags += 1
+        self._send(line, line.tag + b" IDLE\r\n")
+        line.state = "starting"
+        if line.buffer:
+            self._understand(line)
+
+    def _send(self, line: _Line, data: bytes) -> None:
+        try:
+            sent = line.socket.send(data)
+        except _NOT_NOW:
+            sent = 0
+        if sent != len(data):  # a dozen bytes don't fit: nobody has read for long
+            raise _Ended("the server doesn't read")
+        line.due = self._monotonic() + self._rhythm.answer
+
+    def _drop(self, line: _Line, reason: str) -> None:
+        self._close(line)
+        self._failed(line.name)
+        event("watch.lost", mailbox=line.name, reason=reason)
+        self._notice(line.name)  # a poll shows whether the server is there
+
+    def _close(self, line: _Line) -> None:
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(line.socket)
+        line.mailbox.abandon()
+        with self._lock:
+            if line.name in self._trust:
+                self._trust[line.name].watched = False
+
+    def _failed(self, name: str) -> None:
+        with self._lock:
+            trust = self._trust.setdefault(name, _Trust())
+            trust.failures += 1
+            # Once is nothing: servers restart. What happens again and again is the server's way.
+            doubled = self._rhythm.again * 2.0 ** min(trust.failures - 2, 16)
+            wait = 0.0 if trust.failures == 1 else min(doubled, self._rhythm.longest)
+            trust.not_before = max(trust.not_before, self._monotonic() + wait)
+
+    def _distrust(self, name: str, seconds: float) -> None:
+        with self._lock:
+            self._trust.setdefault(name, _Trust()).not_before = self._monotonic() + seconds
+
+
+class _Ended(Exception):
+    """A line that can't be used any more, and why."""
