@@ -135,3 +135,17 @@ def test_a_server_that_is_not_installed_says_what_to_install(
     for kind in ("auto", "dovecot", "pymap"):
         with pytest.raises(ConfigProblem, match="install dovecot-imapd"), start_imap(kind):
             pass
+
+
+def test_a_port_taken_before_the_server_listens_costs_one_more_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free = imap_server._free_ports
+    with socket.create_server(("127.0.0.1", 0)) as squatter:
+        taken = squatter.getsockname()[1]
+        answers = iter([[taken, taken], free(2)])
+        monkeypatch.setattr(imap_server, "_free_ports", lambda _: next(answers))
+        monkeypatch.setattr(imap_server, "_START_SECONDS", 5.0)
+        with start_imap("auto") as server:
+            assert server.port != taken
+            client(server).logout()

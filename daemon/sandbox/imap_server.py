@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +36,7 @@ KIND = Literal["dovecot", "pymap"]
 
 _SOCKET_PATH_ROOM = 60  # AF_UNIX paths end at 108 bytes, and Dovecot adds its own names
 _START_SECONDS = 15.0
+_ATTEMPTS = 3
 
 
 @dataclass(slots=True)
@@ -148,10 +149,12 @@ def start_imap(
     chosen = _choose(kind)
     owner = dovecot.mail_owner() if chosen == "dovecot" else None
     home = _make_home(root, owner)
-    certificate = _make_certificate(home) if tls else None
-    port, tls_port = _free_ports(2)
     try:
-        if chosen == "dovecot":
+        certificate = _make_certificate(home) if tls else None
+
+        def command(port: int, tls_port: int) -> list[str]:
+            if chosen == "pymap":
+                return _pymap_command(home, port, certificate)
             oauth = home / "oauth2.conf" if introspection_url else None
             if oauth and introspection_url:
                 oauth.write_text(dovecot.oauth_configuration(introspection_url))
@@ -166,33 +169,56 @@ def start_imap(
                 oauth=oauth,
             )
             (home / "dovecot.conf").write_text(text)
-            command = [dovecot.binary() or "dovecot", "-F", "-c", str(home / "dovecot.conf")]
-        else:
-            command = _pymap_command(home, port, certificate)
-        if owner is not None:
-            for path in (home, *home.rglob("*")):
-                os.chown(path, *owner)
-        server = ImapServer(
-            kind=chosen,
-            host=HOST,
-            port=port,
-            tls_port=tls_port if tls and chosen == "dovecot" else None,
-            ca_file=certificate,
-            home=home,
-            users={},
-            sent=sent,
-            process=_spawn(command, home, owner),
-            owner=owner,
-        )
+            return [dovecot.binary() or "dovecot", "-F", "-c", str(home / "dovecot.conf")]
+
+        server = _started(chosen, home, owner, command)
+        server.sent, server.ca_file = sent, certificate
+        server.tls_port = server.tls_port if tls and chosen == "dovecot" else None
         try:
             for user, password in (users or {"sales@example.com": "secret"}).items():
                 server.add_user(user, password)
-            _wait_for_greeting(server)
             yield server
         finally:
             server.stop()
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _started(
+    kind: KIND,
+    home: Path,
+    owner: tuple[int, int] | None,
+    command: Callable[[int, int], list[str]],
+) -> ImapServer:
+    """A server that has greeted us; a free port may be taken before it listens, so thrice."""
+    attempt = 0
+    while True:
+        attempt += 1
+        port, tls_port = _free_ports(2)
+        line = command(port, tls_port)
+        if owner is not None:
+            for path in (home, *home.rglob("*")):
+                os.chown(path, *owner)
+        server = ImapServer(
+            kind=kind,
+            host=HOST,
+            port=port,
+            tls_port=tls_port,
+            ca_file=None,
+            home=home,
+            users={},
+            sent=None,
+            process=_spawn(line, home, owner),
+            owner=owner,
+        )
+        try:
+            _wait_for_greeting(server)
+        except BaseException as error:
+            server.stop()
+            if attempt == _ATTEMPTS or not isinstance(error, RetryLater):
+                raise
+        else:
+            return server
 
 
 def installed() -> tuple[KIND, ...]:
