@@ -1,0 +1,141 @@
+"""The UIDs of a folder: searched in bounded pieces, whole whatever happens in between."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from dovecot import Post
+from scripted_imap import ScriptedImap
+
+from daemon.errors import RetryLater
+from daemon.sandbox.imap_server import start_imap
+
+MAIL = b"From: a@x.org\r\nSubject: hello\r\n\r\nhi\r\n"
+
+
+def test_uids_have_gaps_and_a_beginning(dovecot: Post) -> None:
+    for _ in range(6):
+        dovecot.deliver(MAIL)
+    with dovecot.client() as client:
+        client.delete_messages([2, 5, 6])
+        client.expunge()
+    with dovecot.mailbox() as mailbox:
+        assert mailbox.examine("INBOX").uidnext == 7
+        assert mailbox.uids() == [1, 3, 4]
+        assert mailbox.uids(first=3) == [3, 4]
+        # `7:*` on the wire names the last message, 4.
+        assert mailbox.uids(first=7) == []
+
+
+def test_uids_of_an_empty_folder(dovecot: Post) -> None:
+    with dovecot.mailbox() as mailbox:
+        mailbox.examine("INBOX")
+        assert mailbox.uids() == mailbox.uids(first=5, since=date(2026, 1, 1)) == []
+
+
+def test_since_never_leaves_out_a_mail_of_that_day_in_any_time_zone(dovecot: Post) -> None:
+    noon = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    for days in range(10):
+        dovecot.deliver(MAIL, internal_date=noon - timedelta(days=days))
+    with dovecot.mailbox() as mailbox:
+        mailbox.examine("INBOX")
+        assert mailbox.uids(since=date(2026, 3, 8)) == [1, 2, 3, 4, 5]
+        assert mailbox.uids(since=date(2026, 3, 8), first=4) == [4, 5]
+        assert mailbox.uids(since=date(1, 1, 1)) == list(range(1, 11))
+
+
+@pytest.mark.parametrize("capability", [None, "IMAP4rev1 UIDPLUS"])
+def test_a_large_folder_is_searched_in_pieces(
+    monkeypatch: pytest.MonkeyPatch, capability: str | None
+) -> None:
+    monkeypatch.setattr("daemon.mailbox.imap.SEARCH_WIDTH", 700)
+    with start_imap("dovecot", capability=capability) as server:
+        arrived = datetime(2026, 3, 1, tzinfo=UTC)
+        server.deliver_many("sales@example.com", "INBOX", ((MAIL, arrived) for _ in range(2500)))
+        post = Post(server, "sales@example.com", "secret")
+        with post.client() as client:
+            client.delete_messages(range(1, 2501, 3))
+            client.expunge()
+        left = [uid for uid in range(1, 2501) if uid % 3 != 1]
+        with post.mailbox() as mailbox:
+            assert mailbox.examine("INBOX").messages == len(left)
+            assert mailbox.uids() == left
+            assert mailbox.uids(first=1000, since=date(2026, 3, 1)) == [
+                uid for uid in left if uid >= 1000
+            ]
+            assert mailbox.uids(since=date(2026, 3, 5)) == []
+
+
+def test_an_expunge_between_two_pieces_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, dovecot: Post
+) -> None:
+    monkeypatch.setattr("daemon.mailbox.imap.SEARCH_WIDTH", 10)
+    for _ in range(25):
+        dovecot.deliver(MAIL)
+    with dovecot.mailbox() as mailbox, dovecot.client() as client:
+        mailbox.examine("INBOX")
+        ask = mailbox._search
+
+        def search_and_expunge(criteria: bytes, messages: int) -> list[int]:
+            uids = ask(criteria, messages)
+            client.delete_messages(client.search()[:2])
+            client.expunge()
+            return uids
+
+        monkeypatch.setattr(mailbox, "_search", search_and_expunge)
+        uids = mailbox.uids()
+        alive = client.search()
+
+    assert set(alive) <= set(uids)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "said", "uids"),
+    [
+        ("IMAP4rev1", b"* SEARCH 2 3\r\n* SEARCH 1 \r\nTAG OK\r\n", [1, 2, 3]),
+        ("IMAP4rev1", b"* SEARCH\r\nTAG OK\r\n", []),
+        ("IMAP4rev1", b"TAG OK\r\n", []),
+        ("IMAP4rev1", b"* SEARCH 2 (MODSEQ 917162500)\r\nTAG OK\r\n", [2]),
+        ("IMAP4rev1 ESEARCH", b'* ESEARCH (TAG "TAG") UID ALL 3,1:2\r\nTAG OK\r\n', [1, 2, 3]),
+        (
+            "IMAP4rev1 ESEARCH",
+            b'* ESEARCH (TAG "TAG") UID MODSEQ 5 ALL 4:2\r\nTAG OK\r\n',
+            [2, 3, 4],
+        ),
+        ("IMAP4rev1 ESEARCH", b'* ESEARCH (TAG "TAG") UID\r\nTAG OK\r\n', []),
+        ("IMAP4rev1 ESEARCH", b"* SEARCH 1 2\r\nTAG OK\r\n", [1, 2]),
+    ],
+)
+def test_answers_of_search(capabilities: str, said: bytes, uids: list[int]) -> None:
+    with (
+        ScriptedImap({"SEARCH": said}, capabilities=capabilities) as server,
+        server.opened() as mailbox,
+    ):
+        assert mailbox.uids() == uids
+
+
+@pytest.mark.parametrize("all_of_them", [b"1:4294967295", b"1::2", b",", b"1:" + b"9" * 5000])
+def test_impossible_uids_are_a_server_in_trouble(all_of_them: bytes) -> None:
+    said = b'* ESEARCH (TAG "TAG") UID ALL %s\r\nTAG OK\r\n' % all_of_them
+    with (
+        ScriptedImap({"SEARCH": said}, capabilities="IMAP4rev1 ESEARCH") as server,
+        server.opened() as mailbox,
+        pytest.raises(RetryLater, match="impossible UIDs"),
+    ):
+        mailbox.uids()
+
+
+def test_a_folder_must_be_open_to_be_read(dovecot: Post) -> None:
+    with dovecot.mailbox() as mailbox:
+        for act in (mailbox.uids, lambda: mailbox.fetch([1]), lambda: mailbox.raw(1)):
+            with pytest.raises(RuntimeError, match="no folder is open"):
+                act()
+
+
+def test_a_closed_mailbox_says_so(dovecot: Post) -> None:
+    mailbox = dovecot.mailbox()
+    mailbox.close()
+    mailbox.close()
+
+    assert mailbox.closed
+    with pytest.raises(RetryLater):
+        mailbox.noop()
