@@ -199,12 +199,13 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
 @main.command()
 @click.argument("address")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_context
-def explain(ctx: click.Context, address: str) -> None:
+def explain(ctx: click.Context, address: str, as_json: bool) -> None:
     """Say why a sender is what it is: each message, verdict, count, the rule, the records."""
     from daemon.cli.explain import explain as run  # noqa: PLC0415 - each command loads its own
 
-    ctx.exit(run(wire(ctx), address))
+    ctx.exit(run(wire(ctx), address, as_json=as_json))
 
 
 @main.group(cls=_Commands, invoke_without_command=True)

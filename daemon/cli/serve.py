@@ -1,18 +1,18 @@
 """`mail2deal` without arguments: the service that systemd starts."""
 
+import resource
 import threading
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
-from daemon import intake
 from daemon.cli import output
+from daemon.cli.polling import Polling
 from daemon.cli.wiring import Wiring
 from daemon.config import load
 from daemon.errors import LedgerProblem, Problem
 from daemon.ledger.store import Ledger, owned
 from daemon.log import event
-from daemon.mailbox.imap import Mailbox
 from daemon.rounds import Schedule
 from daemon.service import Service, Work
 from daemon.sync import Sync
@@ -28,8 +28,9 @@ class Daemon:
         self._owned = ExitStack()
         self._mine = threading.local()
         self._ledgers: list[Ledger] = []
-        self._connections: dict[str, Mailbox] = {}
-        self._started: dict[str, datetime] = {}
+        self._polling = Polling(
+            self._wiring, soon=self.service.poll_soon, carry_on=self.service.carry_on
+        )
         self._sync: Sync | None = None
         self._run = 0
 
@@ -54,6 +55,8 @@ class Daemon:
         ledger = self._owned.enter_context(owned(path, "mail2deal"))
         with ledger.transaction("run"):
             self._run = ledger.runs.begin("service", self._wiring.now())
+        _allow_many_files()
+        self._polling.watcher.start()
         return self._schedule()
 
     def _schedule(self) -> Schedule:
@@ -73,34 +76,8 @@ class Daemon:
         self.service.carry_on()
 
     def _poll(self, name: str) -> None:
-        """One pass over one mailbox, over its kept connection or a new one."""
-        wiring = self._wiring
-        (box,) = wiring.mailboxes(name)
-        # What a new folder's floor is, where `since` doesn't say: the moment we first came.
-        floor = wiring.floor(box) or self._started.setdefault(name, wiring.now())
-        run = intake.Pass(
-            reading=wiring.reading(),
-            name=name,
-            floor=floor,
-            now=wiring.now,
-            stopping=lambda: not self.service.carry_on(),
-            progress=self._alive,
-        )
-        mailbox = self._connections.pop(name, None)
-        if mailbox is None or mailbox.closed:
-            mailbox = Mailbox.connect(wiring.account(box))
-        try:
-            tally = intake.poll(mailbox, self._ledger(), run)
-        except BaseException:
-            mailbox.close()
-            raise
-        if not mailbox.closed:
-            self._connections[name] = mailbox
-        if tally.new:
-            event("intake.polled", mailbox=name, new=tally.new)
+        if self._polling.poll(name, self._ledger()):
             self.service.wake_sync()
-        if tally.problems:
-            raise tally.problems[0]
 
     def _synchronize(self) -> datetime | None:
         """Push what is due; when something is due again."""
@@ -125,16 +102,19 @@ class Daemon:
         if wiring.config.ledger != self._wiring.config.ledger:
             raise LedgerProblem("another ledger needs a restart", what="ledger")
         self._wiring = wiring
-        for name in list(self._connections):
-            # Another host, user or password may be meant now.
-            self._connections.pop(name).close()
+        self._polling.exchange(wiring, self._ledger())
         self._sync = None
         return self._schedule()
 
     def _close(self) -> None:
-        for mailbox in self._connections.values():
-            mailbox.close()
+        self._polling.close(self._ledger())
         self._owned.close()
+
+
+def _allow_many_files() -> None:
+    """Two connections a mailbox are more than the 1,024 files that a process may open at first."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def serve(config_path: Path) -> int:

@@ -2,17 +2,20 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import TypeVar
+from urllib.parse import quote
 
 from daemon.classify import Rules
-from daemon.config import Config, MailboxSection
+from daemon.config import Config, MailboxSection, OAuthSection
 from daemon.errors import ConfigProblem
 from daemon.ledger.store import Ledger
-from daemon.mailbox.imap import Account
+from daemon.mailbox.account import Account
 from daemon.message.parse import Address
 from daemon.message.verdict import Us
+from daemon.oauth.provider import Provider, google, microsoft
+from daemon.oauth.tokens import Tokens
 from daemon.organization import public_providers
 from daemon.pipedrive.client import Client
 from daemon.plan import Policy
@@ -38,6 +41,7 @@ class Wiring:
     now: Callable[[], datetime] = utc_now
     stop: threading.Event = field(default_factory=threading.Event)
     usage: Usage = field(default_factory=Usage)
+    accounts: dict[str, Account] = field(default_factory=dict)
 
     def mailboxes(self, only: str | None = None) -> list[MailboxSection]:
         """The configured mailboxes, or the one of that name; raises ConfigProblem without it."""
@@ -48,20 +52,39 @@ class Wiring:
         return chosen
 
     def account(self, mailbox: MailboxSection) -> Account:
-        """How to reach one mailbox."""
-        if mailbox.password is None:
-            raise ConfigProblem("has no password", what=f"mailboxes.{mailbox.name}")
-        return Account(
-            name=mailbox.name,
-            host=mailbox.host,
-            username=mailbox.username,
-            password=mailbox.password.read,
-            port=mailbox.port,
-            tls=mailbox.tls,
-            ca_file=str(mailbox.ca_file) if mailbox.ca_file else None,
-            inbox=mailbox.folders.inbox,
-            sent=mailbox.folders.sent,
-        )
+        """How to reach one mailbox; the same object each time, so that connections can be kept."""
+        if mailbox.name not in self.accounts:
+            self.accounts[mailbox.name] = Account(
+                name=mailbox.name,
+                host=mailbox.host,
+                username=mailbox.username,
+                password=mailbox.password.read if mailbox.password else None,
+                token=self._token(mailbox) if mailbox.oauth else None,
+                port=mailbox.port,
+                tls=mailbox.tls,
+                ca_file=str(mailbox.ca_file) if mailbox.ca_file else None,
+                inbox=mailbox.folders.inbox,
+                sent=mailbox.folders.sent,
+            )
+        return self.accounts[mailbox.name]
+
+    def tokens(self, mailbox: MailboxSection) -> Tokens:
+        """The OAuth 2 tokens of a mailbox; raises ConfigProblem where they aren't ours to keep."""
+        oauth = mailbox.oauth
+        if oauth is None or oauth.provider is None:
+            raise ConfigProblem(
+                "has no oauth.provider", what=mailbox.name, hint="only such a mailbox needs a login"
+            )
+        # Beside the ledger: the one directory that the service may write.
+        path = self.config.ledger.parent / "tokens" / f"{quote(mailbox.name, safe='')}.json"
+        seed = oauth.refresh_token.read if oauth.refresh_token else None
+        return Tokens(_provider(mailbox.name, oauth), path, seed=seed, now=self.now)
+
+    def _token(self, mailbox: MailboxSection) -> Callable[[str | None], str]:
+        if mailbox.oauth is not None and mailbox.oauth.command is not None:
+            helper = mailbox.oauth.command
+            return lambda _refused: helper.read()
+        return self.tokens(mailbox).access
 
     def floor(self, mailbox: MailboxSection) -> datetime | None:
         """Where a mailbox begins, if `since` says so."""
@@ -169,6 +192,25 @@ class Wiring:
             ignored_domains=frozenset(domain.lower() for domain in config.ignore.domains),
             max_recipients=config.engagement.max_recipients,
         )
+
+
+def _provider(name: str, oauth: OAuthSection) -> Provider:
+    client_id = oauth.client_id or ""  # the configuration has it checked
+    secret = oauth.client_secret.read if oauth.client_secret else None
+    match oauth.provider:
+        case "google":
+            provider = google(name, client_id, secret)
+        case "microsoft":
+            provider = microsoft(name, client_id, secret, oauth.tenant)
+        case _:
+            provider = Provider(name, client_id, oauth.token_url or "", (), secret)
+    return replace(
+        provider,
+        token_url=oauth.token_url or provider.token_url,
+        device_url=oauth.device_url or provider.device_url,
+        authorize_url=oauth.authorize_url or provider.authorize_url,
+        scopes=oauth.scopes or provider.scopes,
+    )
 
 
 def midnight(day: date) -> datetime:
