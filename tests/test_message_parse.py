@@ -372,8 +372,8 @@ def test_most_mail_is_plain() -> None:
 
 @settings(deadline=None, max_examples=150)
 @given(
-    text=st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r"), max_size=120),
-    charset=st.sampled_from(["utf-8", "iso-8859-15", "windows-1251", "gb18030", "iso-2022-jp", "euc-kr"]),
+    text=st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\x1b"), max_size=120),
+    charset=st.sampled_from(["utf-8", "iso-8859-15", "windows-1251", "gb18030", "iso-2022-jp", "euc-jp"]),
     encoding=st.sampled_from(["base64", "quoted-printable"]),
     subtype=st.sampled_from(["plain", "html"]),
 )  # fmt: skip
