@@ -59,6 +59,9 @@ class Clock:
     def passes(self, seconds: float = 0, **more: float) -> None:
         self.now += timedelta(seconds=seconds, **more)
 
+    def sleep(self, seconds: float) -> None:
+        self.passes(max(seconds, 0.001))  # less than a microsecond would be no time at all
+
 
 @dataclass
 class Shop:
@@ -315,13 +318,13 @@ def _client(
     http = requests.Session()
     http.trust_env = False
     if url is None:
-        http.mount(URL, SandboxAdapter(sandbox, sleep=clock.passes))
+        http.mount(URL, SandboxAdapter(sandbox, sleep=clock.sleep))
     return Client(
         URL if url is None else url(sandbox),
         lambda: DEFAULT_TOKEN,
         session=http,
         clock=clock.seconds,
-        sleep=clock.passes,
+        sleep=clock.sleep,
         wall=clock,
         on_usage=usage.add,
         **more,

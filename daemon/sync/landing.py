@@ -53,7 +53,14 @@ class Landing:
         self._session = session
         self._codes = frozenset(codes)  # our fields that Pipedrive has
         self._pushed = pushed
+        self._parked_others = self._unblocked = False
         self.ledger = session.ledger
+
+    def take_news(self) -> tuple[bool, bool]:
+        """Whether changes of others were parked, and whether some may have become ready."""
+        news = (self._parked_others, self._unblocked)
+        self._parked_others = self._unblocked = False
+        return news
 
     def succeeded(self, row: Row, outcome: Outcome, now: datetime) -> None:
         """The request was answered well, or the change was found done."""
@@ -108,6 +115,7 @@ class Landing:
                 journal.park(row, str(problem))
                 parked = journal.park_kind(row.kind, str(problem)) if row.action == "create" else 0
                 pushed.parked += parked + 1
+                self._parked_others = True
             case Rejected():
                 journal.park(row, str(problem))
                 pushed.parked += 1
@@ -162,6 +170,7 @@ class Landing:
 
     def _follow(self, row: Row, now: datetime) -> None:
         """What a change that is through means for others."""
+        self._unblocked = self._unblocked or (row.kind != "activity" and row.action != "update")
         records, journal = self.ledger.records, self.ledger.journal
         if row.kind == "person" and row.action == "create":
             for parked in self.ledger.rows(_PARKED_FOR, row.key, f"{NO_PERSON}%"):

@@ -20,6 +20,7 @@ from daemon.sync.landing import NO_PERSON, Landing, Pushed
 from daemon.sync.session import Session
 
 _WINDOW = 1000  # rows looked at for the next ones to send
+_LOOKS = 30  # times that the journal is read while as many are sent, at most
 _Flights = dict[Future[Outcome], Row]
 
 
@@ -32,6 +33,8 @@ class Pusher:
         self.ledger = session.ledger
         self.pushed = Pushed()
         self._set_aside_some = False
+        self._read = 0  # how many rows the last look at the journal showed
+        self._unblocked = False
         self._landing = Landing(session, place.codes, self.pushed)
 
     def push(self, *, unknown_only: bool = False) -> Pushed:
@@ -49,8 +52,20 @@ class Pusher:
                     break
                 landed, _ = wait(flights, return_when=FIRST_COMPLETED)
                 self._land([(flights.pop(future), future) for future in landed])
+                if self._is_outdated(len(queue)):
+                    queue = []
                 self._session.progress("writing", self.pushed.writes, 0)
         return self.pushed
+
+    def _is_outdated(self, left: int) -> bool:
+        """Whether the journal is to be read again before what is left of the last look at it.
+
+        A record that is there now may have unblocked what comes first in order of spending. The
+        longer the list, the more of it is sent between two looks, each of which costs time.
+        """
+        parked, unblocked = self._landing.take_news()
+        self._unblocked = self._unblocked or unblocked
+        return parked or (self._unblocked and (self._read - left) * _LOOKS >= self._read)
 
     @property
     def _workers(self) -> int:
@@ -67,6 +82,7 @@ class Pusher:
             self._set_aside_some = False
             ready = self.ledger.journal.ready(self._session.now(), _WINDOW)
             due = [row for row in ready if row.unknown or not unknown_only]
+            self._read, self._unblocked = len(due), False
             chosen, rest = self._choose(flights, due)
         if chosen:
             with self.ledger.transaction("sending"):
