@@ -1,5 +1,6 @@
 """The command line against running servers: a configuration, a clock, a Pipedrive over HTTP."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ class Desk:
     sandbox: Sandbox
     server: Server
     config: Path
+
+    def command(self, *arguments: str) -> list[str]:
+        """The program as a person starts it."""
+        return [sys.executable, "-m", "daemon", "--config", str(self.config), *arguments]
 
     @property
     def acts(self) -> Acts:
@@ -101,9 +106,9 @@ def configuration(office: Office, url: str, ledger: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def desk(office: Office, home: Path) -> Iterator[Desk]:
+def desk(office: Office, home: Path, *, latency: float = 0.0) -> Iterator[Desk]:
     """A new sandbox and a new ledger for the office's mail; no burst limit."""
-    settings = Settings(plan="ultimate", burst=False, daily_tokens=210_000)
+    settings = Settings(plan="ultimate", burst=False, daily_tokens=210_000, latency=latency)
     with (
         closing(
             Sandbox(home / "crm.db", settings=settings, clock=lambda: clock().timestamp())

@@ -187,8 +187,9 @@ def _report(ledger: Ledger, run: int, result: CaughtUp, wiring: Wiring) -> None:
     made = ledger.records.made_by(run)
     parts = [f"{count} {kind if count == 1 else _PLURALS[kind]}" for kind, count in made.items()]
     waiting = ledger.journal.counts()
+    (counted,) = ledger.rows("SELECT writes FROM runs WHERE id = ?", run)
     output.console.print(
-        f"read {result.new} new messages, wrote {result.pushed.writes} changes"
+        f"read {result.new} new messages, wrote {counted['writes']} changes"
         + (f" (made {', '.join(parts)})" if parts else "")
         + f", spent {wiring.usage.total} tokens",
         markup=False,
