@@ -170,6 +170,17 @@ def test_html_is_read_as_text(html: str, expected: str) -> None:
     assert snippet(None, html, 500) == expected
 
 
+@pytest.mark.parametrize("element", ["<p>word {}</p>", "<div><div>word {}<br><br></div></div>", "<table><tr><td>word {}</td></tr></table><br>"])  # fmt: skip
+def test_a_long_html_mail_is_read_from_its_beginning(element: str) -> None:
+    html = "".join(element.format(number) for number in range(3_000))
+    text = snippet(None, f"<body><div>{html}</div></body>", 500)
+    assert len(text) > 450
+    assert (
+        text.removesuffix("…").split()
+        == " ".join(f"word {n}" for n in range(99)).split()[: len(text.removesuffix("…").split())]
+    )
+
+
 def test_html_is_read_where_the_plain_text_says_nothing() -> None:
     assert snippet("\n \n", "<p>hi</p>", 500) == "hi"
     assert snippet("plain", "<p>hi</p>", 500) == "plain"

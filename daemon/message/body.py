@@ -23,7 +23,7 @@ def snippet(plain: str | None, html: str | None, limit: int) -> str:
     if plain:
         text = own_words(folded_lines(plain[:reach]), 2 * limit)
     if not text and html:
-        text = own_words(folded_lines(html_to_text(html)[:reach]), 2 * limit)
+        text = own_words(folded_lines(html_to_text(html, 2 * limit + 500)[:reach]), 2 * limit)
     return _cut(text, limit)
 
 

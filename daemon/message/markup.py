@@ -26,12 +26,17 @@ _QUOTES = re.compile(
 )
 _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # lxml refuses it
+# These change nothing in a plain text, and inscriptis takes its time for each.
+_INLINE = ("span", "a", "b", "strong", "i", "em", "u", "font", "small", "big", "img", "abbr", "o:p")
 _CELLS = frozenset({"td", "th"})
 _BLOCKS = frozenset({"table", "tbody", "thead", "tfoot", "tr", "caption", "blockquote", "center"})
 
 
-def html_to_text(html: str) -> str:
-    """The text of an HTML mail as it would be read, "" if there is none."""
+def html_to_text(html: str, enough: int) -> str:
+    """The text of an HTML mail as it would be read, "" if there is none.
+
+    What comes after about `enough` characters of text is left out.
+    """
     html = without_escapes(html[:INPUT_LIMIT])
     octets = html.encode("utf-8", "replace").replace(b"\0", b"")
     octets = _without_dropped(octets)[:HTML_LIMIT]
@@ -40,12 +45,17 @@ def html_to_text(html: str) -> str:
     except (etree.ParserError, etree.XMLSyntaxError):
         return ""  # nothing in it
     for element in list(tree.iter("*")):
-        _simplify(element)
+        if _simplify(element):
+            enough -= len((element.text or "").strip()) + len((element.tail or "").strip())
+        if enough < 0:
+            _drop_following(element)
+            break
+    etree.strip_tags(tree, *_INLINE)
     return str(Inscriptis(tree).get_text())
 
 
-def _simplify(element: lxml.html.HtmlElement) -> None:
-    """Remove an element that isn't the sender's visible text, else its layout."""
+def _simplify(element: lxml.html.HtmlElement) -> bool:
+    """Remove an element that isn't the sender's visible text, else its layout; whether it stays."""
     tag = element.tag
     marked = f"{element.get('class', '')} {element.get('id', '')}"
     if (
@@ -56,13 +66,27 @@ def _simplify(element: lxml.html.HtmlElement) -> None:
     ):
         if element.getparent() is not None:
             element.drop_tree()
-        return
+        return False
     element.attrib.clear()
     if tag in _CELLS:
         element.tag = "span"
         element.tail = f" {_NOT_XML.sub('', element.tail or '')}"
     elif tag in _BLOCKS:
         element.tag = "div"
+    return True
+
+
+def _drop_following(element: lxml.html.HtmlElement) -> None:
+    """Remove all that comes after an element, its own content included."""
+    for child in list(element):
+        element.remove(child)
+    node: lxml.html.HtmlElement | None = element
+    while node is not None:
+        parent = node.getparent()
+        for sibling in list(node.itersiblings()):
+            if parent is not None:
+                parent.remove(sibling)
+        node = parent
 
 
 def _without_dropped(octets: bytes) -> bytes:
