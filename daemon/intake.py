@@ -23,6 +23,7 @@ from daemon.message.parse import parse
 from daemon.reckoning import Reading, Seen
 
 _FULL_SCAN_EVERY = timedelta(days=1)
+_LIST_EVERY = 3600.0  # seconds; a folder that is missing makes it look at once
 _FOLDER_RETRY = (timedelta(minutes=1), timedelta(hours=6))  # first wait after a failure, and last
 T = TypeVar("T")
 
@@ -45,6 +46,8 @@ class Pass:
     name: str  # of the mailbox, in the configuration
     floor: datetime | None  # where folders begin that we see for the first time
     now: Callable[[], datetime]
+    # Takes ids of folders that were polled and had nothing new, to be written later, many at once.
+    quiet: Callable[[Sequence[int], datetime], None] | None = None
     stopping: Callable[[], bool] = lambda: False
     progress: Callable[[str, int, int], None] = lambda *_: None  # folder, done, total
 
@@ -55,17 +58,18 @@ def poll(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Tally:
     A folder that fails is noted in the ledger and in `Tally.problems`; the others go on. Raises
     what ends the whole mailbox: AuthProblem, ConfigProblem, or RetryLater when the line is cut.
     """
-    roles = mailbox.folders()
-    with ledger.transaction("folders"):
-        ledger.folders.ensure(run.name, roles, run.floor)
-        ledger.set(f"reply_detection:{run.name}", any(role == "sent" for _, role in roles))
     tally = Tally()
     now = run.now()
-    folders = [f for f in ledger.folders.of(run.name) if f.next_due is None or f.next_due <= now]
+    active = _folders(mailbox, ledger, run)
+    folders = [f for f in active if f.next_due is None or f.next_due <= now]
     statuses = mailbox.status([folder.name for folder in folders])
     idle = [f for f in folders if _nothing_new(f, statuses.get(f.name), ledger, now)]
-    with ledger.transaction("polled"):
-        ledger.folders.seen_nothing_new([folder.id for folder in idle], now)
+    healthy = [f.id for f in idle if not f.failures] if run.quiet else []
+    if run.quiet and healthy:
+        run.quiet(healthy, now)
+    if len(healthy) < len(idle):
+        with ledger.transaction("polled"):
+            ledger.folders.seen_nothing_new([f.id for f in idle if f.id not in healthy], now)
     for folder in folders:
         if folder in idle or run.stopping():
             continue
@@ -80,6 +84,18 @@ def poll(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Tally:
             if mailbox.closed:
                 raise
     return tally
+
+
+def _folders(mailbox: Mailbox, ledger: Ledger, run: Pass) -> list[Folder]:
+    """The mailbox's folders in the ledger, which are brought in line with those of the server."""
+    roles = mailbox.folders(max_age=_LIST_EVERY)
+    known = ledger.folders.of(run.name)
+    if {(one.name, one.role) for one in known} == set(roles):
+        return known
+    with ledger.transaction("folders"):
+        ledger.folders.ensure(run.name, roles, run.floor)
+        ledger.set(f"reply_detection:{run.name}", any(role == "sent" for _, role in roles))
+    return ledger.folders.of(run.name)
 
 
 def _nothing_new(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
@@ -449,6 +449,7 @@ def test_a_binary_secret_is_refused_without_showing_it(tmp_path: Path) -> None:
     assert "abc" not in str(caught.value)
 
 
+@settings(deadline=None)
 @given(text=st.text())
 def test_any_text_at_all_ends_in_a_config_problem(
     tmp_path_factory: pytest.TempPathFactory, text: str

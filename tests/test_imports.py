@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "daemon"
 # Steps that take all they need as arguments, the time too, and answer with data.
 PURE = {
     "message", "organization", "meeting", "sender", "classify", "record", "plan",
-    "activities", "explain", "turn", "mailbox.cursor", "pipedrive.objects",
+    "activities", "explain", "trouble", "turn", "mailbox.cursor", "pipedrive.objects",
 }  # fmt: skip
 
 # A part is a module, or a folder with all that is in it; the longest name that fits counts. A part
@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "plan": {"classify", "record", "sender"},
     "activities": {"plan"},
     "explain": {"classify", "meeting", "message", "sender"},
+    "trouble": {"errors"},
     "turn": {"errors"},
     "mailbox.cursor": set(),
     "pipedrive.objects": {"message", "organization"},

@@ -208,6 +208,27 @@ def explain(ctx: click.Context, address: str, as_json: bool) -> None:
     ctx.exit(run(wire(ctx), address, as_json=as_json))
 
 
+@main.command()
+@click.argument("mailbox")
+@click.option("--port", type=int, default=0, help="Where the browser comes back to; 0: any port.")
+@click.pass_context
+def login(ctx: click.Context, mailbox: str, port: int) -> None:
+    """Grant access to a mailbox by OAuth once; the service keeps it alive."""
+    from daemon.cli.login import login as run  # noqa: PLC0415 - each command loads its own
+
+    ctx.exit(run(wire(ctx), mailbox, port=port))
+
+
+@main.command()
+@click.option("--port", type=int, default=8001, show_default=True, help="Loopback port; 0: any.")
+@click.pass_context
+def inspect(ctx: click.Context, port: int) -> None:
+    """Look at the ledger in the browser: read-only, with canned queries and charts."""
+    from daemon.cli.inspect import inspect as run  # noqa: PLC0415 - each command loads its own
+
+    ctx.exit(run(wire(ctx), port))
+
+
 @main.group(cls=_Commands, invoke_without_command=True)
 @click.option("--port", type=int, default=8080, show_default=True, help="Loopback port; 0: any.")
 @click.option(

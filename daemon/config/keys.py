@@ -193,11 +193,12 @@ class ActivitiesSection(Section):
 
 
 class PollSection(Section):
-    """How often a mailbox is looked at; `jitter` spreads many of them."""
+    """How often a mailbox is looked at; `jitter` spreads many of them, a limit spares servers."""
 
     every: Duration = timedelta(seconds=60)
     jitter: Pause = timedelta(seconds=5)
     idle: Flag = True
+    connections_per_host: Count = 50
 
 
 class FieldsSection(Section):

@@ -1,7 +1,7 @@
 """Folders, sightings and quarantine: where messages were seen and where reading goes on."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -127,10 +127,14 @@ class Folders:
 
     def seen_nothing_new(self, folders: Sequence[int], now: datetime) -> None:
         """Note good polls that found nothing."""
+        self.seen_nothing_new_at(dict.fromkeys(folders, now))
+
+    def seen_nothing_new_at(self, folders: Mapping[int, datetime]) -> None:
+        """Note good polls that found nothing, each at its time."""
         self._db.executemany(
             "UPDATE folders SET polled_at = ?, failures = 0, last_error = NULL, next_due = NULL"
             " WHERE id = ?",
-            [(stamp(now), folder) for folder in folders],
+            [(stamp(now), folder) for folder, now in folders.items()],
         )
 
     def failed(self, mailbox: str, name: str | None, error: str, next_due: datetime) -> None:

@@ -234,6 +234,17 @@ CREATE TABLE runs (
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
+TROUBLES = """
+-- One mailbox that can't be polled as a whole; no row for one that works.
+CREATE TABLE troubles (
+  mailbox TEXT PRIMARY KEY,       -- name in the configuration
+  failures INTEGER NOT NULL,      -- in a row
+  reason TEXT NOT NULL,
+  failing_since TEXT NOT NULL,
+  next_due TEXT                   -- next try; NULL: parked, only a person can mend it
+) WITHOUT ROWID;
+"""
+
 VIEWS = """
 CREATE VIEW pipeline AS
 SELECT s.address AS sender, s.name, s.class, s.reason, s.organization,
@@ -270,6 +281,13 @@ def m001_initial(db: Database) -> None:
     """The tables and views of the first release."""
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     for statement in _statements(TABLES + VIEWS):
+        db.execute(statement)
+
+
+@migrations()
+def m002_troubles(db: Database) -> None:
+    """Back-off of whole mailboxes that a restart doesn't forget."""
+    for statement in _statements(TROUBLES):
         db.execute(statement)
 
 

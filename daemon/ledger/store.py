@@ -25,6 +25,7 @@ from daemon.ledger.messages import Messages
 from daemon.ledger.records import Records
 from daemon.ledger.runs import Runs
 from daemon.ledger.senders import Senders
+from daemon.ledger.troubles import Troubles
 from daemon.step import step
 
 _BUSY_SECONDS = 30.0
@@ -43,6 +44,7 @@ class Ledger:
         self.journal = Journal(connection)
         self.crm = Crm(connection)
         self.runs = Runs(connection)
+        self.troubles = Troubles(connection)
 
     @classmethod
     def open(cls, path: Path, *, readonly: bool = False) -> Self:

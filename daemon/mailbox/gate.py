@@ -25,9 +25,17 @@ _PASSING_WORDS = re.compile(
     r"|rate limit|exceeded|not connected|timed? ?out|internal (?:server )?error|connection closed",
     re.IGNORECASE,
 )
+_CROWDED = re.compile(
+    r"maximum number of connections|too many (?:\w+ )?connections|connection limit|\[LIMIT\]",
+    re.IGNORECASE,
+)
 _PACE = re.compile(r"throttl|too many|rate limit|overquota|bandwidth", re.IGNORECASE)
 _CREDENTIAL_CODES = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+class Crowded(RetryLater):
+    """The server has no room for another connection of ours."""
 
 
 def words(text: bytes | str) -> str:
@@ -55,7 +63,8 @@ def login_refused(text: str, *, what: str, bad: bool) -> AuthProblem | RetryLate
         return _wrong_credentials(text, what)
     wait = backoff(text)
     if bad or wait is not None or _passes(text):
-        return RetryLater(f"login put off, the server says: {text}", what=what, after=wait)
+        kind = Crowded if _CROWDED.search(text) else RetryLater
+        return kind(f"login put off, the server says: {text}", what=what, after=wait)
     return _wrong_credentials(text, what)
 
 
@@ -64,7 +73,8 @@ def lost(error: BaseException | str, *, what: str) -> RetryLater:
     text = words(str(error)) or type(error).__name__
     if isinstance(error, TimeoutError):
         text = "no answer in time"
-    return RetryLater(f"connection lost: {text}", what=what, after=backoff(text))
+    kind = Crowded if _CROWDED.search(text) else RetryLater
+    return kind(f"connection lost: {text}", what=what, after=backoff(text))
 
 
 def not_connected(error: Exception, *, what: str, ca_file: str | None) -> Problem:
@@ -85,7 +95,8 @@ def not_connected(error: Exception, *, what: str, ca_file: str | None) -> Proble
     if isinstance(error, TimeoutError):
         return RetryLater("no answer in time", what=what, hint="are host, port and tls right?")
     if isinstance(error, IMAP4.error | OSError | EOFError):
-        return RetryLater(f"not connected: {text}", what=what, after=backoff(text))
+        kind = Crowded if _CROWDED.search(text) else RetryLater
+        return kind(f"not connected: {text}", what=what, after=backoff(text))
     # What else comes from here was raised by a library on a server's garbage.
     return RetryLater(f"not an IMAP server's words: {type(error).__name__}: {text}", what=what)
 

@@ -9,6 +9,7 @@ It remembers nothing beyond the connection: what is new is decided by `cursor` a
 import contextlib
 import re
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from datetime import date
 from types import TracebackType
@@ -49,6 +50,7 @@ class Mailbox:
         self._run: Fetch | None = None
         self._selected: FolderStatus | None = None
         self._wire_names: dict[str, bytes] = {}
+        self._roles: tuple[float, tuple[FolderRole, ...]] | None = None  # and when they were listed
 
     @classmethod
     def connect(cls, account: Account) -> Self:
@@ -87,12 +89,21 @@ class Mailbox:
         """Whether the connection is gone; then only a new one helps."""
         return self._connection.closed
 
-    def folders(self) -> tuple[FolderRole, ...]:
+    def folders(self, *, max_age: float = 0.0) -> tuple[FolderRole, ...]:
         """The folders that matter, by configuration, SPECIAL-USE and name; see `folders.roles`.
 
-        Raises ConfigProblem for a configured folder that isn't there. Without a `sent` role in
-        the result, replies can't be told.
+        A list that this connection saw at most `max_age` seconds ago will do, unless `status` has
+        missed a folder since. Raises ConfigProblem for a configured folder that isn't there.
+        Without a `sent` role in the result, replies can't be told.
         """
+        now = time.monotonic()
+        if self._roles is not None and now - self._roles[0] < max_age:
+            return self._roles[1]
+        roles = self._list()
+        self._roles = now, roles
+        return roles
+
+    def _list(self) -> tuple[FolderRole, ...]:
         extended = {"SPECIAL-USE", "LIST-EXTENDED"} <= self.capabilities
         reply = self._wire.ask(b'LIST "" "*" RETURN (SPECIAL-USE)' if extended else b'LIST "" "*"')
         if not reply.ok and extended:
@@ -133,7 +144,7 @@ class Mailbox:
         counted = {
             name: found.get(folder_names.canonical(wire), {}) for name, wire in wires.items()
         }
-        return {
+        counters = {
             name: FolderStatus(
                 name,
                 numbers["UIDVALIDITY"],
@@ -144,6 +155,9 @@ class Mailbox:
             for name, numbers in counted.items()
             if {"UIDVALIDITY", "UIDNEXT", "MESSAGES"} <= numbers.keys()
         }
+        if len(counters) < len(wires):
+            self._roles = None  # renamed or deleted, perhaps
+        return counters
 
     def examine(self, name: str) -> FolderStatus:
         """Open a folder read-only; raises Rejected if the server won't."""

@@ -130,7 +130,8 @@ class Watcher:
     def watch(self, name: str, mailbox: Mailbox) -> bool:
         """Take over a connection, in the thread that owns it; False if the server has no IDLE.
 
-        The caller doesn't use the connection again. Raises what opening the folder raises.
+        The caller doesn't use the connection again. Raises what opening the folder raises;
+        then the connection is closed.
         """
         if "IDLE" not in mailbox.capabilities or not self._thread.is_alive():
             self._distrust(name, self._rhythm.never)
@@ -141,13 +142,19 @@ class Watcher:
             line, read = mailbox.detach()
         except Problem:
             mailbox.close()
-            self._failed(name)
             raise
         with self._lock:
             self._trust.setdefault(name, _Trust()).watched = True
         self._orders.lines.put(_Line(name, mailbox, line, bytearray(read)))
         self._wake()
         return True
+
+    def distrust(self, name: str) -> None:
+        """A connection for this mailbox couldn't be had: leave it to polling for a while."""
+        with self._lock:
+            trust = self._trust.setdefault(name, _Trust())
+            trust.failures = max(trust.failures, 1)  # what fails at once will fail again
+        self._failed(name)
 
     def forget(self) -> None:
         """Close all lines and begin anew: the configuration may mean other accounts."""

@@ -1,0 +1,180 @@
+"""One poll of one mailbox as the service does it: connection, intake, IDLE, and what failed.
+
+    left alone? ─▶ connection (kept, new, or no room) ─▶ intake ─▶ a spare connection for IDLE
+        └─ the ledger's `troubles` say so, also after a restart
+
+Knows nothing of threads and turns: `poll` may be called from any, with that thread's own ledger.
+"""
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from daemon import intake, trouble
+from daemon.cli.wiring import Wiring
+from daemon.config import MailboxSection
+from daemon.errors import LedgerProblem, Problem, RetryLater
+from daemon.ledger.store import Ledger
+from daemon.log import event
+from daemon.mailbox.account import Account
+from daemon.mailbox.connections import Connections, NoRoom
+from daemon.mailbox.watch import Watcher
+
+_PARKED_LOOK = 3600.0  # seconds between two looks whether a person has released a parked mailbox
+_FLUSH_EVERY = 5.0  # seconds of quiet polls that are written in one transaction
+
+
+@dataclass(slots=True)
+class Quiet:
+    """Folders that were polled and had nothing new, until they are written, many at once."""
+
+    folders: dict[int, datetime] = field(default_factory=dict)
+    since: datetime | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, folders: Sequence[int], now: datetime) -> None:
+        """Note these."""
+        with self.lock:
+            self.since = self.since or now
+            self.folders.update(dict.fromkeys(folders, now))
+
+    def write(self, ledger: Ledger, now: datetime, *, at_once: bool = False) -> None:
+        """Write what there is, if it is time."""
+        with self.lock:
+            waits = (now - self.since).total_seconds() if self.since else 0.0
+            # Below zero: the clock was set back.
+            if not self.folders or not (at_once or waits >= _FLUSH_EVERY or waits < 0):
+                return
+            folders, self.folders, self.since = self.folders, {}, None
+        with ledger.transaction("polled"):
+            ledger.folders.seen_nothing_new_at(folders)
+
+
+@dataclass(slots=True)
+class Tallies:
+    """Counts since the start, for metrics; good enough without a lock."""
+
+    polls: int = 0
+    failures: int = 0
+    left_alone: int = 0
+
+
+class Polling:
+    """Everything that polls share; `wiring` may be exchanged between two of them."""
+
+    def __init__(
+        self, wiring: Wiring, *, soon: Callable[[str], object], carry_on: Callable[[], bool]
+    ) -> None:
+        """`soon(mailbox)` asks for a poll; `carry_on` is called between items."""
+        self.wiring = wiring
+        self.tallies = Tallies()
+        self.watcher = Watcher(soon)
+        self._soon = soon
+        self._carry_on = carry_on
+        self._connections = Connections(wiring.config.poll.connections_per_host)
+        self._started: dict[str, datetime] = {}
+        self._quiet = Quiet()
+
+    def poll(self, name: str, ledger: Ledger) -> int:
+        """Take in what is new in a mailbox; how many messages.
+
+        Raises RetryLater with the wait until the next try, or LedgerProblem.
+        """
+        wiring = self.wiring
+        (box,) = wiring.mailboxes(name)
+        self._raise_if_left_alone(name, ledger)
+        try:
+            new = self._poll(wiring, box, ledger)
+        except LedgerProblem:
+            raise
+        except NoRoom:
+            self._soon(name)  # behind those that wait already
+            return 0
+        except Problem as problem:
+            self.tallies.failures += 1
+            raise self._failed(name, problem, ledger) from problem
+        self.tallies.polls += 1
+        if ledger.troubles.of(name) is not None:
+            with ledger.transaction("mailbox works"):
+                ledger.troubles.ended(name)
+        self._quiet.write(ledger, wiring.now())
+        self._watch(wiring, box)
+        return new
+
+    def exchange(self, wiring: Wiring, ledger: Ledger) -> None:
+        """Go on with another configuration; everything that failed gets a new chance."""
+        with ledger.transaction("mailboxes released"):
+            ledger.troubles.release()
+        self.wiring = wiring
+        self._connections.close()  # another host, user or password may be meant now
+        self._connections = Connections(wiring.config.poll.connections_per_host)
+        self.watcher.forget()
+
+    def close(self, ledger: Ledger) -> None:
+        """Write what isn't written and close every connection."""
+        self.watcher.stop()
+        self._connections.close()
+        self._quiet.write(ledger, self.wiring.now(), at_once=True)
+
+    def _raise_if_left_alone(self, name: str, ledger: Ledger) -> None:
+        known = ledger.troubles.of(name)
+        if known is None:
+            return
+        wait = _PARKED_LOOK
+        if known.next_due is not None:
+            wait = (known.next_due - self.wiring.now()).total_seconds()
+        if wait > 0:
+            self.tallies.left_alone += 1
+            raise RetryLater(known.reason, after=wait)
+
+    def _poll(self, wiring: Wiring, box: MailboxSection, ledger: Ledger) -> int:
+        # What a new folder's floor is, where `since` doesn't say: the moment we first came.
+        floor = wiring.floor(box) or self._started.setdefault(box.name, wiring.now())
+        run = intake.Pass(
+            reading=wiring.reading(),
+            name=box.name,
+            floor=floor,
+            now=wiring.now,
+            stopping=lambda: not self._carry_on(),
+            progress=self._alive,
+            quiet=self._quiet.add,
+        )
+        with self._connections.lent(wiring.account(box)) as mailbox:
+            # A folder that failed is left alone by itself; `intake` has logged it.
+            tally = intake.poll(mailbox, ledger, run)
+        if tally.new:
+            event("intake.polled", mailbox=box.name, new=tally.new)
+        return tally.new
+
+    def _alive(self, *_: object) -> None:
+        self._carry_on()
+
+    def _failed(self, name: str, problem: Problem, ledger: Ledger) -> RetryLater:
+        """Keep the failure with its next try in the ledger; as an error that names the wait."""
+        now = self.wiring.now()
+        known = ledger.troubles.of(name)
+        failures = known.failures + 1 if known else 1
+        wait = trouble.wait(problem, failures, random.random())  # noqa: S311 - spreads retries
+        reason = str(problem)
+        if wait is None:
+            reason = f"{reason}: parked after {failures} tries, reload or `mail2deal retry`"
+            event("mailbox.parked", mailbox=name, reason=str(problem))
+        with ledger.transaction("mailbox failed"):
+            ledger.troubles.failed(name, reason, trouble.due(now, wait), now)
+        return RetryLater(reason, after=_PARKED_LOOK if wait is None else wait)
+
+    def _watch(self, wiring: Wiring, box: MailboxSection) -> None:
+        """Hand the watcher a connection of its own, where IDLE is wanted and there is room."""
+        if not wiring.config.poll.idle or not self.watcher.wants(box.name):
+            return
+        account: Account = wiring.account(box)
+        try:
+            mailbox = self._connections.spare(account)
+            if mailbox is not None:
+                self.watcher.watch(box.name, mailbox)
+        except Problem as problem:
+            # The poll went well, so this is about one connection more: polling goes on alone.
+            self.watcher.distrust(box.name)
+            event("watch.failed", mailbox=box.name, reason=problem)

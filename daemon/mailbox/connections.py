@@ -1,0 +1,190 @@
+"""Connections of all mailboxes: kept between polls, within a limit for each server.
+
+Promises: to one server there are never more connections than its limit, those in IDLE counted; a
+server that says "too many" is believed, its limit falls to what it bears and rises again by one a
+minute. Whoever finds no room waits a moment and is then told so (`NoRoom`): a crowded server may
+not keep the pollers of others waiting. A kept connection that its server has left is replaced
+unnoticed.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from daemon.errors import RetryLater
+from daemon.log import event
+from daemon.mailbox.account import Account
+from daemon.mailbox.gate import Crowded
+from daemon.mailbox.imap import Mailbox
+
+_LONGEST_WAIT = 2.0  # seconds for room; then others go first
+_RISE_EVERY = 60.0  # seconds
+_ATTEMPTS = 3  # logins in a row that a crowded server may refuse
+
+
+class NoRoom(RetryLater):
+    """All connections to this server are in use: ask again after the others have had a turn."""
+
+
+@dataclass(slots=True)
+class _Server:
+    """One host and port."""
+
+    limit: int
+    lent: int = 0
+    connecting: int = 0  # of those lent
+    risen: float = 0.0
+    kept: OrderedDict[str, Mailbox] = field(
+        default_factory=OrderedDict
+    )  # least recently used first
+    watched: list[Mailbox] = field(default_factory=list)
+
+    def count(self) -> int:
+        """Connections that are open or about to be."""
+        self.watched = [one for one in self.watched if not one.closed]
+        return self.lent + len(self.kept) + len(self.watched)
+
+
+class Connections:
+    """Lends one connection a mailbox at a time; usable from any thread."""
+
+    def __init__(
+        self,
+        limit: int,
+        connect: Callable[[Account], Mailbox] = Mailbox.connect,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limit = limit
+        self._connect = connect
+        self._monotonic = monotonic
+        self._servers: dict[tuple[str, int], _Server] = {}
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def lent(self, account: Account) -> Iterator[Mailbox]:
+        """A connection for the block: a kept one or a new one; after an error it is closed.
+
+        Raises NoRoom, or what connecting raises.
+        """
+        mailbox = self._take(account)
+        try:
+            yield mailbox
+        except BaseException:
+            mailbox.close()
+            raise
+        finally:
+            self._give_back(account, mailbox)
+
+    def spare(self, account: Account) -> Mailbox | None:
+        """One more connection, to be watched; None where a quarter of the room isn't free.
+
+        It counts until it is closed. Raises what connecting raises.
+        """
+        with self._changed:
+            server = self._server(account)
+            if server.count() >= server.limit - max(1, server.limit // 4):
+                return None
+            server.lent += 1
+            server.connecting += 1
+        mailbox = None
+        try:
+            mailbox = self._log_in(account)
+        finally:
+            with self._changed:
+                server.lent -= 1
+                if mailbox is not None:
+                    server.watched.append(mailbox)
+        return mailbox
+
+    def close(self) -> None:
+        """Close what is kept; what is lent is closed by whoever has it."""
+        with self._changed:
+            kept = [one for server in self._servers.values() for one in server.kept.values()]
+            for server in self._servers.values():
+                server.kept.clear()
+        for mailbox in kept:
+            mailbox.abandon()
+
+    def _server(self, account: Account) -> _Server:
+        """The account's server, with its limit on its way back to what is configured."""
+        server = self._servers.setdefault((account.host, account.port), _Server(self._limit))
+        now = self._monotonic()
+        if server.limit < self._limit and now - server.risen >= _RISE_EVERY:
+            server.limit += 1
+            server.risen = now
+        return server
+
+    def _take(self, account: Account) -> Mailbox:
+        for attempt in range(_ATTEMPTS):
+            mailbox = self._room(account)
+            if mailbox is not None:
+                if mailbox.account == account and mailbox.is_sound():
+                    return mailbox
+                mailbox.close()
+            try:
+                with self._changed:
+                    self._server(account).connecting += 1
+                return self._log_in(account)
+            except Crowded:
+                self._leave(account)
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            except BaseException:
+                self._leave(account)
+                raise
+        raise AssertionError  # the loop returns or raises
+
+    def _room(self, account: Account) -> Mailbox | None:
+        """Room for one: the mailbox's own kept connection, or None to make a new one."""
+        evicted: Mailbox | None = None
+        end = self._monotonic() + _LONGEST_WAIT
+        with self._changed:
+            server = self._server(account)
+            while True:
+                own = server.kept.pop(account.name, None)
+                if own is not None or server.count() < server.limit:
+                    break
+                if server.kept:
+                    _, evicted = server.kept.popitem(last=False)
+                    break
+                if not self._changed.wait(max(0.0, end - self._monotonic())):
+                    raise NoRoom("all connections to the server are in use", what=account.name)
+            server.lent += 1
+        if evicted is not None:
+            evicted.close()  # with LOGOUT: the server has counted it out when this returns
+        return own
+
+    def _log_in(self, account: Account) -> Mailbox:
+        server = self._server(account)
+        try:
+            return self._connect(account)
+        except Crowded:
+            with self._changed:
+                server.limit = max(1, min(server.limit, server.count() - server.connecting))
+                server.risen = self._monotonic()
+                event("mailbox.crowded", host=account.host, limit=server.limit)
+            raise
+        finally:
+            with self._changed:
+                server.connecting -= 1
+
+    def _give_back(self, account: Account, mailbox: Mailbox) -> None:
+        with self._changed:
+            server = self._server(account)
+            if not mailbox.closed and server.count() <= server.limit:
+                server.kept[account.name] = mailbox
+                server.lent -= 1
+                self._changed.notify()
+                return
+        if not mailbox.closed:
+            mailbox.close()
+        self._leave(account)
+
+    def _leave(self, account: Account) -> None:
+        with self._changed:
+            self._server(account).lent -= 1
+            self._changed.notify()
