@@ -34,6 +34,8 @@ from daemon.turn import Turn
 _Result = TypeVar("_Result")
 
 _SHORTEST_REST = 0.05  # seconds, so that a row that stays due can't keep a core busy
+# A CRM that accepts requests and never answers is an outage, too, and takes its time to time out.
+_SYNC_PATIENCE = 10  # times the patience with a mailbox
 _FAILING_SHOWN = 3  # jobs named in the status line
 _CLOCK_JUMP = 5.0  # seconds by which wall clock and monotonic clock may drift apart in one look
 
@@ -311,7 +313,7 @@ class Service:
         if not self._syncing.is_alive():
             return "the sync has died"
         now, patience = self._monotonic(), self._timing.patience
-        if self._sync_turn.is_silent(now, patience, self._timing.idle):
+        if self._sync_turn.is_silent(now, patience * _SYNC_PATIENCE, self._timing.idle):
             return self._sync_turn.silence(now)
         schedule = self._rounds.schedule
         rest = (schedule.every + schedule.jitter).total_seconds()

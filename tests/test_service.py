@@ -534,6 +534,27 @@ def test_an_outage_of_the_other_side_feeds_the_watchdog(
     assert "service.hangs" not in caplog.text
 
 
+def test_a_hung_sync_is_told_from_a_slow_crm_by_ten_times_the_patience(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    company, clocks = Company(), Clocks()
+    service = Service(QUICK, monotonic=clocks.monotonic)
+    release = threading.Event()
+    company.on_sync = lambda: release.wait() and None
+
+    def script() -> None:
+        eventually(lambda: company.calls["sync"] == 1)
+        clocks.offset += 590
+        company.looked_around()
+        assert "service.hangs" not in caplog.text
+        clocks.offset += 20
+        eventually(lambda: "service.hangs" in caplog.text)
+        release.set()
+
+    live(service, company, script)
+    assert 'service.hangs reason="sync: hangs, for 6' in caplog.text
+
+
 def test_a_dead_sync_thread_stops_the_watchdog(
     systemd: Listener, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
