@@ -20,7 +20,7 @@ from daemon.sandbox.company import Facts, Mail, Office, Scenario
 
 NO_REPLY = {"noreply", "no-reply", "donotreply", "do-not-reply"}
 ROLES = {"info", "sales", "office"}
-LIFTED_BY_ANSWER = {"no-reply-address", "list-unsubscribe", "list-id"}
+LIFTED_BY_ANSWER = {"no-reply-address", "list-unsubscribe", "list-id", "verp"}
 MOST_RECIPIENTS = 10
 OLDEST = datetime(1990, 1, 1, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from daemon.message.verdict import Verdict
 from daemon.sender import Correspondence
 
 
-@pytest.mark.parametrize("reason", ["no-reply-address", "list-unsubscribe", "list-id"])
+@pytest.mark.parametrize("reason", ["no-reply-address", "list-unsubscribe", "list-id", "verp"])
 def test_machine_mail_that_answers_our_mail_to_that_address_counts(reason: str) -> None:
     talk = state(ours(1), theirs(2, answers=[1], evidence=reason), theirs(3, evidence=reason))
     assert dict(talk.verdicts)["k002"] == Verdict("contact", "answers-us")
@@ -15,7 +15,7 @@ def test_machine_mail_that_answers_our_mail_to_that_address_counts(reason: str) 
     assert (talk.msg_count, talk.replies) == (1, 1)
 
 
-@pytest.mark.parametrize("reason", ["no-reply-address", "list-unsubscribe", "list-id"])
+@pytest.mark.parametrize("reason", ["no-reply-address", "list-unsubscribe", "list-id", "verp"])
 def test_machine_mail_that_answers_our_mail_to_somebody_else_does_not(reason: str) -> None:
     talk = state(theirs(2, answers=[1], evidence=reason), also_ours={1: 0.5})
     assert (talk.msg_count, talk.replies) == (0, 0)
@@ -43,7 +43,6 @@ def test_machine_mail_counts_only_if_it_answers_what_a_person_of_ours_wrote(
         "auto-submitted",
         "bounce",
         "precedence-bulk",
-        "verp",
         "dmarc-fail",
         "itip-reply",
     ],
