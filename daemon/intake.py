@@ -14,12 +14,12 @@ from itertools import islice
 from typing import TypeVar
 
 from daemon import reckoning
-from daemon.errors import Problem, Unreadable
+from daemon.errors import Problem
 from daemon.ledger.folders import Folder
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.mailbox.imap import Fetched, FolderStatus, Mailbox, Unfetched
-from daemon.message.parse import parse
+from daemon.parsing import Answer, Job, Parser
 from daemon.reckoning import Reading, Seen
 
 _FULL_SCAN_EVERY = timedelta(days=1)
@@ -50,6 +50,7 @@ class Pass:
     quiet: Callable[[Sequence[int], datetime], None] | None = None
     stopping: Callable[[], bool] = lambda: False
     progress: Callable[[str, int, int], None] = lambda *_: None  # folder, done, total
+    worth_a_process: int | None = 1000  # new mails of a folder; see `parsing.Parser`
 
 
 def poll(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Tally:
@@ -70,19 +71,20 @@ def poll(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Tally:
     if len(healthy) < len(idle):
         with ledger.transaction("polled"):
             ledger.folders.seen_nothing_new([f.id for f in idle if f.id not in healthy], now)
-    for folder in folders:
-        if folder in idle or run.stopping():
-            continue
-        try:
-            _take_in(mailbox, ledger, run, folder, tally)
-        except Problem as problem:
-            tally.problems.append(problem)
-            event("intake.folder_failed", mailbox=run.name, folder=folder.name, error=problem)
-            due = run.now() + min(_FOLDER_RETRY[0] * 2**folder.failures, _FOLDER_RETRY[1])
-            with ledger.transaction("folder failed"):
-                ledger.folders.failed(run.name, folder.name, str(problem), due)
-            if mailbox.closed:
-                raise
+    with Parser(run.reading.snippet_chars, run.worth_a_process) as parser:
+        for folder in folders:
+            if folder in idle or run.stopping():
+                continue
+            try:
+                _take_in(mailbox, ledger, run, parser, folder, tally)
+            except Problem as problem:
+                tally.problems.append(problem)
+                event("intake.folder_failed", mailbox=run.name, folder=folder.name, error=problem)
+                due = run.now() + min(_FOLDER_RETRY[0] * 2**folder.failures, _FOLDER_RETRY[1])
+                with ledger.transaction("folder failed"):
+                    ledger.folders.failed(run.name, folder.name, str(problem), due)
+                if mailbox.closed:
+                    raise
     return tally
 
 
@@ -110,7 +112,9 @@ def _nothing_new(
     )
 
 
-def _take_in(mailbox: Mailbox, ledger: Ledger, run: Pass, folder: Folder, tally: Tally) -> None:
+def _take_in(
+    mailbox: Mailbox, ledger: Ledger, run: Pass, parser: Parser, folder: Folder, tally: Tally
+) -> None:
     """Read one folder to its end, newest first, a transaction a batch."""
     status = mailbox.examine(folder.name)
     if folder.uidvalidity != status.uidvalidity:
@@ -127,9 +131,10 @@ def _take_in(mailbox: Mailbox, ledger: Ledger, run: Pass, folder: Folder, tally:
     wanted = sorted(new, reverse=True)
     before = tally.new
     done = 0
-    for batch in _batches(mailbox.fetch(wanted), run.reading.batch):
-        _record(ledger, run, folder, status.uidvalidity, batch, tally)
-        done += len(batch)
+    batches = (_sorted(run, folder, b) for b in _batches(mailbox.fetch(wanted), run.reading.batch))
+    for batch, answers in parser.run(batches, lambda b: b.jobs, len(wanted)):
+        _record(ledger, run, folder, status.uidvalidity, batch, answers, tally)
+        done += batch.count
         run.progress(folder.name, done, len(wanted))
         if run.stopping():
             return
@@ -170,41 +175,57 @@ def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
+@dataclass(slots=True)
+class _Batch:
+    """What came of some messages: to parse, below the folder's floor, not to be had."""
+
+    found: list[tuple[int, datetime]] = field(default_factory=list)  # UID and arrival
+    jobs: list[Job] = field(default_factory=list)  # of each found
+    below: list[tuple[int, None]] = field(default_factory=list)
+    unreadable: list[Unfetched] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return len(self.found) + len(self.below) + len(self.unreadable)
+
+
+def _sorted(run: Pass, folder: Folder, items: Iterable[Fetched | Unfetched]) -> _Batch:
+    now = run.now()
+    batch = _Batch()
+    for item in items:
+        if isinstance(item, Unfetched):
+            batch.unreadable.append(item)
+            continue
+        arrived_at = (item.internal_date or now).astimezone(UTC)
+        if folder.floor is not None and arrived_at < folder.floor:
+            batch.below.append((item.uid, None))
+            continue
+        batch.found.append((item.uid, arrived_at))
+        batch.jobs.append(Job(item.raw, item.size, item.thread))
+    return batch
+
+
 def _record(
     ledger: Ledger,
     run: Pass,
     folder: Folder,
     uidvalidity: int,
-    batch: Sequence[Fetched | Unfetched],
+    batch: _Batch,
+    answers: Sequence[Answer],
     tally: Tally,
 ) -> None:
-    """Parse a batch, then write all of it in one transaction."""
+    """Write all of a batch in one transaction."""
     now = run.now()
     seen: list[Seen] = []
-    below: list[tuple[int, None]] = []
-    unreadable: list[Unfetched] = []
-    for item in batch:
-        if isinstance(item, Unfetched):
-            unreadable.append(item)
-            continue
-        arrived_at = (item.internal_date or now).astimezone(UTC)
-        if folder.floor is not None and arrived_at < folder.floor:
-            below.append((item.uid, None))
-            continue
-        try:
-            message = parse(
-                item.raw,
-                size=item.size,
-                thread=item.thread,
-                snippet_chars=run.reading.snippet_chars,
-            )
-        except Unreadable as problem:
-            unreadable.append(Unfetched(item.uid, problem.message))
+    unreadable = batch.unreadable
+    for (uid, arrived_at), answer in zip(batch.found, answers, strict=True):
+        if isinstance(answer, str):
+            unreadable.append(Unfetched(uid, answer))
         else:
-            seen.append(Seen(item.uid, arrived_at, message))
+            seen.append(Seen(uid, arrived_at, answer))
     with ledger.transaction("batch"):
         new = reckoning.add(ledger, run.reading, folder.id, folder.role, uidvalidity, seen)
-        ledger.folders.see(folder.id, uidvalidity, below)
+        ledger.folders.see(folder.id, uidvalidity, batch.below)
         for item in unreadable:
             ledger.folders.quarantine(folder.id, uidvalidity, item.uid, item.reason, now)
     for item in unreadable:

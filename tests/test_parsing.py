@@ -1,0 +1,121 @@
+"""Parsing in a process of its own: the same answers, whatever becomes of that process."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hostile import DEFECTS
+
+from daemon import parsing
+from daemon.message.parse import Message
+from daemon.parsing import Answer, Job, Parser, parse_here
+from daemon.sandbox.company import generate
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+JOBS = [
+    *(Job(mail.raw, len(mail.raw), None) for mail in generate(3, 60, now=NOW).mails),
+    *(Job(raw, len(raw), "thread") for raw in DEFECTS.values()),
+    Job(b"", 0, None),
+]
+BATCHES = [JOBS[start : start + 9] for start in range(0, len(JOBS), 9)]
+
+# A worker that dies on one mail as it would in a C library.
+DEADLY = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from daemon import parsing
+parse = parsing.parse
+def deadly(raw, **more):
+    if b"die of this" in raw:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return parse(raw, **more)
+parsing.parse = deadly
+parsing.main()
+"""
+POISON = Job(b"Subject: die of this\r\n\r\n", 24, None)
+
+
+def answers(parser: Parser, batches: list[list[Job]]) -> list[list[Answer]]:
+    run = list(parser.run(batches, lambda batch: batch, count=1000))
+    assert [batch for batch, _ in run] == batches
+    return [found for _, found in run]
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "_cores", lambda: 2)
+
+
+@pytest.fixture
+def parser() -> Iterator[Parser]:
+    with Parser(500, worth_a_process=1) as parser:
+        yield parser
+
+
+def start_with(script: str) -> "subprocess.Popen[bytes]":
+    home = str(Path(parsing.__file__).parent.parent)
+    return subprocess.Popen(
+        [sys.executable, "-c", script, home], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+
+
+def test_a_process_gives_the_answers_that_we_would_give(parser: Parser) -> None:
+    expected = [parse_here(batch, 500) for batch in BATCHES]
+
+    assert answers(parser, BATCHES) == expected
+    assert answers(parser, BATCHES[:2]) == expected[:2]
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, len(BATCHES) - 1])
+def test_a_mail_that_kills_the_process_is_the_only_one_unreadable(
+    parser: Parser, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    monkeypatch.setattr(parsing, "_start", lambda: start_with(DEADLY))
+    batches = [*BATCHES[:at], [*BATCHES[at][:4], POISON, *BATCHES[at][4:]], *BATCHES[at + 1 :]]
+    expected = [parse_here(batch, 500) for batch in batches]
+    assert isinstance(expected[at][4], Message)
+    expected[at][4] = "the parser crashed on it"
+
+    assert answers(parser, batches) == expected
+
+
+@pytest.mark.parametrize("script", ["raise SystemExit(1)", "import os; os.kill(os.getpid(), 9)"])
+def test_where_no_process_comes_up_mails_are_parsed_here(
+    parser: Parser, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    starts = []
+    monkeypatch.setattr(parsing, "_start", lambda: starts.append(1) or start_with(script))
+
+    assert answers(parser, BATCHES) == [parse_here(batch, 500) for batch in BATCHES]
+    assert len(starts) <= 4
+
+
+def test_where_no_process_may_be_made_mails_are_parsed_here(
+    parser: Parser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> "subprocess.Popen[bytes]":
+        raise PermissionError("no more processes")
+
+    monkeypatch.setattr(parsing, "_start", refuse)
+
+    assert answers(parser, BATCHES) == [parse_here(batch, 500) for batch in BATCHES]
+
+
+def test_a_run_that_is_left_early_doesnt_disturb_the_next(parser: Parser) -> None:
+    run = parser.run(BATCHES, lambda batch: batch, count=1000)
+    next(run)
+    run.close()  # type: ignore[attr-defined]
+
+    assert answers(parser, BATCHES[3:5]) == [parse_here(batch, 500) for batch in BATCHES[3:5]]
+
+
+def test_a_short_run_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "_start", lambda: pytest.fail("not worth it"))
+
+    with Parser(500, worth_a_process=1001) as parser:
+        answers(parser, BATCHES[:2])
+    with Parser(500, worth_a_process=None) as parser:
+        answers(parser, BATCHES[:2])
