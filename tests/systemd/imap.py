@@ -1,6 +1,6 @@
-"""Inside the container: an IMAP server and a Pipedrive sandbox for the service under test.
+"""Inside the container: the IMAP server of the service under test.
 
-Writes the IMAP server's port and process group to /run/peers; each SIGUSR1 delivers one mail from a new sender.
+Writes the IMAP server's port and process group to /run/imap; each SIGUSR1 delivers one mail from a new sender.
 """
 
 import signal
@@ -10,7 +10,6 @@ from email.utils import format_datetime
 from itertools import count
 from pathlib import Path
 
-from daemon.sandbox.crm import Sandbox, serve
 from daemon.sandbox.imap_server import start_imap
 
 USERS = {"sales@example.com": "secret-of-sales", "support@example.com": "secret-of-support"}
@@ -27,14 +26,14 @@ How much are {number} of them?
 
 def main() -> None:
     numbers = count(1)
-    with start_imap("dovecot", users=USERS) as imap, serve(Sandbox(":memory:"), 8080):
+    with start_imap("dovecot", users=USERS) as imap:
 
         def deliver(*_: object) -> None:
             text = MAIL.format(number=next(numbers), date=format_datetime(datetime.now(UTC)))
             imap.deliver("sales@example.com", "INBOX", text.encode())
 
         signal.signal(signal.SIGUSR1, deliver)
-        Path("/run/peers").write_text(f"{imap.port} {imap.process.pid}\n")
+        Path("/run/imap").write_text(f"{imap.port} {imap.process.pid}\n")
         threading.Event().wait()
 
 
