@@ -52,7 +52,7 @@ def test_a_success_is_its_data_and_additional_data() -> None:
         (200, {"success": "yes"}, Unknown),
         (200, b"[" * 100_000, Unknown),
         (200, b'{"success": true, "data": "\xff"}', Unknown),
-        (200, _error("no"), Refused),
+        (200, _error("no"), Unknown),
         (301, HTML, ConfigProblem),
         (302, b"", ConfigProblem),
         (400, _error("bad"), Refused),

@@ -154,7 +154,7 @@ class World:
             pushed.append(sync.sync())
             last = pushed[-1]
             due = last.resume_at or ledger.journal.next_due()
-            if ledger.senders.due(1):
+            if ledger.senders.due(1) and not last.resume_at:
                 continue
             if due is None or due - self.clock.now > timedelta(hours=8):
                 return pushed

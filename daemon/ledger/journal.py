@@ -15,13 +15,18 @@ from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
 from daemon.plan import Change
 
 _STAGES = {"field": 0, "organization": 0, "person": 1, "lead": 2, "deal": 2, "activity": 3}
-_READY = """
+# What shows our fields, the marker among them, waits for them this long; then it goes without.
+_FIELD_TRIES = 5
+_READY = f"""
 SELECT * FROM journal j WHERE state IN ('planned', 'waiting')
   AND (not_before IS NULL OR not_before <= ?)
   AND NOT EXISTS (SELECT 1 FROM journal b WHERE b.sender = j.sender AND b.stage < j.stage
                   AND b.action <> 'update' AND b.state IN ('planned', 'sending', 'waiting'))
   AND NOT EXISTS (SELECT 1 FROM journal o WHERE o.kind = 'organization' AND o.key = j.organization
                   AND o.action = 'create' AND o.state IN ('planned', 'sending', 'waiting'))
+  AND (j.kind NOT IN ('person', 'lead', 'deal') OR NOT EXISTS
+       (SELECT 1 FROM journal f WHERE f.kind = 'field' AND f.state IN ('planned', 'waiting')
+        AND f.attempts < {_FIELD_TRIES}))
 ORDER BY rank, id LIMIT ?
 """
 
@@ -150,11 +155,15 @@ class Journal:
         )
 
     def become(self, row: Row, action: str) -> None:
-        """Turn a change into another way to the same record, e.g. a conversion into a create."""
+        """Turn a change into another way to the same record, e.g. a conversion into a create.
+
+        The same action again is still one that may have been done.
+        """
         self._db.execute(
-            "UPDATE journal SET action = ?, state = 'planned', unknown = 0, conversion = NULL,"
-            " attempts = 0, sent_at = NULL WHERE id = ?",
-            (action, row.id),
+            "UPDATE journal SET action = ?, state = 'planned', conversion = NULL, attempts = 0,"
+            " unknown = iif(action = ?, unknown, 0), sent_at = iif(action = ?, sent_at, NULL)"
+            " WHERE id = ?",
+            (action, action, action, row.id),
         )
 
     def plan_archive(self, row: Row, now: datetime, run: int | None) -> None:
@@ -163,9 +172,9 @@ class Journal:
         self.plan(change, now, run)
 
     def park(self, row: Row, error: str) -> None:
-        """Set a change aside until a person or a newer plan decides."""
+        """Set a change aside until a person or a newer plan decides; `unknown` stays as it is."""
         self._db.execute(
-            "UPDATE journal SET state = 'parked', last_error = ?, unknown = 0 WHERE id = ?",
+            "UPDATE journal SET state = 'parked', last_error = ? WHERE id = ?",
             (error, row.id),
         )
 
@@ -236,7 +245,8 @@ class Journal:
     def retry(self) -> int:
         """Make parked and waiting changes due at once; how many there are."""
         return self._db.execute(
-            "UPDATE journal SET state = 'planned', not_before = NULL, attempts = 0"
+            "UPDATE journal SET not_before = NULL, attempts = 0,"
+            " state = iif(unknown OR conversion IS NOT NULL, 'waiting', 'planned')"
             " WHERE state IN ('parked', 'waiting')"
         ).rowcount
 

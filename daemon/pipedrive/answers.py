@@ -105,7 +105,9 @@ def _success(call: Call, reply: Reply) -> Answer | Problem:
             hint=_NOT_THE_API,
         )
     if body["success"] is False:
-        return _refused(Refused, call, reply, body)
+        # A refusal has a status of its own. This may have been done, then gone wrong.
+        words = _refused(Refused, call, reply, body).message
+        return Unknown(f"HTTP {reply.status} without success: {words}", what=call.kind)
     additional = body.get("additional_data")
     return Answer(
         status=reply.status,

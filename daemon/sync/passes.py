@@ -1,7 +1,7 @@
 """One pass of the sync, from what is due to what came of it."""
 
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from daemon.ledger.journal import Row
@@ -30,6 +30,15 @@ class _FieldsFirst(Pusher):
         return super()._choose(flights, [row for row in queue if row.kind == "field"])
 
 
+class _FieldsDone(Pusher):
+    """Leaves our fields alone: what shows them must know their codes, as `prepare` finds them."""
+
+    def _choose(
+        self, flights: dict[Future[Outcome], Row], queue: list[Row]
+    ) -> tuple[list[tuple[Row, Order]], list[Row]]:
+        return super()._choose(flights, [row for row in queue if row.kind != "field"])
+
+
 def _hold(_place: Place) -> Pushed:
     """Send nothing yet."""
     return Pushed()
@@ -41,6 +50,7 @@ class Sync:
 
     session: Session
     _recovered: bool = False
+    _fields: Pushed = field(default_factory=Pushed)  # what the last making of fields did
 
     def sync(self) -> Pushed:
         """Do what is due; what can't be done yet stands in the journal with its time.
@@ -79,13 +89,16 @@ class Sync:
         for _ in range(_ROUNDS):
             if not self.has_work():
                 break
+            self._fields = Pushed()
             held = session.valve is not None and is_first(ledger)
             place = prepare(session, _hold if held else self._push_fields)
-            if self._has_unknown():
-                # What may exist already is found out first, or it would seem to be people's.
-                self._add(total, Pusher(session, place).push(unknown_only=True))
-                if total.halted:
-                    break
+            if not held and self._add(total, self._fields):
+                break
+            # What may exist already is found out first, or it would seem to be people's.
+            if self._has_unknown() and self._add(
+                total, _FieldsDone(session, place).push(unknown_only=True)
+            ):
+                break
             refresh(session, place)
             plan_due(session)
             if held:
@@ -112,10 +125,11 @@ class Sync:
         return place
 
     def _push(self, place: Place) -> Pushed:
-        return Pusher(self.session, place).push()
+        return _FieldsDone(self.session, place).push()
 
     def _push_fields(self, place: Place) -> Pushed:
-        return _FieldsFirst(self.session, place).push()
+        self._fields = _FieldsFirst(self.session, place).push()
+        return self._fields
 
     def _has_unknown(self) -> bool:
         ready = self.session.ledger.rows(
@@ -125,8 +139,11 @@ class Sync:
         )
         return bool(ready)
 
-    def _add(self, total: Pushed, pushed: Pushed) -> None:
-        """Join what one push did to the others of the pass, and have touched senders planned."""
+    def _add(self, total: Pushed, pushed: Pushed) -> bool:
+        """Join what one push did to the others of the pass, and have touched senders planned.
+
+        True if nothing more may be sent for now.
+        """
         total.writes += pushed.writes
         total.parked += pushed.parked
         total.waiting += pushed.waiting
@@ -134,3 +151,4 @@ class Sync:
         if pushed.touched:
             with self.session.ledger.transaction("touch"):
                 self.session.ledger.senders.touch(pushed.touched)
+        return total.halted
