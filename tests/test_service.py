@@ -1,11 +1,9 @@
 import logging
 import os
-import queue
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -16,66 +14,22 @@ from textwrap import dedent
 from typing import TypeVar
 
 import pytest
+from notify_socket import Listener, eventually, listening
 
 from daemon.errors import AuthProblem, ConfigProblem, LedgerProblem, RetryLater
 from daemon.rounds import Schedule
 from daemon.service import Service, Timing, Work
 
 Result = TypeVar("Result")
-PATIENCE = 60  # seconds after which a test gives up
 HOURLY = Schedule(("sales",), timedelta(hours=1))
 QUICK = Timing(grace=30, patience=60, look=0.02, idle=30, workers=4)
 
 
-class Listener:
-    """What systemd hears: the datagrams at a NOTIFY_SOCKET, read at once as systemd does."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.heard: list[str] = []
-        self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(path))
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        while text := self._socket.recv(4096).decode():
-            self._queue.put(text)
-
-    def next(self, start: str) -> str:
-        """Wait for the next datagram with a line that starts like this."""
-        while True:
-            text = self._queue.get(timeout=PATIENCE)
-            self.heard.append(text)
-            if any(line.startswith(start) for line in text.splitlines()):
-                return text
-
-    def drain(self) -> list[str]:
-        """Return what has been sent until now and wasn't looked at."""
-        self._send("END")
-        drained = list(iter(lambda: self._queue.get(timeout=PATIENCE), "END"))
-        self.heard += drained
-        return drained
-
-    def close(self) -> None:
-        self._send("")
-        self._reader.join()
-        self._socket.close()
-
-    def _send(self, text: str) -> None:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
-            client.sendto(text.encode(), str(self.path))
-
-
 @pytest.fixture
 def systemd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
-    # A short path: AF_UNIX has room for 108 bytes, fewer than some temporary directories take.
-    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
-        listener = Listener(Path(directory, "notify"))
+    with listening() as listener:
         monkeypatch.setenv("NOTIFY_SOCKET", str(listener.path))
         yield listener
-        listener.close()
 
 
 class Clocks:
@@ -125,14 +79,6 @@ class Company:
         """Wait until the main thread has looked around a few times more."""
         enough = self.looks + 5
         eventually(lambda: self.looks >= enough)
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until the condition holds; never to measure how fast, only so that a test can fail."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.005)
 
 
 def live(service: Service, company: Company, script: Callable[[], object]) -> int:
