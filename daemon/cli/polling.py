@@ -19,7 +19,7 @@ from daemon.errors import LedgerProblem, Problem, RetryLater
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.mailbox.account import Account
-from daemon.mailbox.connections import Connections, NoRoom
+from daemon.mailbox.connections import Connections, Left, NoRoom
 from daemon.mailbox.watch import Watcher
 
 _PARKED_LOOK = 3600.0  # seconds between two looks whether a person has released a parked mailbox
@@ -141,12 +141,19 @@ class Polling:
             progress=self._alive,
             quiet=self._quiet.add,
         )
-        with self._connections.lent(wiring.account(box)) as mailbox:
-            # A folder that failed is left alone by itself; `intake` has logged it.
-            tally = intake.poll(mailbox, ledger, run)
+        account = wiring.account(box)
+        try:
+            tally = self._take_in(account, ledger, run)
+        except Left:
+            tally = self._take_in(account, ledger, run)
         if tally.new:
             event("intake.polled", mailbox=box.name, new=tally.new)
         return tally.new
+
+    def _take_in(self, account: Account, ledger: Ledger, run: intake.Pass) -> intake.Tally:
+        with self._connections.lent(account) as mailbox:
+            # A folder that failed is left alone by itself; `intake` has logged it.
+            return intake.poll(mailbox, ledger, run)
 
     def _alive(self, *_: object) -> None:
         self._carry_on()
@@ -169,7 +176,7 @@ class Polling:
         """Hand the watcher a connection of its own, where IDLE is wanted and there is room."""
         if not wiring.config.poll.idle or not self.watcher.wants(box.name):
             return
-        account: Account = wiring.account(box)
+        account = wiring.account(box)
         try:
             mailbox = self._connections.spare(account)
             if mailbox is not None:

@@ -24,14 +24,18 @@ _CALLS = {
 
 
 def status(wiring: Wiring, *, as_json: bool) -> int:
-    """Print it; the exit status is 1 if something is parked or quarantined."""
+    """Print it; the exit status is 1 if something is parked or quarantined, a mailbox too."""
     with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
         report = _report(wiring, ledger)
     if as_json:
         output.print_json(report)
     else:
         _show(report)
-    attention = report["journal"].get("parked") or report["quarantine"]["messages"]
+    attention = (
+        report["journal"].get("parked")
+        or report["quarantine"]["messages"]
+        or any(row["next_due"] is None for row in report["troubles"])
+    )
     return output.ATTENTION if attention else output.DONE
 
 
@@ -46,6 +50,7 @@ def _report(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
     spent = ledger.runs.spent(now.date().isoformat())
     return {
         "folders": ledger.rows("SELECT * FROM health ORDER BY mailbox, folder"),
+        "troubles": ledger.rows("SELECT * FROM troubles ORDER BY mailbox"),
         "reply_detection": {
             box.name: ledger.setting(f"reply_detection:{box.name}")
             for box in wiring.config.mailboxes
@@ -97,6 +102,9 @@ def _show(report: dict[str, Any]) -> None:
         )
         table.add_row(*map(str, values))
     output.console.print(table)
+    for row in report["troubles"]:
+        again = f"next try {row['next_due']}" if row["next_due"] else "parked"
+        _say(f"{row['mailbox']} fails since {row['failing_since']}, {again}: {row['reason']}")
     for mailbox, works in report["reply_detection"].items():
         if works is False:
             _say(f"{mailbox}: reply detection off, no Sent folder found (name it as folders.sent)")

@@ -29,13 +29,16 @@ class NoRoom(RetryLater):
     """All connections to this server are in use: ask again after the others have had a turn."""
 
 
+class Left(RetryLater):
+    """A kept connection turned out to be gone when it was used: a new one may well work."""
+
+
 @dataclass(slots=True)
 class _Server:
     """One host and port."""
 
     limit: int
     lent: int = 0
-    connecting: int = 0  # of those lent
     risen: float = 0.0
     kept: OrderedDict[str, Mailbox] = field(
         default_factory=OrderedDict
@@ -68,11 +71,16 @@ class Connections:
     def lent(self, account: Account) -> Iterator[Mailbox]:
         """A connection for the block: a kept one or a new one; after an error it is closed.
 
-        Raises NoRoom, or what connecting raises.
+        Raises NoRoom, what connecting raises, or Left where the block met the end of a kept one.
         """
-        mailbox = self._take(account)
+        mailbox, is_kept = self._take(account)
         try:
             yield mailbox
+        except RetryLater as problem:
+            if is_kept and mailbox.closed:
+                raise Left(problem.message, what=problem.what, after=problem.after) from problem
+            mailbox.close()
+            raise
         except BaseException:
             mailbox.close()
             raise
@@ -89,7 +97,6 @@ class Connections:
             if server.count() >= server.limit - max(1, server.limit // 4):
                 return None
             server.lent += 1
-            server.connecting += 1
         mailbox = None
         try:
             mailbox = self._log_in(account)
@@ -118,21 +125,22 @@ class Connections:
             server.risen = now
         return server
 
-    def _take(self, account: Account) -> Mailbox:
+    def _take(self, account: Account) -> tuple[Mailbox, bool]:
+        """A connection, and whether it was kept."""
         for attempt in range(_ATTEMPTS):
             mailbox = self._room(account)
             if mailbox is not None:
                 if mailbox.account == account and mailbox.is_sound():
-                    return mailbox
+                    return mailbox, True
                 mailbox.close()
             try:
-                with self._changed:
-                    self._server(account).connecting += 1
-                return self._log_in(account)
-            except Crowded:
+                return self._log_in(account), False
+            except Crowded as full:
                 self._leave(account)
+                if not self._others(account):
+                    raise  # not we have filled it
                 if attempt == _ATTEMPTS - 1:
-                    raise
+                    raise NoRoom(full.message, what=full.what) from full
             except BaseException:
                 self._leave(account)
                 raise
@@ -164,13 +172,14 @@ class Connections:
             return self._connect(account)
         except Crowded:
             with self._changed:
-                server.limit = max(1, min(server.limit, server.count() - server.connecting))
+                server.limit = max(1, min(server.limit, server.count() - 1))
                 server.risen = self._monotonic()
                 event("mailbox.crowded", host=account.host, limit=server.limit)
             raise
-        finally:
-            with self._changed:
-                server.connecting -= 1
+
+    def _others(self, account: Account) -> bool:
+        with self._changed:
+            return self._server(account).count() > 0
 
     def _give_back(self, account: Account, mailbox: Mailbox) -> None:
         with self._changed:
