@@ -1,7 +1,8 @@
 """`mail2deal check`: a guided tour of everything that has to work, each line ok or what to do."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from daemon.cli import output
 from daemon.cli.wiring import Wiring
@@ -29,11 +30,11 @@ class Line:
 
 def check(wiring: Wiring) -> int:
     """Try everything, print a line each; the exit status of the worst."""
-    worst = output.DONE
+    worst, todo = output.DONE, 0
     for line in _lines(wiring):
         if line.problem is None:
-            mark, text = ("!", line.note) if line.note else ("ok", line.found)
-            output.console.print(f"{mark:<4}{line.what}: {text}", markup=False)
+            mark, text = ("!", line.note) if line.note else (_tick(), line.found)
+            output.console.print(f"{mark:<3}{line.what}: {text}", markup=False)
             continue
         problems = (
             line.problem.problems
@@ -41,9 +42,24 @@ def check(wiring: Wiring) -> int:
             else (str(line.problem),)
         )
         for problem in problems:
-            output.console.print(f"{'no':<4}{line.what}: {problem}", markup=False)
+            todo += 1
+            output.console.print(f"{_cross():<3}{line.what}: {problem}", markup=False)
         worst = max(worst, output.status_of(line.problem), key=output.severity)
+    output.console.print(
+        f"{todo} {'thing' if todo == 1 else 'things'} to do before this can run"
+        if todo
+        else "all is well; see what would be made with: mail2deal --dry-run",
+        markup=False,
+    )
     return worst
+
+
+def _tick() -> str:
+    return "✓" if "utf" in output.console.encoding else "ok"
+
+
+def _cross() -> str:
+    return "✗" if "utf" in output.console.encoding else "no"
 
 
 def _lines(wiring: Wiring) -> Iterator[Line]:
@@ -80,9 +96,7 @@ def _mailbox(wiring: Wiring, section: MailboxSection) -> Iterator[Line]:
         return
     with mailbox:
         yield Line(f"{what}: login", f"{section.username} at {section.host}")
-        useful = ("IDLE", "CONDSTORE", "LIST-STATUS", "SPECIAL-USE", "COMPRESS=DEFLATE")
-        offered = [name for name in useful if name in mailbox.capabilities]
-        yield Line(f"{what}: server", "offers " + (", ".join(offered) or "the basics only"))
+        yield Line(f"{what}: server", _offers(mailbox.capabilities))
         try:
             roles = mailbox.folders()
             statuses = mailbox.status([role.name for role in roles])
@@ -100,8 +114,25 @@ def _mailbox(wiring: Wiring, section: MailboxSection) -> Iterator[Line]:
             )
 
 
+# What a server may offer, and what it means where it doesn't.
+_USEFUL = {
+    "IDLE": "new mail is seen at the next poll only",
+    "CONDSTORE": "",
+    "LIST-STATUS": "a poll takes one request a folder",
+    "SPECIAL-USE": "the Sent folder is found by its name",
+}
+
+
+def _offers(capabilities: Collection[str]) -> str:
+    offered = [name for name in _USEFUL if name in capabilities]
+    missing = [
+        f"no {name}: {text}" for name, text in _USEFUL.items() if text and name not in offered
+    ]
+    return "; ".join(["offers " + (", ".join(offered) or "the basics only"), *missing])
+
+
 def _pipedrive(wiring: Wiring) -> Iterator[Line]:
-    client = wiring.client()
+    client = wiring.reading_client()
     try:
         me = client.send(Call.to("users.me")).data
     except Problem as problem:
@@ -121,18 +152,41 @@ def _pipedrive(wiring: Wiring) -> Iterator[Line]:
             yield Line(f"pipedrive: {what}", attempt())
         except Problem as problem:
             yield Line(f"pipedrive: {what}", problem=problem)
-    budget = client.budget
-    yield Line(
-        "pipedrive: budget",
-        f"{budget.limit} tokens a day, {budget.remaining()} of them left for us today;"
-        f" {client.plan.burst} requests per 2 s",
-    )
+    yield _permissions(me)
+    yield _budget(client, config.seats)
     if wiring.config.activities.emails:
         yield Line(
             "activities",
-            "every mail becomes an activity: set activities.emails to false if Pipedrive's own"
+            note="every mail becomes an activity: set activities.emails to false if Pipedrive's own"
             " e-mail sync is on for this mailbox, or each mail shows twice",
         )
+
+
+def _permissions(me: Mapping[str, Any]) -> Line:
+    """Whether this user may make custom fields: admins may, others only where they are let."""
+    admin = any(entry.get("admin") for entry in me.get("access") or ())
+    if admin:
+        return Line("pipedrive: permissions", "an administrator")
+    return Line(
+        "pipedrive: permissions",
+        note="not an administrator: if the fields are refused, an administrator makes them by name"
+        " and type (" + ", ".join(f"{name}: {kind}" for _, name, kind in FIELDS.values()) + ")",
+    )
+
+
+def _budget(client: Client, seats: int) -> Line:
+    budget, configured = client.budget, client.plan.daily_tokens(seats)
+    found = (
+        f"{budget.limit} tokens a day, {budget.remaining()} of them left for us today;"
+        f" {client.plan.burst} requests per 2 s"
+    )
+    if budget.limit != configured:
+        return Line(
+            "pipedrive: budget",
+            note=f"{found}; the configured plan would give {configured}:"
+            " set pipedrive.plan and pipedrive.seats to yours",
+        )
+    return Line("pipedrive: budget", found)
 
 
 def _stage(client: Client, pipeline: str | None, stage: str) -> str:

@@ -152,7 +152,7 @@ def find_config(given: Path | None) -> Path:
     places = " or ".join(str(path) for path in _DEFAULTS)
     raise ConfigProblem(
         f"no configuration at {places}",
-        hint="name one with --config, or copy the commented config.yaml of the repository",
+        hint="write one with `mail2deal init`, or name one with --config",
     )
 
 
@@ -176,6 +176,35 @@ def stop_on_signal(wiring: Wiring) -> None:
 
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
+
+
+@main.command()
+@click.option(
+    "--output",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("config.yaml"),
+    show_default=True,
+    help="The file to write.",
+)
+@click.option("--email", "address", help="Your e-mail address.")
+@click.option("--host", help="The IMAP server; guessed from the address.")
+@click.option("--company", help="Pipedrive company: the part before .pipedrive.com.")
+@click.option("--pipeline", help="Pipeline for new deals; else the first that has the stage.")
+@click.option("--stage", help="Stage for new deals; else Initial Contact.")
+@click.option("--since", help="Read mail since this day (YYYY-MM-DD); else only new mail.")
+@click.option(
+    "--secrets",
+    type=click.Choice(["files", "env", "credentials"]),
+    help="Where password and token are kept; else files that only you can read.",
+)
+@click.option("--no-input", is_flag=True, help="Ask nothing.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+def init(path: Path, no_input: bool, force: bool, **given: str | None) -> None:
+    """Write a commented config.yaml by asking a handful of questions."""
+    from daemon.cli.init import init as run  # noqa: PLC0415 - each command loads its own
+
+    click.get_current_context().exit(run(path, given, ask=not no_input, force=force))
 
 
 @main.command()

@@ -33,7 +33,8 @@ def inspect(wiring: Wiring, port: int) -> int:
         database = import_module("datasette.database").Database
         import_module("datasette_dashboards")
         # A wrong query would print a traceback with all its variables, mail subjects among them.
-        import_module("datasette.handle_exception").rich = _Silent
+        errors: Any = import_module("datasette.handle_exception")
+        errors.rich = _Silent
     except ImportError as error:
         raise ConfigProblem(
             f"the browser view isn't installed ({error.name})",
