@@ -3,12 +3,14 @@
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from crm_kit import Shop, make_shop
 
+from daemon.pipedrive.outcomes import BudgetSpent
 from daemon.sandbox.crm import seed_from
 
 ADA = "ada@acme.com"
@@ -283,3 +285,15 @@ def test_a_mailboxs_owner_owns_what_it_makes_and_nothing_else(tmp_path: Path) ->
             assert {doc["owner_id"] for doc in made} == {bob}, kind
         owners = {p["emails"][0]["value"]: p["owner_id"] for p in shop.acts.every("persons")}
         assert owners == {"there@x.com": 1, ADA: bob, "lead@other.com": bob}
+
+
+def test_a_listing_that_costs_more_than_a_day_has_goes_on_the_next_day(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path, company={"daily_tokens": 110})
+    with shop.ledger:
+        shop.hears(ADA)
+        for _ in range(4):
+            with suppress(BudgetSpent):
+                shop.sync()
+            shop.clock.passes(hours=20)
+
+        assert shop.count()["activities"] == 1

@@ -22,6 +22,7 @@ from daemon.sync.session import Session
 _OVERLAP = timedelta(minutes=2)  # their clock and ours may differ
 _SEARCH = PRICES["persons.search"].tokens
 _PAGE_PRICE = PRICES["persons.list"].tokens
+_SWEPT = "swept_kinds"  # setting: kinds that the sweep under way is through with
 # settings: pages of persons not listed, tokens spent on searches, and who was searched in vain
 _UNLISTED, _SPENT, _SEARCHED = "persons_unlisted_pages", "search_spent", "searched"
 
