@@ -1,0 +1,133 @@
+"""Every command in the README and the docs runs; every help text and every key is complete.
+
+The lines of `sh` blocks run as they stand, in their order, in a shell whose directory holds a
+configuration and whose PATH holds `mail2deal` and `sqlite-utils`; those that install, or that run
+until they are stopped, are listed here with what stands for them.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from cli_kit import Desk, desk
+from company_kit import Office
+
+from daemon.cli import main
+from daemon.config.keys import Config, Section
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+# What a test must not do on the machine it runs on: install, and what only systemd can.
+ON_A_REAL_MACHINE = ("pip install", "sudo ", "systemctl ", "journalctl ")
+# Run elsewhere until they are stopped: the service, the demo and the browser view in their tests.
+ELSEWHERE = {
+    "mail2deal": "tests/test_service.py and the system tests",
+    "mail2deal demo": "the demo is a step of CI",
+    "mail2deal inspect": "tests/test_inspect.py",
+    "mail2deal init": "tests/test_cli_init.py",
+}
+
+
+def commands(path: Path) -> list[str]:
+    blocks = re.findall(r"^```sh\n(.*?)^```$", path.read_text(), re.DOTALL | re.MULTILINE)
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def is_run(line: str) -> bool:
+    return not line.startswith(ON_A_REAL_MACHINE) and line not in ELSEWHERE
+
+
+@pytest.fixture(scope="module")
+def shell(
+    small_company: Office, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Desk, dict[str, str]]]:
+    home = tmp_path_factory.mktemp("reader")
+    tools = home / "bin"
+    tools.mkdir()
+    program = tools / "mail2deal"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m daemon "$@"\n')
+    program.chmod(0o755)
+    beside = Path(sys.executable).parent
+    path = f"{tools}:{beside}:{os.environ['PATH']}"
+    with desk(small_company, home) as opened:
+        yield opened, os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
+
+
+@pytest.mark.parametrize("path", [README, *DOCS], ids=lambda path: path.name)
+def test_every_command_runs(shell: tuple[Desk, dict[str, str]], path: Path) -> None:
+    at, environment = shell
+    if path != README and any(map(is_run, commands(path))):
+        subprocess.run(["mail2deal", "--catch-up"], cwd=at.home, env=environment, check=True)
+    for line in filter(is_run, commands(path)):
+        (at.home / "backup.db").unlink(missing_ok=True)
+        done = subprocess.run(
+            ["bash", "-c", line],
+            cwd=at.home,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        assert done.stdout.strip() or ">" in line or "vacuum" in line, line
+
+
+def test_commands_that_are_not_run_here_exist() -> None:
+    lines = {line for path in (README, *DOCS) for line in commands(path)}
+    assert set(ELSEWHERE) <= lines
+    for line in lines:
+        for found in re.findall(r"mail2deal ((?!\.)[a-z]+)(?: |$)", line):
+            assert found in main.commands, line
+
+
+def test_links_between_the_documents_lead_somewhere() -> None:
+    for path in (README, *DOCS):
+        for target in re.findall(r"\]\(((?!https?:)[^)#]+)", path.read_text()):
+            if target in {"docs/promises.md", "bench/RESULTS.md"}:
+                continue  # written by the crash and benchmark tests' authors
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def all_commands() -> Iterator[tuple[str, click.Command]]:
+    yield "mail2deal", main
+    for name, command in main.commands.items():
+        yield name, command
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {sub}", child) for sub, child in command.commands.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), list(all_commands()), ids=lambda value: str(value)[:20]
+)
+def test_every_help_says_what_each_option_does(name: str, command: click.Command) -> None:
+    assert command.help, name
+    assert command.help.strip().splitlines()[0].endswith((".", ":")), name
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.opts}"
+
+
+def keys(model: type[Section], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        inner = [field.annotation, *typing.get_args(field.annotation)]
+        sections = [a for a in inner if isinstance(a, type) and issubclass(a, Section)]
+        many = "[]" if typing.get_origin(field.annotation) is tuple else ""
+        if sections:
+            yield from keys(sections[0], f"{prefix}{name}{many}.")
+        else:
+            yield prefix + name
+
+
+def test_every_configuration_key_is_documented_and_nothing_else_is() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    documented = re.findall(r"^\| `([a-z_.\[\]]+)` \|", text, re.MULTILINE)
+
+    assert sorted(documented) == sorted(keys(Config))
