@@ -4,6 +4,8 @@ VENV ?= .venv
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
 	echo $$python && break; done)
+# The benchmarks that run without arguments; the other files in bench/ are their parts.
+BENCHES ?= backfill latency polls push tokens
 # More arguments for pytest: make test PYTEST='-k config -x'
 PYTEST ?=
 IN = $(VENV)/bin
@@ -28,8 +30,8 @@ check: $(VENV)/.check $(VENV)/.test ## lint, format and types
 	$(IN)/mypy
 
 bench: $(VENV)/.test dovecot ## every benchmark, one after the other
-	@for script in $(filter-out bench/corpus.py,$(wildcard bench/*.py)); do \
-	echo "== $$script"; $(IN)/python $$script || exit 1; done
+	@for name in $(BENCHES); do \
+	echo "== bench/$$name.py"; $(IN)/python bench/$$name.py || exit 1; done
 
 crash: $(VENV)/.test dovecot ## kill -9 at every step, then a restart
 	$(IN)/python -m pytest -s tests/test_crash.py $(PYTEST)

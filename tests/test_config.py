@@ -1,41 +1,25 @@
-import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
-from textwrap import dedent
-from typing import Any
 
 import pytest
-import yaml
+from config_kit import SMALL, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from daemon.config import Config, Listen, Secret, load
-from daemon.config.load import _model
-from daemon.errors import ConfigProblem, Problem
+from daemon.config import Listen, load
+from daemon.errors import ConfigProblem
 
-EXAMPLE = Path(__file__).parent.parent / "config.yaml"
-SMALL = """
-mailboxes:
-  - {name: sales, host: imap.example.com, username: sales@example.com, password: {env: PW}}
-pipedrive: {company: yourcompany, token: {env: TOKEN}}
-"""
 MAILBOX = "name: sales, host: imap.example.com, username: sales@example.com"
 
-Write = Callable[..., Path]
+Write = Callable[[str], Path]
 Problems = Callable[[str], tuple[str, ...]]
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    def write(text: str, mode: int = 0o600) -> Path:
-        path = tmp_path / "config.yaml"
-        path.write_text(dedent(text))
-        path.chmod(mode)
-        return path
-
-    return write
+    return lambda text: written(tmp_path, text)
 
 
 @pytest.fixture
@@ -353,102 +337,6 @@ def test_the_configuration_cannot_be_changed(write: Write) -> None:
         config.poll.every = timedelta(1)  # type: ignore[misc] -- that it is refused is the point
 
 
-def test_a_literal_secret_is_fine_in_a_private_file(write: Write) -> None:
-    config = load(write(SMALL.replace("{env: PW}", "hunter2"), mode=0o640))
-    assert config.mailboxes[0].password is not None
-    assert config.mailboxes[0].password.read() == "hunter2"
-    assert config.warnings == ()
-
-
-def test_a_literal_secret_that_everyone_can_read_is_warned_of(write: Write) -> None:
-    path = write(SMALL.replace("{env: PW}", "hunter2"), mode=0o644)
-    assert load(path).warnings == (
-        f"mailboxes[0].password: a secret in a file that everyone can read: chmod o-r {path}",
-    )
-
-
-def test_no_secret_is_ever_shown(write: Write, problems: Problems) -> None:
-    literal = SMALL.replace("{env: PW}", "hunter2").replace("{env: TOKEN}", "hunter3")
-    assert "hunter" not in repr(load(write(literal)))
-    assert "hunter" not in str(problems(literal + "bogus: 1"))
-    assert "hunter" not in str(problems(literal.replace("hunter2", "[hunter2]")))
-
-
-def test_a_secret_is_read_from_its_place(
-    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PW", "from-env")
-    (tmp_path / "pw").write_text("from-file\r\n")
-    (tmp_path / "loaded").mkdir()
-    (tmp_path / "loaded" / "single").write_text("from-credential")
-    (tmp_path / "loaded" / "mail2deal_many").write_text("from-directory\n")
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "loaded"))
-    read = {
-        "{env: PW}": "from-env",
-        "{file: pw}": "from-file",
-        "{credential: single}": "from-credential",
-        "{credential: many}": "from-directory",
-        "{command: [printf, 'from-command\\nnotes']}": "from-command",
-    }
-    for reference, expected in read.items():
-        config = load(write(SMALL.replace("{env: TOKEN}", reference)))
-        assert config.pipedrive.token.read() == expected
-
-
-def test_without_systemd_a_credential_is_the_file_that_the_unit_would_load(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    (tmp_path / "credentials").mkdir()
-    (tmp_path / "credentials" / "sales").write_text("secret\n")
-    assert Secret("credential", ("sales",), tmp_path).read() == "secret"
-
-
-@pytest.mark.parametrize(
-    ("kind", "source", "message"),
-    [
-        (
-            "env",
-            ("MAIL2DEAL_NO_SUCH",),
-            "Secret(env: MAIL2DEAL_NO_SUCH): the environment variable isn't set",
-        ),
-        ("env", ("MAIL2DEAL_EMPTY",), "Secret(env: MAIL2DEAL_EMPTY): the secret is empty"),
-        (
-            "file",
-            ("/nowhere/pw",),
-            "Secret(file: /nowhere/pw): /nowhere/pw can't be read: No such file or directory",
-        ),
-        ("file", ("/dev/zero",), "Secret(file: /dev/zero): /dev/zero is longer than 65536 bytes"),
-        (
-            "command",
-            ("/nowhere/helper", "pw"),
-            "Secret(command: /nowhere/helper): can't be run: No such file or directory",
-        ),
-        ("command", ("false",), "Secret(command: false): ended with exit status 1"),
-        ("command", ("true",), "Secret(command: true): the secret is empty"),
-    ],
-)
-def test_a_reference_that_leads_nowhere_says_so(
-    kind: Any,
-    source: tuple[str, ...],
-    message: str,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    monkeypatch.setenv("MAIL2DEAL_EMPTY", "")
-    with pytest.raises(Problem) as caught:
-        Secret(kind, source, tmp_path).read()
-    assert str(caught.value) == message
-
-
-def test_a_binary_secret_is_refused_without_showing_it(tmp_path: Path) -> None:
-    (tmp_path / "pw").write_bytes(b"abc\xffdef")
-    with pytest.raises(ConfigProblem) as caught:
-        Secret("file", ("pw",), tmp_path).read()
-    assert caught.value.__cause__ is None
-    assert "abc" not in str(caught.value)
-
-
 @settings(deadline=None)
 @given(text=st.text())
 def test_any_text_at_all_ends_in_a_config_problem(
@@ -458,66 +346,3 @@ def test_any_text_at_all_ends_in_a_config_problem(
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigProblem):
         load(path)
-
-
-def test_the_example_is_a_valid_configuration() -> None:
-    assert load(EXAMPLE).mailboxes[0].name == "sales"
-
-
-def uncommented() -> Any:
-    """The example with every key that it shows, those behind # too."""
-    return yaml.safe_load(
-        re.sub(r"^(\s*)#(?=[a-z_]+:)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
-    )
-
-
-def model_keys(section: type[BaseModel], place: str = "") -> set[str]:
-    keys = set()
-    for name, field in section.model_fields.items():
-        keys.add(place + name)
-        inner = _model(field.annotation)
-        if inner is not None:
-            keys |= model_keys(inner, f"{place}{name}.")
-    return keys
-
-
-def file_keys(document: Any, section: type[BaseModel], place: str = "") -> set[str]:
-    keys = set()
-    for one in document if isinstance(document, list) else [document]:
-        for name, value in one.items():
-            keys.add(place + name)
-            inner = _model(section.model_fields[name].annotation)
-            if inner is not None:
-                keys |= file_keys(value, inner, f"{place}{name}.")
-    return keys
-
-
-def test_the_example_shows_every_key_and_no_other() -> None:
-    assert file_keys(uncommented(), Config) == model_keys(Config)
-
-
-def test_the_example_shows_the_defaults(write: Write) -> None:
-    """A commented key with a default shows that default; the others show an example."""
-    small = load(write(SMALL))
-    shown = uncommented()
-    for section in ("engagement", "activities", "poll", "fields", "safety", "log"):
-        full = load(write(SMALL + yaml.safe_dump({section: shown[section]})))
-        assert getattr(full, section) == getattr(small, section)
-    assert shown["ledger"] == str(small.ledger)
-    pipedrive = {key: shown["pipedrive"][key] for key in shown["pipedrive"] if key != "base_url"}
-    del pipedrive["pipeline"]
-    text = yaml.safe_dump({"mailboxes": yaml.safe_load(SMALL)["mailboxes"], "pipedrive": pipedrive})
-    expected = small.pipedrive.model_dump(exclude={"token"})
-    assert load(write(text)).pipedrive.model_dump(exclude={"token"}) == expected
-
-
-def test_every_example_value_is_accepted(write: Write) -> None:
-    document = uncommented()
-    mailbox, pipedrive = document["mailboxes"][0], document["pipedrive"]
-    oauth = mailbox.pop("oauth")
-    command = {"command": oauth.pop("command")}
-    del pipedrive["base_url"]
-    del mailbox["password"]
-    for login in (oauth, command):
-        mailbox["oauth"] = login
-        load(write(yaml.safe_dump(document)))
