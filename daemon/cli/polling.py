@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
 from daemon import intake, trouble
 from daemon.cli.wiring import Wiring
@@ -21,6 +22,7 @@ from daemon.log import event
 from daemon.mailbox.account import Account
 from daemon.mailbox.connections import Connections, Left, NoRoom
 from daemon.mailbox.watch import Watcher
+from daemon.reckoning import Reading
 
 _PARKED_LOOK = 3600.0  # seconds between two looks whether a person has released a parked mailbox
 _FLUSH_EVERY = 5.0  # seconds of quiet polls that are written in one transaction
@@ -52,6 +54,20 @@ class Quiet:
             ledger.folders.seen_nothing_new_at(folders)
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One configuration, and what would be costly to work out at each of a thousand polls."""
+
+    wiring: Wiring
+    boxes: dict[str, MailboxSection]
+    reading: Reading
+
+    @classmethod
+    def of(cls, wiring: Wiring) -> Self:
+        boxes = {box.name: box for box in wiring.config.mailboxes}
+        return cls(wiring, boxes, wiring.reading())
+
+
 @dataclass(slots=True)
 class Tallies:
     """Counts since the start, for metrics; good enough without a lock."""
@@ -62,13 +78,13 @@ class Tallies:
 
 
 class Polling:
-    """Everything that polls share; `wiring` may be exchanged between two of them."""
+    """Everything that polls share; the configuration may be exchanged between two of them."""
 
     def __init__(
         self, wiring: Wiring, *, soon: Callable[[str], object], carry_on: Callable[[], bool]
     ) -> None:
         """`soon(mailbox)` asks for a poll; `carry_on` is called between items."""
-        self.wiring = wiring
+        self._plan = _Plan.of(wiring)
         self.tallies = Tallies()
         self.watcher = Watcher(soon)
         self._soon = soon
@@ -82,11 +98,13 @@ class Polling:
 
         Raises RetryLater with the wait until the next try, or LedgerProblem.
         """
-        wiring = self.wiring
-        (box,) = wiring.mailboxes(name)
+        plan = self._plan
+        box = plan.boxes.get(name)
+        if box is None:
+            return 0  # it left the configuration a moment ago
         self._raise_if_left_alone(name, ledger)
         try:
-            new = self._poll(wiring, box, ledger)
+            new = self._poll(plan, box, ledger)
         except LedgerProblem:
             raise
         except NoRoom:
@@ -99,15 +117,20 @@ class Polling:
         if ledger.troubles.of(name) is not None:
             with ledger.transaction("mailbox works"):
                 ledger.troubles.ended(name)
-        self._quiet.write(ledger, wiring.now())
-        self._watch(wiring, box)
+        self._quiet.write(ledger, plan.wiring.now())
+        self._watch(plan.wiring, box)
         return new
+
+    @property
+    def wiring(self) -> Wiring:
+        """The configuration that is in use."""
+        return self._plan.wiring
 
     def exchange(self, wiring: Wiring, ledger: Ledger) -> None:
         """Go on with another configuration; everything that failed gets a new chance."""
         with ledger.transaction("mailboxes released"):
             ledger.troubles.release()
-        self.wiring = wiring
+        self._plan = _Plan.of(wiring)
         self._connections.close()  # another host, user or password may be meant now
         self._connections = Connections(wiring.config.poll.connections_per_host)
         self.watcher.forget()
@@ -129,11 +152,12 @@ class Polling:
             self.tallies.left_alone += 1
             raise RetryLater(known.reason, after=wait)
 
-    def _poll(self, wiring: Wiring, box: MailboxSection, ledger: Ledger) -> int:
+    def _poll(self, plan: _Plan, box: MailboxSection, ledger: Ledger) -> int:
+        wiring = plan.wiring
         # What a new folder's floor is, where `since` doesn't say: the moment we first came.
         floor = wiring.floor(box) or self._started.setdefault(box.name, wiring.now())
         run = intake.Pass(
-            reading=wiring.reading(),
+            reading=plan.reading,
             name=box.name,
             floor=floor,
             now=wiring.now,
