@@ -7,10 +7,10 @@ search lagging as it does):
 - the floor: every record that the rules ask for (counted by the tests' oracle, which shares no code
   with us) created once, plus the pages that list who is there
 - the recipe, as it is commonly written: for each received mail search the organization, search the
-  person, make what isn't found, read the person's deals, make a lead if there are none and nothing
-  was made yet, log an activity; for each mail of ours search the first recipient and log it if there
-  is such a person, as we do. A request takes 0.1 s. It has no verdicts, so newsletters, bounces and
-  no-reply addresses are searched for and made as well
+  person, make what isn't found (a new person with a lead), read the person's deals, log an
+  activity; for each mail of ours search the first recipient, and log it if there is such a person.
+  A request takes 0.1 s. It has no verdicts, so newsletters, bounces and no-reply addresses are
+  searched for and made as well
 
 The recipe's calls are v1, which costs twice as much; both prices are printed.
 
