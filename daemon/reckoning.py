@@ -16,8 +16,9 @@ from daemon.classify import Class, Rules, classify_sender
 from daemon.ledger.messages import Entry, Stored
 from daemon.ledger.senders import Dossier
 from daemon.ledger.store import Ledger
+from daemon.message.forgotten import FORGOTTEN, MARK, without
 from daemon.message.parse import Message
-from daemon.message.verdict import Us, judge
+from daemon.message.verdict import Judgement, Us, judge
 from daemon.organization import PublicProviders
 from daemon.sender import Counting, SenderState, sender_state
 
@@ -39,7 +40,7 @@ class Reading:
     public: PublicProviders
     count: Literal["received", "exchanged"] = "received"
     snippet_chars: int = 500
-    batch: int = 500  # messages in one transaction
+    batch: int = 1000  # messages in one transaction: larger ones compute a sender less often
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,14 @@ def add(
 ) -> set[str]:
     """Write messages with their sightings and the states they change; the keys that are new."""
     stored = ledger.messages.stored(item.message.key for item in seen)
-    entries = _entries(stored, seen, in_sent=role == "sent", us=known_us(ledger, reading.us))
+    us, in_sent = known_us(ledger, reading.us), role == "sent"
+    if ledger.forgotten.hashes():
+        covers = ledger.forgotten.covers
+        seen = [
+            replace(item, message=without(item.message, covers, in_sent=in_sent, us=us))
+            for item in seen
+        ]
+    entries = _entries(stored, seen, in_sent=in_sent, us=us)
     written, touched = _write(ledger, list(entries.values()))
     ids = {key: found.id for key, found in stored.items()} | written
     ledger.folders.see(folder, uidvalidity, [(item.uid, ids[item.message.key]) for item in seen])
@@ -85,8 +93,12 @@ def _entries(
             arrived_at, sent = min(item.arrived_at, before.arrived_at), in_sent or before.in_sent
             if (sent, arrived_at) == (before.in_sent, before.arrived_at):
                 continue
-        entries[key] = Entry(message, arrived_at, sent, judge(message, in_sent=sent, us=us))
+        entries[key] = Entry(message, arrived_at, sent, _judge(message, in_sent=sent, us=us))
     return entries
+
+
+def _judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
+    return FORGOTTEN if MARK in message.marks else judge(message, in_sent=in_sent, us=us)
 
 
 def _write(ledger: Ledger, entries: Sequence[Entry]) -> tuple[dict[str, int], set[str]]:
@@ -132,7 +144,7 @@ def rejudge(ledger: Ledger, reading: Reading, messages: Iterable[Stored]) -> set
     _, touched = _write(
         ledger,
         [
-            Entry(m.message, m.arrived_at, m.in_sent, judge(m.message, in_sent=m.in_sent, us=us))
+            Entry(m.message, m.arrived_at, m.in_sent, _judge(m.message, in_sent=m.in_sent, us=us))
             for m in messages
         ],
     )

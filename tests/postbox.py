@@ -133,7 +133,7 @@ class Line:
         self._open = ""
         self.closed = False
 
-    def folders(self) -> tuple[FolderRole, ...]:
+    def folders(self, *, max_age: object = None) -> tuple[FolderRole, ...]:  # noqa: ARG002 - as Mailbox
         return tuple(FolderRole(name, f.role) for name, f in self._box.folders.items())
 
     def status(self, names: Sequence[str]) -> dict[str, FolderStatus]:

@@ -46,6 +46,9 @@ ALLOWED: dict[str, set[str]] = {
     "intake": PURE | {"errors", "ledger", "log", "mailbox", "parsing", "reckoning", "step"},
     "sync": PURE | {"errors", "ledger", "log", "pipedrive", "reckoning", "step"},
     "rehearsal": PURE | {"errors", "intake", "ledger", "log", "pipedrive", "sandbox", "sync"},
+    "audit": PURE | {"ledger", "mailbox", "pipedrive", "reckoning"},
+    "undo": PURE | {"ledger", "log", "pipedrive", "sync"},
+    "forget": PURE | {"ledger", "log", "pipedrive", "reckoning"},
     # The process: knows no work
     "notify": {"log"},
     "rounds": {"turn"},

@@ -258,6 +258,63 @@ def inspect(ctx: click.Context, port: int) -> None:
     ctx.exit(run(wire(ctx), port))
 
 
+@main.command()
+@click.option("--repair", is_flag=True, help="Close the gaps, then look again.")
+@click.option("--rebuild", is_flag=True, help="Compute every sender anew, in the ledger itself.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_context
+def audit(ctx: click.Context, repair: bool, rebuild: bool, as_json: bool) -> None:
+    """Compare mailbox, ledger and Pipedrive: the gaps, of which there should be none."""
+    from daemon.cli.audit import audit as run  # noqa: PLC0415 - each command loads its own
+
+    wiring = wire(ctx)
+    stop_on_signal(wiring)
+    ctx.exit(run(wiring, repair=repair, rebuild_all=rebuild, as_json=as_json))
+
+
+@main.command()
+@click.option(
+    "--save",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the quarantined messages into this directory, for a report.",
+)
+@click.pass_context
+def retry(ctx: click.Context, save: Path | None) -> None:
+    """Try quarantined messages and parked changes again, now."""
+    from daemon.cli.retry import retry as run  # noqa: PLC0415 - each command loads its own
+
+    wiring = wire(ctx)
+    stop_on_signal(wiring)
+    ctx.exit(run(wiring, save))
+
+
+@main.command()
+@click.argument("run", type=int, required=False)
+@click.option("--yes", is_flag=True, help="Without asking.")
+@click.pass_context
+def undo(ctx: click.Context, run: int | None, yes: bool) -> None:
+    """Delete in Pipedrive what a run created and nobody touched since; without RUN, list runs."""
+    from daemon.cli.undo import undo_run  # noqa: PLC0415 - each command loads its own
+
+    wiring = wire(ctx)
+    stop_on_signal(wiring)
+    ctx.exit(undo_run(wiring, run, yes=yes))
+
+
+@main.command()
+@click.argument("address")
+@click.option("--in-pipedrive", is_flag=True, help="Delete its records there too.")
+@click.option("--yes", is_flag=True, help="Without asking.")
+@click.pass_context
+def forget(ctx: click.Context, address: str, in_pipedrive: bool, yes: bool) -> None:
+    """Erase a sender here, for its privacy, and ignore its mail from now on."""
+    from daemon.cli.forget import forget as run  # noqa: PLC0415 - each command loads its own
+
+    wiring = wire(ctx)
+    stop_on_signal(wiring)
+    ctx.exit(run(wiring, address, in_pipedrive=in_pipedrive, yes=yes))
+
+
 @main.group(cls=_Commands, invoke_without_command=True)
 @click.option("--port", type=int, default=8080, show_default=True, help="Loopback port; 0: any.")
 @click.option(

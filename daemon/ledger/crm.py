@@ -154,6 +154,18 @@ class Crm:
         row = self._db.execute("SELECT * FROM crm_deals WHERE id = ?", (identifier,)).fetchone()
         return _deal(row) if row else None
 
+    def hanging_on(self, kind: str, identifier: str) -> list[str]:
+        """Kinds of what is listed with a link to a person or an organization."""
+        column = {"person": "person_id", "organization": "organization_id"}[kind]
+        linked = ("deal", "lead") if kind == "person" else ("person", "deal", "lead")
+        return [
+            one
+            for one in linked
+            if self._db.execute(
+                f"SELECT 1 FROM {TABLES[one]} WHERE {column} = ? LIMIT 1", (identifier,)
+            ).fetchone()
+        ]
+
     def has_deal(self, address: str) -> bool:
         """Whether a person with this address has, or had, any deal."""
         return bool(

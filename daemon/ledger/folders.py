@@ -197,6 +197,18 @@ class Folders:
             [(folder, uidvalidity, uid) for uid in uids],
         )
 
+    def read_again(self) -> None:
+        """Have every folder looked through as a whole in its next poll."""
+        self._db.execute("UPDATE folders SET scanned_at = NULL, next_due = NULL WHERE active")
+
+    def quarantine_rows(self) -> list[sqlite3.Row]:
+        """Every quarantined UID with its mailbox and folder."""
+        return self._db.execute(
+            "SELECT f.mailbox, f.name, f.id AS folder, q.uidvalidity, q.uid, q.reason"
+            " FROM quarantine q JOIN folders f ON f.id = q.folder WHERE f.active"
+            " ORDER BY f.mailbox, f.name, q.uid"
+        ).fetchall()
+
     def release_quarantine(self, now: datetime) -> int:
         """Make every quarantined UID due at once; how many there are."""
         return self._db.execute(

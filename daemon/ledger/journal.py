@@ -201,6 +201,14 @@ class Journal:
             (sender,),
         )
 
+    def drop_of_run(self, run: int) -> None:
+        """Take back what a run has planned and certainly not sent."""
+        self._db.execute(
+            "DELETE FROM journal WHERE run = ? AND state IN ('planned', 'waiting', 'parked')"
+            " AND NOT unknown AND conversion IS NULL",
+            (run,),
+        )
+
     def recover(self) -> int:
         """After a crash: whatever was being sent has an unknown outcome; how many there are."""
         return self._db.execute(

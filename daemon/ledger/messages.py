@@ -81,6 +81,11 @@ class Messages:
         )
         return ids
 
+    def rewrite(self, number: int, entry: Entry) -> None:
+        """Put another message in the place of one, also where the mail itself says otherwise."""
+        names = ", ".join(f"{name} = ?" for name in _COLUMNS.split(", "))
+        self._db.execute(f"UPDATE messages SET {names} WHERE id = ?", (*_row(entry), number))
+
     def parties(self, keys: Iterable[str]) -> set[str]:
         """Senders to whom these messages belong, as far as the ledger has them."""
         rows = self._where_in(

@@ -130,6 +130,30 @@ class Records:
         )
         return {row["kind"]: row["n"] for row in rows}
 
+    def created_by(self, run: int) -> list[Record]:
+        """What a run created that isn't a tombstone."""
+        rows = self._db.execute(
+            "SELECT * FROM records WHERE run = ? AND origin = 'created' AND tombstone IS NULL"
+            " AND pipedrive_id IS NOT NULL ORDER BY kind, key",
+            (run,),
+        ).fetchall()
+        return [record_of(row) for row in rows]
+
+    def last_write(self, sender: str) -> datetime | None:
+        """When we last wrote anything of a sender."""
+        row = self._db.execute(
+            "SELECT max(written_at) AS at FROM records WHERE sender = ?", (sender,)
+        ).fetchone()
+        return instant_or_none(row["at"])
+
+    def last_undo(self, sender: str) -> datetime | None:
+        """When anything of a sender was last undone."""
+        row = self._db.execute(
+            "SELECT max(tombstone_at) AS at FROM records WHERE sender = ? AND tombstone = 'undone'",
+            (sender,),
+        ).fetchone()
+        return instant_or_none(row["at"])
+
     def live(self, kind: str) -> Iterable[Record]:
         """All records of a kind that aren't tombstones."""
         rows = self._db.execute(

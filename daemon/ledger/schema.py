@@ -291,6 +291,19 @@ def m002_troubles(db: Database) -> None:
         db.execute(statement)
 
 
+FORGOTTEN = """
+-- Who asked to be forgotten: a salted hash, so that their mail is known and let go of.
+CREATE TABLE forgotten (hash TEXT PRIMARY KEY, forgotten_at TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+@migrations()
+def m003_forgotten(db: Database) -> None:
+    """Tombstones of `mail2deal forget`."""
+    for statement in _statements(FORGOTTEN):
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     # executescript() would commit the migration's own transaction, so statements go one by one.
     lines = (line.split("--")[0].rstrip() for line in script.splitlines())

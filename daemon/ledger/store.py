@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -20,6 +20,7 @@ from daemon.errors import LedgerProblem
 from daemon.ledger import schema
 from daemon.ledger.crm import Crm
 from daemon.ledger.folders import Folders
+from daemon.ledger.forgotten import Forgotten
 from daemon.ledger.journal import Journal
 from daemon.ledger.messages import Messages
 from daemon.ledger.records import Records
@@ -44,6 +45,7 @@ class Ledger:
         self.journal = Journal(connection)
         self.crm = Crm(connection)
         self.runs = Runs(connection)
+        self.forgotten = Forgotten(connection)
         self.troubles = Troubles(connection)
 
     @classmethod
@@ -75,9 +77,15 @@ class Ledger:
         self.close()
 
     @contextmanager
-    def transaction(self, name: str) -> Iterator[None]:
-        """One durable effect: all of the block or none of it; `name` is its step in crash tests."""
+    def transaction(self, name: str, *, repeatable: bool = False) -> Iterator[None]:
+        """One durable effect: all of the block or none of it; `name` is its step in crash tests.
+
+        `repeatable`: what is lost with the machine's power is simply done again, so the commit
+        needn't wait for the disk. It is on disk at the latest with the next one that waits.
+        """
         with _explained(self.path):
+            # In WAL mode NORMAL loses the last commits at worst, always whole and in order.
+            self._connection.execute(f"PRAGMA synchronous = {'NORMAL' if repeatable else 'FULL'}")
             # IMMEDIATE: a deferred one that reads first fails at once when somebody else writes.
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -106,6 +114,24 @@ class Ledger:
     def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
         """All rows of a read as dictionaries, for reports."""
         return [dict(row) for row in self._connection.execute(sql, values)]
+
+    @contextmanager
+    def shredding(self) -> Iterator[None]:
+        """What is deleted in the block is overwritten in the file, and gone from its log."""
+        self._connection.execute("PRAGMA secure_delete = ON").fetchall()
+        try:
+            yield
+        finally:
+            self._connection.execute("PRAGMA secure_delete = OFF").fetchall()
+        with _explained(self.path):
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the ledger as it is at this moment, while it may be written, to a new file."""
+        os.close(_private(path))
+        with _explained(path), closing(_connect(str(path))) as copy:
+            self._connection.backup(copy)
 
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file, so that it never outgrows a pass."""
@@ -163,10 +189,11 @@ def _prepare(connection: sqlite3.Connection) -> None:
     database = Database(connection, execute_plugins=False)
     schema.check(database)
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
-    # FULL: a commit says that a request may leave, so it must outlive a power cut.
+    # FULL: a commit says that a request may leave, so it must outlive a power cut; see transaction.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA cache_size = -16000")  # 16 MB, flat for any ledger
+    connection.execute("PRAGMA cache_size = -8000")  # 16 MB, flat for any ledger
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")  # pages; a backfill writes some often
     connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes the log keeps at most
     schema.migrate(database)
 

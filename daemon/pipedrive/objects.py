@@ -24,6 +24,7 @@ _MADE = frozenset({"type", "done", "note"})
 _MOVED = frozenset({"subject", "due_date", "due_time", "duration"})
 _NOTE_BYTES = 90_000  # Pipedrive's cap is 100 KB (2025-09-21)
 _ORIGIN = "mail2deal:"
+MARK = "[mail2deal:"  # what the note of every activity of ours holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ def origin_id(mail_key: str) -> str:
 
 def marker(key: str) -> str:
     """Our marker in an activity's note: short visible text, as comments may be sanitised away."""
-    return f"[mail2deal:{key}]"
+    return f"{MARK}{key}]"
 
 
 def note(text: str, key: str) -> str:

@@ -1,0 +1,38 @@
+"""`mail2deal forget`: erases a sender here, and says what of it remains in Pipedrive."""
+
+import click
+
+from daemon.cli import output
+from daemon.cli.wiring import Wiring
+from daemon.errors import ConfigProblem
+from daemon.forget import delete_in_pipedrive, erase, remains
+from daemon.ledger.store import owned
+from daemon.message.parse import Address
+
+
+def forget(wiring: Wiring, address: str, *, in_pipedrive: bool, yes: bool) -> int:
+    """Do it; 1 if something of the sender stays in Pipedrive."""
+    if "@" not in address:
+        raise ConfigProblem(f"{address!r} isn't an e-mail address")
+    key = Address("", address.strip().lower()).key
+    with owned(wiring.config.ledger, "mail2deal forget") as ledger:
+        there = remains(ledger, key)
+        known = ledger.senders.get(key) is not None
+        if not yes:
+            also = f" and {len(there)} records in Pipedrive" if in_pipedrive else ""
+            click.confirm(f"erase {key}{also}, for good?", abort=True)
+        if in_pipedrive and there:
+            session = wiring.session(ledger, None)
+            try:
+                delete_in_pipedrive(ledger, session.client, key, wiring.now())
+            finally:
+                session.keep_usage()
+            there = []
+        erase(ledger, wiring.reading(), key, wiring.now())
+    words = "forgotten" if known else "wasn't known here"
+    output.console.print(f"{key}: {words}; later mail of it is ignored", markup=False)
+    for one in there:
+        output.console.print(
+            f"still in Pipedrive: {one.kind} {one.pipedrive_id} ({one.origin})", markup=False
+        )
+    return output.ATTENTION if there else output.DONE

@@ -1,0 +1,148 @@
+"""Who asked to be forgotten: a salted hash each, and the one way to erase them from the ledger."""
+
+import hashlib
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+
+from daemon.ledger.messages import Entry, Messages, Stored
+from daemon.ledger.timestamp import stamp
+from daemon.message.forgotten import FORGOTTEN, blank, strip
+from daemon.message.verdict import Us, judge
+from daemon.pipedrive.objects import note
+
+_SALT = "forget_salt"
+# Settings that are lists of addresses.
+_LISTS = ("learned_addresses", "searched")
+_WHERE = "WHERE kind = ? AND key = ? AND fields = ?"
+
+
+class Forgotten:
+    """Owns `forgotten`; erases from every table."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def hashes(self) -> frozenset[str]:
+        """All that are forgotten, empty for most ledgers."""
+        return frozenset(row["hash"] for row in self._db.execute("SELECT hash FROM forgotten"))
+
+    def hash(self, address: str) -> str:
+        """What stands for a sender key; the salt is made with the first of them."""
+        row = self._db.execute("SELECT value FROM settings WHERE name = ?", (_SALT,)).fetchone()
+        salt = json.loads(row["value"]) if row else ""
+        return hashlib.sha256(f"{salt} {address}".encode()).hexdigest()
+
+    def covers(self, address: str) -> bool:
+        """Whether this sender key is forgotten."""
+        return self.hash(address) in self.hashes()
+
+    def erase(self, address: str, us: Us, now: datetime) -> set[str]:
+        """Erase a sender, inside a transaction; others whose state that may change.
+
+        Messages of this sender alone keep their key, so that they are known again; of those that
+        others share, the others keep their part.
+        """
+        self._remember(address, now)
+        messages = Messages(self._db)
+        touched: set[str] = set()
+        for stored in self._concerned(address):
+            touched |= messages.parties([stored.message.key])
+            if stored.message.message_id:
+                touched |= messages.answerers([stored.message.message_id])
+            self._rewrite(stored, address, us)
+        self._db.execute("DELETE FROM correspondence WHERE sender = ?", (address,))
+        self._db.execute("DELETE FROM senders WHERE address = ?", (address,))
+        self._db.execute("DELETE FROM meetings WHERE sender = ?", (address,))
+        self._erase_plans(address)
+        self._erase_listings(address)
+        return touched - {address}
+
+    def _remember(self, address: str, now: datetime) -> None:
+        self._db.execute(
+            "INSERT OR IGNORE INTO settings VALUES (?, ?)",
+            (_SALT, json.dumps(secrets.token_hex(16))),
+        )
+        self._db.execute(
+            "INSERT OR IGNORE INTO forgotten VALUES (?, ?)", (self.hash(address), stamp(now))
+        )
+
+    def _concerned(self, address: str) -> list[Stored]:
+        """Messages that belong to the address or name it."""
+        found = {s.id: s for s in Messages(self._db).concerning([address])}
+        # The local part may carry a tag, so only the domain is looked for in the text.
+        local, _, domain = address.rpartition("@")
+        like = f"%{local}%@{domain}%"
+        rows = self._db.execute(
+            "SELECT key FROM messages WHERE facts LIKE ? OR invites LIKE ?", (like, like)
+        ).fetchall()
+        named = Messages(self._db).stored(row["key"] for row in rows)
+        return list((found | {s.id: s for s in named.values()}).values())
+
+    def _rewrite(self, stored: Stored, address: str, us: Us) -> None:
+        message = stored.message
+        authors = {a.key for a in (message.from_, message.sender_of_group) if a is not None}
+        rest = tuple(to for to in message.to if to.key != address)
+        named = len(rest) < len(message.to)
+        alone = named and stored.in_sent and all(us.is_us(to) for to in rest)
+        if address in authors or alone:
+            left, judgement = blank(message), FORGOTTEN
+            self._db.execute("DELETE FROM correspondence WHERE message = ?", (stored.id,))
+            self._db.execute("DELETE FROM answers WHERE message = ?", (stored.id,))
+        else:
+            left = strip(message, {address}, words=not (stored.in_sent and named))
+            judgement = judge(left, in_sent=stored.in_sent, us=us)
+        entry = Entry(left, stored.arrived_at, stored.in_sent, judgement)
+        Messages(self._db).rewrite(stored.id, entry)
+
+    def _erase_plans(self, address: str) -> None:
+        """Records and changes: an activity that others share stays theirs."""
+        quoted = json.dumps(address, ensure_ascii=False)
+        for table in ("records", "journal"):
+            rows = self._db.execute(
+                f"SELECT kind, key, sender, fields FROM {table}"
+                " WHERE sender = ? OR key = ? OR instr(fields, ?)",
+                (address, address, quoted),
+            ).fetchall()
+            for row in rows:
+                self._erase_plan(table, row, address)
+
+    def _erase_plan(self, table: str, row: sqlite3.Row, address: str) -> None:
+        fields = json.loads(row["fields"])
+        others = [name for name in fields.get("participants") or () if name != address]
+        where = (row["kind"], row["key"], row["fields"])
+        if row["kind"] == "activity" and others:
+            fields["participants"] = others
+            if not row["key"].startswith("meeting-"):
+                fields.pop("subject", None)
+            if "note" in fields:
+                fields |= {"subject": "(no subject)", "note": note("", row["key"])}
+            sender = others[0] if row["sender"] == address else row["sender"]
+            self._db.execute(
+                f"UPDATE {table} SET fields = ?, sender = ? {_WHERE}",
+                (json.dumps(fields, ensure_ascii=False), sender, *where),
+            )
+        elif address in {row["key"], row["sender"]}:
+            self._db.execute(f"DELETE FROM {table} {_WHERE}", where)
+
+    def _erase_listings(self, address: str) -> None:
+        self._db.execute(
+            "DELETE FROM crm_persons WHERE id IN"
+            " (SELECT person_id FROM crm_emails WHERE email = ?)",
+            (address,),
+        )
+        for table in ("crm_deals", "crm_leads"):
+            self._db.execute(f"DELETE FROM {table} WHERE mail_key = ?", (address,))
+        self._drop_from(_LISTS, address)
+
+    def _drop_from(self, names: Iterable[str], address: str) -> None:
+        for name in names:
+            row = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+            listed = json.loads(row["value"]) if row else None
+            if listed and address in listed:
+                self._db.execute(
+                    "UPDATE settings SET value = ? WHERE name = ?",
+                    (json.dumps([one for one in listed if one != address]), name),
+                )

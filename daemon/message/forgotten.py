@@ -1,0 +1,64 @@
+"""What is left of a mail whose sender or recipient asked to be forgotten. Pure."""
+
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+
+from daemon.message.parse import Message
+from daemon.message.verdict import Judgement, Us, Verdict
+
+MARK = "forgotten"
+FORGOTTEN = Judgement(None, (), Verdict("ignored", MARK))
+
+
+def without(
+    message: Message, is_forgotten: Callable[[str], bool], *, in_sent: bool, us: Us
+) -> Message:
+    """The message without those who are forgotten: nothing but its key, if it was theirs alone."""
+    authors = (message.from_, message.sender_of_group)
+    if any(author is not None and is_forgotten(author.key) for author in authors):
+        return blank(message)
+    gone = {address.key for address in message.to if is_forgotten(address.key)}
+    gone |= {key for i in message.invites for key, _ in i.attendees if is_forgotten(key)}
+    if not gone:
+        return message
+    rest = [address for address in message.to if address.key not in gone]
+    named = in_sent and len(rest) < len(message.to)
+    if named and all(us.is_us(address) for address in rest):
+        return blank(message)
+    return strip(message, gone, words=not named)
+
+
+def strip(message: Message, gone: AbstractSet[str], *, words: bool) -> Message:
+    """The message without these recipients, with its words only if they are somebody else's."""
+    return replace(
+        message,
+        to=tuple(address for address in message.to if address.key not in gone),
+        subject=message.subject if words else "",
+        snippet=message.snippet if words else "",
+        invites=tuple(
+            replace(i, attendees=tuple(pair for pair in i.attendees if pair[0] not in gone))
+            for i in message.invites
+        ),
+    )
+
+
+def blank(message: Message) -> Message:
+    """A message of which only the key and the size are left."""
+    return Message(
+        key=message.key,
+        message_id=None,
+        answers=(),
+        from_=None,
+        sender_of_group=None,
+        to=(),
+        subject="",
+        date=None,
+        snippet="",
+        marks=(MARK,),
+        invites=(),
+        opaque=False,
+        thread=None,
+        size=message.size,
+        recipients_count=0,
+    )

@@ -1,0 +1,54 @@
+"""Objects looked at and deleted one by one, for `undo` and `forget`: nothing here is automatic.
+
+Deleting is the same done once or twice: what is gone already counts as deleted. Pipedrive keeps
+deleted objects for 30 days, so people can still restore them.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from daemon.pipedrive.client import Client
+from daemon.pipedrive.costs import Call
+from daemon.pipedrive.objects import MARK
+from daemon.pipedrive.outcomes import Gone
+from daemon.step import step
+
+_PATHS = {
+    "organization": "organizations",
+    "person": "persons",
+    "lead": "leads",
+    "deal": "deals",
+    "activity": "activities",
+}
+_LINKS = {"organization": "org_id", "person": "person_id", "lead": "lead_id", "deal": "deal_id"}
+
+
+def changed_at(client: Client, kind: str, identifier: str) -> datetime | None:
+    """When an object was last changed by anybody; None if it is gone."""
+    try:
+        data: Mapping[str, Any] = client.send(Call.to(f"{_PATHS[kind]}.read", identifier)).data
+    except Gone:
+        return None
+    if data.get("is_deleted") or data.get("status") == "deleted":
+        return None
+    return datetime.fromisoformat(data.get("update_time") or data["add_time"])
+
+
+def foreign_activities(client: Client, kind: str, identifier: str, *, ours_too: bool) -> int:
+    """How many activities hang on an object that aren't ours, or any at all with `ours_too`."""
+    call = Call.to("activities.list", query={_LINKS[kind]: identifier})
+    return sum(
+        ours_too or MARK not in (row.get("note") or "")
+        for page in client.pages(call)
+        for row in page
+    )
+
+
+def delete(client: Client, kind: str, identifier: str) -> None:
+    """Delete an object; one that is gone is no error."""
+    try:
+        client.send(Call.to(f"{_PATHS[kind]}.delete", identifier))
+    except Gone:
+        return
+    step(f"request {_PATHS[kind]}.delete")
