@@ -1,14 +1,18 @@
 """The safety valve: a first run that would change much asks before its first write."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_kit import Desk, desk
 from company_kit import Office
 
 from daemon.cli.catch_up import catch_up
-from daemon.sync import Valve
+from daemon.cli.dry_run import dry_run
+from daemon.ledger.store import owned
+from daemon.sync import Sync, Valve
 
 
 @pytest.fixture
@@ -18,7 +22,7 @@ def office_desk(small_company: Office, tmp_path: Path) -> Iterator[Desk]:
         yield opened
 
 
-def run(at: Desk, valve: Valve | None = None, *, sync_only: bool = False) -> int:
+def run(at: Desk, valve: Valve | None = None, *, sync_only: bool = False, **more: Any) -> int:
     return catch_up(
         at.wiring(),
         since=None,
@@ -26,6 +30,7 @@ def run(at: Desk, valve: Valve | None = None, *, sync_only: bool = False) -> int
         intake_only=False,
         sync_only=sync_only,
         valve=valve,
+        **more,
     )
 
 
@@ -63,7 +68,10 @@ def test_a_first_run_that_would_create_too_much_stops_before_its_first_write(
     assert run(office_desk, valve, sync_only=True) == 2  # asking again is no consent
     assert office_desk.writes() == 0
 
-    assert run(office_desk, Valve(220), sync_only=True) == 0
+    assert run(office_desk, valve, sync_only=True, granted=219) == 2  # one short
+    assert office_desk.writes() == 0
+
+    assert run(office_desk, valve, sync_only=True, granted=220) == 0
     assert len(office_desk.acts.every("persons")) == 78
     person = office_desk.acts.every("persons")[0]
     assert len(person["custom_fields"]) >= 2  # the fields that were held back came in time
@@ -95,3 +103,37 @@ def test_a_first_run_that_would_touch_many_known_people_asks(
 
     assert "would write to 17 of the 20 persons" in capsys.readouterr().err
     assert office_desk.writes() == 0
+
+    assert run(office_desk, Valve(500), granted=10_000) == 2  # a number is no word on persons
+    assert run(office_desk, Valve(500), granted="all") == 0
+
+
+def test_the_dry_run_says_beforehand_that_the_real_run_will_ask(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dry_run(
+        office_desk.wiring(), since=None, mailbox=None, sync_only=False, as_json=True, html=None
+    )
+
+    asks = json.loads(capsys.readouterr().out)["asks"]
+    assert "the first run would create 220 records" in asks
+    assert "--yes" in asks
+
+
+def test_a_word_given_beside_a_running_service_is_kept_for_it(office_desk: Desk) -> None:
+    wiring = office_desk.wiring()
+    run(office_desk, wiring.valve())
+    wiring.stop.set()  # one look at the service is enough
+    with owned(office_desk.ledger, "mail2deal") as ledger:
+        catch_up(
+            wiring,
+            since=None,
+            mailbox=None,
+            intake_only=False,
+            sync_only=False,
+            valve=wiring.valve(),
+            granted="all",
+        )
+
+        service = Sync(office_desk.wiring().session(ledger, None, valve=wiring.valve()))
+        assert service.sync().writes > 0

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
 from daemon import intake
 from daemon.cli import output
@@ -17,7 +18,7 @@ from daemon.config import MailboxSection
 from daemon.errors import LedgerProblem, Problem
 from daemon.ledger.store import Held, Ledger, owned
 from daemon.mailbox.imap import Mailbox
-from daemon.sync import Pushed, Sync, Valve
+from daemon.sync import Pushed, Sync, Valve, grant
 
 _WORTH_WAITING = timedelta(minutes=2)  # a pause this short is slept through
 _LOOK = 1.0  # seconds between two looks at what the service does
@@ -41,19 +42,30 @@ def catch_up(
     intake_only: bool,
     sync_only: bool,
     valve: Valve | None = None,
+    granted: int | Literal["all"] | None = None,
 ) -> int:
-    """Run it all; the exit status. `valve` is what a first run may do unasked."""
+    """Run it all; the exit status.
+
+    `valve` is what a first run may do unasked, `granted` how much it may do by a person's word.
+    """
     path = wiring.config.ledger
     boxes = wiring.mailboxes(mailbox)
     try:
         with owned(path, "mail2deal --catch-up") as ledger:
+            _keep_word(ledger, granted)
             return _run(
                 wiring, ledger, boxes, since, valve, intake=not sync_only, sync=not intake_only
             )
     except Held as held:
         if sync_only:
             raise
-        return _follow(wiring, boxes, since, held)
+        return _follow(wiring, boxes, since, held, granted)
+
+
+def _keep_word(ledger: Ledger, granted: int | Literal["all"] | None) -> None:
+    if granted is not None:
+        with ledger.transaction("grant"):
+            grant(ledger, granted)
 
 
 def _run(
@@ -205,11 +217,18 @@ def _report(ledger: Ledger, run: int, result: CaughtUp, wiring: Wiring) -> None:
         )
 
 
-def _follow(wiring: Wiring, boxes: list[MailboxSection], since: datetime | None, held: Held) -> int:
+def _follow(
+    wiring: Wiring,
+    boxes: list[MailboxSection],
+    since: datetime | None,
+    held: Held,
+    granted: int | Literal["all"] | None,
+) -> int:
     """Let the running service read further back, and watch it until it is through."""
     output.console.print(f"{held.holder} is at work: it will read further back", markup=False)
     names = [box.name for box in boxes]
     with Ledger.open(wiring.config.ledger) as ledger:
+        _keep_word(ledger, granted)
         with ledger.transaction("floor"):
             for box in boxes:
                 ledger.folders.lower_floor(box.name, since or wiring.floor(box))

@@ -2,18 +2,16 @@
 
 import signal
 import sys
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import click
 
 from daemon import __version__
-from daemon.cli import output
+from daemon.cli import once, output
 from daemon.cli.wiring import Wiring
 from daemon.config import load
 from daemon.errors import ConfigProblem, Problem
-from daemon.sync import Valve
 
 _DEFAULTS = (Path("config.yaml"), Path("/etc/mail2deal/config.yaml"))
 
@@ -84,62 +82,18 @@ def main(
     Without a command it runs as a service until SIGTERM.
     """
     ctx.obj = config_path
-    _check_options(ctx, options, catch_up=catch_up, dry_run=dry_run)
+    once.check_options(
+        options, catch_up=catch_up, dry_run=dry_run, alone=ctx.invoked_subcommand is None
+    )
     if ctx.invoked_subcommand is not None:
         return
-    if options["since"]:
-        options["since"] = options["since"].replace(tzinfo=UTC)
     if catch_up or dry_run:
-        ctx.exit(_run_once(ctx, options, dry_run=dry_run))
+        wiring = wire(ctx)
+        stop_on_signal(wiring)
+        ctx.exit(once.run(wiring, options, dry_run=dry_run))
     from daemon.cli.serve import serve  # noqa: PLC0415 - each command loads its own
 
     ctx.exit(serve(find_config(config_path)))
-
-
-def _check_options(
-    ctx: click.Context, options: dict[str, Any], *, catch_up: bool, dry_run: bool
-) -> None:
-    """Refuse options that don't go together, rather than ignore one."""
-    allowed: set[str] = set()
-    if not ctx.invoked_subcommand:
-        allowed |= _OF_BOTH if catch_up or dry_run else set()
-        allowed |= _OF_CATCH_UP if catch_up and not dry_run else set()
-        allowed |= _OF_DRY_RUN if dry_run else set()
-    for name, value in options.items():
-        if value and name not in allowed:
-            flag = "--json" if name == "as_json" else f"--{name.replace('_', '-')}"
-            with_ = " or ".join(
-                command
-                for command, names in (
-                    ("--catch-up", _OF_BOTH | _OF_CATCH_UP),
-                    ("--dry-run", _OF_BOTH | _OF_DRY_RUN),
-                )
-                if name in names
-            )
-            raise click.UsageError(f"{flag} goes with {with_}")
-    if options["intake_only"] and options["sync_only"]:
-        raise click.UsageError("--intake-only and --sync-only exclude each other")
-
-
-_OF_BOTH = {"since", "mailbox", "sync_only"}
-_OF_CATCH_UP = {"intake_only", "yes", "max_creates"}
-_OF_DRY_RUN = {"as_json", "html"}
-
-
-def _run_once(ctx: click.Context, options: dict[str, Any], *, dry_run: bool) -> int:
-    """The catch-up or its rehearsal."""
-    wiring = wire(ctx)
-    stop_on_signal(wiring)
-    if dry_run:
-        from daemon.cli.dry_run import dry_run as rehearse  # noqa: PLC0415 - each loads its own
-
-        return rehearse(wiring, **{name: options[name] for name in (*_OF_BOTH, *_OF_DRY_RUN)})
-    from daemon.cli.catch_up import catch_up as run  # noqa: PLC0415 - each command loads its own
-
-    valve = Valve(options["max_creates"]) if options["max_creates"] else wiring.valve()
-    names = (*_OF_BOTH, "intake_only")
-    chosen = {name: options[name] for name in names}
-    return run(wiring, **chosen, valve=None if options["yes"] else valve)
 
 
 def find_config(given: Path | None) -> Path:

@@ -9,6 +9,6 @@ no mailbox. Due-ness is data: a restart knows from the ledger alone what there i
 from daemon.sync.landing import Pushed
 from daemon.sync.passes import Sync
 from daemon.sync.session import Session, Settings, Usage
-from daemon.sync.valve import AskFirst, Valve
+from daemon.sync.valve import AskFirst, Valve, grant
 
-__all__ = ["AskFirst", "Pushed", "Session", "Settings", "Sync", "Usage", "Valve"]
+__all__ = ["AskFirst", "Pushed", "Session", "Settings", "Sync", "Usage", "Valve", "grant"]
