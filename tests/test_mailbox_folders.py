@@ -19,7 +19,8 @@ from daemon.mailbox.folders import (
     roles,
     statuses,
 )
-from daemon.sandbox.imap_server import start_imap
+from daemon.mailbox.imap import Account, Mailbox
+from daemon.sandbox.imap_server import installed, start_imap
 
 MAIL = b"From: a@x.org\r\nSubject: hello\r\n\r\nhi\r\n"
 
@@ -336,3 +337,14 @@ def test_a_missing_uidnext_is_found_by_the_last_uid() -> None:
     }
     with ScriptedImap(answers) as server, server.mailbox() as mailbox:
         assert mailbox.examine("INBOX").uidnext == 42
+
+
+@pytest.mark.skipif("pymap" not in installed(), reason="pymap isn't installed")
+def test_a_server_that_closes_no_read_only_folder_is_asked_for_status_all_the_same() -> None:
+    with start_imap("pymap", users={"sales": "secret"}) as server:
+        server.deliver("sales", "INBOX", b"From: a@b.example\r\n\r\nhello")
+        account = Account("sales", server.host, "sales", lambda: "secret", server.port, "none")
+        with Mailbox.connect(account) as mailbox:
+            mailbox.examine("INBOX")
+
+            assert mailbox.status(["INBOX"])["INBOX"].messages == 1

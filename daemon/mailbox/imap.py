@@ -10,7 +10,7 @@ import contextlib
 import re
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from types import TracebackType
 from typing import Self
@@ -83,6 +83,10 @@ class Mailbox:
             run, self._run = self._run, None
             run.interrupt()
         return self._connection
+
+    def beat(self, call: Callable[[], object]) -> None:
+        """Have `call` called about once a second while an answer comes in: the line is alive."""
+        self._wire.beat = call
 
     @property
     def closed(self) -> bool:
@@ -260,7 +264,8 @@ class Mailbox:
         if self._selected is not None:
             self._selected = None
             # CLOSE expunges nothing in a folder opened by EXAMINE (RFC 3501, 6.4.2).
-            self._wire.command(b"UNSELECT" if "UNSELECT" in self.capabilities else b"CLOSE")
+            # Some refuse to close what was opened read-only; the next EXAMINE leaves it anyway.
+            self._wire.ask(b"UNSELECT" if "UNSELECT" in self.capabilities else b"CLOSE")
 
     def _wire_name(self, name: str) -> bytes:
         return self._wire_names.get(name) or folder_names.on_wire(name)

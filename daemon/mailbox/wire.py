@@ -62,7 +62,9 @@ class Wire:
         self._under_way = 0
         self._done: dict[bytes, tuple[bool, str]] = {}
         self._spent = 0
-        self._since = time.monotonic()
+        self._since = self._beaten = time.monotonic()
+        # Called about once a second while an answer is coming in, however long that takes.
+        self.beat: Callable[[], object] = lambda: None
 
     def command(self, line: bytes, *, keep: int = KEEP) -> Reply:
         """Send one command and wait for its reply; a refusal raises Rejected or RetryLater."""
@@ -210,8 +212,12 @@ class Wire:
 
     def _count(self, size: int) -> None:
         self._spent += size
-        if self._spent > _REPLY_BYTES or time.monotonic() - self._since > _REPLY_SECONDS:
+        now = time.monotonic()
+        if self._spent > _REPLY_BYTES or now - self._since > _REPLY_SECONDS:
             self._lose("the server talks without end")
+        if now - self._beaten >= 1.0:
+            self._beaten = now
+            self.beat()
 
     def _lose(self, error: BaseException | str) -> NoReturn:
         self.close()
