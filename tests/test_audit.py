@@ -1,0 +1,226 @@
+"""`audit` sees every kind of gap and closes it; `retry` and the other commands as people call them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from dovecot import Post
+from postbox import START, WE, letter
+from world import READING, World
+
+from daemon.audit import activity_gaps, close, mailbox_gaps, record_gaps, state_gaps
+from daemon.cli import main
+from daemon.sandbox.crm import serve
+from daemon.sandbox.crm.settings import DEFAULT_TOKEN
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path)
+    world.receives("Ada <ada@acme.example>")
+    asked = world.sends("bob@beta.example")
+    world.receives("bob@beta.example", answers=asked)
+    world.settle()
+    return world
+
+
+def gaps(world: World) -> list[tuple[str, str]]:
+    with world.ledger() as ledger:
+        client = world.session(ledger).client
+        found = [
+            *mailbox_gaps(world.box.connect(), ledger, "sales"),  # type: ignore[arg-type]
+            *activity_gaps(ledger),
+            *record_gaps(ledger, client),
+            *state_gaps(ledger, READING),
+        ]
+        return [(gap.kind, gap.key) for gap in found]
+
+
+def repaired(world: World) -> None:
+    with world.ledger() as ledger:
+        client = world.session(ledger).client
+        found = [
+            *mailbox_gaps(world.box.connect(), ledger, "sales"),  # type: ignore[arg-type]
+            *activity_gaps(ledger),
+            *record_gaps(ledger, client),
+            *state_gaps(ledger, READING),
+        ]
+        close(ledger, READING, found, world.clock())
+    world.round()
+
+
+def damage(world: World, sql: str) -> None:
+    with world.ledger() as ledger, ledger.transaction("damage"):
+        ledger.rows(sql)
+
+
+def test_a_quiet_company_has_no_gap(world: World) -> None:
+    assert gaps(world) == []
+
+
+def test_looking_writes_nothing_anywhere(world: World) -> None:
+    before = world.writes(), world.path.stat().st_mtime_ns
+    gaps(world)
+    assert (world.writes(), world.path.stat().st_mtime_ns) == before
+
+
+def test_mail_that_was_not_read_is_a_gap(world: World) -> None:
+    world.receives("cyd@gamma.example")
+    assert gaps(world) == [("message", "sales/INBOX UID 3")]
+    repaired(world)
+    assert gaps(world) == []
+
+
+def test_a_lost_sighting_is_a_gap_and_is_read_again(world: World) -> None:
+    damage(world, "DELETE FROM sightings WHERE uid = 1")
+    assert ("message", "sales/INBOX UID 1") in gaps(world)
+    repaired(world)
+    assert gaps(world) == []
+    assert world.doubled() == []
+
+
+def test_a_lost_activity_is_a_gap_and_is_made_again(world: World) -> None:
+    before = world.crm()
+    activity = world.acts.every("activities")[0]
+    damage(
+        world, f"DELETE FROM records WHERE kind = 'activity' AND pipedrive_id = {activity['id']}"
+    )
+    assert [kind for kind, _ in gaps(world)] == ["activity"]
+    world.acts.delete("activities", activity["id"])
+    repaired(world)
+    assert gaps(world) == []
+    assert world.crm() == before
+
+
+def test_what_people_deleted_is_a_gap_and_is_buried(world: World) -> None:
+    world.acts.delete("persons", world.acts.person_of("ada@acme.example")["id"])
+    world.acts.delete("activities", world.acts.every("activities")[0]["id"])
+    assert sorted(kind for kind, _ in gaps(world)) == ["activity", "person"]
+    writes = len(world.sandbox.writes())
+    repaired(world)
+    assert gaps(world) == []
+    assert len(world.sandbox.writes()) == writes
+
+
+def test_a_wrong_state_is_a_gap_and_is_computed_anew(world: World) -> None:
+    damage(world, "UPDATE senders SET digest = 'x', msg_count = 7 WHERE address LIKE 'ada%'")
+    assert gaps(world) == [("state", "ada@acme.example")]
+    repaired(world)
+    assert gaps(world) == []
+
+
+def test_quarantine_is_a_gap_until_the_mail_can_be_read(world: World) -> None:
+    world.receives("cyd@gamma.example")
+    world.box.withheld.add(("INBOX", 3))
+    world.round()
+    assert gaps(world) == [("quarantined", "sales/INBOX UID 3")]
+    world.box.withheld.clear()
+    repaired(world)
+    assert gaps(world) == []
+
+
+def test_a_quarantined_mail_is_tried_again_by_itself_five_times(world: World) -> None:
+    world.receives("cyd@gamma.example")
+    world.box.withheld.add(("INBOX", 3))
+    for _ in range(20):
+        world.round()
+        world.clock.sleep(2 * 86_400)
+    with world.ledger() as ledger:
+        rows = ledger.rows("SELECT attempts, not_before FROM quarantine")
+    assert rows == [{"attempts": 6, "not_before": None}]
+
+
+@dataclass
+class Desk:
+    """The commands over a real mailbox and a real socket."""
+
+    world: World
+    post: Post
+    config: Path
+
+    def __call__(self, *arguments: str) -> Result:
+        return CliRunner().invoke(main, ["--config", str(self.config), *arguments])
+
+    def writes(self) -> int:
+        return len(self.world.sandbox.writes())
+
+
+@pytest.fixture
+def desk(tmp_path: Path, dovecot: Post) -> Iterator[Desk]:
+    from datetime import UTC, datetime
+
+    world = World(tmp_path)
+    world.clock.now = datetime.now(UTC)
+    for number, who in enumerate(("ada@acme.example", "bob@beta.example"), 1):
+        dovecot.deliver(letter(who, WE, number=number, at=START), internal_date=START)
+    with serve(world.sandbox) as server:
+        config = tmp_path / "config.yaml"
+        config.write_text(
+            f"""
+mailboxes:
+  - {{name: sales, host: {dovecot.server.host}, port: {dovecot.server.port}, tls: none,
+      username: {dovecot.user}, password: {dovecot.password}, since: 2020-01-01}}
+pipedrive: {{base_url: "{server.url}", token: {DEFAULT_TOKEN}, plan: ultimate, seats: 4,
+            pipeline: Sales, stage: Initial Contact}}
+us: {{domains: [ours.example]}}
+ledger: {world.path}
+"""
+        )
+        config.chmod(0o600)
+        desk = Desk(world, dovecot, config)
+        assert desk("--catch-up").exit_code == 0
+        yield desk
+
+
+def test_the_audit_command_counts_and_repairs(desk: Desk) -> None:
+    assert desk("audit").stdout.strip() == "0 gaps"
+    desk.post.deliver(letter("cyd@gamma.example", WE, number=3, at=START), internal_date=START)
+    found = desk("audit")
+    assert (found.exit_code, found.stdout.splitlines()[-1]) == (1, "1 gaps")
+    assert desk("audit", "--repair").exit_code == 0
+    assert desk("audit", "--json").stdout.split() == ["{", '"gaps":', "0,", '"found":', "[]", "}"]
+    assert desk("audit", "--rebuild").exit_code == 0
+
+
+def test_undo_without_a_run_lists_them_and_with_one_takes_it_back(desk: Desk) -> None:
+    assert "1 " in desk("undo").stdout
+    made: dict[str, Any] = desk.world.crm()
+    assert len(made["persons"]) == 2
+    assert desk("undo", "1", "--yes").exit_code == 0
+    assert desk.world.crm()["persons"] == []
+    assert desk("undo", "99", "--yes").exit_code == 2
+    writes = desk.writes()
+    assert desk("--catch-up").exit_code == 0
+    assert desk.writes() == writes
+
+
+def test_undo_asks_first(desk: Desk) -> None:
+    writes = desk.writes()
+    assert desk("undo", "1").exit_code == 1
+    assert desk.writes() == writes
+
+
+def test_forget_says_what_remains(desk: Desk) -> None:
+    found = desk("forget", "Ada@acme.example", "--yes")
+    assert found.exit_code == 1
+    assert "still in Pipedrive: person" in found.stdout
+    assert desk("forget", "bob@beta.example", "--in-pipedrive", "--yes").exit_code == 0
+    assert [p["emails"] for p in desk.world.crm()["persons"]] == [["ada@acme.example"]]
+    assert desk("audit").stdout.strip() == "0 gaps"
+
+
+def test_retry_saves_the_raw_mail_and_keeps_it_out_of_the_log(desk: Desk, tmp_path: Path) -> None:
+    with desk.world.ledger() as ledger, ledger.transaction("test"):
+        ledger.rows("INSERT INTO quarantine SELECT folder, uidvalidity, uid, 'test', 9,"
+                    " '2026-03-01T00:00:00Z', NULL FROM sightings WHERE uid = 1")  # fmt: skip
+        ledger.rows("DELETE FROM sightings WHERE uid = 1")
+    found = desk("retry", "--save", str(tmp_path / "saved"))
+    assert found.exit_code == 0, found.output
+    (saved,) = (tmp_path / "saved").iterdir()
+    assert saved.read_bytes() == letter("ada@acme.example", WE, number=1, at=START)
+    assert saved.stat().st_mode & 0o077 == 0
+    assert "offer" not in found.output
+    assert desk("audit").stdout.strip() == "0 gaps"
