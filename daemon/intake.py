@@ -10,8 +10,6 @@ It needs no Pipedrive, and never changes anything in a mailbox.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import TypeVar
 
 from daemon import reckoning
 from daemon.errors import Problem
@@ -25,7 +23,7 @@ from daemon.reckoning import Reading, Seen
 _FULL_SCAN_EVERY = timedelta(days=1)
 _LIST_EVERY = 3600.0  # seconds; a folder that is missing makes it look at once
 _FOLDER_RETRY = (timedelta(minutes=1), timedelta(hours=6))  # first wait after a failure, and last
-T = TypeVar("T")
+_BATCH_BYTES = 4 << 20  # of small messages, in one transaction
 
 
 @dataclass(slots=True)
@@ -169,9 +167,19 @@ def _to_retry(
     return [uid for uid in due if uid in there]
 
 
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
+def _batches(
+    items: Iterable[Fetched | Unfetched], size: int
+) -> Iterator[list[Fetched | Unfetched]]:
+    """At most `size` items at once, and about as many bytes as `_BATCH_BYTES`."""
+    batch: list[Fetched | Unfetched] = []
+    total = 0
+    for item in items:
+        batch.append(item)
+        total += len(item.raw) if isinstance(item, Fetched) else 0
+        if len(batch) == size or total >= _BATCH_BYTES:
+            yield batch
+            batch, total = [], 0
+    if batch:
         yield batch
 
 
@@ -223,7 +231,7 @@ def _record(
             unreadable.append(Unfetched(uid, answer))
         else:
             seen.append(Seen(uid, arrived_at, answer))
-    with ledger.transaction("batch"):
+    with ledger.transaction("batch", repeatable=True):
         new = reckoning.add(ledger, run.reading, folder.id, folder.role, uidvalidity, seen)
         ledger.folders.see(folder.id, uidvalidity, batch.below)
         for item in unreadable:

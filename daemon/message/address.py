@@ -30,8 +30,7 @@ class Address:
     @property
     def key(self) -> str:
         """The sender key: without the local part's +tag, the domain as A-labels."""
-        local, _, domain = self.address.rpartition("@")
-        return f"{_untagged(local)}@{ascii_domain(domain) or domain}"
+        return _key(self.address)
 
     @property
     def domain(self) -> str:
@@ -89,6 +88,12 @@ def ascii_domain(domain: str) -> str | None:
         except idna.IDNAError:
             return None
     return domain if _HOST.fullmatch(domain) or _LITERAL.fullmatch(domain) else None
+
+
+@lru_cache(maxsize=4096)  # asked of the same addresses again and again
+def _key(address: str) -> str:
+    local, _, domain = address.rpartition("@")
+    return f"{_untagged(local)}@{ascii_domain(domain) or domain}"
 
 
 def _untagged(local: str) -> str:

@@ -4,7 +4,6 @@ It keeps what the sender wrote: no quoted mail, no signature, no HTML, no contro
 looks only at the beginning of a text, so it costs the same for a mail of any length.
 """
 
-from daemon.message.markup import html_to_text
 from daemon.message.quote import own_words
 from daemon.message.text import folded_lines
 
@@ -23,6 +22,8 @@ def snippet(plain: str | None, html: str | None, limit: int) -> str:
     if plain:
         text = own_words(folded_lines(plain[:reach]), 2 * limit)
     if not text and html:
+        from daemon.message.markup import html_to_text  # noqa: PLC0415 - lxml is 10 MB
+
         text = own_words(folded_lines(html_to_text(html, 2 * limit + 500)[:reach]), 2 * limit)
     return _cut(text, limit)
 

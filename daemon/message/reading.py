@@ -17,8 +17,6 @@ from datetime import UTC, datetime, timedelta
 from email.errors import HeaderParseError
 from email.header import decode_header
 
-import mailparser
-
 from daemon.message.address import Address, mailbox
 from daemon.message.charset import codec
 from daemon.message.fields import Fields, first, joined, without_comments
@@ -213,6 +211,8 @@ def _read_with_mail_parser(hard: dict[str, str], decoded: _Decoded) -> None:
     if "Subject" in given:
         given["Subject"] = _RAW_8BIT.sub(_as_encoded_word, given["Subject"])
     lines = "".join(f"{name}: {value}\n" for name, value in given.items())
+    import mailparser  # noqa: PLC0415 - 11 MB, for whoever reads a header that isn't in plain form
+
     mail = mailparser.parse_from_bytes(lines.encode("utf-8", "replace") + b"\n")
     lost = {defect["header"] for defect in mail.address_header_defects if not defect["recovered"]}
     found = {

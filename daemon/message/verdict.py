@@ -12,7 +12,9 @@ from daemon.message.localparts import is_no_reply, is_role
 from daemon.message.parse import Message
 
 # Evidence that `sender` may lift to contact: the message answers ours, or there was a reply.
-SOFT_REASONS = frozenset({"no-reply-address", "list-unsubscribe", "list-id", "verp", "role-address"})
+SOFT_REASONS = frozenset(
+    {"no-reply-address", "list-unsubscribe", "list-id", "verp", "role-address"}
+)
 
 # What a list of our own puts on every mail that it hands on, whoever wrote it.
 _GROUP_MARKS = frozenset({"list-id", "list-unsubscribe", "precedence-bulk", "verp"})

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
-
 Lines = list[tuple[str, str]]  # the content lines of one component: upper-case name, value
 
 _ZONE_NAME = re.compile(r"[A-Za-z0-9_+-]{1,40}(?:/[A-Za-z0-9_+-]{1,40}){0,2}")
@@ -63,6 +61,10 @@ def to_utc(moment: datetime, zone_name: str, definition: tuple[Observance, ...])
 def named_zone(name: str) -> tzinfo | None:
     """The zone that a TZID names: IANA, Windows, vendor-prefixed IANA, or an offset in words."""
     name = name.strip().strip('"')
+    from icalendar.timezone.windows_to_olson import (  # noqa: PLC0415 - as in invite.py
+        WINDOWS_TO_OLSON,
+    )
+
     name = WINDOWS_TO_OLSON.get(name, name)
     parts = name.strip("/").split("/")
     for i in range(max(0, len(parts) - 3), len(parts)):
