@@ -156,8 +156,7 @@ class Shop:
         """Only what comes before the first write: the lists and the journal."""
         session = self.sync_.session
         place = prepare(session, lambda place: Pusher(session, place).push())
-        refresh(session, place)
-        plan_due(session)
+        plan_due(session, refresh(session, place))
 
     def settings(self, **changes: Any) -> None:
         """Configure anew, as after a restart."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from crm_kit import Shop, make_shop
@@ -172,3 +173,27 @@ def test_two_addresses_of_one_person_at_first_sight_make_one_deal(shop: Shop) ->
     (deal,) = shop.acts.every("deals")
     assert deal["person_id"] == person
     assert shop.count()["activities"] == 10
+
+
+def test_a_sender_who_comes_while_the_crm_is_listed_is_looked_for_in_the_next_round(
+    shop: Shop,
+) -> None:
+    shop.hears("first@other.com")
+    shop.sync()
+    real = shop.sandbox.handle
+    came: list[int] = []
+
+    def handle(request: Any) -> Any:
+        answer = real(request)
+        if "/persons" in request.path and request.method == "GET" and not came:
+            came.append(shop.acts.add_person("Ada", ADA))  # after the listing was answered
+            shop.hears(ADA)
+        return answer
+
+    shop.sandbox.handle = handle  # type: ignore[method-assign]
+    shop.hears("second@other.com")
+    shop.sync()
+    shop.sync()
+
+    assert shop.record("person", ADA).pipedrive_id == str(came[0])
+    assert shop.count()["persons"] == 3

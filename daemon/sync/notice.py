@@ -1,7 +1,5 @@
 """What people did in Pipedrive to what we know: buried, followed, and planned again."""
 
-from collections.abc import Iterable
-
 from daemon.ledger.timestamp import stamp
 from daemon.log import event
 from daemon.pipedrive import directory
@@ -12,10 +10,11 @@ from daemon.sync.session import Session
 BY_PEOPLE = "by people, in Pipedrive"
 
 
-def notice(session: Session, place: Place, *, whole: bool) -> None:
-    """Respect what people did: bury what is gone, follow what they converted, plan those again.
+def notice(session: Session, place: Place, *, whole: bool) -> set[str]:
+    """Respect what people did: bury what is gone, follow what they converted.
 
-    `whole`: everything has just been listed, so what the lists don't show may be gone.
+    Gives the senders that are to be planned again, as it has noted. `whole`: everything has just
+    been listed, so what the lists don't show may be gone.
     """
     ledger, now = session.ledger, session.now()
     gone = _gone(session, place) if whole else []
@@ -38,18 +37,16 @@ def notice(session: Session, place: Place, *, whole: bool) -> None:
             ledger.set("swept_at", stamp(now))
     for kind, key in gone:
         event("sync.gone", kind=kind, key=key)
+    return touched | _overtaken(session)
 
 
-def overtaken(session: Session) -> set[str]:
+def _overtaken(session: Session) -> set[str]:
     """Senders for whom something waits to be made that people have made meanwhile."""
-    return {row["sender"] for row in session.ledger.rows(_OVERTAKEN)}
-
-
-def touch(session: Session, senders: Iterable[str]) -> None:
-    """Have these planned again."""
-    if names := set(senders):
+    found = {row["sender"] for row in session.ledger.rows(_OVERTAKEN)}
+    if found:
         with session.ledger.transaction("touch"):
-            session.ledger.senders.touch(names)
+            session.ledger.senders.touch(found)
+    return found
 
 
 def _gone(session: Session, place: Place) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from daemon.sync.landing import Pushed
 from daemon.sync.planning import plan_due
 from daemon.sync.prepare import prepare
 from daemon.sync.push import Pusher
+from daemon.sync.recognise import recognise
 from daemon.sync.refresh import everything_due, refresh
 from daemon.sync.session import Session
 from daemon.sync.valve import check, is_first
@@ -50,6 +51,7 @@ class Sync:
 
     session: Session
     _recovered: bool = False
+    _recognised: bool = False
     _fields: Pushed = field(default_factory=Pushed)  # what the last making of fields did
 
     def sync(self) -> Pushed:
@@ -99,8 +101,7 @@ class Sync:
                 total, _FieldsDone(session, place).push(unknown_only=True)
             ):
                 break
-            refresh(session, place)
-            plan_due(session)
+            plan_due(session, refresh(session, place))
             if held:
                 place = self._let_through()
             pushed = self._push(place)
@@ -117,11 +118,12 @@ class Sync:
         check(ledger, session.valve, persons=persons)
         place = prepare(session, self._push_fields)
         with ledger.transaction("touch"):
-            ledger.senders.touch(
+            touched = [
                 row["sender"]
                 for row in ledger.rows("SELECT DISTINCT sender FROM waiting WHERE kind = 'person'")
-            )
-        plan_due(session)
+            ]
+            ledger.senders.touch(touched)
+        plan_due(session, touched)
         return place
 
     def _push(self, place: Place) -> Pushed:

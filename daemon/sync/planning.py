@@ -5,6 +5,9 @@ What an earlier plan has put in the journal and a newer one no longer wants is t
 it may have been done already.
 """
 
+from collections import deque
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -28,14 +31,23 @@ class Draft:
     first: str  # of the person's addresses, the one that has its lead or deal and its fields
 
 
-def plan_due(session: Session) -> int:
-    """Plan every sender whose state has changed; how many changes that put in the journal."""
+def plan_due(session: Session, senders: Iterable[str]) -> int:
+    """Plan those of these senders whose state has changed; how many changes that journals.
+
+    Who has come while the CRM was listed isn't among them: that listing may not show its person.
+    """
+    todo = deque(senders)
     planned = done = 0
-    while not session.stopping() and (due := session.ledger.senders.due(_BATCH)):
+    while todo and not session.stopping():
         now = session.now()
         with session.ledger.transaction("plan"):
-            planned += sum(_plan(session, row, now) for row in due)
-        done += len(due)
+            for address in [todo.popleft() for _ in range(min(_BATCH, len(todo)))]:
+                row = session.ledger.senders.get(address)
+                if row is not None and row.version > row.synced_version:
+                    changes, others = _plan(session, row, now)
+                    planned += changes
+                    todo.extend(sorted(others))
+                done += 1
         session.progress("planning", done, 0)
     return planned
 
@@ -71,16 +83,15 @@ def fields_there(session: Session) -> frozenset[str]:
     return frozenset(name for name in STATISTICS if live("field", name) is not None)
 
 
-def _plan(session: Session, row: SenderRow, now: datetime) -> int:
-    """Plan one sender, and note which version of it is planned."""
+def _plan(session: Session, row: SenderRow, now: datetime) -> tuple[int, AbstractSet[str]]:
+    """Plan one sender and note which version of it is planned; who is to be planned again, too."""
     ledger = session.ledger
     drafted = draft(session, row)
     if drafted is None:
         ledger.senders.synced(row.address, row.version, row.class_, "no messages")
-        return 0
+        return 0, frozenset()
     plan = drafted.plan
-    if drafted.first != row.address:
-        ledger.senders.touch([drafted.first])
+    others: AbstractSet[str] = {drafted.first} - {row.address}
     for adoption in plan.adoptions:
         _take_back_creation(session, adoption.kind, adoption.key)
         sender = None if adoption.kind == "organization" else row.address
@@ -89,7 +100,7 @@ def _plan(session: Session, row: SenderRow, now: datetime) -> int:
     person = ledger.records.get("person", row.address)
     gone = person is not None and person.tombstone is not None
     if plan.class_.name == "ignore" or gone:
-        ledger.senders.touch(take_back(session, row.address))
+        others |= take_back(session, row.address)
         changes = plan.changes
     else:
         kept = _reconcile(session, row.address, plan.changes)
@@ -97,7 +108,8 @@ def _plan(session: Session, row: SenderRow, now: datetime) -> int:
     for change in changes:
         ledger.journal.plan(change, now, session.run)
     ledger.senders.synced(row.address, row.version, plan.class_, "; ".join(plan.notes))
-    return len(changes)
+    ledger.senders.touch(others)
+    return len(changes), others
 
 
 def _in_crm(session: Session, row: SenderRow) -> InCrm:

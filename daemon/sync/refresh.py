@@ -14,7 +14,7 @@ from daemon.log import event
 from daemon.pipedrive import directory
 from daemon.pipedrive.objects import Place
 from daemon.sync import census
-from daemon.sync.notice import notice, overtaken, touch
+from daemon.sync.notice import notice
 from daemon.sync.planning import Draft, draft
 from daemon.sync.session import Session
 
@@ -24,15 +24,19 @@ _DRAFTS = 1000  # due senders that decide what is listed
 _LOOK_AGAIN = "look_again"
 
 
-def refresh(session: Session, place: Place) -> None:
-    """List what the plans of the due senders depend on, as far as it isn't known freshly enough."""
+def refresh(session: Session, place: Place) -> list[str]:
+    """List what the plans of the due senders depend on, as far as it isn't known freshly enough.
+
+    Gives the senders who may be planned on the strength of that, deals first.
+    """
+    due = [row.address for row in session.ledger.senders.due(-1)]
     swept = instant_or_none(session.ledger.setting("swept_at"))
     if swept is None or session.now() - swept >= _EVERYTHING_EVERY:
         census.sweep(session, place, _strangers(session))
-        _noticed(session, place, directory.KINDS, whole=True)
+        due += _noticed(session, place, directory.KINDS, whole=True)
         if not census.is_complete(session):
             census.search(session, _strangers(session))
-        return
+        return due
     drafts = _drafts(session)
     kinds = _needs(session, drafts)
     asked: set[str] = set()
@@ -40,12 +44,13 @@ def refresh(session: Session, place: Place) -> None:
     while kinds:
         asked |= kinds
         seen |= census.list_updated(session, place, kinds)
-        _noticed(session, place, kinds, whole=False)
+        due += _noticed(session, place, kinds, whole=False)
         if "person" in kinds and not census.is_complete(session):
             census.search(session, _strangers(session))
         drafts = _drafts(session)
         kinds = _needs(session, drafts) - asked
     _look_before_adopting(session, place, drafts, seen)
+    return due
 
 
 def everything_due(session: Session) -> datetime | None:
@@ -62,13 +67,13 @@ def look_again(session: Session, kinds: Collection[str]) -> None:
         session.ledger.set(_LOOK_AGAIN, sorted({*before, *wanted}))
 
 
-def _noticed(session: Session, place: Place, kinds: Collection[str], *, whole: bool) -> None:
-    notice(session, place, whole=whole)
-    touch(session, overtaken(session))
+def _noticed(session: Session, place: Place, kinds: Collection[str], *, whole: bool) -> list[str]:
+    touched = notice(session, place, whole=whole)
     asked = set(session.ledger.setting(_LOOK_AGAIN) or ())
     if asked & set(kinds):
         with session.ledger.transaction("looked"):
             session.ledger.set(_LOOK_AGAIN, sorted(asked - set(kinds)))
+    return sorted(touched)
 
 
 def _drafts(session: Session) -> list[Draft]:
