@@ -1,143 +1,142 @@
-"""The service as systemd starts it: the program itself, a real IMAP server, a Pipedrive on loopback."""
+"""The service as systemd starts it: a process of its own, a real mailbox, a Pipedrive over HTTP."""
 
 import os
 import signal
-import sqlite3
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from notify_socket import Listener, eventually, listening
+from dovecot import Post
 
-from daemon.sandbox.crm import Sandbox, Server, serve
+from daemon.sandbox.crm import Sandbox, Settings, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
-from daemon.sandbox.imap_server import ImapServer, installed, start_imap
 
-MAIL = b"From: ada@acme.example\r\nTo: sales@example.com\r\nSubject: Offer\r\n\r\nHow much?\r\n"
+PATIENCE = 60
 
 
-class Machine:
-    """One small server: mail, a CRM, a configuration, and the service once it is started."""
+def eventually(condition: Callable[[], object], process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert process.poll() is None, "the service has ended"
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.02)
 
-    def __init__(self, home: Path, imap: ImapServer, crm: Server, systemd: Listener) -> None:
-        self.imap, self.crm, self.systemd = imap, crm, systemd
-        self.ledger = home / "ledger.db"
-        self.config = home / "config.yaml"
-        self.log = home / "log"
-        self.configure("sales")
-        self.process: subprocess.Popen[bytes]
 
-    def start(self, watchdog: int = 4) -> None:
-        """Start it as systemd does, with so many seconds of patience with its heartbeat."""
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "daemon", "--config", str(self.config)],
-                stderr=log,
-                env=os.environ
-                | {"NOTIFY_SOCKET": str(self.systemd.path), "WATCHDOG_USEC": f"{watchdog}000000"}
-                | {"PYTHONPATH": str(Path(__file__).parent.parent), "TOKEN": DEFAULT_TOKEN},
-            )
+class Service:
+    """A running service, its sandbox and its log."""
 
-    def configure(self, *names: str, **more: object) -> None:
-        box = {"host": self.imap.host, "port": self.imap.port, "tls": "none", "password": "secret"}
-        document = {
-            "mailboxes": [
-                box | {"name": name, "username": f"{name}@example.com"} for name in names
-            ],
-            "pipedrive": {"base_url": self.crm.url, "token": {"env": "TOKEN"}},
-            "poll": {"every": "1s", "jitter": "0s"},
-            "ledger": str(self.ledger),
-        }
-        self.config.write_text(yaml.safe_dump(document | more))
-        self.config.chmod(0o600)
+    def __init__(self, home: Path, sandbox: Sandbox, config: dict[str, Any]) -> None:
+        self.home = home
+        self.sandbox = sandbox
+        self.config = config
+        self.configure()
 
-    def logged(self, words: str) -> bool:
-        return words in self.log.read_text()
+    def configure(self, **sections: Any) -> None:
+        self.config |= sections
+        (self.home / "config.yaml").write_text(yaml.safe_dump(self.config))
+        (self.home / "config.yaml").chmod(0o600)
+
+    @contextmanager
+    def running(self) -> Iterator["subprocess.Popen[bytes]"]:
+        command = [sys.executable, "-m", "daemon", "--config", str(self.home / "config.yaml")]
+        with (self.home / "log").open("wb") as log:
+            process = subprocess.Popen(command, stderr=log, env=os.environ | {"TEST": "1"})
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                assert process.wait(30) == 0
+            finally:
+                process.kill()
+                process.wait()
+
+    def log(self) -> str:
+        return (self.home / "log").read_text()
+
+    def logged(self, *words: str) -> Callable[[], bool]:
+        return lambda: any(all(w in line for w in words) for line in self.log().splitlines())
+
+    def persons(self) -> int:
+        return len([one for one in self.sandbox.writes(0) if one.path.endswith("/persons")])
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    if not installed():
-        pytest.skip("neither Dovecot 2.3 nor pymap is installed")
-    with ExitStack() as stack:
-        users = {f"{name}@example.com": "secret" for name in ("sales", "support")}
-        imap = stack.enter_context(start_imap(users=users))
-        sandbox = stack.enter_context(closing(Sandbox()))
-        crm = stack.enter_context(serve(sandbox))
-        systemd = stack.enter_context(listening())
-        machine = Machine(tmp_path, imap, crm, systemd)
-        try:
-            yield machine
-        finally:
-            machine.process.kill()
-            machine.process.wait()
+def service(dovecot: Post, tmp_path: Path) -> Iterator[Service]:
+    settings = Settings(plan="ultimate", burst=False)
+    with closing(Sandbox(settings=settings)) as sandbox, serve(sandbox) as crm:
+        mailbox = {
+            "name": "sales",
+            "host": dovecot.server.host,
+            "port": dovecot.server.port,
+            "tls": "none",
+            "username": dovecot.user,
+            "password": {"file": "password"},
+            "since": "2020-01-01",
+        }
+        (tmp_path / "password").write_text("secret")
+        config = {
+            "mailboxes": [mailbox],
+            "pipedrive": {
+                "base_url": crm.url,
+                "token": DEFAULT_TOKEN,
+                "plan": "ultimate",
+                "pipeline": "Sales",
+            },
+            "poll": {"every": "1h"},
+            "ledger": str(tmp_path / "ledger.db"),
+        }
+        yield Service(tmp_path, sandbox, config)
 
 
-def test_it_is_ready_when_the_ledger_is_there_and_leaves_when_it_is_told_to(
-    machine: Machine,
+def mail(name: str) -> bytes:
+    return (
+        f"From: {name} <{name}@{name}.example>\r\nTo: us@example.com\r\nSubject: an offer\r\n"
+        f"Message-ID: <{name}@x>\r\n\r\nhello\r\n"
+    ).encode()
+
+
+def test_a_mail_becomes_a_record_at_once_although_polls_are_hourly(
+    dovecot: Post, service: Service
 ) -> None:
-    machine.start()
-    assert "STATUS=1 mailboxes" in machine.systemd.next("READY=1")
-    assert machine.ledger.stat().st_mode & 0o777 == 0o600
-    machine.imap.deliver("sales@example.com", "INBOX", MAIL)
-    eventually(lambda: machine.logged("sync.pushed"))
-    machine.systemd.next("WATCHDOG=1")
-    machine.process.send_signal(signal.SIGTERM)
-    machine.systemd.next("STOPPING=1")
-    assert machine.process.wait() == 0
-    assert "Traceback" not in machine.log.read_text()
+    with service.running() as process:
+        eventually(service.logged("service.ready"), process)
+        eventually(service.logged("watch.begun", "mailbox=sales"), process)
+        for number, name in enumerate(("ada", "grace"), 1):
+            dovecot.deliver(mail(name))
+            eventually(lambda number=number: service.persons() == number, process)  # type: ignore[misc]
 
 
-def test_it_reads_a_changed_configuration_and_refuses_a_bad_one(machine: Machine) -> None:
-    machine.start()
-    machine.systemd.next("READY=1")
-    machine.configure("sales", "support")
-    machine.process.send_signal(signal.SIGHUP)
-    machine.systemd.next("RELOADING=1")
-    assert "2 mailboxes" in machine.systemd.next("READY=1")
-    machine.configure("sales", bogus=1)
-    machine.process.send_signal(signal.SIGHUP)
-    machine.systemd.next("RELOADING=1")
-    refused = machine.systemd.next("READY=1")
-    assert "new configuration refused, the old one stays: bogus: unknown key; 2 mail" in refused
-    machine.systemd.next("WATCHDOG=1")
+def test_a_reload_brings_metrics_and_a_new_chance_for_a_parked_login(
+    dovecot: Post, service: Service
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (service.home / "password").write_text("wrong")
+    with service.running() as process:
+        eventually(service.logged("job.failed", "login refused"), process)
+        (service.home / "password").write_text("secret")
+        service.configure(metrics=f"127.0.0.1:{port}")
+        process.send_signal(signal.SIGHUP)
+        eventually(service.logged("service.reloaded"), process)
+        dovecot.deliver(mail("ada"))
+        eventually(lambda: service.persons() == 1, process)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+            text = page.read().decode()
+        assert 'mail2deal_mailbox_parked{mailbox="sales"} 0.0' in text
+        assert 'mail2deal_request_seconds_count{kind="persons.create"} 1.0' in text
 
 
-def test_a_locked_ledger_stops_the_heartbeat(machine: Machine) -> None:
-    machine.start()
-    machine.systemd.next("WATCHDOG=1")
-    with closing(sqlite3.connect(machine.ledger, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        machine.imap.deliver("sales@example.com", "INBOX", MAIL)
-        eventually(lambda: machine.logged("service.hangs"))
-        machine.systemd.drain()
-        other.execute("ROLLBACK")
-    machine.systemd.next("WATCHDOG=1")
-    eventually(lambda: machine.logged("service.gets_on"))
-    eventually(lambda: machine.logged("sync.pushed"))
-
-
-def test_a_hung_imap_server_stops_the_heartbeat(machine: Machine) -> None:
-    machine.start()
-    machine.systemd.next("WATCHDOG=1")
-    os.killpg(machine.imap.process.pid, signal.SIGSTOP)
-    eventually(lambda: machine.logged('service.hangs reason="sales: hangs'))
-    machine.systemd.drain()
-    os.killpg(machine.imap.process.pid, signal.SIGCONT)
-    machine.systemd.next("WATCHDOG=1")
-
-
-def test_an_outage_of_pipedrive_does_not(machine: Machine) -> None:
-    machine.start(watchdog=16)  # on a busy computer a pass may take a few seconds
-    machine.systemd.next("WATCHDOG=1")
-    machine.crm.close()
-    machine.imap.deliver("sales@example.com", "INBOX", MAIL)
-    eventually(lambda: machine.logged("job.failed job=sync"))
-    machine.systemd.drain()
-    for _ in range(2):
-        machine.systemd.next("WATCHDOG=1")
-    assert not machine.logged("service.hangs")
+def test_a_log_for_programs(service: Service) -> None:
+    service.configure(log={"format": "json"})
+    with service.running() as process:
+        eventually(service.logged('{"event": "service.ready"', '"mailboxes": 1'), process)

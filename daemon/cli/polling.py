@@ -24,7 +24,7 @@ from daemon.mailbox.connections import Connections, Left, NoRoom
 from daemon.mailbox.watch import Watcher
 from daemon.reckoning import Reading
 
-_PARKED_LOOK = 3600.0  # seconds between two looks whether a person has released a parked mailbox
+_LOOK = 3600.0  # seconds between two looks whether a person has released a mailbox
 _FLUSH_EVERY = 5.0  # seconds of quiet polls that are written in one transaction
 
 
@@ -145,12 +145,12 @@ class Polling:
         known = ledger.troubles.of(name)
         if known is None:
             return
-        wait = _PARKED_LOOK
+        wait = _LOOK
         if known.next_due is not None:
             wait = (known.next_due - self.wiring.now()).total_seconds()
         if wait > 0:
             self.tallies.left_alone += 1
-            raise RetryLater(known.reason, after=wait)
+            raise RetryLater(known.reason, after=min(wait, _LOOK))
 
     def _poll(self, plan: _Plan, box: MailboxSection, ledger: Ledger) -> int:
         wiring = plan.wiring
@@ -177,6 +177,7 @@ class Polling:
     def _take_in(self, account: Account, ledger: Ledger, run: intake.Pass) -> intake.Tally:
         with self._connections.lent(account) as mailbox:
             # A folder that failed is left alone by itself; `intake` has logged it.
+            mailbox.beat(self._alive)
             return intake.poll(mailbox, ledger, run)
 
     def _alive(self, *_: object) -> None:
@@ -194,7 +195,7 @@ class Polling:
             event("mailbox.parked", mailbox=name, reason=str(problem))
         with ledger.transaction("mailbox failed"):
             ledger.troubles.failed(name, reason, trouble.due(now, wait), now)
-        return RetryLater(reason, after=_PARKED_LOOK if wait is None else wait)
+        return RetryLater(reason, after=_LOOK if wait is None else wait)
 
     def _watch(self, wiring: Wiring, box: MailboxSection) -> None:
         """Hand the watcher a connection of its own, where IDLE is wanted and there is room."""

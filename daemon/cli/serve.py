@@ -1,5 +1,6 @@
 """`mail2deal` without arguments: the service that systemd starts."""
 
+import contextlib
 import resource
 import threading
 from contextlib import ExitStack
@@ -7,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from daemon.cli import output
+from daemon.cli.metrics import Metrics
 from daemon.cli.polling import Polling
 from daemon.cli.wiring import Wiring
 from daemon.config import load
@@ -32,6 +34,7 @@ class Daemon:
             self._wiring, soon=self.service.poll_soon, carry_on=self.service.carry_on
         )
         self._sync: Sync | None = None
+        self._metrics: Metrics | None = None
         self._run = 0
 
     def work(self) -> Work:
@@ -56,8 +59,20 @@ class Daemon:
         with ledger.transaction("run"):
             self._run = ledger.runs.begin("service", self._wiring.now())
         _allow_many_files()
+        self._listen(self._wiring)
         self._polling.watcher.start()
         return self._schedule()
+
+    def _listen(self, wiring: Wiring) -> None:
+        """Serve metrics where the configuration says; raises ConfigProblem if that can't be."""
+        listen = wiring.config.metrics
+        if self._metrics is not None and self._metrics.listen != listen:
+            self._metrics.close()
+            self._metrics = None
+        if self._metrics is None and listen is not None:
+            self._metrics = Metrics(listen, self._polling, wiring.now())
+        if self._metrics is not None:
+            wiring.on_answer = self._metrics.observe
 
     def _schedule(self) -> Schedule:
         config = self._wiring.config
@@ -101,12 +116,15 @@ class Daemon:
         wiring = self._wire()
         if wiring.config.ledger != self._wiring.config.ledger:
             raise LedgerProblem("another ledger needs a restart", what="ledger")
+        self._listen(wiring)
         self._wiring = wiring
         self._polling.exchange(wiring, self._ledger())
         self._sync = None
         return self._schedule()
 
     def _close(self) -> None:
+        if self._metrics is not None:
+            self._metrics.close()
         self._polling.close(self._ledger())
         self._owned.close()
 
@@ -114,7 +132,8 @@ class Daemon:
 def _allow_many_files() -> None:
     """Two connections a mailbox are more than the 1,024 files that a process may open at first."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with contextlib.suppress(OSError, ValueError):  # few mailboxes get along without
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def serve(config_path: Path) -> int:

@@ -42,6 +42,7 @@ class Wiring:
     stop: threading.Event = field(default_factory=threading.Event)
     usage: Usage = field(default_factory=Usage)
     accounts: dict[str, Account] = field(default_factory=dict)
+    on_answer: Callable[[str, float], None] = lambda _kind, _seconds: None
 
     def mailboxes(self, only: str | None = None) -> list[MailboxSection]:
         """The configured mailboxes, or the one of that name; raises ConfigProblem without it."""
@@ -131,6 +132,7 @@ class Wiring:
             stop=self.stop,
             wall=self.now,
             on_usage=self.usage.add,
+            on_answer=self.on_answer,
         )
 
     def session(

@@ -274,7 +274,9 @@ class Watcher:
         # Spread, so that a thousand lines aren't renewed in one second.
         line.due = self._monotonic() + self._rhythm.renew * random.uniform(0.9, 1.1)  # noqa: S311 - spreads only
         first, line.told = not line.told, True
-        if not first:
+        if first:
+            event("watch.begun", mailbox=line.name)
+        else:
             with self._lock:
                 self._trust.setdefault(line.name, _Trust()).failures = 0
         return first

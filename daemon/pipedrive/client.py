@@ -55,6 +55,7 @@ class Client:
         stop: threading.Event | None = None,
         timeout: tuple[float, float] = (10, 60),
         on_usage: Callable[[str, int], None] = lambda _kind, _tokens: None,
+        on_answer: Callable[[str, float], None] = lambda _kind, _seconds: None,
     ) -> None:
         self.plan = PLANS[plan] if isinstance(plan, str) else plan
         self.budget = Budget(self.plan.daily_tokens(seats), daily_share, wall)
@@ -64,6 +65,7 @@ class Client:
         self._clock = clock
         self._wall = wall
         self._on_usage = on_usage
+        self._on_answer = on_answer
         self._line = Line(base_url, timeout=timeout, session=session, clock=clock)
         self._pacer = Pacer(self.plan, clock=clock, sleep=self._sleep, stopping=self._stop.is_set)
 
@@ -122,7 +124,9 @@ class Client:
         finally:
             self._settle(call, taken, ticket, reply)
         outcome = reply if isinstance(reply, Problem) else self._read(call, reply, ticket)
-        milliseconds = round((self._clock() - started) * 1000)
+        seconds = self._clock() - started
+        milliseconds = round(seconds * 1000)
+        self._on_answer(call.kind, seconds)
         if isinstance(outcome, Problem):
             _log_refusal(call, reply, outcome, milliseconds)
             raise outcome
