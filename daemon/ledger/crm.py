@@ -154,6 +154,22 @@ class Crm:
         row = self._db.execute("SELECT * FROM crm_deals WHERE id = ?", (identifier,)).fetchone()
         return _deal(row) if row else None
 
+    def holds_our_marks(self) -> bool:
+        """Whether a deal or lead was listed with our Mail key."""
+        return any(
+            self._db.execute(
+                f"SELECT 1 FROM {TABLES[kind]} WHERE mail_key IS NOT NULL LIMIT 1"
+            ).fetchone()
+            for kind in ("deal", "lead")
+        )
+
+    def emails_of(self, person: int) -> list[str]:
+        """The sender keys of a listed person."""
+        rows = self._db.execute(
+            "SELECT email FROM crm_emails WHERE person_id = ? ORDER BY email", (person,)
+        )
+        return [row["email"] for row in rows]
+
     def hanging_on(self, kind: str, identifier: str) -> list[str]:
         """Kinds of what is listed with a link to a person or an organization."""
         column = {"person": "person_id", "organization": "organization_id"}[kind]

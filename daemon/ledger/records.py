@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from daemon.ledger.timestamp import instant_or_none, stamp
@@ -55,17 +56,27 @@ class Records:
         ).fetchone()
         return row["pipedrive_id"] if row else None
 
-    def adopt(self, adoption: Adoption, sender: str | None, now: datetime) -> None:
-        """Let an object that is there stand for `adoption.key`; a tombstone gives way to it."""
+    def adopt(
+        self,
+        adoption: Adoption,
+        sender: str | None,
+        now: datetime,
+        fields: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """Let an object that is there stand for `adoption.key`; a tombstone gives way to it.
+
+        `fields` is what it says of what we would write.
+        """
         self._db.execute(
             "INSERT OR REPLACE INTO records"
             " (kind, key, pipedrive_id, origin, fields, seen_at, reason, sender)"
-            " VALUES (?, ?, ?, ?, '{}', ?, ?, ?)",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 adoption.kind,
                 adoption.key,
                 adoption.pipedrive_id,
                 "created" if adoption.ours else "adopted",
+                json.dumps(dict(fields), ensure_ascii=False),
                 stamp(now),
                 adoption.reason,
                 sender,
@@ -143,6 +154,13 @@ class Records:
         """When we last wrote anything of a sender."""
         row = self._db.execute(
             "SELECT max(written_at) AS at FROM records WHERE sender = ?", (sender,)
+        ).fetchone()
+        return instant_or_none(row["at"])
+
+    def last_written(self, kind: str) -> datetime | None:
+        """When we last wrote a record of a kind."""
+        row = self._db.execute(
+            "SELECT max(written_at) AS at FROM records WHERE kind = ?", (kind,)
         ).fetchone()
         return instant_or_none(row["at"])
 

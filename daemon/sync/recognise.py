@@ -1,0 +1,65 @@
+"""What a ledger has done and doesn't remember: it was restored from a backup, or lost.
+
+Leads, deals, persons and organizations are recognised in the listings, by their markers. This looks
+for activities, once a start: all that were changed since the last one we know of, 500 for 10
+tokens; everything only where the ledger knows of none and the CRM holds things with our marker.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, timedelta
+from typing import Any
+
+from daemon.log import event
+from daemon.pipedrive.costs import Call, Scalar
+from daemon.plan import Adoption
+from daemon.sync.session import Session
+
+_MARGIN = timedelta(minutes=2)  # their clock and ours may differ
+_MARKER = re.compile(r"\[mail2deal:([0-9a-z-]+)\]")
+_WRITTEN = ("subject", "due_date", "due_time", "duration")
+
+
+def recognise(session: Session) -> int:
+    """Adopt the activities that carry our marker and that the ledger doesn't know; how many."""
+    ledger = session.ledger
+    last = ledger.records.last_written("activity")
+    if last is None and not ledger.crm.holds_our_marks():
+        return 0
+    query: dict[str, Scalar] = {}
+    if last is not None:
+        query["updated_since"] = (last - _MARGIN).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    count = 0
+    for page in session.client.pages(Call.to("activities.list", query=query)):
+        unknown = {
+            key: row
+            for row in page
+            for key in _MARKER.findall(row.get("note") or "")[-1:]
+            if ledger.records.get("activity", key) is None
+        }
+        if unknown:
+            with ledger.transaction("recognised"):
+                for key, row in unknown.items():
+                    _adopt(session, key, row)
+            count += len(unknown)
+    if count:
+        event("sync.recognised", activities=count)
+    return count
+
+
+def _adopt(session: Session, key: str, row: Mapping[str, Any]) -> None:
+    """Let an activity stand for its message or meeting, as it is now."""
+    ledger = session.ledger
+    waiting = ledger.journal.open_row("activity", key)
+    if waiting is not None and waiting.action == "create" and not waiting.unknown:
+        ledger.journal.drop(waiting)
+    people = [item["person_id"] for item in row.get("participants") or ()]
+    addresses = [email for person in people for email in ledger.crm.emails_of(person)]
+    fields = {name: row[name] for name in _WRITTEN if row.get(name)}
+    adoption = Adoption("activity", key, str(row["id"]), "carries our marker", ours=True)
+    ledger.records.adopt(
+        adoption,
+        addresses[0] if addresses else None,
+        session.now(),
+        fields=fields | {"participants": addresses},
+    )
