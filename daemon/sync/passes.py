@@ -101,7 +101,11 @@ class Sync:
                 total, _FieldsDone(session, place).push(unknown_only=True)
             ):
                 break
-            plan_due(session, refresh(session, place))
+            due = refresh(session, place)
+            if not self._recognised:
+                recognise(session)
+                self._recognised = True
+            plan_due(session, due)
             if held:
                 place = self._let_through()
             pushed = self._push(place)
