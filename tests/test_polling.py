@@ -1,5 +1,6 @@
 """What the service does with one mailbox whose server is full, whose network is cut."""
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -224,3 +225,33 @@ def test_a_second_connection_that_the_server_refuses_leaves_the_mailbox_to_polli
                 work.poll()
             assert sum(line.startswith(b"LOGIN") for line in server.commands) == 2
             assert work.ledger.troubles.of("sales") is None
+
+
+def test_a_day_of_polls_leaves_no_more_memory_in_use(dovecot: Post, tmp_path: Path) -> None:
+    def in_use() -> float:
+        gc.collect()
+        pages = Path("/proc/self/statm").read_text().split()[1]
+        return int(pages) * 4096 / 1e6  # MB
+
+    with desk(tmp_path, at(dovecot, since="2020-01-01"), count=2, idle=True) as work:
+        recorded: list[float] = []
+        for minute in range(24 * 60):
+            if minute % 60 == 0:
+                text = MAIL.replace(b"hello", b"number %d" % minute)
+                dovecot.deliver(text, internal_date=work.now)
+            for name in work.names:
+                work.poll(name)
+            work.later(minutes=1)
+            if minute % 120 == 0:
+                recorded.append(in_use())
+        assert work.ledger.rows("SELECT count(*) AS n FROM messages") == [{"n": 24}]
+        assert work.polling.tallies.polls == 2 * 24 * 60
+        assert max(recorded[6:]) - recorded[5] < 4, recorded
+
+
+def test_a_reload_closes_a_connection_that_is_just_in_use(dovecot: Post) -> None:
+    pool = connections.Connections(5)
+    with pool.lent(dovecot.account()) as mailbox:
+        pool.close()
+        mailbox.noop()
+    assert mailbox.closed

@@ -204,7 +204,9 @@ class Polling:
         account = wiring.account(box)
         try:
             mailbox = self._connections.spare(account)
-            if mailbox is not None:
+            if mailbox is not None and self.wiring is not wiring:
+                mailbox.close()  # the configuration was exchanged meanwhile
+            elif mailbox is not None:
                 self.watcher.watch(box.name, mailbox)
         except Problem as problem:
             # The poll went well, so this is about one connection more: polling goes on alone.

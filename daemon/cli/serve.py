@@ -45,6 +45,7 @@ class Daemon:
             sync=self._synchronize,
             reload=self._reload,
             close=self._close,
+            status=self._idle,
         )
 
     def _wire(self) -> Wiring:
@@ -89,6 +90,9 @@ class Daemon:
 
     def _alive(self, *_: object) -> None:
         self.service.carry_on()
+
+    def _idle(self) -> str:
+        return f"{self._polling.watcher.watched()} in IDLE"
 
     def _poll(self, name: str) -> None:
         if self._polling.poll(name, self._ledger()):

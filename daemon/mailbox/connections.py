@@ -66,6 +66,7 @@ class Connections:
         self._monotonic = monotonic
         self._servers: dict[tuple[str, int], _Server] = {}
         self._changed = threading.Condition()
+        self._closed = False
 
     @contextmanager
     def lent(self, account: Account) -> Iterator[Mailbox]:
@@ -108,8 +109,9 @@ class Connections:
         return mailbox
 
     def close(self) -> None:
-        """Close what is kept; what is lent is closed by whoever has it."""
+        """Close what is kept, and what is lent as soon as it comes back."""
         with self._changed:
+            self._closed = True
             kept = [one for server in self._servers.values() for one in server.kept.values()]
             for server in self._servers.values():
                 server.kept.clear()
@@ -184,7 +186,7 @@ class Connections:
     def _give_back(self, account: Account, mailbox: Mailbox) -> None:
         with self._changed:
             server = self._server(account)
-            if not mailbox.closed and server.count() <= server.limit:
+            if not (mailbox.closed or self._closed) and server.count() <= server.limit:
                 server.kept[account.name] = mailbox
                 server.lent -= 1
                 self._changed.notify()
