@@ -53,6 +53,7 @@ class Company24(RuleBasedStateMachine):
         company = Company(burst=False, plan="ultimate", seats=4, search_lag=60)
         self.world = World(self.home, company)
         self.edited = False
+        self.backup = self.home / "backup.db"
 
     def teardown(self) -> None:
         step.arm()
@@ -177,6 +178,21 @@ class Company24(RuleBasedStateMachine):
             pass
         finally:
             step.arm()
+
+    @rule()
+    def back_up(self) -> None:
+        if self.world.path.exists():
+            with self.world.ledger() as ledger:
+                self.backup.unlink(missing_ok=True)
+                ledger.copy_to(self.backup)
+
+    # What people deleted after the backup was made is known to nobody.
+    @precondition(lambda self: self.backup.exists() and not self.edited)
+    @rule()
+    def yesterdays_ledger_is_restored(self) -> None:
+        for file in self.home.glob("ledger.db*"):
+            file.unlink()
+        shutil.copy(self.backup, self.world.path)
 
     @precondition(lambda self: self.world.number > 0)
     @rule()
