@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from daemon import reckoning
-from daemon.errors import Problem
+from daemon.errors import LedgerProblem, Problem, RetryLater
 from daemon.ledger.folders import Folder
 from daemon.ledger.store import Ledger
 from daemon.log import event
@@ -75,14 +75,16 @@ def poll(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Tally:
                 continue
             try:
                 _take_in(mailbox, ledger, run, parser, folder, tally)
+            except LedgerProblem:
+                raise
             except Problem as problem:
                 tally.problems.append(problem)
                 event("intake.folder_failed", mailbox=run.name, folder=folder.name, error=problem)
                 due = run.now() + min(_FOLDER_RETRY[0] * 2**folder.failures, _FOLDER_RETRY[1])
                 with ledger.transaction("folder failed"):
                     ledger.folders.failed(run.name, folder.name, str(problem), due)
-                if mailbox.closed:
-                    raise
+                if mailbox.closed or _asks_for_patience(problem):
+                    raise  # of the whole mailbox: the next folder would only make it worse
     return tally
 
 
@@ -96,6 +98,10 @@ def _folders(mailbox: Mailbox, ledger: Ledger, run: Pass) -> list[Folder]:
         ledger.folders.ensure(run.name, roles, run.floor)
         ledger.set(f"reply_detection:{run.name}", any(role == "sent" for _, role in roles))
     return ledger.folders.of(run.name)
+
+
+def _asks_for_patience(problem: Problem) -> bool:
+    return isinstance(problem, RetryLater) and problem.after is not None
 
 
 def _nothing_new(

@@ -110,6 +110,20 @@ def test_a_server_that_asks_for_patience_gets_it_even_over_a_restart(
         assert sum(line.startswith(b"LOGIN") for line in server.commands) == logins + 1
 
 
+def test_a_server_that_asks_for_patience_in_one_folder_gets_it_in_all(tmp_path: Path) -> None:
+    said = b"TAG NO Request is throttled. Suggested Backoff Time: 600000 milliseconds\r\n"
+    listed = b'* LIST () "/" INBOX\r\n* LIST (\\Sent) "/" Sent\r\nTAG OK\r\n'
+    with (
+        ScriptedImap({"EXAMINE": said, "LIST": listed}) as server,
+        desk(tmp_path, {"port": server.port, "password": "pw"}) as work,
+    ):
+        assert 600 <= (work.fails().after or 0) <= 630
+        assert sum(line.startswith(b"EXAMINE") for line in server.commands) == 1
+        work.later(minutes=9)
+        work.fails()
+        assert sum(line.startswith(b"EXAMINE") for line in server.commands) == 1
+
+
 def test_an_expired_certificate_waits_for_a_new_one(tmp_path: Path) -> None:
     expired = certificate(tmp_path, "20200101000000Z", "20200102000000Z")
     with tls_server(expired) as port:

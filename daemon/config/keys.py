@@ -198,7 +198,7 @@ class PollSection(Section):
     every: Duration = timedelta(seconds=60)
     jitter: Pause = timedelta(seconds=5)
     idle: Flag = True
-    connections_per_host: Count = 50
+    connections_per_host: Count = 100
 
 
 class FieldsSection(Section):
