@@ -15,11 +15,12 @@ from daemon.pipedrive.costs import Call
 from daemon.pipedrive.find import deal_of_lead, find
 from daemon.pipedrive.objects import FIELDS, ListedLead, Place, body, patch
 from daemon.pipedrive.order import Order, Outcome
-from daemon.pipedrive.outcomes import Capped, Gone, Refused
+from daemon.pipedrive.outcomes import Capped, Gone, Refused, Unknown
 from daemon.step import step
 
 __all__ = ["LinkGone", "Order", "Outcome", "apply"]
 
+_SETTLING = 60.0  # seconds until the next look for the deal of a conversion that may be under way
 _PATHS = {
     "organization": "organizations",
     "person": "persons",
@@ -194,8 +195,8 @@ def _convert(client: Client, order: Order, place: Place) -> Outcome:
             if data["status"] in {"failed", "rejected"}:
                 return _not_converted(client, order, lead)
             return Outcome(conversion=order.conversion)
-    if unknown and (deal := deal_of_lead(client, order, lead)) is not None:
-        return Outcome(deal, found=True)
+    if unknown and (before := _converted_before(client, order, lead)) is not None:
+        return before
     try:
         data = _send(client, Call.to("leads.convert", lead, body={"stage_id": place.stage_id}))
     except (Gone, Capped):
@@ -205,6 +206,16 @@ def _convert(client: Client, order: Order, place: Place) -> Outcome:
             raise LinkGone("stage", str(place.stage_id)) from None
         return _not_converted(client, order, lead)
     return Outcome(conversion=data["conversion_id"])
+
+
+def _converted_before(client: Client, order: Order, lead: str) -> Outcome | None:
+    """The deal of a conversion that may have been started; Unknown while there may yet be one."""
+    if (deal := deal_of_lead(client, order, lead)) is not None:
+        return Outcome(deal, found=True)
+    if not order.settled:
+        # One that is under way shows no deal yet, and nobody promises that two make only one.
+        raise Unknown("its conversion may be under way", what=f"lead {lead}", after=_SETTLING)
+    return None
 
 
 def _not_converted(client: Client, order: Order, lead: str) -> Outcome:

@@ -21,6 +21,7 @@ class Order:
     unknown: bool = False  # it may have been made already
     since: datetime | None = None  # when it was first sent
     conversion: str | None = None  # id of the conversion that is running
+    settled: bool = True  # what was sent of it before is so long ago that it has ended
 
 
 @dataclass(frozen=True, slots=True)

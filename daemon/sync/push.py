@@ -10,6 +10,7 @@ the wire at a time.
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from datetime import timedelta
 
 from daemon.errors import Problem
 from daemon.ledger.journal import Row
@@ -21,6 +22,7 @@ from daemon.sync.session import Session
 
 _WINDOW = 1000  # rows looked at for the next ones to send
 _LOOKS = 30  # times that the journal is read while as many are sent, at most
+_SETTLED = timedelta(minutes=2)  # a conversion takes seconds, as a rule
 _Flights = dict[Future[Outcome], Row]
 
 
@@ -180,6 +182,7 @@ class Pusher:
             unknown=row.unknown,
             since=row.sent_at,
             conversion=row.conversion,
+            settled=row.sent_at is None or self._session.now() - row.sent_at >= _SETTLED,
         )
 
     def _organization(self, row: Row) -> str | None:
