@@ -1,6 +1,7 @@
 """A dry run predicts exactly what the real run then makes, and writes nothing anywhere."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -95,12 +96,20 @@ def test_a_dry_run_predicts_objects_activities_and_tokens_to_the_last_one(
         assert {name: predicted[name] for name in made} == made
         if since is not None:  # later the stage has no copy of earlier activities' content
             assert held == snapshot(office_desk.sandbox)
+            shutil.copy(office_desk.ledger, office_desk.home / "old.db")
     assert made["conversions"] > 0
     assert predicted["tokens"] == sum(one["tokens"] for one in predicted["tokens_by_call"])
 
     assert_documented_shape(predicted)
     nothing, _ = rehearse(office_desk, capsys)
     assert (nothing["tokens"], set(nothing["create"].values())) == (0, {0})
+
+    # A ledger restored from an old backup recognises what it has done since.
+    shutil.copy(office_desk.home / "old.db", office_desk.ledger)
+    predicted, _ = rehearse(office_desk, capsys)
+    made = run(office_desk)
+    assert {name: predicted[name] for name in made} == made
+    assert set(made["create"].values()) == {0}
 
 
 def assert_documented_shape(predicted: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from daemon.rehearsal import remote
 from daemon.rehearsal.forecast import Forecast, adopted, forecast
 from daemon.rehearsal.page import page
 from daemon.rehearsal.remote import Company
-from daemon.rehearsal.scratch import activities, listed, scratch
+from daemon.rehearsal.scratch import activities, last_activity, listed, scratch
 from daemon.rehearsal.stage import Clock, client, stage
 from daemon.sandbox.crm import Sandbox
 from daemon.sync import Sync
@@ -124,7 +124,7 @@ def _rehearse(
         sandbox = stack.enter_context(
             stage(
                 company,
-                activities(ledger),
+                activities(ledger, company.listing["activities"]),
                 home,
                 clock,
                 plan=pipedrive.plan,
@@ -168,13 +168,14 @@ def _look(wiring: Wiring) -> Company:
     """List the real CRM, having said what that costs."""
     with closing(wiring.reading_client()) as client_:
         known = listed(wiring.config.ledger)
+        last = last_activity(wiring.config.ledger)
         more = "" if known else ", and 10 to 20 more for each further 500 objects of a kind"
         output.errors.print(
             f"a rehearsal: nothing is written; reading Pipedrive by listing takes"
-            f" {remote.price(known)} tokens{more}",
+            f" {remote.price(known, activities=last is not None)} tokens{more}",
             markup=False,
         )
-        return remote.read(client_)
+        return remote.read(client_, last)
 
 
 def as_dict(rehearsed: Rehearsed) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any
 
 from daemon.errors import Rejected
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import PRICES, Call
-from daemon.pipedrive.objects import FIELDS
+from daemon.pipedrive.objects import FIELDS, listed_deal, listed_lead
 from daemon.pipedrive.outcomes import Answer
 from daemon.pipedrive.paging import PAGE
 
@@ -60,8 +61,25 @@ _KEPT = {
         "add_time",
         "update_time",
     ),
+    "activities": (
+        "id",
+        "subject",
+        "type",
+        "done",
+        "due_date",
+        "due_time",
+        "duration",
+        "note",
+        "participants",
+        "deal_id",
+        "lead_id",
+        "org_id",
+        "add_time",
+        "update_time",
+    ),
     "users": ("id", "name", "email"),
 }
+_MARGIN = timedelta(hours=1)  # more than the sync's own, for what two clocks may differ by
 
 
 class ReadOnlyClient(Client):
@@ -83,17 +101,25 @@ class Company:
     listing: Mapping[str, list[Doc]]
 
 
-def price(known: Mapping[str, int]) -> int:
-    """Tokens that `read` takes, given how many objects of each kind there are (at least)."""
+def price(known: Mapping[str, int], *, activities: bool = False) -> int:
+    """Tokens that `read` takes, given how many objects of each kind there are (at least).
+
+    `activities`: the ledger has written some, so those since are listed too.
+    """
     pages = sum(
         PRICES[kind].tokens * max(1, ceil(known.get(name, 0) / PAGE))
         for name, kind in _PAGED.items()
     )
-    return pages + sum(PRICES[kind].tokens for kind in _ONCE)
+    once = [*_ONCE, "activities.list"] if activities else _ONCE
+    return pages + sum(PRICES[kind].tokens for kind in once)
 
 
-def read(client: ReadOnlyClient) -> Company:
-    """List the company; raises what `Client.send` raises."""
+def read(client: ReadOnlyClient, last_activity: datetime | None) -> Company:
+    """List the company; raises what `Client.send` raises.
+
+    Activities are listed only since the last one that the ledger wrote, or all of them where our
+    marks show that an earlier ledger was at work: as the sync does, to recognise its own.
+    """
     me = client.send(Call.to("users.me")).data
     codes = {"person": "person_fields.list", "deal": "deal_fields.list"}
     fields = [
@@ -122,12 +148,24 @@ def read(client: ReadOnlyClient) -> Company:
         "deals": [_deal(row, mail_key) for row in deals],
         "leads": [_lead(row, mail_key) for row in leads],
     }
+    marked = any(listed_lead(row, mail_key).mail_key for row in leads) or any(
+        listed_deal(row, mail_key).mail_key for row in deals
+    )
+    listing["activities"] = _activities(client, last_activity, marked=marked)
     return Company(me["company_domain"], me["email"], listing)
 
 
 def _rows(client: Client, call: Call) -> Iterator[Doc]:
     for page in client.pages(call):
         yield from page
+
+
+def _activities(client: Client, last: datetime | None, *, marked: bool) -> list[Doc]:
+    if last is None and not marked:
+        return []
+    since = (last - _MARGIN).astimezone(UTC) if last else None
+    query = {"updated_since": f"{since:%Y-%m-%dT%H:%M:%SZ}"} if since else {}
+    return _kept("activities", _rows(client, Call.to("activities.list", query=query)))
 
 
 def _living(rows: Iterator[Doc]) -> list[Doc]:

@@ -1,7 +1,7 @@
 """A copy of the ledger that a rehearsal may change, and what it says about the CRM."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 from daemon.ledger.store import Ledger
 
 NAME = "ledger.db"
+_LONG_AGO = "2000-01-01T00:00:00Z"
 
 
 @contextmanager
@@ -48,12 +49,27 @@ def listed(ledger: Path) -> dict[str, int]:
     return row
 
 
-def activities(ledger: Ledger) -> list[dict[str, Any]]:
-    """The activities we made, which no listing shows: their ids, so that updates find them."""
-    return [
-        {"id": int(row["pipedrive_id"]), "subject": row["key"]}
-        for row in ledger.rows(
-            "SELECT pipedrive_id, key FROM records WHERE kind = 'activity'"
-            " AND tombstone IS NULL AND pipedrive_id IS NOT NULL"
-        )
+def activities(ledger: Ledger, listed: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The activities that were listed, and a stub of each that we made and no listing showed.
+
+    An update has to find its activity; a stub is too old to be listed as updated.
+    """
+    found = [dict(one) for one in listed]
+    known = {one["id"] for one in found}
+    rows = ledger.rows(
+        "SELECT pipedrive_id, key FROM records WHERE kind = 'activity'"
+        " AND tombstone IS NULL AND pipedrive_id IS NOT NULL"
+    )
+    return found + [
+        {"id": int(row["pipedrive_id"]), "subject": row["key"], "update_time": _LONG_AGO}
+        for row in rows
+        if int(row["pipedrive_id"]) not in known
     ]
+
+
+def last_activity(ledger: Path) -> datetime | None:
+    """When the ledger last wrote an activity; None if it never did, or without a ledger."""
+    if not ledger.exists():
+        return None
+    with Ledger.open(ledger, readonly=True) as opened:
+        return opened.records.last_written("activity")

@@ -122,9 +122,13 @@ class Sync:
         check(ledger, session.valve, persons=persons)
         place = prepare(session, self._push_fields)
         with ledger.transaction("touch"):
+            # All that were planned without the fields, persons that need nothing else included.
             touched = [
                 row["sender"]
-                for row in ledger.rows("SELECT DISTINCT sender FROM waiting WHERE kind = 'person'")
+                for row in ledger.rows(
+                    "SELECT sender FROM journal WHERE state <> 'done' AND sender IS NOT NULL"
+                    " UNION SELECT sender FROM records WHERE kind = 'person' AND sender IS NOT NULL"
+                )
             ]
             ledger.senders.touch(touched)
         plan_due(session, touched)
