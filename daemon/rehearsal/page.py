@@ -17,7 +17,7 @@ p, caption { color: var(--soft); } caption { text-align: left; padding-bottom: .
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .4rem .6rem .4rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; }
-th { font-weight: 600; } .n { text-align: right; white-space: nowrap; }
+th { font-weight: 600; } .n { text-align: right; } .n, .whole { white-space: nowrap; }
 small { color: var(--soft); display: block; }
 .bar { background: #e8f1ec; position: relative; } .bar i { position: absolute; inset: 0 auto 0 0;
   background: #b9dcc9; } .bar span { position: relative; padding-left: .5rem; }
@@ -64,11 +64,12 @@ def _warnings(found: Mapping[str, Any]) -> str:
 
 def _cards(found: Mapping[str, Any]) -> str:
     numbers = [(str(n), kind) for kind, n in found["create"].items()]
-    numbers += [
-        (str(found["conversions"]), "of the deals made from leads"),
-        (str(found["updates"]["persons"]), "persons brought up to date"),
-        (str(sum(found["adopted"].values())), "records already there, used as they are"),
-    ]
+    more = (
+        (found["conversions"], "of the deals made from leads"),
+        (found["updates"]["persons"], "persons brought up to date"),
+        (sum(found["adopted"].values()), "records already there, used as they are"),
+    )
+    numbers += [(str(n), what) for n, what in more if n]
     cards = "".join(f'<div class="card"><b>{n}</b>{escape(what)}</div>' for n, what in numbers)
     return f'<div class="cards">{cards}</div>'
 
@@ -78,15 +79,20 @@ def _important(ones: Iterable[Mapping[str, Any]]) -> str:
         (
             f"{escape(one['name'])}<small>{escape(one['address'])}</small>",
             escape(one["organization"] or ""),
-            escape(one["what"]),
+            _whole(one["what"]),
             escape(one["reason"]),
             _engagement(one),
-            escape((one["last_contact"] or "")[:10]),
+            _whole((one["last_contact"] or "")[:10]),
         )
         for one in ones
     ]
     heads = ("Who", "Organization", "What", "Because", "Engagement", "Last contact")
     return f"<h2>The {len(rows)} most important</h2>\n{_table(heads, rows)}"
+
+
+def _whole(text: str) -> str:
+    """Text on one line."""
+    return f'<span class="whole">{escape(text)}</span>'
 
 
 def _engagement(one: Mapping[str, Any]) -> str:
