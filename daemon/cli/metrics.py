@@ -79,13 +79,13 @@ class _Collector:
                 "messages",
                 "Messages in the ledger by verdict",
                 "verdict",
-                ledger.rows("SELECT verdict AS label, count(*) AS n FROM messages GROUP BY 1"),
+                [{"label": value, "n": n} for value, n in ledger.counts("messages").items()],
             )
             yield _by(
                 "senders",
                 "Senders by class",
                 "class",
-                ledger.rows("SELECT class AS label, count(*) AS n FROM senders GROUP BY 1"),
+                [{"label": value, "n": n} for value, n in ledger.counts("senders").items()],
             )
             counts = dict.fromkeys(_STATES, 0) | ledger.journal.counts()
             yield _by(

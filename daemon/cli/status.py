@@ -55,12 +55,9 @@ def _report(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
             box.name: ledger.setting(f"reply_detection:{box.name}")
             for box in wiring.config.mailboxes
         },
-        "messages": _counts(ledger, "SELECT verdict, count(*) AS n FROM messages GROUP BY verdict"),
-        "senders": _counts(ledger, "SELECT class, count(*) AS n FROM senders GROUP BY class"),
-        "records": _counts(
-            ledger,
-            "SELECT kind, count(*) AS n FROM records WHERE tombstone IS NULL GROUP BY kind",
-        ),
+        "messages": ledger.counts("messages"),
+        "senders": ledger.counts("senders"),
+        "records": ledger.counts("records"),
         "journal": ledger.journal.counts(),
         "next_change": (ledger.rows("SELECT min(not_before) AS due FROM waiting") or [{}])[0][
             "due"

@@ -57,7 +57,18 @@ class Messages:
             entry.message.key: there.get(entry.message.key) or last + number
             for number, entry in enumerate(entries, 1)
         }
-        self._db.executemany(_UPSERT, [(ids[e.message.key], *_row(e)) for e in entries])
+        rows = {entry.message.key: _row(entry) for entry in entries}
+        self._db.executemany(
+            _INSERT, [(ids[key], *row.values()) for key, row in rows.items() if key not in there]
+        )
+        self._db.executemany(
+            _RENEW,
+            [
+                (*(row[column] for column in _RENEWED), row["thread"], there[key])
+                for key, row in rows.items()
+                if key in there
+            ],
+        )
         self._db.executemany(
             "DELETE FROM correspondence WHERE message = ?", [(number,) for number in there.values()]
         )
@@ -83,8 +94,9 @@ class Messages:
 
     def rewrite(self, number: int, entry: Entry) -> None:
         """Put another message in the place of one, also where the mail itself says otherwise."""
-        names = ", ".join(f"{name} = ?" for name in _COLUMNS.split(", "))
-        self._db.execute(f"UPDATE messages SET {names} WHERE id = ?", (*_row(entry), number))
+        row = _row(entry)
+        names = ", ".join(f"{name} = ?" for name in row)
+        self._db.execute(f"UPDATE messages SET {names} WHERE id = ?", (*row.values(), number))
 
     def parties(self, keys: Iterable[str]) -> set[str]:
         """Senders to whom these messages belong, as far as the ledger has them."""
@@ -155,15 +167,18 @@ class Messages:
 
 
 _COLUMNS = (
-    "key, message_id, direction, verdict, reason, from_address, from_name, subject, snippet, date,"
-    " arrived_at, sent_at, in_sent, thread, size, answers, invites, facts"
+    *("key", "message_id", "direction", "verdict", "reason", "from_address", "from_name"),
+    *("subject", "snippet", "date", "arrived_at", "sent_at", "in_sent", "thread", "size"),
+    *("answers", "invites", "facts"),
+)
+_INSERT = (
+    f"INSERT INTO messages (id, {', '.join(_COLUMNS)}) VALUES (?, {', '.join('?' * len(_COLUMNS))})"
 )
 # What depends on where the mail was seen may change; what the mail itself says doesn't.
 _RENEWED = ("direction", "verdict", "reason", "arrived_at", "sent_at", "in_sent")
-_UPSERT = (
-    f"INSERT INTO messages (id, {_COLUMNS}) VALUES ({','.join('?' * (_COLUMNS.count(',') + 2))})"
-    f" ON CONFLICT DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in _RENEWED)},"
-    " thread = coalesce(thread, excluded.thread)"
+_RENEW = (
+    f"UPDATE messages SET {', '.join(f'{column} = ?' for column in _RENEWED)},"
+    " thread = coalesce(thread, ?) WHERE id = ?"
 )
 
 
@@ -171,7 +186,7 @@ def _distinct(parties: Sequence[Address]) -> list[Address]:
     return list({party.key: party for party in reversed(parties)}.values())
 
 
-def _row(entry: Entry) -> tuple[object, ...]:
+def _row(entry: Entry) -> dict[str, object]:
     message, judgement = entry.message, entry.judgement
     facts: dict[str, Any] = {"from": _pair(message.from_)}
     if message.to:
@@ -184,7 +199,7 @@ def _row(entry: Entry) -> tuple[object, ...]:
         facts["marks"] = message.marks
     if message.opaque:
         facts["opaque"] = True
-    return (
+    values = (
         message.key,
         message.message_id,
         judgement.direction,
@@ -203,6 +218,7 @@ def _row(entry: Entry) -> tuple[object, ...]:
         json.dumps([_invite_json(i) for i in message.invites]) if message.invites else None,
         json.dumps(facts, ensure_ascii=False),
     )
+    return dict(zip(_COLUMNS, values, strict=True))
 
 
 def _pair(address: Address | None) -> tuple[str, str] | None:

@@ -304,6 +304,56 @@ def m003_forgotten(db: Database) -> None:
         db.execute(statement)
 
 
+COUNTS = """
+CREATE INDEX journal_state ON journal (state, not_before);
+CREATE INDEX records_written ON records (kind, written_at);
+-- How many there are, kept by triggers: counting a million rows would take a second.
+CREATE TABLE counts (
+  what TEXT NOT NULL,             -- messages by verdict, senders by class, live records by kind
+  value TEXT NOT NULL,
+  n INTEGER NOT NULL,
+  PRIMARY KEY (what, value)
+) WITHOUT ROWID;
+"""
+
+# Table, column, and when a row counts.
+_COUNTED = (
+    ("messages", "verdict", "true", ("contact", "evidence", "ignored")),
+    ("senders", "class", "true", ("ignore", "lead", "person_with_deal")),
+    (
+        *("records", "kind", "{row}.tombstone IS NULL"),
+        ("organization", "person", "lead", "deal", "activity", "field"),
+    ),
+)
+
+
+@migrations()
+def m004_counts(db: Database) -> None:
+    """Totals and questions that cost the same for a ledger of any size."""
+    for statement in _statements(COUNTS):
+        db.execute(statement)
+    for what, column, counts, values in _COUNTED:
+        old, new = counts.format(row="OLD"), counts.format(row="NEW")
+        less, more = (
+            f"UPDATE counts SET n = n {sign} 1"
+            f" WHERE what = '{what}' AND value = {row}.{column} AND {when}"
+            for sign, row, when in (("-", "OLD", old), ("+", "NEW", new))
+        )
+        for event, body in (
+            ("INSERT", more),
+            ("DELETE", less),
+            (f"UPDATE OF {column}{', tombstone' if what == 'records' else ''}", f"{less}; {more}"),
+        ):
+            name = f"{what}_{event.split()[0].lower()}_counts"
+            db.execute(f"CREATE TRIGGER {name} AFTER {event} ON {what} BEGIN {body}; END")
+        for value in values:
+            db.execute(
+                f"INSERT INTO counts SELECT ?, ?, count(*) FROM {what} AS t"
+                f" WHERE {column} = ? AND {counts.format(row='t')}",
+                (what, value, value),
+            )
+
+
 def _statements(script: str) -> list[str]:
     # executescript() would commit the migration's own transaction, so statements go one by one.
     lines = (line.split("--")[0].rstrip() for line in script.splitlines())

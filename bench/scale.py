@@ -1,0 +1,198 @@
+"""How the cost of one thing grows with the ledger: 10,000, 100,000 and 1,000,000 messages.
+
+A ledger is filled by SQL with senders of ten messages each, all in agreement with a CRM; then each
+operation is done several times, medians. Mailbox and Pipedrive are the ones in memory that the
+tests use, so what is timed is ours. The exponent is that of a power law through the three sizes:
+0 is no growth, 1 is linear.
+
+    python bench/scale.py [SIZE ...]
+"""
+
+import contextlib
+import io
+import logging
+import math
+import os
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from measure import ratio
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from world import READING, World
+
+from daemon.cli.explain import explain
+from daemon.cli.status import status
+from daemon.cli.wiring import Wiring
+from daemon.config import load
+from daemon.ledger.store import Ledger
+from daemon.sync import Sync
+
+SIZES = (10_000, 100_000, 1_000_000)
+PER_SENDER = 10
+TIMES = 7
+FIRST_UID = 2_000_000  # of the mail that comes later; those in the ledger have lower ones
+
+_FILL = f"""
+CREATE TEMP TABLE n AS
+  WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT :size)
+  SELECT i + 1000 AS id, printf('p%d@firm%d.example', i / {PER_SENDER}, i / {PER_SENDER} / 3)
+    AS sender, strftime('%Y-%m-%dT%H:%M:%SZ', 1600000000 + i * 60, 'unixepoch') AS at FROM n;
+INSERT INTO messages SELECT id, printf('%032x', id), printf('m%d@firm.example', id), 'received',
+  'contact', 'human', sender, 'Person', 'About our offer', hex(randomblob(150)), at, at, at, 0,
+  NULL,  4000, printf('m%d@firm.example', id - 1), NULL,
+  json_object('from', json_array('Person', sender),
+    'to', json_array(json_array('', 'sales@x.org'))) FROM n;
+INSERT INTO sightings SELECT 1, 1, id, id FROM n;
+INSERT INTO answers SELECT printf('m%d@firm.example', id - 1), id FROM n;
+INSERT INTO correspondence SELECT sender, id, 'contact', 'human' FROM n;
+CREATE TEMP TABLE s AS SELECT sender, min(id) AS id, max(at) AS at,
+  substr(sender, instr(sender, '@') + 1) AS domain FROM n GROUP BY sender;
+INSERT INTO senders SELECT sender, 'Person', domain, domain, {PER_SENDER}, 0, 0, 0, 1, at, at, NULL,
+  'person_with_deal', '{PER_SENDER} messages', '', 'sales', '', 1, 1 FROM s;
+INSERT INTO records (kind, key, pipedrive_id, origin, fields, written_at, sender)
+  SELECT 'person', sender, id, 'created', '{{}}', at, sender FROM s
+  UNION ALL SELECT 'deal', sender, id, 'created', '{{}}', at, sender FROM s
+  UNION ALL SELECT 'organization', domain, min(id), 'created', '{{}}', at, NULL FROM s
+    GROUP BY domain
+  UNION ALL SELECT 'activity', printf('%032x', id), id, 'created',
+    json_object('participants', json_array(sender)), at, sender FROM n;
+INSERT INTO journal (kind, key, action, sender, stage, fields, rank, state, version, planned_at,
+    done_at)
+  SELECT 'person', sender, 'create', sender, 1, '{{}}', 'a', 'done', 1, at, at FROM s;
+INSERT INTO crm_persons SELECT id, 'Person', NULL, 1, at, 1 FROM s;
+INSERT INTO crm_emails SELECT sender, id FROM s;
+INSERT INTO crm_deals SELECT id, id, NULL, 'Deal', 'open', 0, 1, sender, NULL, 1 FROM s;
+DROP TABLE n; DROP TABLE s;
+"""
+
+
+class Place:
+    """A ledger of one size and everything around it."""
+
+    def __init__(self, home: Path, size: int) -> None:
+        self.world = World(home)
+        for folder in self.world.box.folders.values():
+            folder.uidnext = FIRST_UID
+        self.world.receives("first@new.example")
+        self.world.settle()  # fields, stage and listing are known from here on
+        _fill(self.world.path, size)
+        self.old = size // PER_SENDER // 2
+        self.wiring = Wiring(load(_config(home)), now=self.world.clock)
+        self.number = 0
+        self.ledger = Ledger.open(self.world.path)
+        self.sync = Sync(self.world.session(self.ledger))
+        self.sync.sync()
+
+    def mail(self, *, known: bool) -> None:
+        """One more mail arrives, from somebody known or new."""
+        self.number += 1
+        number = self.old + self.number
+        sender = f"p{number}@firm{number // 3}.example" if known else f"n{number}@new.example"
+        self.world.receives(sender)
+
+    def poll(self) -> None:
+        """Intake."""
+        self.world.take_in(self.ledger)
+
+    def told(self) -> None:
+        """`status`."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            status(self.wiring, as_json=True)
+
+    def explained(self) -> None:
+        """`explain` of somebody."""
+        self.number += 1
+        number = self.old + self.number
+        with contextlib.redirect_stdout(io.StringIO()):
+            explain(self.wiring, f"p{number}@firm{number // 3}.example", as_json=True)
+
+    def times(self) -> dict[str, float]:
+        """Median seconds of each operation."""
+        found = {"poll, nothing new": _median(self.poll)}
+        for who, known in (("known", True), ("new", False)):
+            found[f"intake of one mail, {who} sender"] = _median(
+                self.poll, before=lambda known=known: self.mail(known=known)
+            )
+        self.sync.sync()
+        found["sync, nothing due"] = _median(self.sync.sync)
+
+        def come() -> None:
+            self.mail(known=False)
+            self.poll()
+
+        found["sync of one new sender"] = _median(self.sync.sync, before=come)
+        found["status"] = _median(self.told)
+        found["explain"] = _median(self.explained)
+        return found
+
+
+def _fill(path: Path, size: int) -> None:
+    with sqlite3.connect(path, isolation_level=None) as db:
+        db.execute("PRAGMA cache_size = -200000")
+        db.execute("BEGIN")
+        for statement in _FILL.split(";"):
+            db.execute(statement, {"size": size} if ":size" in statement else ())
+        db.execute("COMMIT")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    db.close()
+
+
+def _config(home: Path) -> Path:
+    path = home / "config.yaml"
+    document = {
+        "mailboxes": [
+            {"name": "sales", "host": "127.0.0.1", "tls": "none", "username": "x", "password": "x"}
+        ],
+        "pipedrive": {"base_url": "http://127.0.0.1:9", "token": "x", "plan": "ultimate"},
+        "us": {"domains": sorted(READING.us.domains)},
+        "ledger": str(home / "ledger.db"),
+    }
+    path.write_text(yaml.safe_dump(document))
+    path.chmod(0o600)
+    return path
+
+
+def _median(work: Callable[[], object], before: Callable[[], object] = lambda: None) -> float:
+    seconds = []
+    for _ in range(TIMES):
+        before()
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def main(arguments: list[str]) -> None:
+    logging.disable(logging.CRITICAL)
+    sizes = tuple(map(int, arguments)) or SIZES
+    columns: list[dict[str, float]] = []
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="m2d-bench-") as folder:
+            started = time.monotonic()
+            place = Place(Path(folder), size)
+            filled = time.monotonic() - started
+            columns.append(place.times())
+            place.ledger.close()
+            mb = os.path.getsize(place.world.path) / 1e6  # noqa: PTH202 - one call
+            print(f"{size} messages: {mb:.0f} MB, filled in {filled:.0f} s", flush=True)
+    print(f"\n{'milliseconds':36}" + "".join(f"{size:>12,}" for size in sizes) + "   exponent")
+    worst = 0.0
+    for name, first in columns[0].items():
+        values = [column[name] for column in columns]
+        growth = values[-1] / first
+        exponent = math.log(growth) / math.log(sizes[-1] / sizes[0])
+        worst = max(worst, growth)
+        cells = "".join(f"{value * 1e3:12.2f}" for value in values)
+        print(f"{name:36}{cells}   {exponent:8.2f}")
+    ratio(f"scale: worst growth from {sizes[0]:,} to {sizes[-1]:,} messages", worst, at_most=2)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

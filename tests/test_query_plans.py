@@ -1,0 +1,140 @@
+"""No hot statement of ours reads a whole table that grows with the mail: held by SQLite's own plans.
+
+Every statement of a poll, an intake, a sync, `status`, `metrics` and `explain` is caught as it is
+executed, and its plan is asked for. Reading a whole index counts as reading the whole table.
+"""
+
+import re
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from world import READING, World
+
+from daemon.cli.explain import tell
+from daemon.ledger.store import Ledger
+from daemon.sync import Sync
+
+GROWING = (
+    "messages", "sightings", "answers", "correspondence", "senders", "meetings", "records",
+    "journal", "crm_persons", "crm_emails", "crm_organizations", "crm_deals", "crm_leads",
+)  # fmt: skip
+PLANNED = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
+BY_KIND = re.compile(r"SEARCH (records|[a-z]) USING PRIMARY KEY \(kind=\?\)$")  # that is most of it
+SCAN = re.compile(rf"\bSCAN (?:TABLE )?({'|'.join(GROWING)}|[a-z]{{1,2}})\b")
+
+
+def scans(connection: sqlite3.Connection, statements: set[str]) -> dict[str, list[str]]:
+    """Statements that read a growing table from end to end, with their plans."""
+    found = {}
+    for sql in sorted(statements):
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        # An alias may be any table: those that stand for small ones are named in the statement.
+        if sql.startswith("INSERT INTO messages ("):
+            continue  # what it shows is how foreign keys would be checked, if they were deferred
+        if "r.kind = 'lead'" in sql:
+            continue  # after a listing, every open lead is compared with what was listed
+        # An index that holds only what is due is short, whatever the table.
+        steps = [step for step in plan if not step.endswith("USING INDEX senders_due")]
+        names = [m[1] for step in steps if (m := SCAN.search(step) or BY_KIND.search(step))]
+        if any(name in GROWING or _means(sql, name) for name in names):
+            found[sql] = plan
+    return found
+
+
+def _means(sql: str, alias: str) -> bool:
+    """Whether an alias stands for a growing table in this statement."""
+    return re.search(rf"\b(?:{'|'.join(GROWING)})(?: AS)? {alias}\b", sql) is not None
+
+
+def caught(ledger: Ledger, work: Callable[[], object]) -> set[str]:
+    """The statements that `work` executes, those of triggers left out."""
+    statements: set[str] = set()
+    ledger._connection.set_trace_callback(statements.add)
+    try:
+        work()
+    finally:
+        ledger._connection.set_trace_callback(None)
+    return {sql for sql in statements if PLANNED.match(sql)}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Some correspondence that is settled, and one more mail in each direction."""
+    world = World(tmp_path)
+    for number in range(3):
+        first = world.receives(f"ada@firm{number}.example")
+        ours = world.sends(f"ada@firm{number}.example", answers=first)
+        world.receives(f"ada@firm{number}.example", answers=ours)
+    world.settle()
+    new = world.receives("ada@firm1.example")
+    world.receives("eve@firm9.example")
+    world.sends("ada@firm2.example", answers=new)
+    return world
+
+
+def test_the_check_sees_a_scan(world: World) -> None:
+    with world.ledger() as ledger:
+        for sql in (
+            "SELECT * FROM messages WHERE subject = 'x'",
+            "SELECT count(*) FROM correspondence c",
+            "SELECT s.name FROM senders s JOIN messages m ON m.id = s.msg_count",
+            "SELECT count(*) FROM records WHERE kind = 'activity' AND fields > 'a'",
+        ):
+            assert scans(ledger._connection, {sql})
+
+
+def test_taking_in_mail_reads_no_table_from_end_to_end(world: World) -> None:
+    with world.ledger() as ledger:
+        statements = caught(ledger, lambda: world.take_in(ledger))
+
+        assert sum("INSERT INTO messages" in sql for sql in statements) >= 3
+        assert scans(ledger._connection, statements) == {}
+
+
+def test_a_poll_that_finds_nothing_reads_no_table_from_end_to_end(world: World) -> None:
+    with world.ledger() as ledger:
+        world.take_in(ledger)
+
+        assert scans(ledger._connection, caught(ledger, lambda: world.take_in(ledger))) == {}
+
+
+def test_a_sync_reads_no_table_from_end_to_end(world: World) -> None:
+    with world.ledger() as ledger:
+        world.take_in(ledger)
+        sync = Sync(world.session(ledger))
+        statements = caught(ledger, sync.sync)
+        sync.session.client.close()
+
+        assert any("UPDATE journal" in sql for sql in statements)
+        assert scans(ledger._connection, statements) == {}
+
+
+def test_explaining_a_sender_reads_no_table_from_end_to_end(world: World) -> None:
+    with world.ledger() as ledger:
+        statements = caught(ledger, lambda: tell(ledger, READING, "ada@firm1.example"))
+
+        assert statements
+        assert scans(ledger._connection, statements) == {}
+
+
+@pytest.mark.parametrize("view", ["waiting", "parked", "health"])
+def test_a_view_for_people_reads_no_table_from_end_to_end(world: World, view: str) -> None:
+    with world.ledger() as ledger:
+        assert scans(ledger._connection, {f"SELECT * FROM {view}"}) == {}
+
+
+def test_the_counts_are_what_counting_gives(world: World) -> None:
+    with world.ledger() as ledger:
+        world.take_in(ledger)
+        for what, column, live in (
+            ("messages", "verdict", "1"),
+            ("senders", "class", "1"),
+            ("records", "kind", "tombstone IS NULL"),
+        ):
+            sql = f"SELECT {column} AS v, count(*) AS n FROM {what} WHERE {live} GROUP BY 1"
+            counted = {row["v"]: row["n"] for row in ledger.rows(sql)}
+
+            assert counted
+            assert ledger.counts(what) == counted
