@@ -133,6 +133,13 @@ class Ledger:
         with _explained(path), closing(_connect(str(path))) as copy:
             self._connection.backup(copy)
 
+    def counts(self, what: str) -> dict[str, int]:
+        """How many: `messages` by verdict, `senders` by class, live `records` by kind."""
+        rows = self._connection.execute(
+            "SELECT value, n FROM counts WHERE what = ? AND n > 0", (what,)
+        )
+        return {row["value"]: row["n"] for row in rows}
+
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file, so that it never outgrows a pass."""
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
@@ -192,6 +199,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     # FULL: a commit says that a request may leave, so it must outlive a power cut; see transaction.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA recursive_triggers = ON")  # a row replaced is counted off
     connection.execute("PRAGMA cache_size = -8000")  # 8 MB, flat for any ledger
     connection.execute("PRAGMA wal_autocheckpoint = 4000")  # pages; a backfill writes some often
     connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes the log keeps at most
