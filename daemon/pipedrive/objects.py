@@ -174,6 +174,7 @@ def marker(key: str) -> str:
 
 def note(text: str, key: str) -> str:
     """The HTML note of an activity: escaped text, bounded in bytes, the marker at its end."""
+    text = text.replace(MARK, "(mail2deal:")  # only the last line is ours
     escaped = html.escape(text, quote=False).replace("\n", "<br>")
     while len(escaped.encode()) > _NOTE_BYTES:
         text = text[: len(text) * 3 // 4]
