@@ -1,5 +1,9 @@
-"""kill -9 at every step, then a restart: the same ledger and the same CRM as without the kill."""
+"""kill -9 at every step, then a restart: the same ledger and the same CRM as without the kill.
 
+MAIL2DEAL_CRASH_CASTS makes the scenario so many times as large.
+"""
+
+import os
 import shutil
 import tempfile
 from collections import Counter
@@ -13,6 +17,8 @@ from postbox import WE
 
 from daemon.sandbox.crm import Acts, Sandbox
 from daemon.sandbox.imap_server import installed, start_imap
+
+CASTS = int(os.environ.get("MAIL2DEAL_CRASH_CASTS", "1"))
 
 
 @pytest.fixture
@@ -31,20 +37,18 @@ def begin(rig: Rig, home: Home, day: Day) -> float:
     for folder, raw, at in day.mails:
         rig.server.deliver(WE, folder, raw, at)
     rig.clock.set(rig.clock.seconds() + day.hours * 3600)
-    sandbox = Sandbox(home.store, settings=COMPANY, clock=rig.clock.seconds)
-    day.people(Acts(sandbox))
-    sandbox.close()
+    _act(rig, home, day)
     return rig.clock.seconds()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(900 * CASTS**2)
 def test_kill_at_every_step_changes_nothing(
     rig: Rig, record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = Home(rig.work / "company")
     home.path.mkdir()
     names: Counter[str] = Counter()
-    for number, day in enumerate(days(), 1):
+    for number, day in enumerate(days(CASTS), 1):
         starts_at = begin(rig, home, day)
         before = home.copy(rig.work / "before")
         log = rig.work / f"steps-{number}"
@@ -68,3 +72,34 @@ def test_kill_at_every_step_changes_nothing(
         total = f" {names.total()} steps of {len(names)} kinds: {dict(names)} "
         print(total, end="")  # noqa: T201 - how many were tried is part of the result
     record_property("steps", names.total())
+
+
+@pytest.mark.parametrize("every", [17, 23, 41])
+def test_dying_again_and_again_it_still_gets_done(every: int, rig: Rig) -> None:
+    steady, dying = Home(rig.work / "steady"), Home(rig.work / "dying")
+    steady.path.mkdir()
+    deaths = 0
+    for number, day in enumerate(days(), 1):
+        begun = begin(rig, steady, day)
+        if number == 1:
+            steady.copy(dying.path)
+        else:
+            _act(rig, dying, day)
+        with rig.pipedrive(steady) as port:
+            assert rig.run(steady, port) == 0, rig.said()
+        ended = rig.clock.seconds()
+        rig.clock.set(begun)
+        with rig.pipedrive(dying) as port:
+            while rig.run(dying, port, kill_at=every) == DIED:
+                deaths += 1
+                assert deaths < 200
+        assert crm(dying) == crm(steady)
+        assert ledger(dying.ledger) == ledger(steady.ledger)
+        rig.clock.set(max(ended, rig.clock.seconds()))
+    assert deaths > 5
+
+
+def _act(rig: Rig, home: Home, day: Day) -> None:
+    sandbox = Sandbox(home.store, settings=COMPANY, clock=rig.clock.seconds)
+    day.people(Acts(sandbox))
+    sandbox.close()

@@ -14,8 +14,18 @@ from postbox import START, WE, calendar, letter
 
 from daemon.sandbox.crm import Acts
 
-ADA, ABE = "Ada <ada@acme.example>", "abe@acme.example"
-BOB, CYD, DAN, EVE = "bob@beta.example", "cyd@gamma.example", "dan@gmail.com", "eve@delta.example"
+
+@dataclass(frozen=True)
+class Cast:
+    """Who plays in it; a larger scenario has several casts in firms of their own."""
+
+    number: str
+
+    def __getattr__(self, name: str) -> str:
+        firms = {"ada": "acme", "abe": "acme", "bob": "beta", "cyd": "gamma", "eve": "delta"}
+        if name == "dan":
+            return f"dan{self.number}@gmail.com"
+        return f"{name}@{firms[name]}{self.number}.example"
 
 
 @dataclass
@@ -27,10 +37,24 @@ class Day:
     people: Callable[[Acts], None] = lambda _acts: None
 
 
-def days() -> list[Day]:
-    """The three days, each with a fresh sequence of numbers."""
+def days(casts: int = 1) -> list[Day]:
+    """The three days, played by so many casts at once."""
     number = count(1)
-    return [_first(number), _second(number), _third(number)]
+    plays = [Cast("" if one == 0 else str(one)) for one in range(casts)]
+    asked = {play: next(number) for play in plays}  # the first letter of each Ada
+    return [
+        _joined([_first(number, play, asked[play]) for play in plays]),
+        _joined([_second(number, play, asked[play]) for play in plays]),
+        _joined([_third(number, play) for play in plays]),
+    ]
+
+
+def _joined(days: list[Day]) -> Day:
+    def people(acts: Acts) -> None:
+        for day in days:
+            day.people(acts)
+
+    return Day(days[0].hours, [mail for day in days for mail in day.mails], people)
 
 
 def _mail(
@@ -40,11 +64,12 @@ def _mail(
     who: str,
     *,
     answers: int | None = None,
+    as_number: int | None = None,
     part: bytes | None = None,
     extra: str = "",
 ) -> int:
     """Add a mail from (INBOX) or to (Sent) somebody; its number."""
-    one = next(number)
+    one = as_number or next(number)
     at = START + timedelta(hours=one)
     sender, to = (who, WE) if folder == "INBOX" else (WE, who)
     raw = letter(sender, to, number=one, at=at, answers=answers, calendar=part, extra=extra)
@@ -52,45 +77,50 @@ def _mail(
     return one
 
 
-def _first(number: Iterator[int]) -> Day:
+def _first(number: Iterator[int], cast: Cast, first: int) -> Day:
     def people(acts: Acts) -> None:
-        delta = acts.add_organization("Delta Industries", website="https://www.delta.example/")
-        acts.add_person("Eve at Delta", EVE, org_id=delta)
+        website = f"https://www.delta{cast.number}.example/"
+        delta = acts.add_organization(f"Delta Industries {cast.number}".strip(), website=website)
+        acts.add_person("Eve at Delta", cast.eve, org_id=delta)
 
     day = Day(0, people=people)
-    _mail(day, number, "INBOX", ADA)
-    asked = _mail(day, number, "Sent", f"{BOB}, {CYD}")
-    _mail(day, number, "INBOX", BOB, answers=asked)
-    meeting = calendar("REQUEST", "m1@gamma", organizer=CYD, attendee=WE)
-    _mail(day, number, "INBOX", CYD, part=meeting)
-    _mail(day, number, "INBOX", DAN)
-    _mail(day, number, "INBOX", EVE)
+    _mail(day, number, "INBOX", f"Ada <{cast.ada}>", as_number=first)
+    asked = _mail(day, number, "Sent", f"{cast.bob}, {cast.cyd}")
+    _mail(day, number, "INBOX", cast.bob, answers=asked)
+    meeting = calendar("REQUEST", f"m1@{cast.cyd}", organizer=cast.cyd, attendee=WE)
+    _mail(day, number, "INBOX", cast.cyd, part=meeting)
+    _mail(day, number, "INBOX", cast.dan)
+    _mail(day, number, "INBOX", cast.eve)
     _mail(day, number, "INBOX", "news@shop.example", extra="List-Id: <news>\r\n")
     return day
 
 
-def _second(number: Iterator[int]) -> Day:
+def _second(number: Iterator[int], cast: Cast, first: int) -> Day:
     day = Day(7)
-    asked = _mail(day, number, "Sent", ADA, answers=1)
-    _mail(day, number, "INBOX", ADA, answers=asked)
+    asked = _mail(day, number, "Sent", cast.ada, answers=first)
+    _mail(day, number, "INBOX", cast.ada, answers=asked)
     later = START + timedelta(days=5)
-    moved = calendar("REQUEST", "m1@gamma", organizer=CYD, attendee=WE, sequence=1, starts_at=later)
-    _mail(day, number, "INBOX", CYD, part=moved)
-    _mail(day, number, "INBOX", BOB)
-    _mail(day, number, "INBOX", ABE)
+    moved = calendar(
+        "REQUEST", f"m1@{cast.cyd}", organizer=cast.cyd, attendee=WE, sequence=1, starts_at=later
+    )
+    _mail(day, number, "INBOX", cast.cyd, part=moved)
+    _mail(day, number, "INBOX", cast.bob)
+    _mail(day, number, "INBOX", cast.abe)
     return day
 
 
-def _third(number: Iterator[int]) -> Day:
+def _third(number: Iterator[int], cast: Cast) -> Day:
     def people(acts: Acts) -> None:
-        lead = next(d for d in acts.every("leads") if d["person_id"] == acts.person_of(DAN)["id"])
+        lead = next(
+            d for d in acts.every("leads") if d["person_id"] == acts.person_of(cast.dan)["id"]
+        )
         acts.archive("leads", lead["id"])
-        acts.delete("persons", acts.person_of(BOB)["id"])
-        acts.rename("persons", acts.person_of(CYD)["id"], "Cyd of Gamma")
+        acts.delete("persons", acts.person_of(cast.bob)["id"])
+        acts.rename("persons", acts.person_of(cast.cyd)["id"], "Cyd of Gamma")
 
     day = Day(25, people=people)
-    _mail(day, number, "INBOX", DAN)
-    _mail(day, number, "INBOX", BOB)
-    _mail(day, number, "INBOX", ABE)
-    _mail(day, number, "INBOX", CYD)
+    _mail(day, number, "INBOX", cast.dan)
+    _mail(day, number, "INBOX", cast.bob)
+    _mail(day, number, "INBOX", cast.abe)
+    _mail(day, number, "INBOX", cast.cyd)
     return day
