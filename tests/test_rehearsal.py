@@ -8,22 +8,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from cli_kit import Desk, clock, days_ago, desk
-from company_kit import Office
+from company_kit import NOW, Office, office
+from oracle import expect
 
 from daemon.cli.catch_up import catch_up
 from daemon.cli.dry_run import dry_run
 from daemon.errors import Rejected
 from daemon.pipedrive.costs import PRICES, Call
 from daemon.rehearsal.remote import ReadOnlyClient, price
+from daemon.sandbox.company import Scenario, generate
 from daemon.sandbox.crm import Sandbox, snapshot
 
 KINDS = ("organizations", "persons", "leads", "deals", "activities")
 
 
+@pytest.fixture(scope="module")
+def everything() -> Iterator[Office]:
+    """A company with every kind of mail that the generator knows, in four folders."""
+    with office(generate(11, 500, now=NOW), "auto") as running:
+        yield running
+
+
 @pytest.fixture
-def office_desk(small_company: Office, tmp_path: Path) -> Iterator[Desk]:
-    with desk(small_company, tmp_path) as opened:
+def office_desk(everything: Office, tmp_path: Path) -> Iterator[Desk]:
+    with desk(everything, tmp_path) as opened:
         yield opened
 
 
@@ -72,23 +82,25 @@ def conversions(sandbox: Sandbox) -> int:
     return sum(logged.path.endswith("/convert/deal") for logged in sandbox.writes())
 
 
-def people_before_us(at: Desk) -> None:
-    """A CRM that isn't empty: known people, a domain's organization, a deal, two pages of others."""
-    organization = at.acts.add_organization("Northwind", website="https://northwind-labs.de/")
-    first = at.acts.add_person(
-        "Known Already", "priya.thornbury@northwind-labs.de", org_id=organization
-    )
+def people_before_us(at: Desk, scenario: Scenario) -> None:
+    """A CRM that isn't empty: known people, an organization, a deal, two pages of others."""
+    expected = expect(scenario)
+    known = sorted(a for a in expected.deals if expected.senders[a].organization)
+    domain = expected.senders[known[0]].organization
+    organization = at.acts.add_organization("Known by its website", website=f"https://{domain}/")
+    first = at.acts.add_person("Known Already", known[0], org_id=organization)
     at.acts.add_deal("Old business", person_id=first)
-    at.acts.add_person("Known Too", "hugo.wolfhagen@beacon-marine.com")
+    for number, address in enumerate([*known[1:4], min(expected.leads)]):
+        at.acts.add_person(f"Known {number}", address)
     for number in range(510):
         at.acts.add_person(f"Somebody {number}", f"somebody{number}@elsewhere.example")
 
 
 def test_a_dry_run_predicts_objects_activities_and_tokens_to_the_last_one(
-    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+    office_desk: Desk, everything: Office, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    people_before_us(office_desk)
-    first_part = days_ago(45)
+    people_before_us(office_desk, everything.scenario)
+    first_part = days_ago(90)
     for since in (first_part, None):  # the second time leads have become deals
         predicted, held = rehearse(office_desk, capsys, since)
         made = run(office_desk, since)
@@ -121,9 +133,9 @@ def assert_documented_shape(predicted: dict[str, Any]) -> None:
 
 
 def test_not_one_write_leaves_the_machine_and_nothing_is_kept(
-    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+    office_desk: Desk, everything: Office, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    people_before_us(office_desk)
+    people_before_us(office_desk, everything.scenario)
     dry_run(
         office_desk.wiring(), since=None, mailbox=None, sync_only=False, as_json=True, html=None
     )
@@ -136,13 +148,13 @@ def test_not_one_write_leaves_the_machine_and_nothing_is_kept(
     assert office_desk.writes() == 0
     assert not office_desk.ledger.exists()
     spent = office_desk.sandbox.usage(clock().date().isoformat()).tokens
-    assert predicted["read"]["tokens"] == spent == price({"person": 512}) == price({}) + 10
+    assert predicted["read"]["tokens"] == spent == price({"person": 515}) == price({}) + 10
 
 
 def test_the_ledger_of_a_running_service_is_left_as_it_is(
     office_desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(office_desk, days_ago(45))
+    run(office_desk, days_ago(20))
     before = office_desk.ledger.read_bytes()
 
     rehearse(office_desk, capsys)
@@ -157,3 +169,36 @@ def test_the_rehearsals_client_refuses_every_write_in_code(kind: str) -> None:
 
     with pytest.raises(Rejected, match="never writes"):
         client.send(Call.to(kind, *ids, body={}))
+
+
+def test_a_mailbox_that_is_away_is_told_and_the_rest_is_rehearsed(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = yaml.safe_load(office_desk.config.read_text())
+    office_desk.change(mailboxes=[document["mailboxes"][0] | {"port": 1}])
+
+    status = dry_run(
+        office_desk.wiring(), since=None, mailbox=None, sync_only=False, as_json=True, html=None
+    )
+
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert status == 75
+    assert len(found["problems"]) == 1
+    assert found["problems"][0] in told.err
+    assert set(found["create"].values()) == {0}
+
+
+def test_a_rehearsal_that_is_stopped_leaves_nothing_behind(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wiring = office_desk.wiring()
+    wiring.stop.set()  # as ^C does
+
+    status = dry_run(wiring, since=None, mailbox=None, sync_only=False, as_json=True, html=None)
+
+    told = capsys.readouterr()
+    assert (status, told.out) == (75, "")
+    assert "nothing was written" in told.err
+    assert office_desk.writes() == 0
+    assert sorted(path.name for path in office_desk.home.iterdir()) == ["config.yaml", "crm.db"]

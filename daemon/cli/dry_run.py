@@ -16,6 +16,7 @@ from rich.table import Table
 from daemon.cli import output
 from daemon.cli.catch_up import CaughtUp, take_in, write_out
 from daemon.cli.wiring import Wiring
+from daemon.errors import RetryLater
 from daemon.pipedrive.pacing import PLANS
 from daemon.rehearsal import remote
 from daemon.rehearsal.forecast import Forecast, adopted, forecast
@@ -58,15 +59,20 @@ def dry_run(
     """Rehearse and show; the exit status. `watch` sees the sandbox at the end, for tests."""
     result = CaughtUp()
     with tempfile.TemporaryDirectory(prefix="mail2deal-rehearsal-") as home:
-        rehearsed = _rehearse(
-            wiring,
-            Path(home),
-            result,
-            since=since,
-            mailbox=mailbox,
-            intake=not sync_only,
-            watch=watch,
-        )
+        try:
+            rehearsed = _rehearse(
+                wiring,
+                Path(home),
+                result,
+                since=since,
+                mailbox=mailbox,
+                intake=not sync_only,
+                watch=watch,
+            )
+        except RetryLater:
+            if not wiring.stop.is_set():
+                raise
+            rehearsed = None  # stopped while it listed
     if rehearsed is None:
         output.errors.print("stopped: nothing was written, and nothing is kept", markup=False)
         return output.LATER
