@@ -197,3 +197,16 @@ def test_a_sender_who_comes_while_the_crm_is_listed_is_looked_for_in_the_next_ro
 
     assert shop.record("person", ADA).pipedrive_id == str(came[0])
     assert shop.count()["persons"] == 3
+
+
+def test_a_person_merged_since_the_last_listing_is_adopted_where_it_went(shop: Shop) -> None:
+    lost, kept = shop.acts.add_person("Ada", ADA), shop.acts.add_person("Countess", "c@x.com")
+    shop.hears("first@other.com")
+    shop.sync()
+    shop.acts.merge("persons", lost, kept)
+    shop.hears(ADA)
+
+    shop.sync()
+
+    assert shop.record("person", ADA).pipedrive_id == str(kept)
+    assert shop.count()["persons"] == 2

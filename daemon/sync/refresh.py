@@ -37,20 +37,21 @@ def refresh(session: Session, place: Place) -> list[str]:
         if not census.is_complete(session):
             census.search(session, _strangers(session))
         return due
-    drafts = _drafts(session)
-    kinds = _needs(session, drafts)
     asked: set[str] = set()
     seen: set[tuple[str, str]] = set()
-    while kinds:
+    while True:
+        drafts = _drafts(session)
+        kinds = _needs(session, drafts) - asked
+        if not kinds:
+            # What is gone from where it was may be elsewhere: merged, or made anew.
+            kinds = _look_before_adopting(session, place, drafts, seen) - asked
+        if not kinds:
+            return due
         asked |= kinds
         seen |= census.list_updated(session, place, kinds)
         due += _noticed(session, place, kinds, whole=False)
         if "person" in kinds and not census.is_complete(session):
             census.search(session, _strangers(session))
-        drafts = _drafts(session)
-        kinds = _needs(session, drafts) - asked
-    _look_before_adopting(session, place, drafts, seen)
-    return due
 
 
 def everything_due(session: Session) -> datetime | None:
@@ -96,6 +97,8 @@ def _needs(session: Session, drafts: Sequence[Draft]) -> set[str]:
     ledger = session.ledger
     urgent: set[str] = set(ledger.setting(_LOOK_AGAIN) or ())
     tolerant: set[str] = set()
+    if len(drafts) == _DRAFTS:  # there are more, whose plans cost too much to draft
+        urgent |= set(directory.KINDS)
     for item in drafts:
         made = {(c.kind, c.action) for c in item.plan.changes if c.action != "update"}
         if made & {("organization", "create"), ("person", "create")}:
@@ -118,16 +121,23 @@ def _is_stale(session: Session, kind: str) -> bool:
 
 
 def _look_before_adopting(
-    session: Session, place: Place, drafts: Sequence[Draft], seen: Collection[tuple[str, str]]
-) -> None:
-    """See that what is about to be adopted is still there, unless that has just been listed."""
+    session: Session, place: Place, drafts: Sequence[Draft], seen: set[tuple[str, str]]
+) -> set[str]:
+    """See that what is about to be adopted is still there, unless that has just been listed.
+
+    Gives the kinds of what isn't; adds to `seen` what is.
+    """
     code = place.codes.get("mail_key")
     wanted = {(a.kind, a.pipedrive_id) for item in drafts for a in item.plan.adoptions}
-    for kind, identifier in sorted(wanted - set(seen)):
+    gone: set[str] = set()
+    for kind, identifier in sorted(wanted - seen):
         found = directory.look(session.client, kind, identifier, code)
         with session.ledger.transaction("looked"):
             if found is None:
                 session.ledger.crm.drop(kind, identifier)
                 event("sync.gone", kind=kind, id=identifier)
+                gone.add(kind)
             else:
+                seen.add((kind, identifier))
                 session.ledger.crm.keep([found], session.ledger.setting("sweep") or 0)
+    return gone
