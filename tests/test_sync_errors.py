@@ -209,3 +209,20 @@ def test_a_stage_that_people_delete_stops_the_sync_until_another_is_named(shop: 
     (deal,) = shop.shown()["deals"]
     assert deal["stage"] == "Proposal Made"
     assert shop.parked() == []
+
+
+def test_an_activity_that_may_be_there_is_found_although_its_person_was_merged(shop: Shop) -> None:
+    shop.hears(ADA)
+    shop.sync()
+    shop.hears(ADA)
+    shop.plan()
+    shop.sandbox.faults.add(Fault("timeout", method="POST", path="/activities$"))
+    shop.sync_.sync()  # it is there, and we don't know
+    person, other = shop.person(ADA)["id"], shop.acts.add_person("Ada at home", "a@home.example")
+    shop.acts.merge("persons", person, other)
+
+    shop.sync()
+    shop.next_day()
+
+    assert len(shop.activities()) == 2
+    assert shop.ledger.journal.pending() == {}

@@ -105,8 +105,11 @@ class Landing:
                 journal.wait(row, None, str(problem), unknown=row.unknown)
                 pushed.resume_at = now + timedelta(seconds=problem.after or 2)
             case LinkGone():
-                # It wasn't made; what is wanted now is planned anew, without what is gone.
-                journal.drop(row)
+                if row.unknown:
+                    # An earlier request may have made it: looked for again where its links went.
+                    journal.wait(row, now + _FIRST_WAIT, str(problem), unknown=True)
+                else:
+                    journal.drop(row)  # not made: what is wanted now is planned anew
                 self._plan_again([row.sender or row.key])
                 self._link_gone(problem, now)
             case Gone():
