@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, NoReturn, Self
 
 from sqlite_utils import Database
 
@@ -58,11 +58,11 @@ class Ledger:
             if readonly:
                 if not path.exists():
                     raise LedgerProblem("there is no ledger yet", what=str(path))
-                connection = _connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+                connection = _connect(path, readonly=True)
                 schema.check(Database(connection, execute_plugins=False))
             else:
                 os.close(_private(path))
-                connection = _connect(str(path))
+                connection = _connect(path)
                 _prepare(connection)
             return cls(path, connection)
 
@@ -130,7 +130,7 @@ class Ledger:
     def copy_to(self, path: Path) -> None:
         """Copy the ledger as it is at this moment, while it may be written, to a new file."""
         os.close(_private(path))
-        with _explained(path), closing(_connect(str(path))) as copy:
+        with _explained(path), closing(_connect(path)) as copy:
             self._connection.backup(copy)
 
     def counts(self, what: str) -> dict[str, int]:
@@ -186,8 +186,54 @@ class Lock:
             self._file = None
 
 
-def _connect(target: str, *, uri: bool = False) -> sqlite3.Connection:
-    connection = sqlite3.connect(target, timeout=_BUSY_SECONDS, uri=uri, isolation_level=None)
+class _Cursor(sqlite3.Cursor):
+    """Rows of a statement; what the disk says while they are read is a LedgerProblem too."""
+
+    connection: "_Connection"
+
+    def fetchone(self) -> Any:
+        """As sqlite3 does."""
+        try:
+            return super().fetchone()
+        except sqlite3.DatabaseError as error:
+            _explain(self.connection.path, error)
+
+    def fetchall(self) -> list[Any]:
+        """As sqlite3 does."""
+        try:
+            return super().fetchall()
+        except sqlite3.DatabaseError as error:
+            _explain(self.connection.path, error)
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except sqlite3.DatabaseError as error:
+            _explain(self.connection.path, error)
+
+
+class _Connection(sqlite3.Connection):
+    """A connection whose errors name the ledger at `path`."""
+
+    path = Path()
+
+    def execute(self, sql: str, values: Any = (), /) -> sqlite3.Cursor:
+        """As sqlite3 does."""
+        try:
+            return self.cursor(_Cursor).execute(sql, values)
+        except sqlite3.DatabaseError as error:
+            _explain(self.path, error)
+
+
+def _connect(path: Path, *, readonly: bool = False) -> _Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro" if readonly else str(path),
+        timeout=_BUSY_SECONDS,
+        uri=readonly,
+        isolation_level=None,
+        factory=_Connection,
+    )
+    connection.path = path
     connection.row_factory = sqlite3.Row
     return connection
 
@@ -236,9 +282,13 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
-            raise  # ours to mend, not the user's
-        raise _problem(path, error) from error
+        _explain(path, error)
+
+
+def _explain(path: Path, error: sqlite3.DatabaseError) -> NoReturn:
+    if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
+        raise error  # ours to mend, not the user's
+    raise _problem(path, error) from error
 
 
 def _problem(path: Path, error: sqlite3.Error) -> LedgerProblem:
