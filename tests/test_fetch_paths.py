@@ -1,0 +1,109 @@
+"""Every way of fetching and parsing gives the senders that the oracle knows.
+
+The ways differ in what servers are like (none of them is asked the same) and in what we found to
+be fast; what a message says may depend on neither.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from company_kit import NOW, Office, reading
+from oracle import expect
+from test_end_to_end import states, wanted_states
+
+from daemon import intake, parsing
+from daemon.ledger.store import Ledger
+from daemon.mailbox import fetch
+from daemon.mailbox.imap import Mailbox
+from daemon.mailbox.reader import Items, read_fetch
+from daemon.mailbox.wire import Response, Wire
+
+Patch = pytest.MonkeyPatch
+
+
+def as_it_is(_: Patch) -> None:
+    pass
+
+
+def one_by_one(patch: Patch) -> None:
+    """One message a command, one command on the wire."""
+    patch.setattr(fetch, "UNDER_WAY", 1)
+    patch.setattr(fetch, "BATCH", 1)
+
+
+def few_at_once(patch: Patch) -> None:
+    """Many small commands on the wire."""
+    patch.setattr(fetch, "UNDER_WAY", 32)
+    patch.setattr(fetch, "BATCH", 7)
+
+
+def no_trust_in_structure(patch: Patch) -> None:
+    """BODYSTRUCTURE is believed of no message: each is fetched from its beginning."""
+    patch.setattr(fetch, "_agree", lambda *_: False)
+
+
+def no_structure(patch: Patch) -> None:
+    """The server leaves BODYSTRUCTURE out."""
+
+    def without(response: Response, *more: Any) -> Items | None:
+        items = read_fetch(response, *more)
+        return items and {key: value for key, value in items.items() if key != b"BODYSTRUCTURE"}
+
+    patch.setattr(fetch, "read_fetch", without)
+
+
+def like_gmail(patch: Patch) -> None:
+    """X-GM-THRID is offered, asked for and answered."""
+    connect: Callable[..., Mailbox] = Mailbox.connect
+    send = Wire.send
+
+    def connected(*arguments: Any) -> Mailbox:
+        mailbox = connect(*arguments)
+        mailbox.capabilities |= {"X-GM-EXT-1"}
+        return mailbox
+
+    def sent(wire: Wire, line: bytes, *more: Any) -> bytes:
+        assert b"BODYSTRUCTURE" not in line or b" X-GM-THRID " in line
+        return send(wire, line.replace(b" X-GM-THRID ", b" "), *more)
+
+    def answered(response: Response, *more: Any) -> Items | None:
+        items = read_fetch(response, *more)
+        return items and items | {b"X-GM-THRID": items.get(b"UID")}
+
+    patch.setattr(Mailbox, "connect", staticmethod(connected))
+    patch.setattr(Wire, "send", sent)
+    patch.setattr(fetch, "read_fetch", answered)
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["parsed here", "parsed apart"])
+@pytest.mark.parametrize(
+    "way",
+    [as_it_is, one_by_one, few_at_once, no_trust_in_structure, no_structure, like_gmail],
+    ids=lambda way: way.__name__,
+)
+def test_the_senders_are_the_oracles(
+    way: Callable[[Patch], None],
+    apart: bool,
+    company: Office,
+    tmp_path: Path,
+    monkeypatch: Patch,
+) -> None:
+    monkeypatch.setattr(parsing, "_cores", lambda: 2)
+    way(monkeypatch)
+    run = intake.Pass(
+        reading(company.scenario, 200),
+        "sales",
+        None,
+        lambda: NOW,
+        worth_a_process=1 if apart else None,
+    )
+
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        with Mailbox.connect(company.account("sales")) as mailbox:
+            tally = intake.poll(mailbox, ledger, run)
+
+        assert (tally.problems, tally.quarantined) == ([], 0)
+        assert tally.sightings == len(company.scenario.mails)
+        assert states(ledger) == wanted_states(expect(company.scenario))
