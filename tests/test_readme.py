@@ -20,6 +20,7 @@ from company_kit import Office
 
 from daemon.cli import main
 from daemon.config.keys import Config, Section
+from daemon.ledger.store import Ledger
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -131,3 +132,19 @@ def test_every_configuration_key_is_documented_and_nothing_else_is() -> None:
     documented = re.findall(r"^\| `([a-z_.\[\]]+)` \|", text, re.MULTILINE)
 
     assert sorted(documented) == sorted(keys(Config))
+
+
+def test_every_table_and_view_of_the_ledger_is_documented(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "ledger.md").read_text()
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        names = ledger.rows(
+            "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"
+            " AND name NOT LIKE 'sqlite%' AND name NOT LIKE '\\_sqlite%' ESCAPE '\\'"
+        )
+        for row in names:
+            assert re.search(rf"^\| .*`{row['name']}`.* \|", text, re.MULTILINE), row["name"]
+        views = [row["name"] for row in names if row["type"] == "view"]
+        for view in views:
+            (line,) = re.findall(rf"^\| `{view}` \|.*$", text, re.MULTILINE)
+            columns = [row["name"] for row in ledger.rows(f"PRAGMA table_info({view})")]
+            assert re.findall(r"`(\w+)`", line)[1:] == columns

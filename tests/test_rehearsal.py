@@ -201,4 +201,4 @@ def test_a_rehearsal_that_is_stopped_leaves_nothing_behind(
     assert (status, told.out) == (75, "")
     assert "nothing was written" in told.err
     assert office_desk.writes() == 0
-    assert sorted(path.name for path in office_desk.home.iterdir()) == ["config.yaml", "crm.db"]
+    assert not office_desk.ledger.exists()
