@@ -267,3 +267,38 @@ def test_a_renamed_record_keeps_its_name_and_its_place(shop: Shop) -> None:
         ("Big one", "Negotiations Started")
     ]
     assert len(shown["activities"]) == 7
+
+
+def test_an_activity_that_people_deleted_is_not_touched_for_a_later_recipient(shop: Shop) -> None:
+    shop.hears(ADA)
+    shop.writes("eve@third.com", ADA)
+    shop.sync()
+    ours = next(a for a in shop.activities() if a["subject"] == "Mail 2")
+    shop.acts.delete("activities", ours["id"])
+
+    shop.hears("eve@third.com")
+    shop.sync()
+
+    assert shop.acts.get("activities", ours["id"])["is_deleted"]
+    assert len(shop.activities()) == 2
+    assert shop.record("activity", f"{2:032x}").tombstone == "deleted"
+    assert shop.parked() == []
+    before = shop.mark()
+    shop.hears("eve@third.com")
+    shop.sync()
+    assert shop.spent(before) == {"POST /activities": 1}
+
+
+def test_a_deal_archived_since_the_last_listing_is_not_taken_for_an_open_one(shop: Shop) -> None:
+    person = shop.acts.add_person("Ada", ADA)
+    deal = shop.acts.add_deal("By hand", person_id=person)
+    shop.hears("first@other.com")
+    shop.sync()
+    shop.acts.archive("deals", deal)
+
+    shop.hears(ADA)
+    shop.sync()
+
+    assert shop.record("deal", ADA) is None
+    assert [a["deal_id"] for a in shop.activities()] == [None, None]
+    assert "has had a deal" in shop.notes(ADA)
