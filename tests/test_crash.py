@@ -5,6 +5,8 @@ MAIL2DEAL_CRASH_CASTS makes the scenario so many times as large.
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ from crash.rig import COMPANY, DIED, Home, Rig, crm, ledger
 from crash.scenario import Day, days
 from postbox import WE
 
-from daemon.sandbox.crm import Acts, Sandbox
+from daemon.sandbox.crm import Acts, Sandbox, serve
 from daemon.sandbox.imap_server import installed, start_imap
 
 CASTS = int(os.environ.get("MAIL2DEAL_CRASH_CASTS", "1"))
@@ -97,6 +99,28 @@ def test_dying_again_and_again_it_still_gets_done(every: int, rig: Rig) -> None:
         assert ledger(dying.ledger) == ledger(steady.ledger)
         rig.clock.set(max(ended, rig.clock.seconds()))
     assert deaths > 5
+
+
+def test_a_real_process_is_killed_where_the_environment_says(rig: Rig) -> None:
+    home = Home(rig.work / "company")
+    home.path.mkdir()
+    begin(rig, home, days()[0])
+    sandbox = Sandbox(home.store, settings=COMPANY)
+    with serve(sandbox) as server:
+        config = home.configure(rig.server, server.port)
+        statuses = []
+        for kill_at in (9, 30, 0):
+            environment = os.environ | {
+                "MAIL2DEAL_KILL_AT": str(kill_at),
+                "PYTHONPATH": str(Path(__file__).parent.parent),
+            }
+            command = [sys.executable, "-m", "daemon", "--config", str(config), "--catch-up"]
+            done = subprocess.run([*command, "--yes"], env=environment, check=False)
+            statuses.append(done.returncode)
+    sandbox.close()
+    assert statuses == [DIED, DIED, 0]
+    made = crm(home)["made"]
+    assert (made["persons"], made["leads"], made["deals"], made["activities"]) == (5, 2, 2, 7)
 
 
 def _act(rig: Rig, home: Home, day: Day) -> None:

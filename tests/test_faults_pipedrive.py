@@ -1,5 +1,6 @@
 """Every fault at every kind of write: once the API is well again, the CRM is as if it always was."""
 
+import random
 import re
 import socket
 from dataclasses import replace
@@ -126,6 +127,39 @@ def test_a_fault_on_a_real_line_changes_nothing_in_the_end(
         live(world)
     assert world.doubled() == []
     assert world.crm() == undisturbed["converts"][0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_many_workers_in_a_storm_of_faults_double_and_lose_nothing(
+    seed: int, tmp_path: Path
+) -> None:
+    def company(home: Path) -> World:
+        home.mkdir()
+        world = World(home, CONVERTS, workers=8)
+        for number in range(24):
+            who = f"person{number}@firm{number % 7}.example"
+            world.receives(who)
+            if number % 3 == 0:
+                world.receives(who, answers=world.sends(f"{who}, person1@firm1.example"))
+        return world
+
+    calm, stormy = company(tmp_path / "calm"), company(tmp_path / "stormy")
+    calm.settle()
+    chance = random.Random(seed)
+    for _ in range(25):
+        fault = FAULTS[chance.choice(sorted(FAULTS.keys() - {"403 of the gate", "429 storm"}))]
+        method, path = chance.choice([*WRITES.values(), ("GET", ".*")])
+        stormy.sandbox.faults.add(_at(fault, method, path, skip=chance.randrange(9), count=1))
+    _settle(stormy)
+    assert stormy.doubled() == []
+    stormy.sandbox.faults.clear()
+    _settle(stormy)
+    assert stormy.doubled() == []
+    assert _unordered(stormy) == _unordered(calm)
+
+
+def _unordered(world: World) -> dict[str, int]:
+    return {kind: len(found) for kind, found in world.crm().items()}
 
 
 def test_without_names_or_a_server_everything_waits_and_nothing_is_looked_up(
