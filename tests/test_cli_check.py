@@ -1,6 +1,7 @@
 """`check`: every line a tick or the one thing to do, and nothing is written anywhere."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,21 @@ def test_after_a_run_the_fields_are_there_and_the_ledger_counts(
     assert "301 messages" in lines["ledger"]
 
 
+def test_fields_that_were_refused_are_named_with_the_reason(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = office_desk.sandbox.settings
+    office_desk.sandbox.settings = replace(settings, custom_field_cap=1)
+    catch_up(office_desk.wiring(), since=None, mailbox=None, intake_only=False, sync_only=False)
+
+    status, lines = told(office_desk, capsys)
+
+    assert status == 1
+    assert "missing: " in lines["pipedrive: fields"]
+    assert "feature_capping_custom_fields_limit" in lines["pipedrive: fields"]
+    assert "everything else works without" in lines["pipedrive: fields"]
+
+
 BROKEN = {
     "a wrong password": ("mailboxes", {"password": "wrong"}, "mailbox sales: login", 2),
     "a folder that isn't there": (
@@ -102,7 +118,7 @@ def test_what_is_broken_is_told_with_the_one_thing_to_do(
 
     assert found == status
     assert "✗" in lines[line]
-    assert "1 thing to do before this can run" == lines["end"]
+    assert lines["end"] == "1 thing to do before this can run"
 
 
 def test_a_plan_that_isnt_theirs_is_noticed(

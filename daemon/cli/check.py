@@ -7,7 +7,7 @@ from typing import Any
 from daemon.cli import output
 from daemon.cli.wiring import Wiring
 from daemon.config import MailboxSection
-from daemon.errors import ConfigProblem, Problem
+from daemon.errors import ConfigProblem, Problem, Rejected
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Mailbox
 from daemon.pipedrive import directory
@@ -143,7 +143,7 @@ def _pipedrive(wiring: Wiring) -> Iterator[Line]:
     owners = frozenset(m.owner.lower() for m in wiring.config.mailboxes if m.owner)
     attempts: list[tuple[str, Callable[[], str]]] = [
         ("stage", lambda: _stage(client, config.pipeline, config.stage)),
-        ("fields", lambda: _fields(client)),
+        ("fields", lambda: _fields(wiring, client)),
     ]
     if owners:
         attempts.append(("owners", lambda: ", ".join(sorted(directory.owners(client, owners)))))
@@ -194,7 +194,30 @@ def _stage(client: Client, pipeline: str | None, stage: str) -> str:
     return f"{stage!r} in {pipeline!r} (id {number})" if pipeline else f"{stage!r} (id {number})"
 
 
-def _fields(client: Client) -> str:
+def _fields(wiring: Wiring, client: Client) -> str:
+    """Which of our fields there are; raises Rejected if some can't be had, and says why."""
     found = directory.fields(client)
-    missing = [name for key, (_, name, _) in FIELDS.items() if key not in found]
-    return "will be made: " + ", ".join(missing) if missing else "all there"
+    missing = {key: name for key, (_, name, _) in FIELDS.items() if key not in found}
+    if not missing:
+        return "all there"
+    why = _why_missing(wiring)
+    lost = [f"{name} ({why[key]})" for key, name in missing.items() if key in why]
+    if lost:
+        raise Rejected(
+            "missing: " + "; ".join(lost),
+            hint="everything else works without; an administrator can make them by name and type",
+        )
+    return "will be made: " + ", ".join(missing.values())
+
+
+def _why_missing(wiring: Wiring) -> dict[str, str]:
+    """Why fields aren't made, by our names: Pipedrive refused, or people deleted them."""
+    if not wiring.config.ledger.exists():
+        return {}
+    with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
+        rows = ledger.rows(
+            "SELECT key, last_error AS why FROM parked WHERE kind = 'field' UNION ALL"
+            " SELECT key, 'deleted in Pipedrive, left so' FROM records"
+            " WHERE kind = 'field' AND tombstone IS NOT NULL"
+        )
+    return {row["key"]: row["why"] for row in rows}
