@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
 	echo $$python && break; done)
 # The benchmarks that run without arguments; the other files in bench/ are their parts.
-BENCHES ?= backfill latency polls push tokens
+BENCH ?=
 # More arguments for pytest: make test PYTEST='-k config -x'
 PYTEST ?=
 IN = $(VENV)/bin
@@ -29,9 +29,8 @@ check: $(VENV)/.check $(VENV)/.test ## lint, format and types
 	$(IN)/ruff format --check .
 	$(IN)/mypy
 
-bench: $(VENV)/.test dovecot ## every benchmark, one after the other
-	@for name in $(BENCHES); do \
-	echo "== bench/$$name.py"; $(IN)/python bench/$$name.py || exit 1; done
+bench: $(VENV)/.test dovecot ## every benchmark, and one table of ratios
+	$(IN)/python bench/run.py $(BENCH)
 
 crash: $(VENV)/.test dovecot ## kill -9 at every step, then a restart
 	$(IN)/python -m pytest -s tests/test_crash.py $(PYTEST)

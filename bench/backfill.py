@@ -57,7 +57,8 @@ def show(name: str, mails: int, cost: Cost, line: Running | None = None) -> None
     wire = f"{(line.up + line.down) / 1e6:8.1f} MB" if line else ""
     print(
         f"{name:24}{cost.seconds:8.2f} s {mails / cost.seconds:9.0f}/s   CPU {cost.cpu:6.2f} s"
-        f" + server {cost.server_cpu:6.2f} s   RSS {cost.rss / 1e6:5.0f} MB {wire}",
+        f" + server {cost.server_cpu:6.2f} s  "
+        f" RSS {cost.rss / 1e6:4.0f} PSS {cost.pss / 1e6:4.0f} MB {wire}",
         flush=True,
     )
 
@@ -88,7 +89,8 @@ def on_loopback(office: PostOffice, mails: int, rounds: int) -> None:
         print("mbsync isn't installed (apt install isync): no comparison with it")
     loop = best["loop"].seconds / LOOP * mails
     ratio("backfill, loopback: the loop's time / ours", loop / best["ours"].seconds, at_least=10)
-    ratio("backfill: MB RSS of all our processes", best["ours"].rss / 1e6, at_most=120)
+    ratio("backfill: MB of all our processes, RSS", best["ours"].rss / 1e6, at_most=120)
+    ratio("backfill: the same, shared pages once", best["ours"].pss / 1e6, at_most=120)
 
 
 def on_slow_line(office: PostOffice, mails: int, few: int) -> None:

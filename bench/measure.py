@@ -1,7 +1,8 @@
 """What a command costs: wall clock, CPU at both ends, the memory of all its processes together.
 
-CPU is user and system time. Memory is the largest sum of resident sizes over the command and all
-its descendants, looked at every 20 ms; pages that they share count for each of them.
+CPU is user and system time. Memory is the largest sum over the command and all its descendants,
+looked at ten times a second: resident size, where pages that processes share count for each of
+them, and proportional size, where they count once.
 """
 
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _LOOK = 0.02
+_WEIGH = 5  # looks from one to the next look at memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Cost:
     cpu: float
     server_cpu: float
     rss: int
+    pss: int
     said: str
 
 
@@ -36,9 +39,13 @@ def run(command: Sequence[str], *, server: int | None = None, timeout: float = 6
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
-        rss = 0
+        rss = pss = looks = 0
         while process.poll() is None:
-            rss = max(rss, sum(_rss(pid) for pid in _family(process.pid)))
+            if looks % _WEIGH == 0:
+                family = _family(process.pid)
+                rss = max(rss, sum(_rss(pid) for pid in family))
+                pss = max(pss, sum(_pss(pid) for pid in family))
+            looks += 1
             if time.monotonic() - start > timeout:
                 process.kill()
             time.sleep(_LOOK)
@@ -47,7 +54,7 @@ def run(command: Sequence[str], *, server: int | None = None, timeout: float = 6
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed with {process.returncode}:\n{said[-2000:]}")
     cpu, server_cpu = _children_cpu() - before, session_cpu(server) - server_before
-    return Cost(seconds, cpu, server_cpu, rss, said)
+    return Cost(seconds, cpu, server_cpu, rss, pss, said)
 
 
 def median(costs: Iterable[Cost]) -> Cost:
@@ -58,6 +65,7 @@ def median(costs: Iterable[Cost]) -> Cost:
         statistics.median(one.cpu for one in several),
         statistics.median(one.server_cpu for one in several),
         max(one.rss for one in several),
+        max(one.pss for one in several),
         several[-1].said,
     )
 
@@ -113,3 +121,11 @@ def _rss(pid: int) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
     except OSError:
         return 0
+
+
+def _pss(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from measure import ratio
 from requests.adapters import HTTPAdapter
 
 from daemon.pipedrive.client import Client
@@ -105,6 +106,12 @@ def _row(plan: str, jitter: float, workers: int, seconds: float) -> None:
         server.terminate()
         server.join()
         sent, share, fullest, refused = _measure(store, PLANS[plan].burst)
+    ratio(
+        f"push, {plan}, late by up to {jitter * 1000:.0f} ms: share of the limit",
+        share,
+        at_least=0.95,
+    )
+    ratio(f"push, {plan}, late by up to {jitter * 1000:.0f} ms: 429s", refused, at_most=0)
     print(
         f"{plan:10} {PLANS[plan].burst:9} {jitter * 1000:4.0f} ms {sent:6} {share:7.1%}"
         f" {fullest:12} {refused:5}",

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from measure import ratio
 
 from daemon.classify import Rules
 from daemon.errors import Unreadable
@@ -270,6 +271,8 @@ def main() -> int:
         people, firms = doubles(sandbox)
         print(f"made twice by {name}: {people} persons, {firms} organizations")
     print(f"took {time.monotonic() - started:.0f} s")
+    ratio("tokens: ours / the floor", spent / lowest, at_most=1.05)
+    ratio("tokens: the recipe's (v1) / ours", run.v1 / spent, at_least=10)
     good = spent <= 1.05 * lowest and run.v1 >= 10 * spent and doubles(company.sandbox) == (0, 0)
     return 0 if good else 1
 
