@@ -13,6 +13,7 @@ from world import READING, World
 
 from daemon.audit import activity_gaps, close, mailbox_gaps, record_gaps, state_gaps
 from daemon.cli import main
+from daemon.plan import Change
 from daemon.sandbox.crm import serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 
@@ -224,3 +225,38 @@ def test_retry_saves_the_raw_mail_and_keeps_it_out_of_the_log(desk: Desk, tmp_pa
     assert saved.stat().st_mode & 0o077 == 0
     assert "offer" not in found.output
     assert desk("audit").stdout.strip() == "0 gaps"
+
+
+def test_retry_sends_parked_changes_and_mailboxes_again(desk: Desk) -> None:
+    with desk.world.ledger() as ledger, ledger.transaction("test"):
+        ledger.troubles.failed("sales", "refused", None, desk.world.clock())
+        ledger.journal.plan(
+            Change(
+                "person", "ada@acme.example", "update", {"thread_count": 5}, "3", "ada@acme.example"
+            ),
+            desk.world.clock(),
+            None,
+        )
+        row = ledger.journal.open_row("person", "ada@acme.example")
+        assert row is not None
+        ledger.journal.park(row, "refused")
+    assert desk("retry").exit_code == 0
+    with desk.world.ledger() as ledger:
+        assert ledger.troubles.of("sales") is None
+        assert ledger.journal.counts() == {}
+    counts = [p["custom_fields"]["Thread count"] for p in desk.world.crm()["persons"]]
+    assert sorted(counts) == [1, 5]
+
+
+def test_retry_beside_a_running_service_only_makes_things_due(desk: Desk) -> None:
+    from daemon.ledger.store import owned
+
+    with desk.world.ledger() as ledger, ledger.transaction("test"):
+        ledger.rows("INSERT INTO quarantine SELECT folder, uidvalidity, uid, 'test', 9,"
+                    " '2026-03-01T00:00:00Z', NULL FROM sightings WHERE uid = 1")  # fmt: skip
+    with owned(desk.world.path, "mail2deal service"):
+        found = desk("retry")
+        assert found.exit_code == 0
+        assert "mail2deal service" in found.stdout
+    with desk.world.ledger() as ledger:
+        assert ledger.rows("SELECT attempts FROM quarantine") == [{"attempts": 0}]

@@ -36,7 +36,11 @@ def _release(wiring: Wiring, ledger: Ledger) -> None:
     with ledger.transaction("retry"):
         messages = ledger.folders.release_quarantine(wiring.now())
         changes = ledger.journal.retry()
-    output.console.print(f"trying again: {messages} messages, {changes} changes", markup=False)
+        mailboxes = ledger.troubles.release()
+    output.console.print(
+        f"trying again: {messages} messages, {changes} changes, {mailboxes} mailboxes that failed",
+        markup=False,
+    )
 
 
 def run_once(wiring: Wiring, ledger: Ledger, command: str) -> int:
