@@ -370,6 +370,20 @@ def test_a_server_that_offers_no_oauth_gets_no_token() -> None:
         assert [line.split()[0] for line in imap.commands] == [b"CAPABILITY"]
 
 
+def test_a_server_with_a_trouble_of_its_own_costs_no_refresh() -> None:
+    asked: list[str | None] = []
+
+    def token(refused: str | None) -> str:
+        asked.append(refused)
+        return f"token-{len(asked)}"
+
+    said = b"TAG NO [UNAVAILABLE] Temporary authentication failure.\r\n"
+    server = ScriptedImap({"AUTHENTICATE": said}, capabilities="IMAP4rev1 AUTH=XOAUTH2")
+    with server as imap, pytest.raises(RetryLater):
+        Mailbox.connect(dataclasses.replace(imap.account(), token=token))
+    assert asked == [None]
+
+
 @pytest.mark.parametrize("token", ["a\r\nX1 LOGOUT", "a\x01b", "", "with space"])
 def test_a_strange_token_never_reaches_the_wire(token: str) -> None:
     with ScriptedImap(capabilities="IMAP4rev1 AUTH=XOAUTH2") as imap:

@@ -205,11 +205,32 @@ def test_a_mail_that_arrives_is_read_because_idle_told_so(dovecot: Post, tmp_pat
         assert work.poll() == 1
 
 
+def test_a_connection_that_ends_in_a_poll_is_replaced_within_that_poll(tmp_path: Path) -> None:
+    listed = (
+        b'* LIST () "/" INBOX\r\n* STATUS INBOX (MESSAGES 0 UIDNEXT 4 UIDVALIDITY 7)\r\nTAG OK\r\n'
+    )
+    examined = (
+        b"* 0 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT 4] ok\r\nTAG OK examined\r\n"
+    )
+    answers = {"LIST": listed, "EXAMINE": examined}
+    with (
+        ScriptedImap(answers, capabilities="IMAP4rev1 LIST-EXTENDED LIST-STATUS") as server,
+        desk(tmp_path, {"port": server.port, "password": "pw"}) as work,
+    ):
+        work.poll()
+        work.poll()
+        once = iter([HANGUP])
+        server.answers["LIST"] = lambda _: next(once, listed)
+        work.poll()
+        assert work.polling.tallies.failures == 0
+        assert sum(line.startswith(b"LOGIN") for line in server.commands) == 2
+
+
 def test_a_second_connection_that_the_server_refuses_leaves_the_mailbox_to_polling(
     tmp_path: Path,
 ) -> None:
     logins = iter([b"TAG OK in\r\n"])
-    full = b"TAG NO [LIMIT] Maximum number of connections\r\n"
+    full = b"TAG NO [UNAVAILABLE] not another one\r\n"
     with ScriptedImap(
         {"LOGIN": lambda _: next(logins, full), "IDLE": HANGUP}, capabilities="IMAP4rev1 IDLE"
     ) as server:
