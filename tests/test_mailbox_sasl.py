@@ -22,7 +22,7 @@ def refuse(listener: socket.socket, mechanism: str, heard: list[bytes]) -> None:
             tag, _, rest = command.rstrip(b"\r\n").partition(b" ")
             if rest == b"CAPABILITY":
                 line.sendall(
-                    b"* CAPABILITY IMAP4rev1 AUTH=%s\r\n%s OK\r\n" % (mechanism.encode(), tag)
+                    b"* CAPABILITY IMAP4rev1 AUTH=%s\r\n%s OK done\r\n" % (mechanism.encode(), tag)
                 )
             elif rest.startswith(b"AUTHENTICATE"):
                 line.sendall(b"+ \r\n")
