@@ -12,6 +12,7 @@ import yaml
 from cli_kit import Desk, clock, days_ago, desk
 from company_kit import NOW, Office, office
 from oracle import expect
+from test_rehearsal_page import found
 
 from daemon.cli.catch_up import catch_up
 from daemon.cli.dry_run import dry_run
@@ -126,6 +127,7 @@ def test_a_dry_run_predicts_objects_activities_and_tokens_to_the_last_one(
 
 def assert_documented_shape(predicted: dict[str, Any]) -> None:
     assert list(predicted)[:2] == ["create", "tokens"]
+    assert list(predicted) == list(found())
     assert list(predicted["create"]) == list(KINDS)
     assert len(predicted["important"]) == 20
     assert predicted["important"][0]["what"] in {"new deal", "lead becomes a deal"}

@@ -83,3 +83,9 @@ def test_what_needs_a_person_stands_on_top() -> None:
 
     assert text.index("login refused") < text.index('class="cards"')
     assert "pass --yes" in text
+
+
+def test_every_key_of_the_json_is_documented() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "rehearsal.md").read_text()
+
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(found())
