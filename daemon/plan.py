@@ -236,11 +236,11 @@ def _plan_opportunity(plan: Plan, case: _Case) -> None:
     if again and not case.policy.rules.reopen:
         plan.notes.append("the person has had a deal (won, lost or archived): no new one")
         return
-    if not again and known.lead is not None and known.lead.tombstone:
-        plan.notes.append(f"the lead was {known.lead.tombstone} in Pipedrive: left so")
-        return
     has_lead = known.lead is not None and not known.lead.tombstone
     has_lead = has_lead or _adopt_lead(plan, case)
+    if not has_lead and not again and known.lead is not None:
+        plan.notes.append(f"the lead was {known.lead.tombstone} in Pipedrive: left so")
+        return
     if not has_lead and not again and any(lead.archived for lead in crm.leads):
         plan.notes.append("the person has an archived lead: no new lead or deal")
         return

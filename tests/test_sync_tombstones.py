@@ -302,3 +302,21 @@ def test_a_deal_archived_since_the_last_listing_is_not_taken_for_an_open_one(sho
     assert shop.record("deal", ADA) is None
     assert [a["deal_id"] for a in shop.activities()] == [None, None]
     assert "has had a deal" in shop.notes(ADA)
+
+
+def test_a_lead_that_people_made_in_place_of_ours_is_used(shop: Shop) -> None:
+    shop.hears(ADA)
+    shop.sync()
+    (lead,) = shop.acts.every("leads")
+    shop.acts.delete("leads", lead["id"])
+    other = shop.acts.add_lead("By hand", person_id=lead["person_id"])
+    shop.next_day()
+    shop.hears(ADA)
+    shop.sync()
+
+    assert shop.record("lead", ADA).pipedrive_id == other
+    assert shop.activities()[-1]["lead_id"] == other
+    shop.hears_often(ADA, 3)
+    shop.sync()
+    (deal,) = shop.shown()["deals"]
+    assert deal["title"] == "By hand"
