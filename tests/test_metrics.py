@@ -105,6 +105,17 @@ def test_every_metric_and_label_of_the_alerts_is_one_that_there_is(
             assert f"{name}{label}" in seen or (not label and name in plain)
 
 
+def test_the_documentation_names_every_metric_and_no_other(dovecot: Post, tmp_path: Path) -> None:
+    told = set(re.findall(r"mail2deal_\w+", (ALERTS.parent / "monitoring.md").read_text()))
+    with desk(tmp_path, at(dovecot)) as work, metrics(work) as one:
+        work.poll()
+        one.observe("persons.create", 0.3)
+        seen = {name.partition("{")[0] for name in scrape(one)}
+    # Of messages and senders there are none yet; a histogram has three names.
+    seen = {re.sub("_(bucket|count|sum|created)$", "", name) for name in seen}
+    assert told == seen | {"mail2deal_messages", "mail2deal_senders"}
+
+
 def test_a_port_that_is_taken_and_a_missing_library_are_said_plainly(
     dovecot: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
