@@ -108,6 +108,13 @@ def test_a_first_run_that_would_touch_many_known_people_asks(
     assert run(office_desk, Valve(500), granted="all") == 0
 
 
+def test_persons_that_carry_our_marks_are_no_strangers_to_a_new_ledger(office_desk: Desk) -> None:
+    assert run(office_desk) == 0
+    office_desk.ledger.unlink()  # lost; Pipedrive holds what it made
+
+    assert run(office_desk, office_desk.wiring().valve()) == 0
+
+
 def test_the_dry_run_says_beforehand_that_the_real_run_will_ask(
     office_desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,6 +17,7 @@ from daemon.cli import output
 from daemon.cli.catch_up import CaughtUp, take_in, write_out
 from daemon.cli.wiring import Wiring
 from daemon.errors import RetryLater
+from daemon.ledger.store import Ledger
 from daemon.pipedrive.pacing import PLANS
 from daemon.rehearsal import remote
 from daemon.rehearsal.forecast import Forecast, adopted, forecast
@@ -26,7 +27,7 @@ from daemon.rehearsal.scratch import activities, last_activity, listed, scratch
 from daemon.rehearsal.stage import Clock, client, stage
 from daemon.sandbox.crm import Sandbox
 from daemon.sync import Sync
-from daemon.sync.valve import is_first
+from daemon.sync.valve import is_first, strangers_touched
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ def _rehearse(
             quarantined=result.quarantined,
             adopted_before=before,
         )
-        asks = _asks(wiring, found, ledger.crm.count("person")) if first else ""
+        asks = _asks(wiring, found, ledger) if first else ""
         daily = PLANS[pipedrive.plan].daily_tokens(pipedrive.seats) * pipedrive.daily_share
         return Rehearsed(
             forecast=found,
@@ -164,9 +165,10 @@ def _rehearse(
         )
 
 
-def _asks(wiring: Wiring, found: Forecast, persons: int) -> str:
+def _asks(wiring: Wiring, found: Forecast, ledger: Ledger) -> str:
     """What the first real run will want to be told."""
-    why = wiring.valve().objection(found.objects, found.updates["persons"], persons)
+    touched = strangers_touched(ledger, done=True)
+    why = wiring.valve().objection(found.objects, touched, ledger.crm.count("person"))
     return f"{why}: it will stop and ask; pass --yes to let it go on" if why else ""
 
 

@@ -56,6 +56,20 @@ def is_first(ledger: Ledger) -> bool:
     )
 
 
+def strangers_touched(ledger: Ledger, *, done: bool) -> int:
+    """How many persons that people made are, or with `done` were, to be written to.
+
+    Those who carry our marks are ours, although a new ledger has to adopt them.
+    """
+    (row,) = ledger.rows(
+        "SELECT count(*) AS n FROM journal j JOIN records r ON r.kind = 'person' AND r.key = j.key"
+        " WHERE j.kind = 'person' AND j.action = 'update' AND r.origin = 'adopted'"
+        " AND (j.state = 'done') = ?",
+        done,
+    )
+    return int(row["n"])
+
+
 def check(ledger: Ledger, valve: Valve, *, persons: int | None) -> None:
     """Raise AskFirst if what is planned goes beyond the valve and what was granted."""
     granted = ledger.setting(_GRANTED)
@@ -68,7 +82,7 @@ def check(ledger: Ledger, valve: Valve, *, persons: int | None) -> None:
         for (kind, action), n in pending.items()
         if action in {"create", "convert"} and kind not in {"activity", "field"}
     )
-    why = valve.objection(creates, pending.get(("person", "update"), 0), persons)
+    why = valve.objection(creates, strangers_touched(ledger, done=False), persons)
     if why is not None:
         raise AskFirst(
             why,
