@@ -22,7 +22,7 @@ demo: $(VENV)/.demo ## the main job on embedded servers, in one minute
 	$(IN)/mail2deal demo
 
 test: $(VENV)/.test dovecot ## all tests
-	$(IN)/python -m pytest $(PYTEST)
+	$(IN)/python -m pytest -n auto --dist loadfile $(PYTEST)
 
 check: $(VENV)/.check $(VENV)/.test ## lint, format and types
 	$(IN)/ruff check .
@@ -33,12 +33,13 @@ bench: $(VENV)/.test dovecot ## every benchmark, and one table of ratios
 	$(IN)/python bench/run.py $(BENCH)
 
 crash: $(VENV)/.test dovecot ## kill -9 at every step, then a restart
-	$(IN)/python -m pytest -s tests/test_crash.py $(PYTEST)
+	MAIL2DEAL_CRASH_CASTS=3 $(IN)/python -m pytest -s tests/test_crash.py $(PYTEST)
 
 soak: $(VENV)/.test ## a long random life: mail comes, servers fail, processes die
-	MAIL2DEAL_SOAK_EXAMPLES=5000 $(IN)/python -m pytest --timeout 0 tests/test_stateful.py $(PYTEST)
+	MAIL2DEAL_SOAK_EXAMPLES=10000 $(IN)/python -m pytest --timeout 0 tests/test_stateful.py $(PYTEST)
 
-fuzz: $(VENV)/.test ## every property with many more random examples
+fuzz: $(VENV)/.test $(VENV)/.fuzz ## broken input without end: guided by coverage, then by properties
+	$(IN)/python tests/fuzz/run.py
 	PYTHONPATH=tests $(IN)/python -m pytest -p fuzz_profile --hypothesis-profile fuzz \
 	--timeout 0 -m hypothesis $(PYTEST)
 
