@@ -73,9 +73,10 @@ def test_an_older_answer_leaves_the_newer_plan_as_an_update(ledger: Ledger) -> N
 def test_what_was_being_sent_at_a_crash_has_an_unknown_outcome(ledger: Ledger) -> None:
     sent(ledger, planned(ledger, change()))
     with ledger.transaction("test"):
-        assert ledger.journal.recover() == 1
+        assert ledger.journal.recover(NOW) == 1
+    assert ledger.journal.ready(NOW, 9) == []
 
-    (row,) = ledger.journal.ready(NOW, 9)
+    (row,) = ledger.journal.ready(NOW + timedelta(seconds=10), 9)
     assert (row.unknown, row.state, row.sent_at) == (True, "waiting", NOW)
 
 
@@ -99,7 +100,7 @@ def test_what_may_be_done_is_never_taken_back(ledger: Ledger) -> None:
     sent(ledger, planned(ledger, change("lead")))
     planned(ledger, change("person"))
     with ledger.transaction("test"):
-        ledger.journal.recover()
+        ledger.journal.recover(NOW)
         ledger.journal.drop_of("ada@acme.example")
 
     assert ledger.journal.open_row("person", "ada@acme.example") is None

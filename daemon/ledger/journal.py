@@ -8,13 +8,14 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
 from daemon.plan import Change
 
 _STAGES = {"field": 0, "organization": 0, "person": 1, "lead": 2, "deal": 2, "activity": 3}
+_UNDER_WAY = timedelta(seconds=10)  # a request takes at most, as a rule
 # What shows our fields, the marker among them, waits for them this long; then it goes without.
 _FIELD_TRIES = 5
 # "state <> 'done'" says nothing new, but lets SQLite use the partial indexes.
@@ -209,11 +210,15 @@ class Journal:
             (run,),
         )
 
-    def recover(self) -> int:
-        """After a crash: whatever was being sent has an unknown outcome; how many there are."""
+    def recover(self, now: datetime) -> int:
+        """After a crash: whatever was being sent has an unknown outcome; how many there are.
+
+        It is looked for after a pause: what we sent just before we died may still be under way.
+        """
         return self._db.execute(
-            "UPDATE journal SET state = 'waiting', unknown = 1, not_before = NULL"
-            " WHERE state = 'sending'"
+            "UPDATE journal SET state = 'waiting', unknown = 1, not_before = ?"
+            " WHERE state = 'sending'",
+            (stamp(now + _UNDER_WAY),),
         ).rowcount
 
     def open_row(self, kind: str, key: str) -> Row | None:

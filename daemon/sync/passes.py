@@ -84,7 +84,7 @@ class Sync:
         ledger = session.ledger
         if not self._recovered:
             with ledger.transaction("recover"):
-                ledger.journal.recover()
+                ledger.journal.recover(session.now())
                 ledger.journal.prune(session.now() - _KEEP_DONE)
             self._recovered = True
         total = Pushed()

@@ -35,7 +35,7 @@ def recognise(session: Session) -> int:
             key: row
             for row in page
             for key in _MARKER.findall(row.get("note") or "")[-1:]
-            if ledger.records.get("activity", key) is None
+            if ledger.records.get("activity", key) is None and not _is_looked_for(session, key)
         }
         if unknown:
             with ledger.transaction("recognised"):
@@ -47,11 +47,17 @@ def recognise(session: Session) -> int:
     return count
 
 
+def _is_looked_for(session: Session, key: str) -> bool:
+    """Whether the journal knows that it may have been made, and finds out for itself."""
+    row = session.ledger.journal.open_row("activity", key)
+    return row is not None and row.unknown
+
+
 def _adopt(session: Session, key: str, row: Mapping[str, Any]) -> None:
     """Let an activity stand for its message or meeting, as it is now."""
     ledger = session.ledger
     waiting = ledger.journal.open_row("activity", key)
-    if waiting is not None and waiting.action == "create" and not waiting.unknown:
+    if waiting is not None and waiting.action == "create":
         ledger.journal.drop(waiting)
     people = [item["person_id"] for item in row.get("participants") or ()]
     addresses = [email for person in people for email in ledger.crm.emails_of(person)]

@@ -5,6 +5,7 @@ sandbox Pipedrive that is a process of its own behind a real socket. Both read o
 in shared memory and moves only when somebody waits, so a run is the same each time.
 """
 
+import json
 import mmap
 import os
 import shutil
@@ -195,9 +196,16 @@ def ledger(path: Path) -> dict[str, list[tuple[Any, ...]]]:
     """The ledger without what may differ between two equal runs: row ids, times of our own work."""
     with Ledger.open(path, readonly=True) as opened:
         return {
-            name: sorted((tuple(row.values()) for row in opened.rows(sql)), key=repr)
+            name: sorted((_plain(row) for row in opened.rows(sql)), key=repr)
             for name, sql in _CONTENT.items()
         }
+
+
+def _plain(row: dict[str, Any]) -> tuple[Any, ...]:
+    """The values of a row; JSON in an order of its own."""
+    if "fields" in row:
+        row["fields"] = json.dumps(json.loads(row["fields"]), sort_keys=True)
+    return tuple(row.values())
 
 
 _CONTENT = {
