@@ -41,6 +41,17 @@ def commands(path: Path) -> list[str]:
     return [line for block in blocks for line in block.splitlines() if line.strip()]
 
 
+def shown() -> dict[str, str]:
+    """What the README shows of a command's output, up to where it shortens it."""
+    blocks = re.findall(
+        r"^```sh\n([^\n]+)\n```\n\n```text\n(.*?)…", README.read_text(), re.MULTILINE | re.DOTALL
+    )
+    return dict(blocks)
+
+
+SHOWN = shown()
+
+
 def is_run(line: str) -> bool:
     return not line.startswith(ON_A_REAL_MACHINE) and line not in ELSEWHERE
 
@@ -79,9 +90,12 @@ def test_every_command_runs(shell: tuple[Desk, dict[str, str]], path: Path) -> N
         )
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         assert done.stdout.strip() or ">" in line or "vacuum" in line, line
+        if line in SHOWN:
+            assert SHOWN[line] in done.stdout
 
 
 def test_commands_that_are_not_run_here_exist() -> None:
+    assert len(SHOWN) == 1
     lines = {line for path in (README, *DOCS) for line in commands(path)}
     assert set(ELSEWHERE) <= lines
     for line in lines:

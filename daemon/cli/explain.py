@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+from daemon.classify import meetings, replies
 from daemon.cli import output
 from daemon.cli.wiring import Wiring
 from daemon.errors import Rejected
@@ -185,8 +186,9 @@ def _show(told: Told) -> None:
     hours = state.avg_response_hours
     answering = "never answered us" if hours is None else f"answers us in {hours} hours on average"
     _say(
-        f"{state.msg_count} received, {state.sent_count} sent, {state.replies} replies,"
-        f" {state.meetings} meetings in {state.thread_count} threads; {answering}"
+        f"{state.msg_count} received, {state.sent_count} sent, {replies(state.replies)},"
+        f" {meetings(state.meetings)} in {state.thread_count}"
+        f" {'thread' if state.thread_count == 1 else 'threads'}; {answering}"
     )
     _show_messages(explained)
     for met in explained.meetings:
