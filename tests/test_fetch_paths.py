@@ -44,8 +44,14 @@ def no_trust_in_structure(patch: Patch) -> None:
     patch.setattr(fetch, "_agree", lambda *_: False)
 
 
+def careful_with_structure(patch: Patch) -> None:
+    """Every BODYSTRUCTURE is parsed for itself."""
+    patch.setattr(fetch, "take_structure", lambda _: None)
+
+
 def no_structure(patch: Patch) -> None:
     """The server leaves BODYSTRUCTURE out."""
+    careful_with_structure(patch)
 
     def without(response: Response, *more: Any) -> Items | None:
         items = read_fetch(response, *more)
@@ -80,7 +86,15 @@ def like_gmail(patch: Patch) -> None:
 @pytest.mark.parametrize("apart", [False, True], ids=["parsed here", "parsed apart"])
 @pytest.mark.parametrize(
     "way",
-    [as_it_is, one_by_one, few_at_once, no_trust_in_structure, no_structure, like_gmail],
+    [
+        as_it_is,
+        one_by_one,
+        few_at_once,
+        no_trust_in_structure,
+        careful_with_structure,
+        no_structure,
+        like_gmail,
+    ],
     ids=lambda way: way.__name__,
 )
 def test_the_senders_are_the_oracles(

@@ -23,6 +23,7 @@ from daemon.mailbox import gate
 from daemon.mailbox.assemble import assemble, is_silent, whole_lines
 from daemon.mailbox.cursor import batches, uid_set
 from daemon.mailbox.reader import Items, internal_date, number, read_fetch
+from daemon.mailbox.shape import Described, take_structure
 from daemon.mailbox.structure import Part, Tree, Want, plan, read_structure
 from daemon.mailbox.wire import Response, Wire
 from daemon.message.fields import WANTED
@@ -74,16 +75,16 @@ class _Message:
     seen: bool = False
     understood: bool = False
 
-    def learn(self, items: Items, thread_item: bytes | None) -> None:
+    def learn(self, items: Items, thread_item: bytes | None, known: Described | None) -> None:
         """Take header fields and structure, and plan which parts to ask for."""
         self.date = internal_date(items[b"INTERNALDATE"])
         self.size = number(items[b"RFC822.SIZE"]) or 0
         self.thread = _thread(items.get(thread_item)) if thread_item else None
         header = items[b"[HEADER]"]
-        self.root = read_structure(items.get(b"BODYSTRUCTURE"))
+        self.root = known.root if known else read_structure(items.get(b"BODYSTRUCTURE"))
         if self.root and isinstance(header, bytes) and _agree(header, self.root):
             self.header = header
-            self.wants, self.text, self.second = plan(self.root)
+            self.wants, self.text, self.second = known.plan if known else plan(self.root)
             self.understood = True
 
     def keep(self, items: Items, wants: tuple[Want, ...]) -> None:
@@ -159,6 +160,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
         self._open: dict[int, _Message] = {}
         self._sent: deque[tuple[bytes, _Ask]] = deque()
         self._items: dict[int, Items] = {}
+        self._known: dict[int, Described] = {}
         self._refusing = False
         self._failures = 0
         self._run = self._messages()
@@ -205,10 +207,13 @@ class Fetch(Iterator[Fetched | Unfetched]):
             self._sent.append((self._wire.send(ask.line(self._thread_item)), ask))
 
     def _take(self, response: Response) -> None:
+        known = take_structure(response)
         items = read_fetch(response)
         uid = number(items.get(b"UID")) if items else None
         if items and uid in self._open:
             self._items.setdefault(uid, {}).update(items)
+            if known:
+                self._known[uid] = known
 
     def _settle(self, ask: _Ask, *, ok: bool, text: str) -> Iterator[Fetched | Unfetched]:
         """Use what one command brought; ask on for the messages that need more."""
@@ -222,7 +227,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
                 continue
             self._failures = 0
             if ask.kind == "facts":
-                message.learn(items, self._thread_item)
+                message.learn(items, self._thread_item, self._known.pop(message.uid, None))
             elif ask.kind == "parts":
                 message.keep(items, ask.wants)
             else:

@@ -76,7 +76,7 @@ _CLOSE: Tree = [b")"]
 _NIL = frozenset({b"NIL", b"nil", b"Nil"})
 
 
-def _last_list(text: bytes) -> Tree:
+def last_list(text: bytes) -> Tree:
     """The list that ends a response, `(…))`, in one sweep: BODYSTRUCTURE, where the time goes.
 
     BROKEN for anything but that plain shape; the careful way then has its turn.
@@ -127,7 +127,7 @@ class _Cursor:
     def value(self) -> Tree:
         """The next value: bytes, None for NIL, a list; BROKEN where there is none."""
         if self.index + 1 == len(self.response) and self.text.startswith(b"(", self.at):
-            tree = _last_list(self.text[self.at :])
+            tree = last_list(self.text[self.at :])
             if tree is not BROKEN:
                 self.at = len(self.text)
                 return tree
