@@ -106,12 +106,9 @@ def _row(plan: str, jitter: float, workers: int, seconds: float) -> None:
         server.terminate()
         server.join()
         sent, share, fullest, refused = _measure(store, PLANS[plan].burst)
-    ratio(
-        f"push, {plan}, late by up to {jitter * 1000:.0f} ms: share of the limit",
-        share,
-        at_least=0.95,
-    )
-    ratio(f"push, {plan}, late by up to {jitter * 1000:.0f} ms: 429s", refused, at_most=0)
+    case = f"push, {plan}, late by up to {jitter * 1000:.0f} ms"
+    ratio(f"{case}: share of the limit", share, at_least=0.95)
+    ratio(f"{case}: 429s", refused, at_most=0)
     print(
         f"{plan:10} {PLANS[plan].burst:9} {jitter * 1000:4.0f} ms {sent:6} {share:7.1%}"
         f" {fullest:12} {refused:5}",

@@ -3,6 +3,7 @@
 python bench/run.py [NAME ...]
 """
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 # In this order; the arguments make each short enough for all to fit.
 BENCHMARKS: dict[str, list[str]] = {
-    "backfill": [],
+    "backfill": ["20000", "4000", "2"],
     "polls": [],
     "latency": [],
     "scale": [],
@@ -36,6 +37,9 @@ def machine() -> str:
 
 
 def main(names: list[str]) -> None:
+    with contextlib.suppress(PermissionError):
+        # What else the machine does shouldn't be measured; all rivals and servers inherit this.
+        os.nice(-10)
     print(machine(), flush=True)
     started = time.monotonic()
     table: list[list[str]] = []
