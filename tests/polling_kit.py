@@ -39,10 +39,12 @@ class Desk:
     def wiring(self) -> Wiring:
         return Wiring(load(self.home / "config.yaml"), now=lambda: self.now)
 
-    def start(self) -> Polling:
+    def start(self, last_start: datetime | None = None) -> Polling:
         """As after a start of the program: nothing is known but what the ledger says."""
+        if hasattr(self, "polling"):
+            self.polling.close(self.ledger)
         self.polling = Polling(self.wiring(), soon=self.soon.put, carry_on=lambda: True)
-        self.polling.watcher.start()
+        self.polling.begin(self.ledger, last_start)
         return self.polling
 
     @property

@@ -43,9 +43,16 @@ def test_refused_logins_slow_down_to_hours_and_then_park_the_mailbox(
         assert attempts == 6
         assert work.now - start == timedelta(days=1)
 
-        work.start()  # a restart knows it, and asks nobody
+        work.start(work.now - timedelta(minutes=1))  # a crash loop asks nobody
         assert "parked" in str(work.fails())
         assert work.polling.tallies.failures == 0
+
+        work.start(work.now - timedelta(days=1))  # but a person may restart with a new password
+        work.fails()
+        assert work.polling.tallies.failures == 1
+        work.later(days=1)
+        assert "parked" in str(work.fails())
+        assert work.polling.tallies.failures == 1
 
         assert show_status(work.wiring(), as_json=False) == ATTENTION
         shown = " ".join(capsys.readouterr().out.split())
@@ -275,3 +282,15 @@ def test_a_token_helper_is_asked_at_each_login(tmp_path: Path, dovecot: Post) ->
         assert account.token(None) == account.token("token") == "token"
         with pytest.raises(ConfigProblem, match=r"no oauth\.provider"):
             wiring.tokens(wiring.mailboxes("sales")[0])
+
+
+def test_a_mailbox_that_leaves_the_configuration_is_no_trouble_any_more(
+    dovecot: Post, tmp_path: Path
+) -> None:
+    with desk(tmp_path, at(dovecot)) as work:
+        with work.ledger.transaction("test"):
+            for name in ("gone", "sales"):
+                work.ledger.troubles.failed(name, "no", None, work.now)
+        work.start(work.now)
+        assert work.ledger.troubles.of("gone") is None
+        assert work.ledger.troubles.of("sales") is not None

@@ -10,7 +10,7 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from daemon import intake, trouble
@@ -25,6 +25,7 @@ from daemon.mailbox.watch import Watcher
 from daemon.reckoning import Reading
 
 _LOOK = 3600.0  # seconds between two looks whether a person has released a mailbox
+_CRASH_LOOP = timedelta(minutes=10)  # between two starts
 _FLUSH_EVERY = 5.0  # seconds of quiet polls that are written in one transaction
 
 
@@ -92,6 +93,18 @@ class Polling:
         self._connections = Connections(wiring.config.poll.connections_per_host)
         self._started: dict[str, datetime] = {}
         self._quiet = Quiet()
+
+    def begin(self, ledger: Ledger, last_start: datetime | None) -> None:
+        """Start watching; a parked mailbox gets one try, as a person may have mended it.
+
+        Not in a crash loop, though, which would hammer its login: `last_start` tells.
+        """
+        now = self.wiring.now()
+        with ledger.transaction("mailboxes"):
+            ledger.troubles.keep_only(tuple(self._plan.boxes))
+            if last_start is None or now - last_start > _CRASH_LOOP:
+                ledger.troubles.try_parked(now)
+        self.watcher.start()
 
     def poll(self, name: str, ledger: Ledger) -> int:
         """Take in what is new in a mailbox; how many messages.

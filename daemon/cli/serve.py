@@ -57,11 +57,12 @@ class Daemon:
     def _prepare(self) -> Schedule:
         path = self._wiring.config.ledger
         ledger = self._owned.enter_context(owned(path, "mail2deal"))
+        last_start = ledger.runs.last("service")
         with ledger.transaction("run"):
             self._run = ledger.runs.begin("service", self._wiring.now())
         _allow_many_files()
         self._listen(self._wiring)
-        self._polling.watcher.start()
+        self._polling.begin(ledger, last_start)
         return self._schedule()
 
     def _listen(self, wiring: Wiring) -> None:

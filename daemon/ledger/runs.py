@@ -3,7 +3,7 @@
 import sqlite3
 from datetime import datetime
 
-from daemon.ledger.timestamp import stamp
+from daemon.ledger.timestamp import instant_or_none, stamp
 
 
 class Runs:
@@ -19,6 +19,13 @@ class Runs:
             (command, stamp(now)),
         ).fetchone()
         return int(number)
+
+    def last(self, command: str) -> datetime | None:
+        """When the program was last started like this."""
+        (at,) = self._db.execute(
+            "SELECT max(started_at) FROM runs WHERE command = ?", (command,)
+        ).fetchone()
+        return instant_or_none(at)
 
     def end(self, run: int, outcome: str, now: datetime) -> None:
         """Note how a run ended."""

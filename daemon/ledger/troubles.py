@@ -1,6 +1,7 @@
 """Mailboxes that can't be polled as a whole: since when, why, and when they are tried again."""
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,6 +42,15 @@ class Troubles:
     def ended(self, mailbox: str) -> None:
         """It works again."""
         self._db.execute("DELETE FROM troubles WHERE mailbox = ?", (mailbox,))
+
+    def keep_only(self, mailboxes: Sequence[str]) -> None:
+        """Forget mailboxes that have left the configuration."""
+        marks = ",".join("?" * len(mailboxes))
+        self._db.execute(f"DELETE FROM troubles WHERE mailbox NOT IN ({marks})", list(mailboxes))
+
+    def try_parked(self, now: datetime) -> None:
+        """Give those that are parked one try; if it fails, they are parked again."""
+        self._db.execute("UPDATE troubles SET next_due = ? WHERE next_due IS NULL", (stamp(now),))
 
     def release(self) -> int:
         """Try all of them anew, also those that are parked; how many there were."""
