@@ -11,6 +11,7 @@ prints its own port, and, when its standard input ends, the bytes that went up a
 """
 
 import asyncio
+import os
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -119,6 +120,7 @@ async def main(arguments: list[str]) -> None:
     print(proxy.sockets[0].getsockname()[1], flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     print(line.up, line.down, flush=True)
+    os._exit(0)  # whoever is still connected is cut off, without a word
 
 
 if __name__ == "__main__":
