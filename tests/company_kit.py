@@ -138,7 +138,9 @@ def crm(tmp_path: Path) -> Iterator[Callable[..., Crm]]:
     opened: list[Any] = []
 
     def make(name: str = "crm", *, socket: bool = False) -> Crm:
-        settings = Settings(burst_requests=1_000_000, daily_tokens=10_000_000, plan="ultimate", open_cap=10**6)
+        settings = Settings(
+            burst_requests=1_000_000, daily_tokens=10_000_000, plan="ultimate", open_cap=10**6
+        )
         sandbox = Sandbox(tmp_path / f"{name}.db", settings=settings, clock=NOW.timestamp)
         if socket:
             server = serve(sandbox)

@@ -109,7 +109,9 @@ class ScriptedImap:
                 for command in commands:
                     tag, _, rest = command.rstrip(b"\r\n").partition(b" ")
                     self.commands.append(rest)
-                    verb = rest.removeprefix(b"UID ").split(b" ")[0].decode("ascii", "replace").upper()
+                    verb = (
+                        rest.removeprefix(b"UID ").split(b" ")[0].decode("ascii", "replace").upper()
+                    )
                     answer = self.answers.get(verb, b"TAG BAD unknown\r\n")
                     said = answer(rest) if callable(answer) else answer
                     if self._say(line, said.replace(b"TAG", tag)):

@@ -94,7 +94,9 @@ def test_every_message_is_told_with_its_verdict_and_counts_as_the_numbers_say(
         assert Counter((m["verdict"], m["reason"]) for m in messages) == Counter(
             (kind, reason) for _, kind, reason in sender.verdicts
         ), address
-        assert sum("a message" in m["why"].split(":")[0] for m in messages) == sender.msg_count, address
+        assert sum("a message" in m["why"].split(":")[0] for m in messages) == sender.msg_count, (
+            address
+        )
         assert sum("a reply" in m["why"].split(":")[0] for m in messages) == sender.replies, address
         assert all(m["counts"] != m["why"].startswith("doesn't count") for m in messages), address
         assert [m["sent_at"] for m in messages] == sorted(m["sent_at"] for m in messages)
