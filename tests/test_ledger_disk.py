@@ -239,3 +239,31 @@ def test_the_same_mail_in_two_mailboxes_a_reset_and_a_second_backfill_write_noth
         ledger.rows("UPDATE folders SET scanned_at = NULL")
     world.settle()
     assert world.writes() == writes
+
+
+def test_a_command_that_comes_and_goes_leaves_a_service_of_many_threads_its_log(
+    tmp_path: Path,
+) -> None:
+    """SQLite's locks are of the process: closing any descriptor of the file lets them all go.
+
+    Then whoever closes the ledger believes to be the last, and takes the log away.
+    """
+    path = tmp_path / "ledger.db"
+    log = tmp_path / "ledger.db-wal"
+    command = (
+        "import pathlib, sys\nfrom daemon.ledger.store import Ledger\n"
+        "with Ledger.open(pathlib.Path(sys.argv[1])) as ledger, ledger.transaction('test'):\n"
+        "    ledger.set('said', 'by a command')\n"
+    )
+    with Ledger.open(path) as first, Ledger.open(path) as second:
+        with first.transaction("test"):
+            first.set("said", "by us")
+        before = log.stat().st_ino
+        subprocess.run([sys.executable, "-c", command, str(path)], check=True)
+        assert log.stat().st_ino == before
+        assert [one.setting("said") for one in (first, second)] == ["by a command"] * 2
+        with second.transaction("test"):
+            second.set("said", "by us again")
+    assert integrity(path) == "ok"
+    with Ledger.open(path, readonly=True) as ledger:
+        assert ledger.setting("said") == "by us again"

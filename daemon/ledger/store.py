@@ -61,7 +61,7 @@ class Ledger:
                 connection = _connect(path, readonly=True)
                 schema.check(Database(connection, execute_plugins=False))
             else:
-                os.close(_private(path))
+                _make(path)
                 connection = _connect(path)
                 _prepare(connection)
             return cls(path, connection)
@@ -129,7 +129,7 @@ class Ledger:
 
     def copy_to(self, path: Path) -> None:
         """Copy the ledger as it is at this moment, while it may be written, to a new file."""
-        os.close(_private(path))
+        _make(path)
         with _explained(path), closing(_connect(path)) as copy:
             self._connection.backup(copy)
 
@@ -250,6 +250,17 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_autocheckpoint = 4000")  # pages; a backfill writes some often
     connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes the log keeps at most
     schema.migrate(database)
+
+
+def _make(path: Path) -> None:
+    """Make the file for SQLite where there is none.
+
+    One that is there isn't touched: were it opened and closed here, all of this process's locks on
+    it would be gone, those of other threads' connections too (https://sqlite.org/howtocorrupt.html,
+    2.2), and the next command to leave would take the log away from under them.
+    """
+    if not path.exists():
+        os.close(_private(path))
 
 
 def _private(path: Path) -> int:
