@@ -16,6 +16,7 @@ import pytest
 import yaml
 from dovecot import Post
 
+from daemon.cli.running import SERVICE, reload_service
 from daemon.sandbox.crm import Sandbox, Settings, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 
@@ -58,6 +59,14 @@ class Service:
             finally:
                 process.kill()
                 process.wait()
+
+    def run(self, *arguments: str) -> str:
+        """What a command says that is run beside."""
+        command = [sys.executable, "-m", "daemon", "--config", str(self.home / "config.yaml")]
+        done = subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=True
+        )
+        return " ".join(done.stdout.split())
 
     def log(self) -> str:
         return (self.home / "log").read_text()
@@ -134,6 +143,77 @@ def test_a_reload_brings_metrics_and_a_new_chance_for_a_parked_login(
             text = page.read().decode()
         assert 'mail2deal_mailbox_parked{mailbox="sales"} 0.0' in text
         assert 'mail2deal_request_seconds_count{kind="persons.create"} 1.0' in text
+
+
+def test_retry_reaches_a_login_that_the_running_service_leaves_alone(
+    dovecot: Post, service: Service
+) -> None:
+    (service.home / "password").write_text("wrong")
+    dovecot.deliver(mail("ada"))
+    with service.running() as process:
+        eventually(service.logged("job.failed", "login refused"), process)
+        assert process.poll() is None
+        (service.home / "password").write_text("secret")
+        said = service.run("retry")
+        assert f"mail2deal (pid {process.pid}) is at work: it was told" in said
+        eventually(service.logged("service.reloaded"), process)
+        eventually(lambda: service.persons() == 1, process)
+
+
+LOCK_HOLDER = """
+import pathlib, signal, sys
+from daemon.ledger.store import owned
+if "listening" in sys.argv: signal.signal(signal.SIGHUP, lambda *_: print("told", flush=True))
+with owned(pathlib.Path(sys.argv[1]), sys.argv[2]): print("mine", flush=True); input()
+"""
+
+
+@pytest.mark.parametrize(
+    ("holder", "more", "told"),
+    [
+        ("mail2deal", ["listening"], True),
+        ("mail2deal", [], False),  # SIGHUP would end it
+        ("mail2deal --catch-up", ["listening"], False),
+    ],
+    ids=["the service", "a service that only starts", "a command"],
+)
+def test_only_a_service_that_listens_is_told(
+    service: Service, holder: str, more: list[str], told: bool
+) -> None:
+    ledger = service.home / "ledger.db"
+    command = [sys.executable, "-c", LOCK_HOLDER, str(ledger), holder, *more]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"mine\n"
+            assert ("it was told" in service.run("retry")) == told
+            rest, _ = process.communicate(b"\n")
+            assert (rest == b"told\n") == told
+            assert process.returncode == 0
+        finally:
+            process.kill()
+
+
+def test_a_number_that_is_no_holder_any_more_is_never_told(tmp_path: Path) -> None:
+    """This process listens and is named, but another one holds the lock, or nobody."""
+    ledger, heard = tmp_path / "ledger.db", []
+    named = f"{SERVICE} (pid {os.getpid()})"
+    before = signal.signal(signal.SIGHUP, lambda *_: heard.append(1))
+    try:
+        assert not reload_service(ledger, named)
+        command = [sys.executable, "-c", LOCK_HOLDER, str(ledger), SERVICE]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            assert not reload_service(ledger, named)
+            (tmp_path / "ledger.db.lock").write_text(
+                named + "\n"
+            )  # as if it had yet to write its own
+            assert not reload_service(ledger, named)
+            process.communicate(b"\n")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert heard == []
 
 
 def test_a_log_for_programs(service: Service) -> None:

@@ -1,6 +1,6 @@
 """`mail2deal retry`: quarantined messages and parked changes again, now.
 
-Beside a running service it only makes them due, and the service does the rest.
+Beside a running service it only makes them due and tells it so, and the service does the rest.
 """
 
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 from daemon import intake
 from daemon.cli import output
 from daemon.cli.catch_up import CaughtUp, write_out
+from daemon.cli.running import reload_service
 from daemon.cli.wiring import Wiring
 from daemon.errors import LedgerProblem, Problem
 from daemon.ledger.store import Held, Ledger, owned
@@ -28,7 +29,14 @@ def retry(wiring: Wiring, save: Path | None) -> int:
     except Held as held:
         with Ledger.open(wiring.config.ledger) as ledger:
             _release(wiring, ledger)
-        output.console.print(f"{held.holder} is at work: it will try again now", markup=False)
+        # The service has a mailbox's pause in memory, where the ledger doesn't reach it.
+        told = reload_service(wiring.config.ledger, held.holder)
+        follows = (
+            "it was told to read its configuration again and to try at once"
+            if told
+            else "it will try with its next pass, a mailbox that failed when its pause is over"
+        )
+        output.console.print(f"{held.holder} is at work: {follows}", markup=False)
         return output.DONE
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from daemon.cli import output
 from daemon.cli.metrics import Metrics
 from daemon.cli.polling import Polling
+from daemon.cli.running import SERVICE
 from daemon.cli.wiring import Wiring
 from daemon.config import load
 from daemon.errors import LedgerProblem, Problem
@@ -56,7 +57,7 @@ class Daemon:
 
     def _prepare(self) -> Schedule:
         path = self._wiring.config.ledger
-        ledger = self._owned.enter_context(owned(path, "mail2deal"))
+        ledger = self._owned.enter_context(owned(path, SERVICE))
         last_start = ledger.runs.last("service")
         with ledger.transaction("run"):
             self._run = ledger.runs.begin("service", self._wiring.now())
