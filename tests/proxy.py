@@ -12,6 +12,7 @@ class Proxy:
     """Passes bytes between a port of its own and a server until told otherwise.
 
     `silent` swallows everything both ways, lines stay open: what a NAT or a dead route does.
+    `passed` counts the bytes of all lines, both ways.
     """
 
     def __init__(self, port: int) -> None:
@@ -19,6 +20,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.silent = False
+        self.passed = 0
         self._stop = False
         self._pairs: dict[socket.socket, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
@@ -47,8 +49,8 @@ class Proxy:
                     self._accept()
                 elif one in self._pairs:
                     self._pass(one)
-        for one in list(self._pairs):
-            self._hang_up(one)
+        while self._pairs:  # hanging up takes two out
+            self._hang_up(next(iter(self._pairs)))
         self._listener.close()
         self._selector.close()
 
@@ -64,6 +66,7 @@ class Proxy:
             data = one.recv(65536)
             if data and not self.silent:
                 self._pairs[one].sendall(data)
+                self.passed += len(data)
         except OSError:
             data = b""
         if not data and not self.silent:

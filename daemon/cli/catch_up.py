@@ -128,7 +128,7 @@ def take_in(
         progress=lambda folder, done, total: progress(f"{box.name}: {folder}", done, total),
     )
     try:
-        with Mailbox.connect(wiring.account(box)) as mailbox:
+        with Mailbox.connect(wiring.account(box), much=True) as mailbox:
             tally = intake.poll(mailbox, ledger, run)
     except LedgerProblem:
         raise

@@ -16,13 +16,13 @@ from types import TracebackType
 from typing import Self
 
 from daemon.errors import Problem, Rejected, RetryLater, Unreadable
+from daemon.mailbox import deflate, gate
 from daemon.mailbox import folders as folder_names
-from daemon.mailbox import gate
 from daemon.mailbox.account import Account
 from daemon.mailbox.cursor import expand, search_from, windows
 from daemon.mailbox.fetch import Fetch, Fetched, Unfetched
 from daemon.mailbox.folders import FolderRole, FolderStatus
-from daemon.mailbox.login import log_in
+from daemon.mailbox.login import is_loopback, log_in
 from daemon.mailbox.reader import read_fetch
 from daemon.mailbox.wire import Reply, Wire
 
@@ -46,6 +46,7 @@ class Mailbox:
         """Use `connect`; this takes a connection that is logged in."""
         self.account = account
         self.capabilities = capabilities
+        self.compressed = False
         self._connection = wire
         self._run: Fetch | None = None
         self._selected: FolderStatus | None = None
@@ -53,14 +54,23 @@ class Mailbox:
         self._roles: tuple[float, tuple[FolderRole, ...]] | None = None  # and when they were listed
 
     @classmethod
-    def connect(cls, account: Account) -> Self:
-        """Log in; raises AuthProblem, ConfigProblem or RetryLater."""
+    def connect(cls, account: Account, *, much: bool = False) -> Self:
+        """Log in; raises AuthProblem, ConfigProblem or RetryLater.
+
+        `much` to read: then the line is compressed where that pays. Such a line holds 80 kB of
+        memory and can't be handed to the watcher, so lines that are kept do without.
+        """
         client = log_in(account)
         capabilities = frozenset(str(one, "ascii", "replace") for one in client.capabilities())
         mailbox = cls(account, Wire(client, what=account.name), capabilities)
         if "ID" in capabilities:
             # NetEase opens no folder for a client that hasn't said its name (RFC 2971).
             mailbox._wire.ask(b'ID ("name" "mail2deal")')
+        pays = much and not is_loopback(account.host)
+        if account.compress or (account.compress is None and pays):
+            mailbox.compressed = (
+                deflate.POSSIBLE and "COMPRESS=DEFLATE" in capabilities and mailbox._wire.compress()
+            )
         return mailbox
 
     def __enter__(self) -> Self:

@@ -21,7 +21,7 @@ from typing import NoReturn, cast
 from imapclient import IMAPClient
 
 from daemon.errors import Problem
-from daemon.mailbox import gate, login
+from daemon.mailbox import deflate, gate, login
 
 # One response: text, literal, text, literal, …, text; without line ends and `{n}` markers.
 Response = list[bytes]
@@ -58,6 +58,7 @@ class Wire:
         self.closed = False
         self._client = client
         self._imap: IMAP4 = client._imap  # noqa: SLF001 - imapclient has no lower public layer
+        self._pack: Callable[[bytes], bytes] | None = None
         self._tags = 0
         self._under_way = 0
         self._done: dict[bytes, tuple[bool, str]] = {}
@@ -90,7 +91,7 @@ class Wire:
         self._tags += 1
         tag = b"m2d%d" % self._tags
         try:
-            self._imap.send(tag + b" " + line + b"\r\n")
+            self._imap.send(self._packed(tag + b" " + line + b"\r\n"))
         except (OSError, IMAP4.error) as error:
             self._lose(error)
         self._spent, self._since = 0, time.monotonic()
@@ -122,11 +123,23 @@ class Wire:
             self._under_way = 0
             login.hang_up(self._client)
 
+    def compress(self) -> bool:
+        """Have both sides speak compressed from now on; False if the server won't (RFC 4978)."""
+        if not self.ask(b"COMPRESS DEFLATE").ok:
+            return False
+        # What imaplib's file has read ahead behind the OK is packed already, so we read through it.
+        self._imap.file = deflate.unpacked(cast("io.BufferedReader", self._imap.file))
+        self._pack = deflate.packer()
+        return True
+
     def detach(self) -> tuple[socket.socket, bytes]:
         """The socket, from now on non-blocking, and what was read from it ahead of need.
 
-        For whoever goes on without us; only `close` may still be called.
+        For whoever goes on without us; only `close` may still be called. Not for a line that is
+        compressed: who goes on couldn't read it.
         """
+        if self._pack is not None:
+            raise RuntimeError("a compressed line can't be handed over")
         line: socket.socket = self._client.socket()
         line.settimeout(0)
         # Python 3.14 keeps its own list of pieces, earlier ones a buffered file.
@@ -146,6 +159,9 @@ class Wire:
         look = select.poll()
         look.register(self._client.socket(), select.POLLIN)
         return bool(look.poll(0))
+
+    def _packed(self, line: bytes) -> bytes:
+        return self._pack(line) if self._pack is not None else line
 
     def _response(self, keep: int) -> Response:
         """One whole response with its literals, each cut to `keep` bytes."""

@@ -30,6 +30,7 @@ from imapclient.imap_utf7 import encode as mutf7
 
 from daemon.errors import ConfigProblem, RetryLater
 from daemon.sandbox import dovecot
+from daemon.sandbox.certificate import make_certificate
 
 HOST = "127.0.0.1"
 KIND = Literal["dovecot", "pymap"]
@@ -134,6 +135,7 @@ def start_imap(
     capability: str | None = None,
     connections: int = 100,
     introspection_url: str | None = None,
+    compress: bool = False,
 ) -> Iterator[ImapServer]:
     r"""Run a server until the block ends; `users` maps names to passwords.
 
@@ -143,14 +145,15 @@ def start_imap(
     on Dovecot; None for none. `tls` adds a certificate of its own: STARTTLS, and implicit TLS on
     Dovecot. `capability` replaces Dovecot's capability line, to play a weak server; `connections`
     is its limit per user and address. With `introspection_url` Dovecot also takes OAuth 2 access
-    tokens that a server there calls active. Raises ConfigProblem if no server is installed,
-    RetryLater if it doesn't come up.
+    tokens that a server there calls active; with `compress` it offers COMPRESS=DEFLATE, if
+    `dovecot.can_compress`. Raises ConfigProblem if no server is installed, RetryLater if it doesn't
+    come up.
     """
     chosen = _choose(kind)
     owner = dovecot.mail_owner() if chosen == "dovecot" else None
     home = _make_home(root, owner)
     try:
-        certificate = _make_certificate(home) if tls else None
+        certificate = make_certificate(home) if tls else None
 
         def command(port: int, tls_port: int) -> list[str]:
             if chosen == "pymap":
@@ -166,6 +169,7 @@ def start_imap(
                 sent=sent,
                 capability=capability,
                 connections=connections,
+                compress=compress,
                 oauth=oauth,
             )
             (home / "dovecot.conf").write_text(text)
@@ -265,24 +269,6 @@ def _make_home(root: Path | None, owner: tuple[int, int] | None) -> Path:
     for name in ("run", "state", "mail", "users"):
         (home / name).mkdir()
     return home
-
-
-def _make_certificate(home: Path) -> Path:
-    """A self-signed certificate for loopback; the same file serves as the client's private CA."""
-    certificate, key = home / "cert.pem", home / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    command += ["-nodes", "-days", "2", "-subj", "/CN=mail2deal sandbox"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
-    command += ["-keyout", str(key), "-out", str(certificate)]
-    try:
-        subprocess.run(  # noqa: S603 - our own constant command
-            command, capture_output=True, check=True, timeout=30
-        )
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise ConfigProblem(
-            f"no certificate: {error}", what="sandbox", hint="install openssl"
-        ) from error
-    return certificate
 
 
 def _free_ports(count: int) -> list[int]:
