@@ -1,6 +1,7 @@
 """The journal: what is on its way, taken over by newer plans, never closed by an older answer."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,19 @@ def test_what_hangs_on_something_waits_for_it(ledger: Ledger) -> None:
         sent(ledger, row)
         with ledger.transaction("test"):
             ledger.journal.done(row, NOW)
+
+
+def test_what_hangs_on_something_postponed_is_due_no_sooner(ledger: Ledger) -> None:
+    lead = planned(ledger, replace(change("lead", title="Ada"), sender="ada@acme.com"))
+    with ledger.transaction("postponed"):
+        ledger.journal.wait(lead, NOW + timedelta(hours=2), "away", unknown=True)
+    update = replace(
+        change("person", "update", thread_count=2), not_before=NOW, sender="ada@acme.com"
+    )
+    planned(ledger, update)
+
+    assert ledger.journal.ready(NOW + timedelta(hours=1), 10) == []
+    assert ledger.journal.next_due() == NOW + timedelta(hours=2)
 
 
 def test_a_field_that_can_not_be_made_does_not_hold_everything_for_ever(ledger: Ledger) -> None:

@@ -19,10 +19,8 @@ _UNDER_WAY = timedelta(seconds=10)  # a request takes at most, as a rule
 # What shows our fields, the marker among them, waits for them this long; then it goes without.
 _FIELD_TRIES = 5
 # "state <> 'done'" says nothing new, but lets SQLite use the partial indexes.
-_READY = f"""
-SELECT * FROM journal j WHERE state IN ('planned', 'waiting')
-  AND (not_before IS NULL OR not_before <= ?)
-  AND NOT EXISTS (SELECT 1 FROM journal b WHERE b.sender = j.sender AND b.stage < j.stage
+_FREE = f"""
+  NOT EXISTS (SELECT 1 FROM journal b WHERE b.sender = j.sender AND b.stage < j.stage
                   AND b.action <> 'update' AND b.state <> 'done'
                   AND b.state IN ('planned', 'sending', 'waiting'))
   AND NOT EXISTS (SELECT 1 FROM journal o WHERE o.kind = 'organization' AND o.key = j.organization
@@ -31,6 +29,10 @@ SELECT * FROM journal j WHERE state IN ('planned', 'waiting')
   AND (j.kind NOT IN ('person', 'lead', 'deal') OR NOT EXISTS
        (SELECT 1 FROM journal f WHERE f.kind = 'field' AND f.state IN ('planned', 'waiting')
         AND f.attempts < {_FIELD_TRIES}))
+"""
+_READY = f"""
+SELECT * FROM journal j WHERE state IN ('planned', 'waiting')
+  AND (not_before IS NULL OR not_before <= ?) AND {_FREE}
 ORDER BY rank, id LIMIT ?
 """
 
@@ -229,9 +231,14 @@ class Journal:
         return _row(row) if row else None
 
     def next_due(self) -> datetime | None:
-        """When the next postponed change is due; None without one."""
+        """When the next postponed change is due; None without one.
+
+        One that hangs on another isn't due before that one, whatever its own time says: a caller
+        that waited for it would wait in vain, again and again.
+        """
         row = self._db.execute(
-            "SELECT min(not_before) AS due FROM journal WHERE state IN ('planned', 'waiting')"
+            "SELECT min(not_before) AS due FROM journal j WHERE state IN ('planned', 'waiting')"
+            f" AND not_before IS NOT NULL AND {_FREE}"
         ).fetchone()
         return instant_or_none(row["due"])
 
