@@ -7,6 +7,7 @@ answers (leads: v1's); keys that begin with `_` are ours and never sent.
 
 import json
 import sqlite3
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +85,7 @@ class Store:
     def __init__(self, path: str | Path) -> None:
         """Open or create the store; ConfigProblem for a file that is something else."""
         self.db = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
+        weakref.finalize(self, self.db.close)  # a sandbox that is let go lets go of its file
         try:
             self._prepare(str(path))
         except sqlite3.DatabaseError as error:
