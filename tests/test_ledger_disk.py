@@ -225,6 +225,24 @@ def test_without_any_ledger_nothing_is_doubled_either(world: World) -> None:
     assert world.crm() == crm
 
 
+def test_without_any_ledger_the_mails_of_people_we_only_adopted_are_recognised_too(
+    tmp_path: Path,
+) -> None:
+    """They have no lead and no deal of ours: only the activities and our fields tell of us."""
+    world = World(tmp_path)
+    world.acts.add_person("Dan", "dan@firm.example")
+    world.receives("dan@firm.example")
+    world.settle()
+    crm = world.crm()
+    assert [a["type"] for a in crm["activities"]] == ["email"]
+    for file in world.path.parent.glob("ledger.db*"):
+        file.unlink()
+    world.settle()
+
+    assert world.doubled() == []
+    assert world.crm() == crm
+
+
 def test_the_same_mail_in_two_mailboxes_a_reset_and_a_second_backfill_write_nothing(
     world: World,
 ) -> None:

@@ -2,7 +2,8 @@
 
 Leads, deals, persons and organizations are recognised in the listings, by their markers. This looks
 for activities, once a start: all that were changed since the last one we know of, 500 for 10
-tokens; everything only where the ledger knows of none and the CRM holds things with our marker.
+tokens; everything only where the ledger knows of none and something in the CRM says that we have
+been there: a deal or lead with our marker, or our custom fields, which this ledger didn't make.
 """
 
 import re
@@ -24,7 +25,7 @@ def recognise(session: Session) -> int:
     """Adopt the activities that carry our marker and that the ledger doesn't know; how many."""
     ledger = session.ledger
     last = ledger.records.last_written("activity")
-    if last is None and not ledger.crm.holds_our_marks():
+    if last is None and not _have_been_here(session):
         return 0
     query: dict[str, Scalar] = {}
     if last is not None:
@@ -45,6 +46,13 @@ def recognise(session: Session) -> int:
     if count:
         event("sync.recognised", activities=count)
     return count
+
+
+def _have_been_here(session: Session) -> bool:
+    ledger = session.ledger
+    return ledger.crm.holds_our_marks() or any(
+        field.origin == "adopted" for field in ledger.records.live("field")
+    )
 
 
 def _is_looked_for(session: Session, key: str) -> bool:
