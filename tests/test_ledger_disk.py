@@ -43,7 +43,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def integrity(path: Path) -> str:
-    with sqlite3.connect(path) as db:
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
         return str(db.execute("PRAGMA integrity_check").fetchone()[0])
 
 
@@ -126,13 +126,13 @@ def test_a_second_instance_is_refused_and_told_who_is_first(tmp_path: Path) -> N
 
 def test_a_foreign_or_newer_or_missing_file_is_refused_untouched(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign.db"
-    with sqlite3.connect(foreign) as db:
+    with contextlib.closing(sqlite3.connect(foreign)) as db, db:
         db.execute("CREATE TABLE accounts (name)")
     text = tmp_path / "text.db"
     text.write_text("dear ledger, " * 100)
     newer = tmp_path / "newer.db"
     Ledger.open(newer).close()
-    with sqlite3.connect(newer) as db:
+    with contextlib.closing(sqlite3.connect(newer)) as db, db:
         db.execute(
             "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('mail2deal', 'm999', 'x')"
         )
@@ -150,7 +150,7 @@ def test_a_foreign_or_newer_or_missing_file_is_refused_untouched(tmp_path: Path)
 def test_a_damaged_page_never_ends_in_a_crash_or_a_doubled_record(
     part: float, world: World
 ) -> None:
-    with sqlite3.connect(world.path) as db:
+    with contextlib.closing(sqlite3.connect(world.path)) as db, db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     good = world.path.with_name("backup.db")
     shutil.copy(world.path, good)
@@ -174,7 +174,10 @@ def test_the_ledger_can_be_copied_while_it_is_written(world: World, tmp_path: Pa
     def copy() -> None:
         while not stop.is_set():
             target = tmp_path / f"copy{len(copies)}.db"
-            with sqlite3.connect(world.path) as source, sqlite3.connect(target) as copied:
+            with (
+                contextlib.closing(sqlite3.connect(world.path)) as source,
+                contextlib.closing(sqlite3.connect(target)) as copied,
+            ):
                 source.backup(copied)
             source.close()
             copied.close()
@@ -193,7 +196,10 @@ def test_the_ledger_can_be_copied_while_it_is_written(world: World, tmp_path: Pa
 
 def test_restoring_yesterdays_ledger_doubles_nothing(world: World) -> None:
     yesterday = world.path.with_name("yesterday.db")
-    with sqlite3.connect(world.path) as source, sqlite3.connect(yesterday) as copied:
+    with (
+        contextlib.closing(sqlite3.connect(world.path)) as source,
+        contextlib.closing(sqlite3.connect(yesterday)) as copied,
+    ):
         source.backup(copied)
     world.receives("sender1@firm1.example")
     asked = world.sends("sender2@firm2.example")

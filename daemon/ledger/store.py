@@ -59,11 +59,17 @@ class Ledger:
                 if not path.exists():
                     raise LedgerProblem("there is no ledger yet", what=str(path))
                 connection = _connect(path, readonly=True)
-                schema.check(Database(connection, execute_plugins=False))
             else:
                 _make(path)
                 connection = _connect(path)
-                _prepare(connection)
+            try:
+                if readonly:
+                    schema.check(Database(connection, execute_plugins=False))
+                else:
+                    _prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
             return cls(path, connection)
 
     def close(self) -> None:
@@ -267,7 +273,8 @@ def _private(path: Path) -> int:
     """Open `path` for reading and writing, made with its directory for our eyes only."""
     try:
         if not path.parent.exists():
-            path.parent.mkdir(mode=0o700, parents=True)
+            # Another thread may make it between our look and this.
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Made by us with its mode, since SQLite would follow the umask.
         return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -163,7 +163,8 @@ class Tokens:
         path = self.path.with_suffix(".lock")
         try:
             if not self.path.parent.exists():
-                self.path.parent.mkdir(mode=0o700, parents=True)
+                # Another thread may make it between our look and this.
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _to_owner_of(self.path.parent.parent, self.path.parent)
             lock = _private(path, 0)
         except OSError as error:
