@@ -1,16 +1,20 @@
 """The embedded servers: they start, take mail, keep to themselves and leave nothing behind."""
 
+import contextlib
 import os
 import socket
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from imapclient import IMAPClient
+from scripted_imap import ScriptedImap
 
 from daemon.errors import ConfigProblem
 from daemon.sandbox import dovecot, imap_server
 from daemon.sandbox.imap_server import ImapServer, installed, start_imap
+from daemon.sandbox.ports import kept_ports
 
 ARRIVED = datetime(2026, 3, 2, 9, tzinfo=UTC)
 KINDS = installed()
@@ -30,11 +34,10 @@ def test_a_server_lives_as_long_as_its_block(kind: imap_server.KIND) -> None:
     with start_imap(kind) as server:
         assert server.kind == kind
         client(server).logout()
+        assert processes(server)
 
+    assert processes(server) == []
     assert not server.home.exists()
-    assert server.process.poll() is not None
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((server.host, server.port), timeout=1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -42,8 +45,35 @@ def test_a_failing_block_stops_the_server(kind: imap_server.KIND) -> None:
     with pytest.raises(ZeroDivisionError), start_imap(kind) as server:
         raise ZeroDivisionError
 
-    assert server.process.poll() is not None
+    assert processes(server) == []
     assert not server.home.exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stopped_server_answers_nobody_and_its_ports_are_given_to_nobody(
+    kind: imap_server.KIND,
+) -> None:
+    with start_imap(kind) as server:
+        reader = client(server)
+        server.stop()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((server.host, server.port), timeout=10)
+        reader.shutdown()
+        with socket.socket() as somebody, pytest.raises(OSError, match="in use"):
+            somebody.bind((server.host, server.port))
+
+
+def processes(server: ImapServer) -> list[int]:
+    """Those of its session that run."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, session = (process / "stat").read_bytes().rpartition(b")")[2].split()[:4]
+        except OSError:
+            continue  # it has ended meanwhile
+        if int(session) == server.process.pid and state != b"Z":
+            found.append(int(process.name))
+    return found
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -137,15 +167,47 @@ def test_a_server_that_is_not_installed_says_what_to_install(
             pass
 
 
-def test_a_port_taken_before_the_server_listens_costs_one_more_attempt(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("greeting", [None, b"* OK [CAPABILITY IMAP4rev1] ready\r\n"])
+def test_a_port_where_somebody_listens_already_costs_one_more_attempt(
+    kind: imap_server.KIND, greeting: bytes | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = imap_server._free_ports
-    with socket.create_server(("127.0.0.1", 0)) as squatter:
-        taken = squatter.getsockname()[1]
-        answers = iter([[taken, taken], free(2)])
-        monkeypatch.setattr(imap_server, "_free_ports", lambda _: next(answers))
-        monkeypatch.setattr(imap_server, "_START_SECONDS", 5.0)
-        with start_imap("auto") as server:
+    """Whoever listens there isn't taken for the server, whatever it says."""
+    with squatter(greeting) as taken:
+        ports_are(monkeypatch, [[taken, taken]])
+        monkeypatch.setattr(imap_server, "_START_SECONDS", 10.0)
+        with start_imap(kind) as server:
             assert server.port != taken
             client(server).logout()
+
+
+@pytest.mark.skipif("dovecot" not in KINDS, reason="pymap has no implicit TLS")
+def test_so_does_a_port_for_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    with squatter(None) as taken, kept_ports(1) as (free,):
+        ports_are(monkeypatch, [[free, taken]])
+        with start_imap("dovecot", tls=True) as server:
+            assert server.port != free
+            assert server.tls_port != taken
+            client(server).logout()
+
+
+def ports_are(monkeypatch: pytest.MonkeyPatch, answers: list[list[int]]) -> None:
+    """Give these ports first, although they aren't kept, and then such that are."""
+    left = iter(answers)
+
+    def kept(count: int) -> contextlib.AbstractContextManager[list[int]]:
+        ports = next(left, None)
+        return contextlib.nullcontext(ports) if ports else kept_ports(count)
+
+    monkeypatch.setattr(imap_server, "kept_ports", kept)
+
+
+@contextlib.contextmanager
+def squatter(greeting: bytes | None) -> Iterator[int]:
+    """The port of somebody who says this, or nothing, to whoever comes."""
+    if greeting is None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            yield listener.getsockname()[1]
+    else:
+        with ScriptedImap(greeting=greeting) as other:
+            yield other.port

@@ -20,6 +20,7 @@ ssl = {ssl}
 protocols = imap
 {plugins}
 listen = 127.0.0.1
+login_greeting = {greeting}
 default_internal_user = {user}
 default_internal_group = {group}
 default_login_user = {user}
@@ -161,6 +162,7 @@ def configuration(
     user = pwd.getpwuid(os.getuid() or pwd.getpwnam("nobody").pw_uid)
     return _TEXT.format(
         home=home,
+        greeting=home.name,
         port=port,
         tls_port=tls_port,
         ssl="yes" if certificate else "no",

@@ -2,7 +2,8 @@
 
 Promises: no root, no system configuration, no port but loopback; mail is delivered by writing
 Maildir files, as a delivery agent does, with the file time as INTERNALDATE. Its files live in a
-short temporary folder of its own and are gone when it stops.
+short temporary folder of its own and are gone when it stops. Its ports are its own until then: who
+connects to a server that has been stopped is refused, and never answered by somebody else.
 It doesn't send mail, and it isn't hardened: never put it on a network.
 
 Dovecot 2.3 settings: https://doc.dovecot.org/2.3/configuration_manual/ ; its configuration
@@ -14,7 +15,6 @@ import contextlib
 import itertools
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -29,10 +29,10 @@ from typing import Literal
 from imapclient.imap_utf7 import encode as mutf7
 
 from daemon.errors import ConfigProblem, RetryLater
-from daemon.sandbox import dovecot
+from daemon.sandbox import dovecot, process_group
 from daemon.sandbox.certificate import make_certificate
+from daemon.sandbox.ports import HOST, kept_ports
 
-HOST = "127.0.0.1"
 KIND = Literal["dovecot", "pymap"]
 
 _SOCKET_PATH_ROOM = 60  # AF_UNIX paths end at 108 bytes, and Dovecot adds its own names
@@ -103,9 +103,7 @@ class ImapServer:
     def stop(self) -> None:
         """End the server and all its processes at once."""
         # Dovecot takes a second to leave on SIGTERM, and there is nothing here worth saving.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        process_group.kill(self.process)
 
     def _user_home(self, user: str) -> Path:
         return self.home / "mail" / user
@@ -175,54 +173,55 @@ def start_imap(
             (home / "dovecot.conf").write_text(text)
             return [dovecot.binary() or "dovecot", "-F", "-c", str(home / "dovecot.conf")]
 
-        server = _started(chosen, home, owner, command)
-        server.sent, server.ca_file = sent, certificate
-        server.tls_port = server.tls_port if tls and chosen == "dovecot" else None
-        try:
+        with _running(chosen, home, owner, command) as server:
+            server.sent, server.ca_file = sent, certificate
+            server.tls_port = server.tls_port if tls and chosen == "dovecot" else None
             for user, password in (users or {"sales@example.com": "secret"}).items():
                 server.add_user(user, password)
             yield server
-        finally:
-            server.stop()
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _started(
+@contextlib.contextmanager
+def _running(
     kind: KIND,
     home: Path,
     owner: tuple[int, int] | None,
     command: Callable[[int, int], list[str]],
-) -> ImapServer:
-    """A server that has greeted us; a free port may be taken before it listens, so thrice."""
-    attempt = 0
-    while True:
-        attempt += 1
-        port, tls_port = _free_ports(2)
-        line = command(port, tls_port)
-        if owner is not None:
-            for path in (home, *home.rglob("*")):
-                os.chown(path, *owner)
-        server = ImapServer(
-            kind=kind,
-            host=HOST,
-            port=port,
-            tls_port=tls_port,
-            ca_file=None,
-            home=home,
-            users={},
-            sent=None,
-            process=_spawn(line, home, owner),
-            owner=owner,
-        )
-        try:
-            _wait_for_greeting(server)
-        except BaseException as error:
-            server.stop()
-            if attempt == _ATTEMPTS or not isinstance(error, RetryLater):
-                raise
-        else:
-            return server
+) -> Iterator[ImapServer]:
+    """A server that has greeted us, until the block ends.
+
+    Where its ports can't be kept for it, somebody may be there before it, so it is tried thrice.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        with contextlib.ExitStack() as stack:
+            port, tls_port = stack.enter_context(kept_ports(2))
+            line = command(port, tls_port)
+            if owner is not None:
+                for path in (home, *home.rglob("*")):
+                    os.chown(path, *owner)
+            server = ImapServer(
+                kind=kind,
+                host=HOST,
+                port=port,
+                tls_port=tls_port,
+                ca_file=None,
+                home=home,
+                users={},
+                sent=None,
+                process=process_group.start(line, home, owner),
+                owner=owner,
+            )
+            stack.callback(server.stop)
+            try:
+                _wait_for_greeting(server)
+            except RetryLater:
+                if attempt == _ATTEMPTS:
+                    raise
+                continue
+            yield server
+            return
 
 
 def installed() -> tuple[KIND, ...]:
@@ -271,14 +270,6 @@ def _make_home(root: Path | None, owner: tuple[int, int] | None) -> Path:
     return home
 
 
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
 def _write_user(kind: KIND, home: Path, name: str, password: str) -> None:
     if kind == "dovecot":
         # A file for each: Dovecot looks once a second whether one that it knows has changed.
@@ -297,7 +288,9 @@ def _write_user(kind: KIND, home: Path, name: str, password: str) -> None:
 
 
 def _pymap_command(home: Path, port: int, certificate: Path | None) -> list[str]:
-    run = "from pymap.main import main; main()"
+    # It greets with the full name of the machine, for which it would ask the DNS.
+    run = f"import socket; socket.getfqdn = lambda *_: {home.name!r}\n"
+    run += "from pymap.main import main; main()"
     command = [sys.executable, "-c", run, "--host", HOST, "--port", str(port)]
     command += ["--no-service", "sieve", "--no-service", "admin"]
     if certificate is not None:
@@ -307,35 +300,23 @@ def _pymap_command(home: Path, port: int, certificate: Path | None) -> list[str]
     return [*command, "maildir", str(home)]
 
 
-def _spawn(
-    command: list[str], home: Path, owner: tuple[int, int] | None
-) -> "subprocess.Popen[bytes]":
-    with (home / "output").open("wb") as output:
-        return subprocess.Popen(  # noqa: S603 - our own command, no shell
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=home,
-            start_new_session=True,
-            user=owner[0] if owner else None,
-            group=owner[1] if owner else None,
-            extra_groups=[] if owner else None,
-        )
-
-
 def _wait_for_greeting(server: ImapServer) -> None:
+    """Until it says the name of its home, by which it is told from any other server there."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and server.process.poll() is None:
         try:
-            with socket.create_connection((server.host, server.port), timeout=1) as line:
-                if line.recv(64).startswith(b"* OK"):
-                    return
+            with (
+                socket.create_connection((server.host, server.port), timeout=1) as line,
+                line.makefile("rb") as said,
+            ):
+                greeting = said.readline(4096)
+            if greeting.startswith(b"* OK") and server.home.name.encode() in greeting:
+                return
         except OSError:
             pass  # not listening yet
         time.sleep(0.005)
-    said = b""
+    words = b""
     for name in ("output", "log"):
         with contextlib.suppress(OSError):
-            said += (server.home / name).read_bytes()[-2000:]
-    raise RetryLater(f"didn't start: {said.decode('utf-8', 'replace').strip()}", what=server.kind)
+            words += (server.home / name).read_bytes()[-2000:]
+    raise RetryLater(f"didn't start: {words.decode('utf-8', 'replace').strip()}", what=server.kind)
