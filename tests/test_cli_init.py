@@ -85,6 +85,61 @@ def test_without_questions_the_options_are_enough(tmp_path: Path, secrets: str) 
     assert load(path).pipedrive.stage == "Initial Contact"
 
 
+def test_below_etc_the_unit_s_user_reads_the_file_and_only_root_the_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Not the real /etc: a test leaves the machine as it is.
+    monkeypatch.setattr("daemon.cli.init._FOR_THE_UNIT", tmp_path / "etc")
+    path = tmp_path / "etc" / "mail2deal" / "config.yaml"
+    typed = "ada@analytical.example\n\nanalytical\n\n\n\nimap secret\npipedrive secret\n"
+
+    status, out = run("--output", str(path), typed=typed)
+
+    assert status == 0, out
+    config = load(path)
+    assert config.ledger == Path("/var/lib/mail2deal/ledger.db")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    folder = path.parent / "credentials"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    kept = {file.name: file.read_text() for file in folder.iterdir()}
+    assert kept == {"ada-imap": "imap secret\n", "pipedrive-token": "pipedrive secret\n"}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
+    assert config.mailboxes[0].password is not None
+    assert config.mailboxes[0].password.read() == "imap secret"
+    assert config.pipedrive.token.read() == "pipedrive secret"
+
+
+def test_an_instance_of_the_unit_has_a_ledger_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.cli.init._FOR_THE_UNIT", tmp_path)
+    path = tmp_path / "mail2deal" / "acme" / "config.yaml"
+
+    status, out = run(*GIVEN, "--output", str(path), "--no-input")
+
+    assert status == 0, out
+    assert load(path).ledger == Path("/var/lib/mail2deal/acme/ledger.db")
+
+
+def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    status, out = run(*GIVEN, "--output", str(tmp_path / "file" / "config.yaml"), "--no-input")
+
+    assert status == 2
+    assert f"{tmp_path}/file can't be written" in out.replace("\n", " ")
+
+
+def test_an_address_of_digits_is_a_name_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    status, out = run(
+        "--email", "42@example.com", "--company", "x", "--output", str(path), "--no-input"
+    )
+
+    assert status == 0, out
+    assert load(path).mailboxes[0].name == "42"
+
+
 def test_a_public_provider_is_no_domain_of_ours(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     status, out = run(

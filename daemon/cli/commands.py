@@ -150,7 +150,8 @@ def stop_on_signal(wiring: Wiring) -> None:
 @click.option(
     "--secrets",
     type=click.Choice(["files", "env", "credentials"]),
-    help="Where password and token are kept; else files that only you can read.",
+    help="Where password and token are kept; else files that only you can read, and below /etc"
+    " systemd credentials.",
 )
 @click.option("--no-input", is_flag=True, help="Ask nothing.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")

@@ -2,7 +2,8 @@
 
 Nothing is looked up anywhere: the host is guessed from the address. Secrets go into files of their
 own that only their owner can read, or are named for later. An existing file is never overwritten
-unasked.
+unasked. Below /etc the file is for the systemd unit: its user may read it, but not the secrets,
+which systemd hands over as credentials.
 """
 
 import os
@@ -48,7 +49,7 @@ _NOTES = {
     "imap.mail.yahoo.com": "Yahoo: make an app password",
     "127.0.0.1": "Proton: run Proton Mail Bridge and set port, tls and its password",
 }
-_SECRETS = ("files", "env", "credentials")
+_FOR_THE_UNIT = Path("/etc")
 _ADDRESS = re.compile(r"[^@\s]+@([^@\s]+\.[^@\s]+)")
 
 
@@ -79,10 +80,19 @@ def init(path: Path, given: dict[str, str | None], *, ask: bool, force: bool) ->
         raise ConfigProblem(
             "exists, left as it is", what=str(path), hint="name another with --output"
         )
-    answers = _questions(given, ask=ask)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, render(answers, service=path.is_relative_to("/etc")))
-    later = _keep_secrets(path.parent, answers)
+    path = path.absolute()
+    service = path.is_relative_to(_FOR_THE_UNIT)
+    answers = _questions(given, ask=ask, service=service)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The unit's user isn't the one who writes this; no secret stands in it.
+        _write(path, render(answers, _ledger(path)), mode=0o644 if service else 0o600)
+        later = _keep_secrets(path.parent, answers)
+    except OSError as error:
+        raise ConfigProblem(
+            f"{error.filename} can't be written: {error.strerror}",
+            hint="name another place with --output" + (", or use sudo" if service else ""),
+        ) from error
     load(path)  # what we wrote has to be what we read
     output.console.print(f"wrote {path}", markup=False)
     for line in (_NOTES.get(answers.host), *later):
@@ -92,7 +102,7 @@ def init(path: Path, given: dict[str, str | None], *, ask: bool, force: bool) ->
     return output.DONE
 
 
-def _questions(given: dict[str, str | None], *, ask: bool) -> Answers:
+def _questions(given: dict[str, str | None], *, ask: bool, service: bool) -> Answers:
     address = _address(given["address"], ask=ask)
     host = _one(given["host"], "IMAP server", guess_host(address), ask=ask)
     company = _one(
@@ -107,9 +117,9 @@ def _questions(given: dict[str, str | None], *, ask: bool) -> Answers:
             date.fromisoformat(since)
         except ValueError as error:
             raise ConfigProblem("must be a day like 2026-01-01", what="--since") from error
-    secrets = given["secrets"] or "files"
+    secrets = given["secrets"] or ("credentials" if service else "files")
     password = token = ""
-    if ask and secrets == "files":
+    if ask and secrets != "env":
         password = _hidden(f"Password of {address} (empty: later)")
         token = _hidden("Pipedrive API token (empty: later)")
     return Answers(address, host, company, pipeline, stage, since, secrets, password, token)
@@ -136,12 +146,22 @@ def _hidden(question: str) -> str:
     return str(click.prompt(question, default="", show_default=False, hide_input=True))
 
 
-def render(answers: Answers, *, service: bool) -> str:
-    """The text of the configuration; `service` keeps the ledger where the systemd unit has it."""
-    name = re.sub(r"[^a-z0-9]+", "-", answers.address.partition("@")[0].lower()).strip("-")
+def _ledger(path: Path) -> str:
+    """The line that says where the ledger is: beside the file, or where the unit may write."""
+    if not path.is_relative_to(_FOR_THE_UNIT):
+        return "ledger: ledger.db"
+    company = path.parent.name  # the instance mail2deal@COMPANY reads mail2deal/COMPANY/config.yaml
+    if path.parent.parent.name == "mail2deal":
+        return f"ledger: /var/lib/mail2deal/{company}/ledger.db"
+    return "#ledger: /var/lib/mail2deal/ledger.db"
+
+
+def render(answers: Answers, ledger: str) -> str:
+    """The text of the configuration; `ledger` is its last line."""
+    name = _mailbox(answers)
     domain = answers.address.rpartition("@")[2].lower()
     public = domain in _HOSTS or domain in {"web.de", "aol.com", "mailbox.org", "zoho.com"}
-    imap, token = _references(answers.secrets, name or "mailbox")
+    imap, token = _references(answers.secrets, name)
     since = f"    since: {answers.since}" if answers.since else "    #since: 2026-01-01"
     pipeline = (
         f"  pipeline: {_scalar(answers.pipeline)}"
@@ -149,13 +169,12 @@ def render(answers: Answers, *, service: bool) -> str:
         else "  #pipeline: Sales                  # without it, the first that has the stage"
     )
     us = f"  domains: [{domain}]" if not public else f"  addresses: [{_scalar(answers.address)}]"
-    ledger = "#ledger: /var/lib/mail2deal/ledger.db" if service else "ledger: ledger.db"
     return f"""\
 # mail2deal's configuration. Every other key, each with its default, is in docs/configuration.md.
 # `mail2deal check` tries all of this; `mail2deal --dry-run` shows what would be made.
 
 mailboxes:
-  - name: {name or "mailbox"}
+  - name: {_scalar(name)}
     host: {_scalar(answers.host)}
     username: {_scalar(answers.address)}
     password: {imap}
@@ -184,6 +203,12 @@ activities:
 """
 
 
+def _mailbox(answers: Answers) -> str:
+    """A name for the mailbox: the local part of its address, in plain letters."""
+    local = answers.address.partition("@")[0].lower()
+    return re.sub(r"[^a-z0-9]+", "-", local).strip("-") or "mailbox"
+
+
 def _references(secrets: str, name: str) -> tuple[str, str]:
     match secrets:
         case "env":
@@ -205,21 +230,25 @@ def _keep_secrets(home: Path, answers: Answers) -> list[str]:
     if answers.secrets == "env":
         return ["set MAIL2DEAL_IMAP_PASSWORD and MAIL2DEAL_PIPEDRIVE_TOKEN in the environment"]
     if answers.secrets == "credentials":
-        return [f"put the secrets into {home / 'credentials'}, readable by root only"]
-    folder = home / "secrets"
+        folder, imap = home / "credentials", f"{_mailbox(answers)}-imap"
+    else:
+        folder, imap = home / "secrets", "imap-password"
     folder.mkdir(mode=0o700, exist_ok=True)
     later = []
-    for name, value in (("imap-password", answers.password), ("pipedrive-token", answers.token)):
+    for name, what, value in (
+        (imap, "IMAP password", answers.password),
+        ("pipedrive-token", "Pipedrive token", answers.token),
+    ):
         file = folder / name
         if value:
             _write(file, value + "\n")
         elif not file.exists():
-            later.append(f"put the {name.replace('-', ' ')} into {file}")
+            later.append(f"put the {what} into {file}")
     return later
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file that only its owner can read."""
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+def _write(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file that, unless told otherwise, only its owner can read."""
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, mode), "w") as file:
         file.write(text)
-    path.chmod(0o600)
+    path.chmod(mode)
