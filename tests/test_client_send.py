@@ -27,6 +27,7 @@ from daemon.pipedrive.outcomes import (
     TooMany,
     Unknown,
 )
+from daemon.sandbox.ports import kept_ports
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -133,9 +134,8 @@ def test_a_refused_read_is_not_tried_again(peer: Peer, client: Made, said: Say) 
 
 
 def test_no_connection_is_certainly_not_sent(client: Made) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
-        used = client(f"http://127.0.0.1:{taken.getsockname()[1]}")
+    with kept_ports(1) as (port,):
+        used = client(f"http://127.0.0.1:{port}")
         with pytest.raises(NotSent):
             used.send(CREATE)
         assert used.budget.spent == 0

@@ -1,7 +1,6 @@
 """The program as people start it: what it says and how it exits when something isn't right."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from company_kit import Office
 from daemon.cli import output
 from daemon.sandbox.crm import Sandbox, Server, Settings, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
+from daemon.sandbox.ports import kept_ports
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -93,37 +93,37 @@ def test_a_bad_configuration_lists_all_its_problems_with_their_paths(
 
 BROKEN = {
     "wrong password": (
-        lambda _: None,
+        lambda _config, _nobody: None,
         {"TEST_PASSWORD": "guess"},
         output.USAGE,
         "sales",
     ),
     "unknown folder": (
-        lambda config: config["mailboxes"][0].update(folders={"inbox": ["Inbux"]}),
+        lambda config, _nobody: config["mailboxes"][0].update(folders={"inbox": ["Inbux"]}),
         {},
         output.USAGE,
         "Inbux",
     ),
     "unreachable server": (
-        lambda config: config["mailboxes"][0].update(port=closed_port()),
+        lambda config, nobody: config["mailboxes"][0].update(port=nobody),
         {},
         output.LATER,
         "sales",
     ),
     "refused token": (
-        lambda _: None,
+        lambda _config, _nobody: None,
         {"TEST_TOKEN": "nobodys-token"},
         output.USAGE,
         "token",
     ),
     "unknown stage": (
-        lambda config: config["pipedrive"].update(stage="Frist Contact"),
+        lambda config, _nobody: config["pipedrive"].update(stage="Frist Contact"),
         {},
         output.USAGE,
         "Initial Contact",
     ),
     "unknown pipeline": (
-        lambda config: config["pipedrive"].update(pipeline="Slaes"),
+        lambda config, _nobody: config["pipedrive"].update(pipeline="Slaes"),
         {},
         output.USAGE,
         "Sales",
@@ -131,19 +131,20 @@ BROKEN = {
 }
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@pytest.fixture
+def nobody() -> Iterator[int]:
+    """A port where nobody listens."""
+    with kept_ports(1) as (port,):
+        yield port
 
 
 @pytest.mark.parametrize("fault", BROKEN)
 @pytest.mark.parametrize("command", ["--catch-up", "check"])
 def test_each_fault_gives_one_clear_line_and_its_exit_status(
-    fault: str, command: str, config: dict[str, Any], mail2deal: Run
+    fault: str, command: str, config: dict[str, Any], nobody: int, mail2deal: Run
 ) -> None:
     break_it, environment, status, named = BROKEN[fault]
-    break_it(config)
+    break_it(config, nobody)
 
     done = mail2deal(config, command, **environment)
 
@@ -175,13 +176,14 @@ def test_catch_up_then_status_explain_and_check_work(
     assert "isn't a sender" in explained.stderr
 
 
-def test_intake_and_sync_can_run_apart(config: dict[str, Any], mail2deal: Run) -> None:
-    nowhere = config | {"pipedrive": config["pipedrive"] | {"base_url": "http://127.0.0.1:9"}}
+def test_intake_and_sync_can_run_apart(config: dict[str, Any], nobody: int, mail2deal: Run) -> None:
+    url = f"http://127.0.0.1:{nobody}"
+    nowhere = config | {"pipedrive": config["pipedrive"] | {"base_url": url}}
     read = mail2deal(nowhere, "--catch-up", "--intake-only")
     assert read.returncode == output.DONE, read.stderr
     assert "read 301 new messages, wrote 0 changes" in read.stdout
 
-    config["mailboxes"][0]["port"] = closed_port()
+    config["mailboxes"][0]["port"] = nobody
     written = mail2deal(config, "--catch-up", "--sync-only")
     assert written.returncode == output.DONE, written.stderr
     assert "read 0 new messages" in written.stdout

@@ -1,6 +1,5 @@
 """Getting in: certificates, clear text, credentials, and servers that won't let anybody in now."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from daemon.errors import AuthProblem, ConfigProblem, RetryLater
 from daemon.mailbox.imap import Account, Mailbox
 from daemon.mailbox.login import is_loopback
 from daemon.sandbox.imap_server import start_imap
+from daemon.sandbox.ports import kept_ports
 
 
 @pytest.fixture(scope="module")
@@ -277,10 +277,10 @@ def test_a_server_that_goes_silent_is_left_after_the_read_timeout() -> None:
 
 
 def test_a_port_where_nobody_listens_is_tried_later() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with pytest.raises(RetryLater, match=f"127.0.0.1:{port}"):
-        Mailbox.connect(Account("sales", "127.0.0.1", "ada", lambda: "pw", port=port, tls="none"))
+    with kept_ports(1) as (port,):
+        account = Account("sales", "127.0.0.1", "ada", lambda: "pw", port=port, tls="none")
+        with pytest.raises(RetryLater, match=f"127.0.0.1:{port}"):
+            Mailbox.connect(account)
 
 
 def test_an_unknown_host_is_tried_later() -> None:

@@ -102,7 +102,7 @@ def test_a_server_that_is_restarted_is_news_and_a_new_line_is_welcome(news: News
             assert news.next() == "sales"
             eventually(lambda: watcher.wants("sales"))
             with pytest.raises(RetryLater):
-                post.mailbox()
+                post.mailbox()  # nobody else can have its port yet
         with start_imap("dovecot") as server:
             post = Post(server, "sales@example.com", "secret")
             watcher.watch("sales", post.mailbox())

@@ -20,23 +20,19 @@ from daemon.cli.output import log_to_stderr
 from daemon.config import Listen
 from daemon.errors import ConfigProblem
 from daemon.log import event
+from daemon.sandbox.ports import kept_ports
 
 ALERTS = Path(__file__).parent.parent / "docs" / "alerts.yml"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def metrics(work: Desk) -> Iterator[Metrics]:
-    one = Metrics(Listen("127.0.0.1", free_port()), work.polling, work.now)
-    try:
-        yield one
-    finally:
-        one.close()
+    with kept_ports(1) as (port,):
+        one = Metrics(Listen("127.0.0.1", port), work.polling, work.now)
+        try:
+            yield one
+        finally:
+            one.close()
 
 
 def scrape(one: Metrics) -> dict[str, float]:

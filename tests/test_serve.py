@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from dovecot import Post
 from daemon.cli.running import SERVICE, reload_service
 from daemon.sandbox.crm import Sandbox, Settings, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
+from daemon.sandbox.ports import kept_ports
 
 PATIENCE = 60
 
@@ -127,11 +127,8 @@ def test_a_mail_becomes_a_record_at_once_although_polls_are_hourly(
 def test_a_reload_brings_metrics_and_a_new_chance_for_a_parked_login(
     dovecot: Post, service: Service
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     (service.home / "password").write_text("wrong")
-    with service.running() as process:
+    with kept_ports(1) as (port,), service.running() as process:
         eventually(service.logged("job.failed", "login refused"), process)
         (service.home / "password").write_text("secret")
         service.configure(metrics=f"127.0.0.1:{port}")
