@@ -149,24 +149,25 @@ def _important(ledger: Ledger, run: int) -> tuple[Important, ...]:
             meetings=row["meetings"],
             last_contact=row["last_contact"],
         )
-        for row in ledger.rows(_IMPORTANT_ONES, run, _IMPORTANT)
+        for row in ledger.rows(_IMPORTANT_ONES, run, run, _IMPORTANT)
     )
 
 
 # Deals before leads; in each, by meetings and replies, then by messages and the latest contact.
 _IMPORTANT_ONES = """
 SELECT s.*, CASE
-    WHEN d.run = ?1 AND EXISTS (SELECT 1 FROM journal j WHERE j.kind = 'deal' AND j.key = s.address
-      AND j.action = 'convert' AND j.state = 'done') THEN 'lead becomes a deal'
+    WHEN d.run IS NOT NULL AND EXISTS (SELECT 1 FROM journal j WHERE j.kind = 'deal'
+      AND j.key = s.address AND j.action = 'convert' AND j.state = 'done')
+    THEN 'lead becomes a deal'
     WHEN d.run IS NOT NULL THEN 'new deal'
     ELSE 'new lead' END AS what
 FROM senders s
-LEFT JOIN records d ON d.kind = 'deal' AND d.key = s.address AND d.run = ?1
-LEFT JOIN records l ON l.kind = 'lead' AND l.key = s.address AND l.run = ?1
+LEFT JOIN records d ON d.kind = 'deal' AND d.key = s.address AND d.run = ?
+LEFT JOIN records l ON l.kind = 'lead' AND l.key = s.address AND l.run = ?
 WHERE d.key IS NOT NULL OR (l.key IS NOT NULL AND l.tombstone IS NULL)
 ORDER BY d.key IS NULL, min(s.meetings, 3) + min(s.replies, 10) DESC, s.msg_count DESC,
   s.last_contact DESC, s.address
-LIMIT ?2
+LIMIT ?
 """
 
 
