@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 def stamp(instant: datetime) -> str:
     """An aware instant as the ledger's text, e.g. `2026-11-24T08:15:00Z`; sorts as it passes."""
+    utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
     # Not strftime: its %Y leaves out leading zeros, and a Date header may say the year 206.
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+    return utc.isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 def instant(text: str) -> datetime:
