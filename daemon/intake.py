@@ -8,10 +8,12 @@ It needs no Pipedrive, and never changes anything in a mailbox.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from daemon import reckoning
+from daemon.ahead import Ahead
 from daemon.errors import LedgerProblem, Problem, RetryLater
 from daemon.ledger.folders import Folder
 from daemon.ledger.store import Ledger
@@ -23,6 +25,9 @@ from daemon.reckoning import Reading, Seen
 _FULL_SCAN_EVERY = timedelta(days=1)
 _LIST_EVERY = 3600.0  # seconds; a folder that is missing makes it look at once
 _FOLDER_RETRY = (timedelta(minutes=1), timedelta(hours=6))  # first wait after a failure, and last
+_PORTION = 200  # messages that are handed over to be parsed at once …
+_PORTION_BYTES = 1 << 19  # … and about so many bytes
+_PORTIONS = 5  # that are fetched ahead of need
 _BATCH_BYTES = 4 << 20  # of small messages, in one transaction
 
 
@@ -135,9 +140,8 @@ def _take_in(
     wanted = sorted(new, reverse=True)
     before = tally.new
     done = 0
-    batches = (_sorted(run, folder, b) for b in _batches(mailbox.fetch(wanted), run.reading.batch))
-    for batch, answers in parser.run(batches, lambda b: b.jobs, len(wanted)):
-        _record(ledger, run, folder, status.uidvalidity, batch, answers, tally)
+    for batch in _batches(mailbox, run, parser, folder, wanted):
+        _record(ledger, run, folder, status.uidvalidity, batch, tally)
         done += batch.count
         run.progress(folder.name, done, len(wanted))
         if run.stopping():
@@ -173,50 +177,108 @@ def _to_retry(
     return [uid for uid in due if uid in there]
 
 
-def _batches(
-    items: Iterable[Fetched | Unfetched], size: int
-) -> Iterator[list[Fetched | Unfetched]]:
-    """At most `size` items at once, and about as many bytes as `_BATCH_BYTES`."""
-    batch: list[Fetched | Unfetched] = []
-    total = 0
-    for item in items:
-        batch.append(item)
-        total += len(item.raw) if isinstance(item, Fetched) else 0
-        if len(batch) == size or total >= _BATCH_BYTES:
-            yield batch
-            batch, total = [], 0
-    if batch:
-        yield batch
+@dataclass(slots=True)
+class _Batch:
+    """What came of some messages: found, below the folder's floor, not to be had."""
+
+    seen: list[Seen] = field(default_factory=list)
+    below: list[tuple[int, None]] = field(default_factory=list)
+    unreadable: list[Unfetched] = field(default_factory=list)
+    size: int = 0  # bytes that were fetched
+
+    @property
+    def count(self) -> int:
+        return len(self.seen) + len(self.below) + len(self.unreadable)
+
+    def take(self, portion: "_Portion", answers: Sequence[Answer]) -> None:
+        """Take what was fetched, with what the parser says of it."""
+        for (uid, arrived_at), answer in zip(portion.found, answers, strict=True):
+            if isinstance(answer, str):
+                self.unreadable.append(Unfetched(uid, answer))
+            else:
+                self.seen.append(Seen(uid, arrived_at, answer))
+        self.below += portion.below
+        self.unreadable += portion.unreadable
+        self.size += sum(len(job.raw) for job in portion.jobs)
 
 
 @dataclass(slots=True)
-class _Batch:
-    """What came of some messages: to parse, below the folder's floor, not to be had."""
+class _Portion:
+    """Some fetched messages, sorted: to parse, below the folder's floor, not to be had."""
 
     found: list[tuple[int, datetime]] = field(default_factory=list)  # UID and arrival
     jobs: list[Job] = field(default_factory=list)  # of each found
     below: list[tuple[int, None]] = field(default_factory=list)
     unreadable: list[Unfetched] = field(default_factory=list)
 
-    @property
-    def count(self) -> int:
-        return len(self.found) + len(self.below) + len(self.unreadable)
 
+def _batches(
+    mailbox: Mailbox, run: Pass, parser: Parser, folder: Folder, wanted: Sequence[int]
+) -> Iterator[_Batch]:
+    """What is wanted, parsed, as much at once as one transaction shall write.
 
-def _sorted(run: Pass, folder: Folder, items: Iterable[Fetched | Unfetched]) -> _Batch:
-    now = run.now()
+    When the line is cut, what has come before is the last batch; then the cause is raised.
+    """
     batch = _Batch()
+    with _portions(mailbox, run, folder, wanted) as (portions, ready):
+        try:
+            for portion, answers in parser.run(portions, lambda p: p.jobs, len(wanted), ready):
+                batch.take(portion, answers)
+                if batch.count >= run.reading.batch or batch.size >= _BATCH_BYTES:
+                    yield batch
+                    batch = _Batch()
+        except Problem:
+            yield batch
+            raise
+    yield batch
+
+
+@contextmanager
+def _portions(
+    mailbox: Mailbox, run: Pass, folder: Folder, wanted: Sequence[int]
+) -> Iterator[tuple[Iterable[_Portion], Callable[[], bool]]]:
+    """What is wanted, as it is fetched; many messages by a thread, while others are written."""
+    items = mailbox.fetch(wanted)
+    portions = (_sorted(run, folder, some) for some in _portioned(items, run.reading.batch))
+    if run.worth_a_process is None or len(wanted) < run.worth_a_process:
+        yield portions, lambda: True
+        return
+    with Ahead(portions, _PORTIONS, mailbox.cut) as ahead:
+        yield ahead, ahead.ready
+
+
+def _portioned(
+    items: Iterable[Fetched | Unfetched], most: int
+) -> Iterator[list[Fetched | Unfetched]]:
+    portion: list[Fetched | Unfetched] = []
+    total = 0
+    try:
+        for item in items:
+            portion.append(item)
+            total += len(item.raw) if isinstance(item, Fetched) else 0
+            if len(portion) == min(most, _PORTION) or total >= _PORTION_BYTES:
+                yield portion
+                portion, total = [], 0
+    except Problem:
+        yield portion
+        raise
+    yield portion
+
+
+def _sorted(run: Pass, folder: Folder, items: Iterable[Fetched | Unfetched]) -> _Portion:
+    now = run.now()
+    portion = _Portion()
     for item in items:
         if isinstance(item, Unfetched):
-            batch.unreadable.append(item)
+            portion.unreadable.append(item)
             continue
         arrived_at = (item.internal_date or now).astimezone(UTC)
         if folder.floor is not None and arrived_at < folder.floor:
-            batch.below.append((item.uid, None))
+            portion.below.append((item.uid, None))
             continue
-        batch.found.append((item.uid, arrived_at))
-        batch.jobs.append(Job(item.raw, item.size, item.thread))
-    return batch
+        portion.found.append((item.uid, arrived_at))
+        portion.jobs.append(Job(item.raw, item.size, item.thread))
+    return portion
 
 
 def _record(
@@ -225,24 +287,18 @@ def _record(
     folder: Folder,
     uidvalidity: int,
     batch: _Batch,
-    answers: Sequence[Answer],
     tally: Tally,
 ) -> None:
     """Write all of a batch in one transaction."""
+    if not batch.count:
+        return
     now = run.now()
-    seen: list[Seen] = []
-    unreadable = batch.unreadable
-    for (uid, arrived_at), answer in zip(batch.found, answers, strict=True):
-        if isinstance(answer, str):
-            unreadable.append(Unfetched(uid, answer))
-        else:
-            seen.append(Seen(uid, arrived_at, answer))
     with ledger.transaction("batch", repeatable=True):
-        new = reckoning.add(ledger, run.reading, folder.id, folder.role, uidvalidity, seen)
+        new = reckoning.add(ledger, run.reading, folder.id, folder.role, uidvalidity, batch.seen)
         ledger.folders.see(folder.id, uidvalidity, batch.below)
-        for item in unreadable:
+        for item in batch.unreadable:
             ledger.folders.quarantine(folder.id, uidvalidity, item.uid, item.reason, now)
-    for item in unreadable:
+    for item in batch.unreadable:
         event(
             "intake.quarantined",
             mailbox=run.name,
@@ -251,5 +307,5 @@ def _record(
             reason=item.reason,
         )
     tally.new += len(new)
-    tally.sightings += len(seen)
-    tally.quarantined += len(unreadable)
+    tally.sightings += len(batch.seen)
+    tally.quarantined += len(batch.unreadable)

@@ -5,11 +5,12 @@ uses the second core. It knows only `daemon.message`, which keeps it small. It i
 mail on which a C library crashes ends that process, not ours; then its neighbours are parsed one
 by one, and it alone is unreadable.
 
-Promises: the same answers in the same order as without a process; at most two batches are held.
+Promises: the same answers in the same order as without a process; it holds a handful of batches.
 Where no process can be started, mails are parsed here.
 """
 
 import copyreg
+import fcntl
 import os
 import pickle
 import signal
@@ -25,14 +26,15 @@ from queue import Queue
 from threading import Thread
 from typing import IO, Any, Generic, NamedTuple, Self, TypeVar
 
-from daemon.errors import Unreadable
+from daemon.errors import Problem, Unreadable
 from daemon.log import event
 from daemon.message.invite import Invite
 from daemon.message.parse import Address, Message, parse
 
 _LENGTH = 8  # bytes that tell how long what follows is
 _GREETING = "ready"
-_AHEAD = 2  # batches in the other process: one that it parses, one that waits for it
+_AHEAD = 5  # batches in the other process: one that it parses, some that wait or are answered
+_PIPE = 1 << 20  # bytes of answers that can wait for us while we write to the ledger
 
 T = TypeVar("T")
 
@@ -79,9 +81,17 @@ class Parser:
         self._end()
 
     def run(
-        self, batches: Iterable[T], jobs_of: Callable[[T], Sequence[Job]], count: int
+        self,
+        batches: Iterable[T],
+        jobs_of: Callable[[T], Sequence[Job]],
+        count: int,
+        ready: Callable[[], bool] = lambda: True,
     ) -> Iterator[tuple[T, list[Answer]]]:
-        """Each batch with the answers to its jobs, about `count` in all; batches are read ahead."""
+        """Each batch with the answers to its jobs, about `count` in all; batches are read ahead.
+
+        Where the next batch isn't `ready`, answers are waited for instead. If `batches` raises, all
+        that came before it is answered first.
+        """
         if self._worth is None or count < self._worth or _cores() == 1:
             for batch in batches:
                 yield batch, parse_here(jobs_of(batch), self._snippet_chars)
@@ -91,13 +101,20 @@ class Parser:
             for batch in batches:
                 jobs = jobs_of(batch)
                 under_way.append(_Sent(batch, jobs, self._send(jobs)))
-                if len(under_way) > _AHEAD:
+                while under_way and (len(under_way) > _AHEAD or not ready()):
                     yield self._next(under_way)
-            while under_way:
-                yield self._next(under_way)
+        except Problem:
+            yield from self._rest(under_way)
+            raise
+        else:
+            yield from self._rest(under_way)
         finally:
             if under_way:
                 self._end()  # left early: it has answers that nobody will read
+
+    def _rest(self, under_way: "deque[_Sent[T]]") -> Iterator[tuple[T, list[Answer]]]:
+        while under_way:
+            yield self._next(under_way)
 
     def _next(self, under_way: "deque[_Sent[T]]") -> tuple[T, list[Answer]]:
         batch, jobs, number = under_way.popleft()
@@ -190,9 +207,13 @@ def _start() -> "subprocess.Popen[bytes]":
     # It shall find the very package that this process runs, however that one was found.
     home = str(Path(__file__).parent.parent)
     start = "import sys; sys.path.insert(0, sys.argv[1]); from daemon.parsing import main; main()"
-    return subprocess.Popen(  # noqa: S603 - our own constant command
+    process = subprocess.Popen(  # noqa: S603 - our own constant command
         [sys.executable, "-c", start, home], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
+    if hasattr(fcntl, "F_SETPIPE_SZ") and process.stdout is not None:  # on Linux
+        with suppress(OSError):  # more than this machine lets us have: it works with less
+            fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE)
+    return process
 
 
 def _write(pipe: IO[bytes] | None, what: object) -> None:

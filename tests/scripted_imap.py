@@ -134,12 +134,20 @@ HEADER = b"From: a@x.org\r\nSubject: hello\r\nMessage-ID: <1@x.org>\r\n\r\n"
 TEXT = b'("TEXT" "PLAIN" ("CHARSET" "utf-8") NIL NIL "7BIT" %d 1 NIL NIL NIL NIL)'
 
 
-def facts(uid: int, *, header: bytes = HEADER, structure: bytes = TEXT % 4) -> bytes:
-    """A FETCH response as an answer to our first question."""
+def facts(
+    uid: int,
+    *,
+    header: bytes = HEADER,
+    structure: bytes = TEXT % 4,
+    early: bytes | None = None,
+    size: int = 300,
+) -> bytes:
+    """A FETCH response as an answer to our first question; `early` is the piece of part 1."""
+    piece = b"" if early is None else b" BODY[1]<0> {%d}\r\n%s" % (len(early), early)
     return (
-        b'* %d FETCH (UID %d INTERNALDATE "02-Mar-2026 09:00:00 +0000" RFC822.SIZE 300 '
-        b"BODY[HEADER.FIELDS (FROM SUBJECT)] {%d}\r\n%s BODYSTRUCTURE %s)\r\n"
-        % (uid, uid, len(header), header, structure)
+        b'* %d FETCH (UID %d INTERNALDATE "02-Mar-2026 09:00:00 +0000" RFC822.SIZE %d '
+        b"BODY[HEADER.FIELDS (FROM SUBJECT)] {%d}\r\n%s%s BODYSTRUCTURE %s)\r\n"
+        % (uid, uid, size, len(header), header, piece, structure)
     )
 
 

@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from postbox import START, WE
 from scripted_imap import HANGUP, ScriptedImap, asked, facts, part, whole
 from world import READING, Clock
 
-from daemon import intake
+from daemon import intake, parsing
 from daemon.errors import Problem
 from daemon.ledger.store import Ledger
+from daemon.mailbox.fetch import BATCH
 
 Fault = Callable[["Server", str, bytes, bytes], bytes]
 
@@ -39,6 +41,7 @@ class Server(ScriptedImap):
         }
         self.uidvalidity = 7
         self.modseq = 500
+        self.early = False  # whether the first text always comes with the facts
         self.selected = "INBOX"
         self.fault: Fault = lambda _server, _verb, _command, said: said
         self.cut: int | None = None
@@ -97,7 +100,8 @@ class Server(ScriptedImap):
         said = b""
         for uid in wanted:
             if uid in mails and kind == "facts":
-                said += facts(uid, header=mails[uid])
+                early = b"hi\r\n" if self.early or uid % 2 else None
+                said += facts(uid, header=mails[uid], early=early, size=len(mails[uid]) + 4)
             elif uid in mails:
                 said += part(uid) if kind == "parts" else whole(uid, mails[uid] + b"hi\r\n")
         return said + b"TAG OK fetched\r\n"
@@ -123,9 +127,11 @@ def _header(sender: str, to: str, number: int, *, answers: int | None = None) ->
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def poll(server: Server, ledger: Ledger, clock: Clock) -> bool:
-    """One pass; whether all went well."""
-    run = intake.Pass(READING, "sales", None, clock)
+def poll(
+    server: Server, ledger: Ledger, clock: Clock, apart: int | None = None, **how: Any
+) -> bool:
+    """One pass; whether all went well. `apart`: from how many mails on by thread and process."""
+    run = intake.Pass(replace(READING, **how), "sales", None, clock, worth_a_process=apart)
     try:
         with server.mailbox(inbox=("INBOX",), sent=None) as mailbox:
             return not intake.poll(mailbox, ledger, run).problems
@@ -141,11 +147,11 @@ def outcome(path: Path) -> dict[str, Any]:
     }
 
 
-def lived(server: Server, path: Path) -> dict[str, Any]:
+def lived(server: Server, path: Path, apart: int | None = None) -> dict[str, Any]:
     """The ledger after a pass with the fault, then passes until the server is well for a day."""
     clock = Clock(START + timedelta(days=30))
     with Ledger.open(path) as ledger:
-        poll(server, ledger, clock)
+        poll(server, ledger, clock, apart)
         for _ in range(3):
             clock.sleep(25 * 3600)
             well = poll(server, ledger, clock)
@@ -174,6 +180,38 @@ def test_a_line_that_is_cut_after_any_byte_loses_nothing(
         with Server() as server:
             server.cut = cut
             assert lived(server, tmp_path / f"{cut}.db") == undisturbed[0], cut
+
+
+def test_a_line_that_is_cut_while_it_is_read_ahead_loses_nothing(
+    undisturbed: tuple[dict[str, Any], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parsing, "_cores", lambda: 2)
+    for cut in range(0, undisturbed[1], 199):
+        with Server() as server:
+            server.cut = cut
+            assert lived(server, tmp_path / f"{cut}.db", apart=1) == undisturbed[0], cut
+
+
+@pytest.mark.parametrize("apart", [None, 1], ids=["parsed here", "read ahead"])
+def test_what_came_before_the_line_was_cut_is_kept(
+    apart: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parsing, "_cores", lambda: 2)
+
+    def cut_in_the_second(_server: Server, verb: str, command: bytes, said: bytes) -> bytes:
+        second = verb == "FETCH" and max(asked(command)[1]) <= BATCH
+        return said[: len(said) // 2] + HANGUP if second else said
+
+    with Server() as server, Ledger.open(tmp_path / "ledger.db") as ledger:
+        mails = (_header("ada@acme.example", WE, number) for number in range(2 * BATCH))
+        server.folders["INBOX"] = dict(enumerate(mails, 1))
+        server.early = True
+        server.fault = cut_in_the_second
+        clock = Clock(START + timedelta(days=30))
+        assert not poll(server, ledger, clock, apart, batch=10 * BATCH)
+
+        (counted,) = ledger.rows("SELECT count(*) AS n FROM sightings")
+        assert counted["n"] == BATCH
 
 
 def once(verb: str, said: bytes, *, skip: int = 0) -> Fault:
@@ -249,7 +287,7 @@ def test_a_message_that_is_expunged_while_it_is_fetched_is_let_go(tmp_path: Path
 def test_a_message_that_fetch_leaves_out_for_a_while_comes_later(
     undisturbed: tuple[dict[str, Any], int], tmp_path: Path
 ) -> None:
-    left = [4]
+    left = [2]  # a command in each pass
 
     def fault(server: Server, verb: str, command: bytes, said: bytes) -> bytes:
         if verb == "FETCH" and server.selected == "INBOX" and left[0] > 0:

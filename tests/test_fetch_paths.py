@@ -39,6 +39,11 @@ def few_at_once(patch: Patch) -> None:
     patch.setattr(fetch, "BATCH", 7)
 
 
+def no_early_text(patch: Patch) -> None:
+    """Nothing is taken from the piece of the first part that comes with the facts."""
+    patch.setattr(fetch, "EARLY", 1)
+
+
 def no_trust_in_structure(patch: Patch) -> None:
     """BODYSTRUCTURE is believed of no message: each is fetched from its beginning."""
     patch.setattr(fetch, "_agree", lambda *_: False)
@@ -90,6 +95,7 @@ def like_gmail(patch: Patch) -> None:
         as_it_is,
         one_by_one,
         few_at_once,
+        no_early_text,
         no_trust_in_structure,
         careful_with_structure,
         no_structure,

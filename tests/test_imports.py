@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     # What anything may use
     "errors": set(),
     "log": set(),
+    "ahead": set(),
     "step": set(),  # where the crash tests kill the process
     # Pure steps: only one another
     "message": {"errors"},
@@ -43,7 +44,8 @@ ALLOWED: dict[str, set[str]] = {
     "pipedrive": PURE | {"", "errors", "log", "step"},  # "": the version, for the User-Agent
     # Flows: more than one edge, the ledger as the hinge between them
     "reckoning": PURE | {"ledger"},
-    "intake": PURE | {"errors", "ledger", "log", "mailbox", "parsing", "reckoning", "step"},
+    "intake": PURE
+    | {"ahead", "errors", "ledger", "log", "mailbox", "parsing", "reckoning", "step"},
     "sync": PURE | {"errors", "ledger", "log", "pipedrive", "reckoning", "step"},
     "rehearsal": PURE | {"errors", "intake", "ledger", "log", "pipedrive", "sandbox", "sync"},
     "audit": PURE | {"ledger", "mailbox", "pipedrive", "reckoning"},

@@ -7,6 +7,7 @@ import pytest
 from scripted_imap import HANGUP, HEADER, TEXT, ScriptedImap, asked, facts, part, serve, whole
 
 from daemon.errors import RetryLater, Unreadable
+from daemon.mailbox.fetch import BATCH, EARLY
 from daemon.mailbox.imap import Fetched, Mailbox, Unfetched
 
 Answer = Callable[[bytes], bytes]
@@ -346,12 +347,65 @@ def test_a_second_text_is_asked_for_only_if_the_first_says_nothing() -> None:
             sent = [
                 line.partition(b"BODY.PEEK[")[2][:1]
                 for line in server.commands
-                if b"BODY.PEEK[1]" in line or b"BODY.PEEK[2]" in line
+                if b"FETCH" in line and asked(line)[0] == "parts"
             ]
 
         assert isinstance(found, Fetched)
         assert sent == sections
         assert (b"<p>yes" in found.raw) == (b"2" in sections)
+
+
+@pytest.mark.parametrize(
+    ("early", "text", "kinds"),
+    [
+        (b"hi\r\n", b"hi\r\n", ["facts"]),  # all that is wanted came with the facts
+        (b"", b"hi\r\n", ["facts", "parts"]),  # an empty one is asked for: it may be a mistake
+        (b"x" * EARLY, b"x" * EARLY + b"\r\ny\r\n", ["facts", "parts"]),  # it may go on
+        (None, b"hi\r\n", ["facts", "parts"]),  # the server has left it out
+    ],
+)
+def test_a_short_text_comes_with_the_facts(
+    early: bytes | None, text: bytes, kinds: list[str]
+) -> None:
+    answer = serve(
+        [1, 2],
+        facts_of=lambda uid: facts(uid, structure=TEXT % len(text), early=early),
+        part_of=lambda uid: part(uid, text),
+    )
+    with ScriptedImap({"FETCH": answer}) as server, server.opened() as mailbox:
+        found = fetch(mailbox, [1, 2])
+        sent = [asked(line)[0] for line in server.commands if b"FETCH" in line]
+
+    assert [one.raw for one in found.values() if isinstance(one, Fetched)] == [HEADER + text] * 2
+    assert sent == kinds
+
+
+def test_a_first_part_that_isnt_wanted_is_left_where_it_came() -> None:
+    file = b'("APPLICATION" "PDF" ("NAME" "a.pdf") NIL NIL "BASE64" 8 NIL ("ATTACHMENT" NIL))'
+    mixed = b'(%s%s "MIXED" ("BOUNDARY" "x"))' % (file, TEXT % 4)
+    header = b"Content-Type: multipart/mixed; boundary=x\r\n" + HEADER
+    answer = serve(
+        [1],
+        facts_of=lambda uid: facts(uid, header=header, structure=mixed, early=b"JVBERi0K"),
+        part_of=lambda uid: part(uid, section=b"2"),
+    )
+    with ScriptedImap({"FETCH": answer}) as server, server.opened() as mailbox:
+        found = fetch(mailbox, [1])[1]
+
+    assert isinstance(found, Fetched)
+    assert b"hi\r\n" in found.raw
+    assert b"JVBER" not in found.raw
+
+
+def test_messages_that_want_the_same_wait_for_one_another_across_commands() -> None:
+    uids = list(range(1, 2 * BATCH + 1))
+    with ScriptedImap({"FETCH": serve(uids)}) as server, server.opened() as mailbox:
+        fetch(mailbox, uids)
+        sent = [asked(line) for line in server.commands if b"FETCH" in line]
+
+    assert [(kind, len(some)) for kind, some in sent] == [
+        (kind, BATCH) for kind in ("facts", "facts", "parts", "parts")
+    ]
 
 
 def test_raw_gives_the_message_or_says_that_it_is_gone() -> None:

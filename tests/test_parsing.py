@@ -10,6 +10,7 @@ import pytest
 from hostile import DEFECTS
 
 from daemon import parsing
+from daemon.errors import RetryLater
 from daemon.message.parse import Message
 from daemon.parsing import Answer, Job, Parser, parse_here
 from daemon.sandbox.company import generate
@@ -110,6 +111,33 @@ def test_a_run_that_is_left_early_doesnt_disturb_the_next(parser: Parser) -> Non
     run.close()  # type: ignore[attr-defined]
 
     assert answers(parser, BATCHES[3:5]) == [parse_here(batch, 500) for batch in BATCHES[3:5]]
+
+
+def test_what_came_before_a_problem_is_answered_before_it_is_raised(parser: Parser) -> None:
+    def cut() -> Iterator[list[Job]]:
+        yield from BATCHES[:3]
+        raise RetryLater("the line is cut")
+
+    run = parser.run(cut(), lambda batch: batch, count=1000)
+
+    assert [next(run) for _ in range(3)] == [(b, parse_here(b, 500)) for b in BATCHES[:3]]
+    with pytest.raises(RetryLater):
+        next(run)
+
+
+def test_answers_are_taken_while_the_next_batch_isnt_ready(parser: Parser) -> None:
+    given = []
+
+    def slowly() -> Iterator[list[Job]]:
+        for batch in BATCHES:
+            given.append(batch)
+            yield batch
+
+    run = parser.run(slowly(), lambda batch: batch, count=1000, ready=lambda: False)
+
+    for number, (batch, _) in enumerate(run, start=1):
+        assert given == BATCHES[:number]
+        assert batch == BATCHES[number - 1]
 
 
 def test_a_short_run_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:

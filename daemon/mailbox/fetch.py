@@ -1,4 +1,4 @@
-"""From UIDs to small messages: headers and structure first, then only the parts that matter.
+"""From UIDs to small messages: headers, structure and a first piece, then only what else matters.
 
 Promises: every UID asked for comes back exactly once, as `Fetched` or as `Unfetched` with the
 reason; a message counts as fetched only if all that was asked for it is there; one message that a
@@ -6,7 +6,8 @@ server can't serve costs its batch a few questions more, never the batch. Flags 
 only BODY.PEEK is used. Memory is bounded by the commands under way.
 
 Commands are pipelined: the next ones are on the wire while this one's answers are read, so a line
-with a long delay is kept full. Each command's text stays below 4,000 bytes (Microsoft 365 ends at
+with a long delay is kept full. Messages of which the same parts are wanted wait for one another, to
+be one command. Each command's text stays below 4,000 bytes (Microsoft 365 ends at
 4,096) and names UIDs one by one, never `n:*`, which servers misread.
 """
 
@@ -30,11 +31,15 @@ from daemon.message.fields import WANTED
 
 BATCH = 250  # messages of one command: 2,750 characters at most, 400 kB of headers
 PARTS_BYTES = 8 << 20  # what the parts of one command may add up to
-UNDER_WAY = 8  # commands on the wire at once
+UNDER_WAY = 8  # commands of BATCH messages on the wire at once …
+MOST_COMMANDS = 32  # … or so many smaller ones
+OPEN = 12  # times BATCH messages are begun and not done, at most
+EARLY = 4 << 10  # bytes of the first part that come unseen: most mails have all their text there
 MOST_FAILURES = 3  # messages in a row that the server has no time for: it has no time at all
 
 _WHOLE = Want("", 64 << 10)  # of a message whose structure can't be relied on
 _HEADER = b"BODY.PEEK[HEADER.FIELDS (" + " ".join(WANTED).encode() + b")]"
+_EARLY = b"BODY.PEEK[1]<0.%d>" % EARLY
 _MULTIPART = re.compile(rb"^content-type\s*:\s*multipart/", re.IGNORECASE | re.MULTILINE)
 
 
@@ -86,10 +91,14 @@ class _Message:
             self.header = header
             self.wants, self.text, self.second = known.plan if known else plan(self.root)
             self.understood = True
+            early = items.get(b"[1]")
+            # One that is as long as was asked for may go on, and one that is empty is asked for.
+            if isinstance(early, bytes) and 0 < len(early) < EARLY:
+                self.keep(items, tuple(want for want in self.wants if want.section == "1"))
 
     def keep(self, items: Items, wants: tuple[Want, ...]) -> None:
         """Take parts; one that is there by the structure but comes empty contradicts it."""
-        self.wants = ()
+        self.wants = tuple(want for want in self.wants if want not in wants)
         parts = {part.section: part for part in self.root.leaves()} if self.root else {}
         for want in wants:
             body = items[b"[%s]" % want.section.encode()]
@@ -100,7 +109,7 @@ class _Message:
             self.bodies[want.section] = whole_lines(body, part.encoding, limit=want.limit)
         if self.second and self.text in self.bodies:
             if is_silent(parts[self.text], self.bodies[self.text]):
-                self.wants = (self.second,)
+                self.wants += (self.second,)
             self.second = None
 
     def keep_whole(self, items: Items) -> None:
@@ -137,7 +146,7 @@ class _Ask:
             else:
                 asked += [thread_item] if thread_item else []
                 # BODYSTRUCTURE last: where it can't be read, the rest has been.
-                asked += [_HEADER, b"BODYSTRUCTURE"]
+                asked += [_HEADER, _EARLY, b"BODYSTRUCTURE"]
         return b"UID FETCH %s (UID %s)" % (uid_set(self.uids).encode(), b" ".join(asked))
 
     def complete(self, items: Items) -> bool:
@@ -156,7 +165,8 @@ class Fetch(Iterator[Fetched | Unfetched]):
         self._wire = wire
         self._thread_item = thread_item
         self._facts = batches(tuple(dict.fromkeys(uids)), BATCH)
-        self._waiting: deque[_Ask] = deque()
+        self._waiting: deque[_Ask] = deque()  # what has to be asked once more, differently
+        self._groups: dict[tuple[Want, ...], list[int]] = {}  # UIDs by what is wanted of them
         self._open: dict[int, _Message] = {}
         self._sent: deque[tuple[bytes, _Ask]] = deque()
         self._items: dict[int, Items] = {}
@@ -192,19 +202,37 @@ class Fetch(Iterator[Fetched | Unfetched]):
             self._drain()
 
     def _fill(self) -> None:
-        """Keep the line busy: what messages under way still need goes before new ones.
+        """Keep the line busy.
 
         After a refusal one question at a time is asked, until one is answered.
         """
-        while len(self._sent) < (1 if self._refusing else UNDER_WAY):
-            if self._waiting:
-                ask = self._waiting.popleft()
-            elif batch := next(self._facts, None):
-                ask = _Ask("facts", batch)
-                self._open |= {uid: _Message(uid) for uid in batch}
-            else:
-                break
+        under_way = sum(len(ask.uids) for _, ask in self._sent)
+        while (
+            len(self._sent) < (1 if self._refusing else MOST_COMMANDS)
+            and under_way < UNDER_WAY * BATCH
+            and (ask := self._next_ask())
+        ):
             self._sent.append((self._wire.send(ask.line(self._thread_item)), ask))
+            under_way += len(ask.uids)
+
+    def _next_ask(self) -> _Ask | None:
+        """Parts of a full group before new messages, and these before the rest of the groups."""
+        if self._waiting:
+            return self._waiting.popleft()
+        largest = max(self._groups, key=lambda wants: len(self._groups[wants]), default=None)
+        is_full = largest is not None and len(self._groups[largest]) >= _most(largest)
+        if not is_full and len(self._open) <= (OPEN - 1) * BATCH:
+            uids = next(self._facts, ())
+            if uids:
+                self._open |= {uid: _Message(uid) for uid in uids}
+                return _Ask("facts", uids)
+        if largest is None:
+            return None
+        group = self._groups.pop(largest)
+        uids, rest = tuple(group[: _most(largest)]), group[_most(largest) :]
+        if rest:
+            self._groups[largest] = rest
+        return _Ask("parts" if largest else "whole", uids, largest)
 
     def _take(self, response: Response) -> None:
         known = take_structure(response)
@@ -271,14 +299,10 @@ class Fetch(Iterator[Fetched | Unfetched]):
             yield self._gave_up(left[0], text)
 
     def _ask_more(self, messages: list[_Message]) -> None:
-        """Queue the parts that are still wanted, messages with the same sections together."""
-        groups: dict[tuple[Want, ...], list[int]] = {}
+        """Have the parts asked for that are still wanted, messages with the same ones together."""
         for message in messages:
-            groups.setdefault(message.wants if message.understood else (), []).append(message.uid)
-        for wants, uids in groups.items():
-            most = PARTS_BYTES // sum(one.limit for one in wants or (_WHOLE,))
-            for batch in batches(uids, min(BATCH, max(1, most))):
-                self._waiting.appendleft(_Ask("parts" if wants else "whole", batch, wants))
+            wants = message.wants if message.understood else ()
+            self._groups.setdefault(wants, []).append(message.uid)
 
     def _done(self, message: _Message) -> Fetched:
         del self._open[message.uid]
@@ -299,6 +323,11 @@ class Fetch(Iterator[Fetched | Unfetched]):
                 self._wire.finish(tag, lambda _: None)
         self._sent.clear()
         self._open.clear()
+
+
+def _most(wants: tuple[Want, ...]) -> int:
+    """How many messages one command may ask these parts of."""
+    return min(BATCH, max(1, PARTS_BYTES // sum(one.limit for one in wants or (_WHOLE,))))
 
 
 def _agree(header: bytes, root: Part) -> bool:

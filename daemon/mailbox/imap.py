@@ -66,6 +66,8 @@ class Mailbox:
         if "ID" in capabilities:
             # NetEase opens no folder for a client that hasn't said its name (RFC 2971).
             mailbox._wire.ask(b'ID ("name" "mail2deal")')
+        if much:
+            mailbox._wire.widen()
         pays = much and not is_loopback(account.host)
         if account.compress or (account.compress is None and pays):
             mailbox.compressed = (
@@ -253,6 +255,10 @@ class Mailbox:
     def detach(self) -> tuple[socket.socket, bytes]:
         """The bare socket and what was read ahead, for `watch`; then only `abandon` is allowed."""
         return self._wire.detach()
+
+    def cut(self) -> None:
+        """Have the read fail that another thread is waiting in; that thread closes then."""
+        self._connection.cut()
 
     def abandon(self) -> None:
         """Close the connection without a word."""

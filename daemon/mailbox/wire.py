@@ -7,6 +7,7 @@ kept between commands (imaplib's own table of untagged responses grows on a long
 It doesn't understand what a response says; that is the callers' part.
 """
 
+import contextlib
 import io
 import re
 import select
@@ -122,6 +123,22 @@ class Wire:
             self.closed = True
             self._under_way = 0
             login.hang_up(self._client)
+
+    def cut(self) -> None:
+        """End the line under whoever reads it; the one call that another thread may make."""
+        # Not close: it would wait for the reader to let go of imaplib's file.
+        with contextlib.suppress(OSError):  # gone already
+            self._client.socket().shutdown(socket.SHUT_RDWR)
+
+    def widen(self) -> None:
+        """Read in large pieces from now on: where other threads compute, each read waits for them.
+
+        Only for a line on which nothing is under way.
+        """
+        if hasattr(self._imap, "_readbuf"):
+            return
+        self._imap.file.close()
+        self._imap.file = self._client.socket().makefile("rb", 1 << 18)
 
     def compress(self) -> bool:
         """Have both sides speak compressed from now on; False if the server won't (RFC 4978)."""
