@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from daemon.ledger.among import AMONG, listed
 from daemon.ledger.timestamp import instant, instant_or_none, stamp, stamp_or_none
 from daemon.message.invite import Invite
 from daemon.message.parse import Address, Message, bounded_date
 from daemon.message.verdict import Judgement
-
-_CHUNK = 500  # bound values in one statement; SQLite's own limit is 32,766
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Messages:
 
     def stored(self, keys: Iterable[str]) -> dict[str, Stored]:
         """The messages that the ledger has already, by message key."""
-        rows = self._where_in("SELECT * FROM messages WHERE key IN", keys)
+        rows = self._among("SELECT * FROM messages WHERE key", keys)
         return {row["key"]: _stored(row) for row in rows}
 
     def write(self, entries: Sequence[Entry]) -> dict[str, int]:
@@ -100,27 +99,27 @@ class Messages:
 
     def parties(self, keys: Iterable[str]) -> set[str]:
         """Senders to whom these messages belong, as far as the ledger has them."""
-        rows = self._where_in(
+        rows = self._among(
             "SELECT DISTINCT c.sender FROM messages m JOIN correspondence c ON c.message = m.id"
-            " WHERE m.key IN",
+            " WHERE m.key",
             keys,
         )
         return {row["sender"] for row in rows}
 
     def answerers(self, message_ids: Iterable[str]) -> set[str]:
         """Senders with a message that answers one of these Message-IDs."""
-        rows = self._where_in(
+        rows = self._among(
             "SELECT DISTINCT c.sender FROM answers a JOIN correspondence c USING (message)"
-            " WHERE a.answered IN",
+            " WHERE a.answered",
             message_ids,
         )
         return {row["sender"] for row in rows}
 
     def ours(self, message_ids: Iterable[str]) -> dict[str, datetime]:
         """When each of these Message-IDs was sent by us, for those that lie in Sent and count."""
-        rows = self._where_in(
+        rows = self._among(
             "SELECT message_id, min(sent_at) AS sent_at FROM messages WHERE direction = 'sent'"
-            " AND verdict = 'contact' AND message_id IN",
+            " AND verdict = 'contact' AND message_id",
             message_ids,
             "GROUP BY message_id",
         )
@@ -138,10 +137,9 @@ class Messages:
     def concerning(self, addresses: Iterable[str]) -> list[Stored]:
         """Messages From these addresses, or that belong to them as senders."""
         keys = list(addresses)
-        rows = self._where_in("SELECT * FROM messages WHERE from_address IN", keys)
-        rows += self._where_in(
-            "SELECT m.* FROM correspondence c JOIN messages m ON m.id = c.message"
-            " WHERE c.sender IN",
+        rows = self._among("SELECT * FROM messages WHERE from_address", keys)
+        rows += self._among(
+            "SELECT m.* FROM correspondence c JOIN messages m ON m.id = c.message WHERE c.sender",
             keys,
         )
         return list({row["id"]: _stored(row) for row in rows}.values())
@@ -154,16 +152,12 @@ class Messages:
         return [_stored(row) for row in rows]
 
     def _ids(self, keys: Iterable[str]) -> dict[str, int]:
-        rows = self._where_in("SELECT key, id FROM messages WHERE key IN", keys)
+        rows = self._among("SELECT key, id FROM messages WHERE key", keys)
         return {row["key"]: row["id"] for row in rows}
 
-    def _where_in(self, sql: str, values: Iterable[object], tail: str = "") -> list[sqlite3.Row]:
-        wanted = list(dict.fromkeys(values))
-        rows: list[sqlite3.Row] = []
-        for start in range(0, len(wanted), _CHUNK):
-            chunk = wanted[start : start + _CHUNK]
-            rows += self._db.execute(f"{sql} ({','.join('?' * len(chunk))}) {tail}", chunk)
-        return rows
+    def _among(self, sql: str, values: Iterable[str], tail: str = "") -> list[sqlite3.Row]:
+        """The rows of a statement that ends in the column whose value is one of these."""
+        return self._db.execute(f"{sql} {AMONG} {tail}", (listed(values),)).fetchall()
 
 
 _COLUMNS = (

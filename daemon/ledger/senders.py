@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from daemon.classify import Class
+from daemon.ledger.among import AMONG, listed
 from daemon.ledger.messages import invites_from
 from daemon.ledger.timestamp import instant, stamp_or_none
 from daemon.message.verdict import Verdict
@@ -59,9 +60,8 @@ class Senders:
         total = 0
         for chunk in _chunks(sorted(addresses)):
             rows = self._db.execute(
-                "SELECT sender, count(*) FROM correspondence WHERE sender IN"
-                f" ({_marks(chunk)}) GROUP BY sender",
-                chunk,
+                f"SELECT sender, count(*) FROM correspondence WHERE sender {AMONG} GROUP BY sender",
+                (listed(chunk),),
             )
             counts: dict[str, int] = dict(map(tuple, rows))
             for address in chunk:
@@ -75,25 +75,25 @@ class Senders:
 
     def dossiers(self, addresses: Sequence[str]) -> dict[str, Dossier]:
         """What the ledger has of each of these addresses, at most 500, in a few sweeps."""
-        marks = _marks(addresses)
+        asked = listed(addresses)
         found = {address: Dossier() for address in addresses}
-        for row in self._db.execute(f"{_CORRESPONDENCE} IN ({marks})", addresses):
+        for row in self._db.execute(f"{_CORRESPONDENCE} {AMONG}", (asked,)):
             dossier = found[row["sender"]]
             dossier.messages.append(_correspondence(row))
             dossier.written[row["key"]] = (row["message"], (row["final"], row["final_reason"]))
         for address, digest in self._db.execute(
-            f"SELECT address, digest FROM senders WHERE address IN ({marks})", addresses
+            f"SELECT address, digest FROM senders WHERE address {AMONG}", (asked,)
         ):
             found[address].digest = digest
         for address, origin in self._db.execute(
-            f"SELECT key, origin FROM records WHERE kind = 'person' AND key IN ({marks})", addresses
+            f"SELECT key, origin FROM records WHERE kind = 'person' AND key {AMONG}", (asked,)
         ):
             found[address].known_before = origin == "adopted"
         for (address,) in self._db.execute(
-            f"SELECT key FROM records WHERE kind = 'deal' AND key IN ({marks})"
+            f"SELECT key FROM records WHERE kind = 'deal' AND key {AMONG}"
             " UNION SELECT e.email FROM crm_emails e JOIN crm_deals d ON d.person_id = e.person_id"
-            f" WHERE e.email IN ({marks})",
-            [*addresses, *addresses],
+            f" WHERE e.email {AMONG}",
+            (asked, asked),
         ):
             found[address].has_deal = True
         return found
@@ -173,9 +173,9 @@ class Senders:
                 "SELECT c.sender, f.mailbox, min(m.sent_at || m.key || f.mailbox)"
                 " FROM correspondence c JOIN messages m ON m.id = c.message"
                 " JOIN sightings s ON s.message = m.id JOIN folders f ON f.id = s.folder"
-                f" WHERE c.sender IN ({_marks(chunk)}) AND m.verdict <> 'ignored'"
+                f" WHERE c.sender {AMONG} AND m.verdict <> 'ignored'"
                 " GROUP BY c.sender",
-                chunk,
+                (listed(chunk),),
             )
             found |= {row["sender"]: row["mailbox"] for row in rows}
         return found
@@ -312,10 +312,6 @@ def _numbers(state: SenderState) -> tuple[object, ...]:
 def _chunks(addresses: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(addresses), _CHUNK):
         yield addresses[start : start + _CHUNK]
-
-
-def _marks(values: Sequence[str]) -> str:
-    return ",".join("?" * len(values))
 
 
 def _sender_row(row: sqlite3.Row) -> SenderRow:
