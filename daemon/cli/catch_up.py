@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from daemon import intake
 from daemon.cli import output
@@ -18,7 +18,9 @@ from daemon.config import MailboxSection
 from daemon.errors import LedgerProblem, Problem
 from daemon.ledger.store import Held, Ledger, owned
 from daemon.mailbox.imap import Mailbox
-from daemon.sync import Pushed, Sync, Valve, grant
+
+if TYPE_CHECKING:  # the sync is loaded by those who sync: see `wiring`
+    from daemon.sync import Pushed, Sync, Valve
 
 _WORTH_WAITING = timedelta(minutes=2)  # a pause this short is slept through
 _LOOK = 1.0  # seconds between two looks at what the service does
@@ -30,7 +32,7 @@ class CaughtUp:
 
     new: int = 0
     quarantined: int = 0
-    pushed: Pushed = field(default_factory=Pushed)
+    pushed: "Pushed | None" = None
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -41,7 +43,7 @@ def catch_up(
     mailbox: str | None,
     intake_only: bool,
     sync_only: bool,
-    valve: Valve | None = None,
+    valve: "Valve | None" = None,
     granted: int | Literal["all"] | None = None,
 ) -> int:
     """Run it all; the exit status.
@@ -64,6 +66,8 @@ def catch_up(
 
 def _keep_word(ledger: Ledger, granted: int | Literal["all"] | None) -> None:
     if granted is not None:
+        from daemon.sync import grant  # noqa: PLC0415 - see above
+
         with ledger.transaction("grant"):
             grant(ledger, granted)
 
@@ -73,7 +77,7 @@ def _run(
     ledger: Ledger,
     boxes: list[MailboxSection],
     since: datetime | None,
-    valve: Valve | None,
+    valve: "Valve | None",
     *,
     intake: bool,
     sync: bool,
@@ -86,6 +90,8 @@ def _run(
             for box in boxes:
                 take_in(wiring, ledger, box, since, result, progress)
         if sync and not wiring.stop.is_set():
+            from daemon.sync import Sync  # noqa: PLC0415 - see above
+
             flow = Sync(wiring.session(ledger, run, progress, valve=valve))
             result.pushed = write_out(flow, result, wiring.now, wiring.stop.wait)
     status = _status(ledger, result, stopped=wiring.stop.is_set())
@@ -147,12 +153,14 @@ def take_in(
 
 
 def write_out(
-    sync: Sync,
+    sync: "Sync",
     result: CaughtUp,
     now: Callable[[], datetime],
     pause: Callable[[float], bool],
-) -> Pushed:
+) -> "Pushed":
     """Sync until nothing is due soon; `pause(seconds)` says whether somebody wants to stop."""
+    from daemon.sync import Pushed  # noqa: PLC0415 - see above
+
     ledger, total = sync.session.ledger, Pushed()
     try:
         while True:
@@ -210,7 +218,7 @@ def _report(ledger: Ledger, run: int, result: CaughtUp, wiring: Wiring) -> None:
     if left:
         words = ", ".join(f"{n} {state}" for state, n in sorted(left.items()))
         output.console.print(f"still in the journal: {words}", markup=False)
-    if result.pushed.resume_at is not None:
+    if result.pushed is not None and result.pushed.resume_at is not None:
         output.console.print(
             f"to be continued at {result.pushed.resume_at:%Y-%m-%d %H:%M} UTC: run the same again",
             markup=False,

@@ -47,6 +47,6 @@ def run(wiring: Wiring, options: Mapping[str, Any], *, dry_run: bool) -> int:
         wiring,
         **common,
         intake_only=options["intake_only"],
-        valve=wiring.valve(),
+        valve=None if options["intake_only"] else wiring.valve(),
         granted="all" if options["yes"] else options["max_creates"],
     )

@@ -1,29 +1,36 @@
-"""From the configuration to the edges: the one place that builds them and hands them down."""
+"""From the configuration to the edges: the one place that builds them and hands them down.
+
+What only some commands need (HTTP, the sync, OAuth) is imported where it is built: reading mail
+needs none of it, which is a third of the memory and of the start.
+"""
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from daemon.classify import Rules
-from daemon.config import Config, MailboxSection, OAuthSection
+from daemon.config import Config, MailboxSection
 from daemon.errors import ConfigProblem
 from daemon.ledger.store import Ledger
 from daemon.mailbox.account import Account
 from daemon.message.parse import Address
 from daemon.message.verdict import Us
-from daemon.oauth.provider import Provider, google, microsoft
-from daemon.oauth.tokens import Tokens
 from daemon.organization import public_providers
-from daemon.pipedrive.client import Client
+from daemon.pipedrive.usage import Usage
 from daemon.plan import Policy
 from daemon.reckoning import Reading
-from daemon.rehearsal.remote import ReadOnlyClient
-from daemon.sync import Session, Settings, Usage, Valve
 
-C = TypeVar("C", bound=Client)
+if TYPE_CHECKING:
+    from daemon.oauth.tokens import Tokens
+    from daemon.pipedrive.client import Client
+    from daemon.rehearsal.remote import ReadOnlyClient
+    from daemon.sync import Session, Settings, Valve
+
+    C = TypeVar("C", bound=Client)
+
 # Requests in flight that fill the plan's burst window at a latency of a few hundred milliseconds.
 _WORKERS = {"lite": 6, "growth": 10, "premium": 20, "ultimate": 24}
 
@@ -69,8 +76,11 @@ class Wiring:
             )
         return self.accounts[mailbox.name]
 
-    def tokens(self, mailbox: MailboxSection) -> Tokens:
+    def tokens(self, mailbox: MailboxSection) -> "Tokens":
         """The OAuth 2 tokens of a mailbox; raises ConfigProblem where they aren't ours to keep."""
+        from daemon.cli.grants import provider  # noqa: PLC0415 - see the module
+        from daemon.oauth.tokens import Tokens  # noqa: PLC0415
+
         oauth = mailbox.oauth
         if oauth is None or oauth.provider is None:
             raise ConfigProblem(
@@ -79,7 +89,7 @@ class Wiring:
         # Beside the ledger: the one directory that the service may write.
         path = self.config.ledger.parent / "tokens" / f"{quote(mailbox.name, safe='')}.json"
         seed = oauth.refresh_token.read if oauth.refresh_token else None
-        return Tokens(_provider(mailbox.name, oauth), path, seed=seed, now=self.now)
+        return Tokens(provider(mailbox.name, oauth), path, seed=seed, now=self.now)
 
     def _token(self, mailbox: MailboxSection) -> Callable[[str | None], str]:
         if mailbox.oauth is not None and mailbox.oauth.command is not None:
@@ -113,15 +123,19 @@ class Wiring:
             reopen=engagement.reopen,
         )
 
-    def client(self) -> Client:
+    def client(self) -> "Client":
         """The API of the configured company."""
+        from daemon.pipedrive.client import Client  # noqa: PLC0415 - see the module
+
         return self._client(Client)
 
-    def reading_client(self) -> ReadOnlyClient:
+    def reading_client(self) -> "ReadOnlyClient":
         """The same, for which every write is refused."""
+        from daemon.rehearsal.remote import ReadOnlyClient  # noqa: PLC0415 - see the module
+
         return self._client(ReadOnlyClient)
 
-    def _client(self, kind: type[C]) -> C:
+    def _client(self, kind: "type[C]") -> "C":
         pipedrive = self.config.pipedrive
         return kind(
             pipedrive.url,
@@ -140,12 +154,14 @@ class Wiring:
         ledger: Ledger,
         run: int | None,
         progress: Callable[[str, int, int], None] = lambda *_: None,
-        client: Client | None = None,
+        client: "Client | None" = None,
         *,
         workers: int | None = None,
-        valve: Valve | None = None,
-    ) -> Session:
+        valve: "Valve | None" = None,
+    ) -> "Session":
         """One sync over a ledger; today's tokens are those that the ledger knows to be spent."""
+        from daemon.sync import Session  # noqa: PLC0415 - see the module
+
         client = client or self.client()
         today = self.now().date()
         client.budget.start(today, ledger.runs.spent(today.isoformat()))
@@ -162,11 +178,15 @@ class Wiring:
             progress=progress,
         )
 
-    def valve(self) -> Valve:
+    def valve(self) -> "Valve":
         """What a first run may do without being told to."""
+        from daemon.sync import Valve  # noqa: PLC0415 - see the module
+
         return Valve(self.config.safety.max_creates)
 
-    def _settings(self, workers: int | None) -> Settings:
+    def _settings(self, workers: int | None) -> "Settings":
+        from daemon.sync import Settings  # noqa: PLC0415 - see the module
+
         config = self.config
         return Settings(
             policy=Policy(rules=self.rules(), fields_every=config.fields.every),
@@ -194,25 +214,6 @@ class Wiring:
             ignored_domains=frozenset(domain.lower() for domain in config.ignore.domains),
             max_recipients=config.engagement.max_recipients,
         )
-
-
-def _provider(name: str, oauth: OAuthSection) -> Provider:
-    client_id = oauth.client_id or ""  # the configuration has it checked
-    secret = oauth.client_secret.read if oauth.client_secret else None
-    match oauth.provider:
-        case "google":
-            provider = google(name, client_id, secret)
-        case "microsoft":
-            provider = microsoft(name, client_id, secret, oauth.tenant)
-        case _:
-            provider = Provider(name, client_id, oauth.token_url or "", (), secret)
-    return replace(
-        provider,
-        token_url=oauth.token_url or provider.token_url,
-        device_url=oauth.device_url or provider.device_url,
-        authorize_url=oauth.authorize_url or provider.authorize_url,
-        scopes=oauth.scopes or provider.scopes,
-    )
 
 
 def midnight(day: date) -> datetime:

@@ -6,9 +6,10 @@ What is planned is a diff of states, kept in the journal: nothing different, no 
 no mailbox. Due-ness is data: a restart knows from the ledger alone what there is to do.
 """
 
+from daemon.pipedrive.usage import Usage
 from daemon.sync.landing import Pushed
 from daemon.sync.passes import Sync
-from daemon.sync.session import Session, Settings, Usage
+from daemon.sync.session import Session, Settings
 from daemon.sync.valve import AskFirst, Valve, grant
 
 __all__ = ["AskFirst", "Pushed", "Session", "Settings", "Sync", "Usage", "Valve", "grant"]

@@ -3,35 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from threading import Lock
 
 from daemon.ledger.store import Ledger
 from daemon.pipedrive.client import Client
+from daemon.pipedrive.usage import Usage
 from daemon.plan import Policy
 from daemon.reckoning import Reading
 from daemon.sync.valve import Valve
-
-
-class Usage:
-    """Calls and tokens by kind, counted by the workers and taken by the ledger's thread."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._spent: dict[str, tuple[int, int]] = {}
-        self.total = 0
-
-    def add(self, kind: str, tokens: int) -> None:
-        """Count one processed request; called by any thread."""
-        with self._lock:
-            calls, total = self._spent.get(kind, (0, 0))
-            self._spent[kind] = (calls + 1, total + tokens)
-            self.total += tokens
-
-    def take(self) -> dict[str, tuple[int, int]]:
-        """What was counted since the last time, as (calls, tokens) by kind."""
-        with self._lock:
-            spent, self._spent = self._spent, {}
-            return spent
 
 
 @dataclass(frozen=True, slots=True)
