@@ -275,6 +275,8 @@ def browse(server: OAuthServer, address: str, **instead: str) -> None:
                 page.read()
         except urllib.error.HTTPError as error:
             error.close()
+        except OSError:
+            pass  # nobody waits any more
 
     threading.Thread(target=come_back).start()
 

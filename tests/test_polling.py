@@ -168,9 +168,9 @@ def test_a_network_that_is_cut_for_ten_minutes_loses_nothing(dovecot: Post, tmp_
         box = at(dovecot, port=line.port)
         with desk(tmp_path, box, idle=True) as work:
             work.polling.watcher.stop()
-            work.polling.watcher = Watcher(work.soon.put, Rhythm(renew=0.2, answer=0.3))
+            work.polling.watcher = Watcher(work.soon.put, Rhythm(renew=0.2, answer=2))
             work.polling.watcher.start()
-            work.hurry(connect_timeout=0.5, read_timeout=0.5)
+            work.hurry(connect_timeout=2, read_timeout=2)
             work.poll()
             assert work.soon.get(timeout=PATIENCE) == "sales"  # IDLE has begun
 
