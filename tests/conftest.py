@@ -1,8 +1,15 @@
 """Fixtures that more than one test file uses; servers start only where a test asks for them."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["dovecot", "company_kit"]
+
+# An example is never too slow: the machine may be busy with other tests.
+settings.register_profile(
+    "tests", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
