@@ -26,7 +26,7 @@ How much are {number} of them?
 
 def main() -> None:
     numbers = count(1)
-    with start_imap("dovecot", users=USERS) as imap:
+    with start_imap("auto", users=USERS) as imap:
 
         def deliver(*_: object) -> None:
             text = MAIL.format(number=next(numbers), date=format_datetime(datetime.now(UTC)))
