@@ -7,12 +7,11 @@ im, birthday, job_title, postal_address) don't exist, as in a company without co
 from typing import Any
 
 from daemon.sandbox.crm import checks
-from daemon.sandbox.crm.call import LISTING, SHOWING, Call
+from daemon.sandbox.crm.call import Call
 from daemon.sandbox.crm.checks import Shape
-from daemon.sandbox.crm.counters import INCLUDES, counters
-from daemon.sandbox.crm.exchange import Answer, Doc
+from daemon.sandbox.crm.contacts import Noun
+from daemon.sandbox.crm.exchange import Doc
 from daemon.sandbox.crm.organizations import NAME_LIMIT, VISIBILITY
-from daemon.sandbox.crm.routing import Route
 from daemon.sandbox.crm.values import merge
 
 KIND = "persons"
@@ -86,60 +85,15 @@ def new(call: Call, body: Doc) -> Doc:
     return doc
 
 
-def add(call: Call) -> Answer:
-    """POST /persons."""
-    body = call.read(ADD, KIND)
-    call.check_references(body)
-    return Answer(render(call, call.store.insert(KIND, new(call, body), call.now)))
-
-
-def update(call: Call) -> Answer:
-    """PATCH /persons/{id}."""
-    doc = call.editable(KIND)
-    body = call.read(UPDATE, KIND)
-    call.check_references(body)
-    custom = merge(doc["custom_fields"], body.pop("custom_fields", {}))
-    doc.update(named(body), custom_fields=custom, update_time=call.stamp)
-    call.store.save(KIND, doc, call.now)
-    return Answer(render(call, doc))
-
-
-def get(call: Call) -> Answer:
-    """GET /persons/{id}."""
-    return Answer(render(call, call.record(KIND)))
-
-
-def listing(call: Call) -> Answer:
-    """GET /persons; `deal_id` finds the person of one deal."""
+def listed(call: Call) -> tuple[str, list[Any]]:
+    """Which persons a list is of, as SQL and its values; `deal_id` finds the person of one deal."""
     where, values = "is_deleted = 0", []
     deal_id = call.query.pop("deal_id", None)
     if deal_id is not None:
         deal = call.store.get("deals", deal_id)
         where, values = f"{where} AND id = ?", [deal and deal["person_id"]]
-    return call.page(KIND, where, values, lambda doc: render(call, doc))
+    return where, values
 
 
-def delete(call: Call) -> Answer:
-    """DELETE /persons/{id}."""
-    return call.delete(KIND)
-
-
-def render(call: Call, doc: Doc) -> Doc:
-    """The document as it is sent."""
-    plain = {name: value for name, value in doc.items() if not name.startswith("_")}
-    return {
-        **plain,
-        **counters(call, KIND, doc),
-        "custom_fields": call.shown_fields(KIND, doc),
-    }
-
-
-_INCLUDE = {"include_fields": checks.query_list(checks.one_of(*INCLUDES[KIND]))}
 _FILTERS = {"org_id": checks.query_integer, "deal_id": checks.query_integer}
-ROUTES = (
-    Route("v2", "POST", "/persons", add),
-    Route("v2", "GET", "/persons", listing, {**LISTING, **SHOWING, **_INCLUDE, **_FILTERS}),
-    Route("v2", "GET", "/persons/{id}", get, {**SHOWING, **_INCLUDE}),
-    Route("v2", "PATCH", "/persons/{id}", update),
-    Route("v2", "DELETE", "/persons/{id}", delete),
-)
+ROUTES = Noun(KIND, ADD, UPDATE, new, named, listed, _FILTERS).routes()

@@ -1,0 +1,91 @@
+"""Persons and organizations alike: how v2 makes, reads, lists, changes and deletes them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from daemon.sandbox.crm import checks
+from daemon.sandbox.crm.call import LISTING, SHOWING, Call
+from daemon.sandbox.crm.checks import Check, Shape
+from daemon.sandbox.crm.counters import INCLUDES, counters
+from daemon.sandbox.crm.exchange import Answer, Doc
+from daemon.sandbox.crm.routing import Route
+from daemon.sandbox.crm.values import merge
+
+
+def _unchanged(body: Doc) -> Doc:
+    return body
+
+
+def _all(_: Call) -> tuple[str, list[Any]]:
+    return "is_deleted = 0", []
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """One of the two kinds, by what tells it from the other.
+
+    `new` makes a document of a body, `completed` adds to a body what follows from it, `narrowed`
+    says which documents a list is of (SQL and its values), `filters` what its query may hold.
+    """
+
+    kind: str
+    adding: Shape
+    updating: Shape
+    new: Callable[[Call, Doc], Doc]
+    completed: Callable[[Doc], Doc] = _unchanged
+    narrowed: Callable[[Call], tuple[str, list[Any]]] = _all
+    filters: Mapping[str, Check] = field(default_factory=dict)
+
+    def add(self, call: Call) -> Answer:
+        """POST."""
+        body = call.read(self.adding, self.kind)
+        call.check_references(body)
+        doc = call.store.insert(self.kind, self.new(call, body), call.now)
+        return Answer(self.render(call, doc))
+
+    def update(self, call: Call) -> Answer:
+        """PATCH with an id."""
+        doc = call.editable(self.kind)
+        body = call.read(self.updating, self.kind)
+        call.check_references(body)
+        custom = merge(doc["custom_fields"], body.pop("custom_fields", {}))
+        doc.update(self.completed(body), custom_fields=custom, update_time=call.stamp)
+        call.store.save(self.kind, doc, call.now)
+        return Answer(self.render(call, doc))
+
+    def get(self, call: Call) -> Answer:
+        """GET with an id."""
+        return Answer(self.render(call, call.record(self.kind)))
+
+    def listing(self, call: Call) -> Answer:
+        """GET without an id."""
+        where, values = self.narrowed(call)
+        return call.page(self.kind, where, values, lambda doc: self.render(call, doc))
+
+    def delete(self, call: Call) -> Answer:
+        """DELETE with an id."""
+        return call.delete(self.kind)
+
+    def render(self, call: Call, doc: Doc) -> Doc:
+        """The document as it is sent."""
+        plain = {name: value for name, value in doc.items() if not name.startswith("_")}
+        return {
+            **plain,
+            **counters(call, self.kind, doc),
+            "custom_fields": call.shown_fields(self.kind, doc),
+        }
+
+    def routes(self) -> tuple[Route, ...]:
+        """Its endpoints."""
+        every, one = f"/{self.kind}", f"/{self.kind}/{{id}}"
+        include = {"include_fields": checks.query_list(checks.one_of(*INCLUDES[self.kind]))}
+        return (
+            Route("v2", "POST", every, self.add),
+            Route(
+                "v2", "GET", every, self.listing, {**LISTING, **SHOWING, **include, **self.filters}
+            ),
+            Route("v2", "GET", one, self.get, {**SHOWING, **include}),
+            Route("v2", "PATCH", one, self.update),
+            Route("v2", "DELETE", one, self.delete),
+        )
