@@ -5,7 +5,7 @@ The mailbox is read as always (it never changes), Pipedrive only listed, the led
 
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -91,6 +91,40 @@ def dry_run(
     return max(statuses, default=output.DONE, key=output.severity)
 
 
+class _Scene:
+    """The configured program as it plays: in a time that passes by waiting, with all it spends."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.clock = Clock(wiring.now().replace(microsecond=0))
+        self.wiring = Wiring(wiring.config, now=self.clock, stop=wiring.stop)
+        self.spent: dict[str, tuple[int, int]] = {}  # calls and tokens by kind of call
+
+    def sandbox(
+        self, company: Company, ledger: Ledger, home: Path
+    ) -> AbstractContextManager[Sandbox]:
+        """What stands for the real Pipedrive, once the mail is in the ledger."""
+        pipedrive = self.wiring.config.pipedrive
+        return stage(
+            company,
+            activities(ledger, company.listing["activities"]),
+            home,
+            self.clock,
+            plan=pipedrive.plan,
+            seats=pipedrive.seats,
+        )
+
+    def spend(self, kind: str, tokens: int) -> None:
+        """Note a call and its price."""
+        calls, total = self.spent.get(kind, (0, 0))
+        self.spent[kind] = (calls + 1, total + tokens)
+        self.wiring.usage.add(kind, tokens)
+
+    def pause(self, seconds: float) -> bool:
+        """Let the time pass; whether somebody wants to stop."""
+        self.clock.sleep(seconds)
+        return self.wiring.stop.is_set()
+
+
 def _rehearse(
     wiring: Wiring,
     home: Path,
@@ -101,68 +135,49 @@ def _rehearse(
     intake: bool,
     watch: Callable[[Sandbox], object],
 ) -> Rehearsed | None:
-    config = wiring.config
+    """Play the catch-up with its files in `home`; None if somebody stopped it."""
     company = _look(wiring)
-    clock = Clock(wiring.now().replace(microsecond=0))
-    played = Wiring(config, now=clock, stop=wiring.stop)
-    counts: dict[str, tuple[int, int]] = {}
-
-    def spend(kind: str, tokens: int) -> None:
-        calls, total = counts.get(kind, (0, 0))
-        counts[kind] = (calls + 1, total + tokens)
-        played.usage.add(kind, tokens)
-
-    def pause(seconds: float) -> bool:
-        clock.sleep(seconds)
-        return wiring.stop.is_set()
-
+    scene = _Scene(wiring)
     with ExitStack() as stack:
-        ledger = stack.enter_context(scratch(config.ledger, home, clock.moment))
+        ledger = stack.enter_context(scratch(wiring.config.ledger, home, scene.clock.moment))
         progress = stack.enter_context(
             output.progress_bars(terminal=output.errors.is_terminal, ledger=ledger)
         )
         before, first = adopted(ledger), is_first(ledger)
         with ledger.transaction("run"):
-            run = ledger.runs.begin("dry run", clock())
+            run = ledger.runs.begin("dry run", scene.clock())
         if intake:
-            for box in played.mailboxes(mailbox):
-                take_in(played, ledger, box, since, result, progress)
-        pipedrive = config.pipedrive
-        sandbox = stack.enter_context(
-            stage(
-                company,
-                activities(ledger, company.listing["activities"]),
-                home,
-                clock,
-                plan=pipedrive.plan,
-                seats=pipedrive.seats,
-            )
-        )
-        actor = stack.enter_context(closing(client(sandbox, clock, spend)))
-        write_out(
-            Sync(played.session(ledger, run, progress, actor, workers=1)), result, clock, pause
-        )
+            for box in scene.wiring.mailboxes(mailbox):
+                take_in(scene.wiring, ledger, box, since, result, progress)
+        sandbox = stack.enter_context(scene.sandbox(company, ledger, home))
+        actor = stack.enter_context(closing(client(sandbox, scene.clock, scene.spend)))
+        session = scene.wiring.session(ledger, run, progress, actor, workers=1)
+        write_out(Sync(session), result, scene.clock, scene.pause)
         if wiring.stop.is_set():
             return None
         watch(sandbox)
         found = forecast(
             ledger,
             run,
-            counts,
+            scene.spent,
             messages_read=result.new,
             quarantined=result.quarantined,
             adopted_before=before,
         )
-        asks = _asks(wiring, found, ledger) if first else ""
-        daily = PLANS[pipedrive.plan].daily_tokens(pipedrive.seats) * pipedrive.daily_share
-        return Rehearsed(
-            forecast=found,
-            tokens_read=wiring.usage.total,
-            plan=pipedrive.plan,
-            daily=int(daily),
-            problems=tuple(str(problem) for problem in result.problems),
-            asks=asks,
-        )
+        return _rehearsed(wiring, found, result, _asks(wiring, found, ledger) if first else "")
+
+
+def _rehearsed(wiring: Wiring, found: Forecast, result: CaughtUp, asks: str) -> Rehearsed:
+    pipedrive = wiring.config.pipedrive
+    daily = PLANS[pipedrive.plan].daily_tokens(pipedrive.seats) * pipedrive.daily_share
+    return Rehearsed(
+        forecast=found,
+        tokens_read=wiring.usage.total,
+        plan=pipedrive.plan,
+        daily=int(daily),
+        problems=tuple(str(problem) for problem in result.problems),
+        asks=asks,
+    )
 
 
 def _asks(wiring: Wiring, found: Forecast, ledger: Ledger) -> str:
