@@ -5,12 +5,11 @@ that returns bytes. `TAG` in them becomes the command's tag. What isn't scripted
 small well-behaved server. An answer that ends with `HANGUP` closes the connection after it.
 """
 
-import contextlib
 import socket
-import threading
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from loopback import Loopback
 
 from daemon.mailbox.imap import Account, Mailbox
 
@@ -28,7 +27,7 @@ _USUAL: dict[str, Answer] = {
 }
 
 
-class ScriptedImap:
+class ScriptedImap(Loopback):
     """Use as a context manager; `commands` holds every command line that came, without its tag."""
 
     def __init__(
@@ -39,6 +38,7 @@ class ScriptedImap:
         capabilities: str = "IMAP4rev1",
         segment: int | None = None,
     ) -> None:
+        super().__init__()
         self.answers: dict[str, Answer] = {
             "CAPABILITY": f"* CAPABILITY {capabilities}\r\nTAG OK done\r\n".encode(),
             **_USUAL,
@@ -47,28 +47,6 @@ class ScriptedImap:
         self.greeting = greeting
         self.segment = segment
         self.commands: list[bytes] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._open: list[socket.socket] = []
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for line in self._open:
-            with contextlib.suppress(OSError):  # closed by the client
-                line.shutdown(socket.SHUT_RDWR)
-            line.close()
-        self._thread.join(5)
 
     def account(self, **changes: Any) -> Account:
         usual: dict[str, Any] = {
@@ -91,34 +69,18 @@ class ScriptedImap:
         mailbox.examine("INBOX")
         return mailbox
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                line, _ = self._listener.accept()
-            except OSError:
-                return  # the test is over
-            self._open.append(line)
-            threading.Thread(target=self._serve, args=(line,), daemon=True).start()
-
-    def _serve(self, line: socket.socket) -> None:
-        try:
-            with line.makefile("rb") as commands:
-                if self._say(line, self.greeting):
-                    line.shutdown(socket.SHUT_RDWR)
+    def serve(self, line: socket.socket) -> None:
+        with line.makefile("rb") as commands:
+            if self._say(line, self.greeting):
+                return
+            for command in commands:
+                tag, _, rest = command.rstrip(b"\r\n").partition(b" ")
+                self.commands.append(rest)
+                verb = rest.removeprefix(b"UID ").split(b" ")[0].decode("ascii", "replace").upper()
+                answer = self.answers.get(verb, b"TAG BAD unknown\r\n")
+                said = answer(rest) if callable(answer) else answer
+                if self._say(line, said.replace(b"TAG", tag)):
                     return
-                for command in commands:
-                    tag, _, rest = command.rstrip(b"\r\n").partition(b" ")
-                    self.commands.append(rest)
-                    verb = (
-                        rest.removeprefix(b"UID ").split(b" ")[0].decode("ascii", "replace").upper()
-                    )
-                    answer = self.answers.get(verb, b"TAG BAD unknown\r\n")
-                    said = answer(rest) if callable(answer) else answer
-                    if self._say(line, said.replace(b"TAG", tag)):
-                        line.shutdown(socket.SHUT_RDWR)
-                        return
-        except OSError:
-            pass  # the client left, which is what many of these tests are about
 
     def _say(self, line: socket.socket, said: bytes) -> bool:
         hangup = said.endswith(HANGUP)
