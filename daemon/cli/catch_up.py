@@ -133,23 +133,42 @@ def take_in(
         stopping=wiring.stop.is_set,
         progress=lambda folder, done, total: progress(f"{box.name}: {folder}", done, total),
     )
-    try:
-        with Mailbox.connect(wiring.account(box), much=True) as mailbox:
-            tally = intake.poll(mailbox, ledger, run)
-    except LedgerProblem:
-        raise
-    except Problem as problem:
-        result.problems.append(problem)
+    if not read(wiring, ledger, box, run, result, much=True):
         return
-    result.new += tally.new
-    result.quarantined += tally.quarantined
-    result.problems += tally.problems
     if not ledger.setting(f"reply_detection:{box.name}"):
         output.errors.print(
             f"{box.name}: no Sent folder found, so replies can't be detected"
             " (name it as `folders.sent`)",
             markup=False,
         )
+
+
+def read(
+    wiring: Wiring,
+    ledger: Ledger,
+    box: MailboxSection,
+    run: intake.Pass,
+    result: CaughtUp,
+    *,
+    much: bool = False,
+) -> bool:
+    """Connect to one mailbox and take in what is new or due there; False if that failed.
+
+    `much` says that far more than a few mails are expected. What was read and the problems, but
+    those of the ledger, go into `result`.
+    """
+    try:
+        with Mailbox.connect(wiring.account(box), much=much) as mailbox:
+            tally = intake.poll(mailbox, ledger, run)
+    except LedgerProblem:
+        raise
+    except Problem as problem:
+        result.problems.append(problem)
+        return False
+    result.new += tally.new
+    result.quarantined += tally.quarantined
+    result.problems += tally.problems
+    return True
 
 
 def write_out(

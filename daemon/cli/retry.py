@@ -7,10 +7,10 @@ from pathlib import Path
 
 from daemon import intake
 from daemon.cli import output
-from daemon.cli.catch_up import CaughtUp, write_out
+from daemon.cli.catch_up import CaughtUp, read, write_out
 from daemon.cli.running import reload_service
 from daemon.cli.wiring import Wiring
-from daemon.errors import LedgerProblem, Problem
+from daemon.errors import Problem
 from daemon.ledger.store import Held, Ledger, owned
 from daemon.log import event
 from daemon.mailbox.imap import Mailbox
@@ -61,16 +61,7 @@ def run_once(wiring: Wiring, ledger: Ledger, command: str) -> int:
         one = intake.Pass(
             wiring.reading(), box.name, start, wiring.now, stopping=wiring.stop.is_set
         )
-        try:
-            with Mailbox.connect(wiring.account(box)) as mailbox:
-                tally = intake.poll(mailbox, ledger, one)
-        except LedgerProblem:
-            raise
-        except Problem as problem:
-            result.problems.append(problem)
-            continue
-        result.new += tally.new
-        result.problems += tally.problems
+        read(wiring, ledger, box, one, result)
     flow = Sync(wiring.session(ledger, run))
     result.pushed = write_out(flow, result, wiring.now, wiring.stop.wait)
     parked, quarantined = ledger.journal.counts().get("parked", 0), ledger.folders.quarantined()
