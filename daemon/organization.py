@@ -122,8 +122,13 @@ def _is_host_name(name: str) -> bool:
     """More than one label, and neither an IP address nor anything that mail can't be sent to."""
     if "." not in name or name.startswith("[") or ascii_domain(name) != name:
         return False
+    # A dotted IPv4 address ends in a digit; one of IPv6 has colons, which no host name has.
+    return not name[-1].isdigit() or not _is_address(name)
+
+
+def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        return True
-    return False
+        return False
+    return True

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from imapclient.response_parser import parse_fetch_response
 
-from daemon.mailbox.reader import BROKEN, internal_date, number, read_fetch
+from daemon.mailbox.reader import _USUAL, BROKEN, internal_date, number, read_fetch
 from daemon.mailbox.wire import Response
 from daemon.sandbox.company import generate
 
@@ -75,12 +75,14 @@ def recorded(post: Post, mails: list[bytes]) -> Iterator[Response]:
 def test_everything_that_dovecot_says_is_read_as_imapclient_reads_it(dovecot: Post) -> None:
     mails = [mail.raw for mail in generate(11, 400, now=datetime(2026, 11, 24, tzinfo=UTC)).mails]
     mails += [raw for name, raw in DEFECTS.items() if name not in HEAVY]
-    count = 0
+    count = usual = 0
     for response in recorded(dovecot, mails):
         assert ours(response) == by_imapclient(response)
         count += 1
+        usual += len(response) == 5 and _USUAL.search(response[0]) is not None
 
     assert count > len(mails)
+    assert usual > len(mails) / 2  # both ways of reading were held against imapclient's
 
 
 atoms = st.from_regex(rb"[A-Za-z0-9.+/-]{1,8}", fullmatch=True).filter(

@@ -160,6 +160,8 @@ class Messages:
         return self._db.execute(f"{sql} {AMONG} {tail}", (listed(values),)).fetchall()
 
 
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+
 _COLUMNS = (
     *("key", "message_id", "direction", "verdict", "reason", "from_address", "from_name"),
     *("subject", "snippet", "date", "arrived_at", "sent_at", "in_sent", "thread", "size"),
@@ -210,7 +212,7 @@ def _row(entry: Entry) -> dict[str, object]:
         message.size,
         " ".join(message.answers),
         json.dumps([_invite_json(i) for i in message.invites]) if message.invites else None,
-        json.dumps(facts, ensure_ascii=False),
+        _as_json(facts),
     )
     return dict(zip(_COLUMNS, values, strict=True))
 

@@ -33,14 +33,14 @@ BATCH = 250  # messages of one command: 2,750 characters at most, 400 kB of head
 PARTS_BYTES = 8 << 20  # what the parts of one command may add up to
 UNDER_WAY = 8  # commands of BATCH messages on the wire at once …
 MOST_COMMANDS = 32  # … or so many smaller ones
-OPEN = 12  # times BATCH messages are begun and not done, at most
+OPEN = 10  # times BATCH messages are begun and not done, at most
 EARLY = 4 << 10  # bytes of the first part that come unseen: most mails have all their text there
 MOST_FAILURES = 3  # messages in a row that the server has no time for: it has no time at all
 
 _WHOLE = Want("", 64 << 10)  # of a message whose structure can't be relied on
 _HEADER = b"BODY.PEEK[HEADER.FIELDS (" + " ".join(WANTED).encode() + b")]"
 _EARLY = b"BODY.PEEK[1]<0.%d>" % EARLY
-_MULTIPART = re.compile(rb"^content-type\s*:\s*multipart/", re.IGNORECASE | re.MULTILINE)
+_MULTIPART = re.compile(rb"^content-type\s*:\s*multipart/", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +335,8 @@ def _agree(header: bytes, root: Part) -> bool:
 
     Servers see one long field in a header that has bare carriage returns for line ends.
     """
-    says_multipart = _MULTIPART.search(header) is not None
+    lower = header.lower()
+    says_multipart = b"multipart/" in lower and _MULTIPART.search(lower) is not None
     clean = header.count(b"\r") == header.count(b"\r\n")
     return (
         bool(header.strip())

@@ -16,6 +16,12 @@ from daemon.mailbox.wire import Response
 _FETCH = re.compile(rb"\* \d+ FETCH \(", re.IGNORECASE)
 _KEY = re.compile(rb'\s*([^\s()\[\]"{}<>]+)(?:\[([^\]]*)\])?(?:<(\d+)>)?\s*')
 _TOKEN = re.compile(rb'\s*(?:([()]|[^\s()"]+)|"((?:[^"\\]|\\.)*)")', re.DOTALL)
+# The answer that most servers give to our first question, when its structure is taken out.
+_USUAL = re.compile(
+    rb'UID (\d{1,18}) INTERNALDATE "([^"\\]*)" RFC822\.SIZE (\d{1,18})'
+    rb" BODY\[HEADER\.FIELDS \([^()]*\)\] \Z"
+)
+_USUAL_LENGTH = 5  # texts and literals of such a response
 _DIGITS = re.compile(rb"\d{1,18}")  # what SQLite holds
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _DATE = re.compile(rb"\s*(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
@@ -38,6 +44,16 @@ def read_fetch(response: Response) -> Items | None:
     begin = _FETCH.match(response[0])
     if not begin:
         return None
+    usual = _USUAL.match(response[0], begin.end()) if len(response) == _USUAL_LENGTH else None
+    if usual and response[2] == b" BODY[1]<0> " and response[4] == b")":
+        uid, date, size = usual.groups()
+        return {
+            b"UID": uid,
+            b"INTERNALDATE": date,
+            b"RFC822.SIZE": size,
+            b"[HEADER]": response[1],
+            b"[1]": response[3],
+        }
     items: Items = {}
     cursor = _Cursor(response, begin.end())
     while (key := cursor.key()) is not None:
