@@ -27,7 +27,7 @@ _LIST_EVERY = 3600.0  # seconds; a folder that is missing makes it look at once
 _FOLDER_RETRY = (timedelta(minutes=1), timedelta(hours=6))  # first wait after a failure, and last
 _PORTION = 200  # messages that are handed over to be parsed at once …
 _PORTION_BYTES = 1 << 19  # … and about so many bytes
-_PORTIONS = 5  # that are fetched ahead of need
+_PORTIONS = 3  # that are fetched ahead of need
 _BATCH_BYTES = 4 << 20  # of small messages, in one transaction
 
 

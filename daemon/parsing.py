@@ -33,7 +33,7 @@ from daemon.message.parse import Address, Message, parse
 
 _LENGTH = 8  # bytes that tell how long what follows is
 _GREETING = "ready"
-_AHEAD = 5  # batches in the other process: one that it parses, some that wait or are answered
+_AHEAD = 4  # batches in the other process: one that it parses, some that wait or are answered
 _PIPE = 1 << 20  # bytes of answers that can wait for us while we write to the ledger
 
 T = TypeVar("T")
