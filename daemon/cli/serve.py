@@ -21,6 +21,19 @@ from daemon.service import Service, Work
 from daemon.sync import Sync
 
 
+class _Own:
+    """A thread's ledger, closed by the end of the thread: then its `threading.local` lets go of it.
+
+    Nobody else could: a connection of SQLite belongs to its thread, and those of a pool end unseen.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+    def __del__(self) -> None:
+        self.ledger.close()
+
+
 class Daemon:
     """The work of the service: every thread has its own ledger, every mailbox its connection."""
 
@@ -29,8 +42,7 @@ class Daemon:
         self._config_path = config_path
         self._wiring = self._wire()
         self._owned = ExitStack()
-        self._mine = threading.local()
-        self._ledgers: list[Ledger] = []
+        self._mine = threading.local()  # an _Own in each thread
         self._polling = Polling(
             self._wiring, soon=self.service.poll_soon, carry_on=self.service.carry_on
         )
@@ -84,11 +96,10 @@ class Daemon:
 
     def _ledger(self) -> Ledger:
         """This thread's own connection."""
-        ledger: Ledger | None = getattr(self._mine, "ledger", None)
-        if ledger is None:
-            ledger = self._mine.ledger = Ledger.open(self._wiring.config.ledger)
-            self._ledgers.append(ledger)
-        return ledger
+        own: _Own | None = getattr(self._mine, "own", None)
+        if own is None:
+            own = self._mine.own = _Own(Ledger.open(self._wiring.config.ledger))
+        return own.ledger
 
     def _alive(self, *_: object) -> None:
         self.service.carry_on()
@@ -132,6 +143,7 @@ class Daemon:
         if self._metrics is not None:
             self._metrics.close()
         self._polling.close(self._ledger())
+        del self._mine.own  # this thread's, which doesn't end yet
         self._owned.close()
 
 
