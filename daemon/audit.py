@@ -21,6 +21,8 @@ from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
 from daemon.reckoning import Reading
 
+_PAGE = 10_000  # UIDs or records in memory at once, however many there are
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
@@ -40,9 +42,14 @@ def mailbox_gaps(mailbox: Mailbox, ledger: Ledger, name: str) -> Iterator[Gap]:
             yield Gap("epoch", where, "UIDVALIDITY has changed: not read again yet")
             continue
         since = folder.floor.date() if folder.floor else None
-        known = ledger.folders.known_uids(folder.id, status.uidvalidity)
-        for uid in sorted(set(mailbox.uids(since=since)) - known):
-            yield Gap("message", f"{where} UID {uid}", "not read")
+        uids = sorted(mailbox.uids(since=since))
+        for start in range(0, len(uids), _PAGE):
+            page = uids[start : start + _PAGE]
+            stretch = (folder.id, status.uidvalidity, page[0], page[-1])
+            known = {row["uid"] for row in ledger.rows(_KNOWN, *stretch * 2)}
+            for uid in page:
+                if uid not in known:
+                    yield Gap("message", f"{where} UID {uid}", "not read")
     for row in ledger.rows(_QUARANTINED, name):
         yield Gap("quarantined", f"{name}/{row['name']} UID {row['uid']}", row["reason"])
 
@@ -59,10 +66,13 @@ def record_gaps(ledger: Ledger, client: Client) -> Iterator[Gap]:
     """Records that Pipedrive doesn't show any more: a list by ids each hundred."""
     code = ledger.records.live_id("field", "mail_key")
     for kind in (*directory.KINDS, "activity"):
-        ids = {r.pipedrive_id: r.key for r in ledger.records.live(kind) if r.pipedrive_id}
-        there = _there(client, kind, list(ids), code)
-        for identifier in sorted(set(ids) - there):
-            yield Gap(kind, ids[identifier], f"{identifier} isn't in Pipedrive")
+        last = ""
+        while page := ledger.rows(_LIVE, kind, last, _PAGE):
+            last = page[-1]["key"]
+            there = _there(client, kind, sorted({row["pipedrive_id"] for row in page}), code)
+            for row in page:
+                if row["pipedrive_id"] not in there:
+                    yield Gap(kind, row["key"], f"{row['pipedrive_id']} isn't in Pipedrive")
 
 
 def _there(client: Client, kind: str, ids: list[str], code: str | None) -> set[str]:
@@ -82,16 +92,11 @@ def state_gaps(ledger: Ledger, reading: Reading) -> Iterator[Gap]:
         copy = Path(directory_) / "ledger.db"
         ledger.copy_to(copy)
         with Ledger.open(copy) as rebuilt:
-            before = _digests(rebuilt)
+            with rebuilt.transaction("before"):
+                rebuilt.rows("CREATE TABLE before AS SELECT address, digest FROM senders")
             reckoning.rebuild(rebuilt, reading)
-            after = _digests(rebuilt)
-    for address in sorted(before.keys() | after.keys()):
-        if before.get(address) != after.get(address):
-            yield Gap("state", address, "isn't what its messages say")
-
-
-def _digests(ledger: Ledger) -> dict[str, str]:
-    return {r["address"]: r["digest"] for r in ledger.rows("SELECT address, digest FROM senders")}
+            for row in rebuilt.rows(_CHANGED):
+                yield Gap("state", row["address"], "isn't what its messages say")
 
 
 def close(ledger: Ledger, reading: Reading, gaps: list[Gap], now: datetime) -> None:
@@ -111,6 +116,25 @@ def close(ledger: Ledger, reading: Reading, gaps: list[Gap], now: datetime) -> N
     if any(gap.kind == "state" for gap in gaps):
         reckoning.rebuild(ledger, reading)
 
+
+_KNOWN = """
+SELECT uid FROM sightings WHERE folder = ? AND uidvalidity = ? AND uid BETWEEN ? AND ?
+UNION ALL
+SELECT uid FROM quarantine WHERE folder = ? AND uidvalidity = ? AND uid BETWEEN ? AND ?
+"""
+
+_LIVE = """
+SELECT key, pipedrive_id FROM records
+WHERE kind = ? AND key > ? AND tombstone IS NULL AND pipedrive_id IS NOT NULL
+ORDER BY key LIMIT ?
+"""
+
+_CHANGED = """
+SELECT address FROM (SELECT * FROM before EXCEPT SELECT address, digest FROM senders)
+UNION
+SELECT address FROM (SELECT address, digest FROM senders EXCEPT SELECT * FROM before)
+ORDER BY address
+"""
 
 _QUARANTINED = """
 SELECT f.name, q.uid, q.reason FROM quarantine q JOIN folders f ON f.id = q.folder
