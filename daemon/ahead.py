@@ -1,62 +1,78 @@
-"""Items taken by a thread of their own, ahead of whoever needs them.
+"""Items taken by threads of their own, ahead of whoever needs them.
 
 A line to a server stands still while its owner computes or writes to the disk; a thread that goes
-on reading keeps it busy. Promises: the same items in the same order, then the same end or the same
-exception; at most `most` items are held; when the block is left, the thread has ended, and what it
-used belongs to the caller again.
+on reading keeps it busy. Promises: the same items, those of one source in their order, then the end
+or what a source has raised; no more is held than was said; when the block is left, the threads have
+ended, and what they used belongs to the caller again.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from queue import Empty, Queue
 from threading import Event, Thread
-from typing import Generic, Self, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 T = TypeVar("T")
 
-_PATIENCE = 3.0  # seconds for what the thread is about when nobody wants it any more
-_LOOK = 0.05  # seconds between two looks whether it has ended
+_PATIENCE = 3.0  # seconds for what a thread is about when nobody wants it any more
+_LOOK = 0.05  # seconds between two looks whether all have ended
+
+
+class Source(NamedTuple, Generic[T]):
+    """Where items come from; `cut` has a read that doesn't end fail, called by another thread."""
+
+    items: Iterable[T]
+    cut: Callable[[], object]
 
 
 class Ahead(Generic[T]):
-    """An iterator over `items`, which a thread runs while the block is open."""
+    """An iterator over the items of `sources`, each run by a thread while the block is open."""
 
-    def __init__(self, items: Iterator[T], most: int, cut: Callable[[], object]) -> None:
-        """`cut` has a read that doesn't end fail; it is called by another thread than the read."""
-        self._items = items
-        self._cut = cut
+    def __init__(self, sources: Sequence[Source[T]], most: int) -> None:
+        """At most `most` items are held, and one more by each source."""
+        self._sources = sources
         self._taken: Queue[tuple[T] | BaseException | None] = Queue(most)
         self._left = Event()
-        self._thread = Thread(target=self._take, name="ahead", daemon=True)
+        self._threads = [
+            Thread(target=self._take, args=(source.items,), name="ahead", daemon=True)
+            for source in sources
+        ]
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._left.set()
         given_up = time.monotonic() + _PATIENCE
-        while self._thread.is_alive():
+        while any(thread.is_alive() for thread in self._threads):
             try:
-                self._taken.get(timeout=_LOOK)  # it may be waiting for room
+                self._taken.get(timeout=_LOOK)  # one may be waiting for room
             except Empty:
                 if time.monotonic() > given_up:
-                    self._cut()
                     given_up += _PATIENCE
+                    for source in self._sources:
+                        source.cut()
 
     def __iter__(self) -> Iterator[T]:
-        while (one := self._taken.get()) is not None:
+        running = len(self._sources)
+        while running:
+            one = self._taken.get()
             if isinstance(one, BaseException):
                 raise one
-            yield from one
+            if one is None:
+                running -= 1
+            else:
+                yield from one
 
     def ready(self) -> bool:
-        """Whether the next item, or the end, needs no waiting for."""
+        """Whether the next item, or an end, needs no waiting for."""
         return not self._taken.empty()
 
-    def _take(self) -> None:
+    def _take(self, items: Iterable[T]) -> None:
         try:
-            for item in self._items:
+            for item in items:
                 self._taken.put((item,))
                 if self._left.is_set():
                     return

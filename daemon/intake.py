@@ -7,27 +7,23 @@ a crash at any point loses nothing and doubles nothing: what isn't recorded is n
 It needs no Pipedrive, and never changes anything in a mailbox.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from daemon import reckoning
-from daemon.ahead import Ahead
 from daemon.errors import LedgerProblem, Problem, RetryLater
+from daemon.fetching import Order, Portion, portions
 from daemon.ledger.folders import Folder
 from daemon.ledger.store import Ledger
 from daemon.log import event
-from daemon.mailbox.imap import Fetched, FolderStatus, Mailbox, Unfetched
-from daemon.parsing import Answer, Job, Parser
+from daemon.mailbox.imap import FolderStatus, Mailbox, Unfetched
+from daemon.parsing import Answer, Parser
 from daemon.reckoning import Reading, Seen
 
 _FULL_SCAN_EVERY = timedelta(days=1)
 _LIST_EVERY = 3600.0  # seconds; a folder that is missing makes it look at once
 _FOLDER_RETRY = (timedelta(minutes=1), timedelta(hours=6))  # first wait after a failure, and last
-_PORTION = 200  # messages that are handed over to be parsed at once …
-_PORTION_BYTES = 1 << 19  # … and about so many bytes
-_PORTIONS = 3  # that are fetched ahead of need
 _BATCH_BYTES = 4 << 20  # of small messages, in one transaction
 
 
@@ -54,6 +50,7 @@ class Pass:
     stopping: Callable[[], bool] = lambda: False
     progress: Callable[[str, int, int], None] = lambda *_: None  # folder, done, total
     worth_a_process: int | None = 1000  # new mails of a folder; see `parsing.Parser`
+    another: Callable[[], Mailbox] | None = None  # a second connection, for folders with many
 
 
 def poll(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Tally:
@@ -138,9 +135,19 @@ def _take_in(
     new = set(present) - ledger.folders.known_uids(folder.id, status.uidvalidity, first)
     new.update(_to_retry(mailbox, ledger, folder, status.uidvalidity, run.now()))
     wanted = sorted(new, reverse=True)
+    order = Order(
+        folder=folder.name,
+        uidvalidity=status.uidvalidity,
+        wanted=wanted,
+        floor=folder.floor,
+        now=run.now(),
+        most=run.reading.batch,
+        ahead=run.worth_a_process is not None and len(wanted) >= run.worth_a_process,
+        another=run.another,
+    )
     before = tally.new
     done = 0
-    for batch in _batches(mailbox, run, parser, folder, wanted):
+    for batch in _batches(mailbox, run, parser, order):
         _record(ledger, run, folder, status.uidvalidity, batch, tally)
         done += batch.count
         run.progress(folder.name, done, len(wanted))
@@ -190,7 +197,7 @@ class _Batch:
     def count(self) -> int:
         return len(self.seen) + len(self.below) + len(self.unreadable)
 
-    def take(self, portion: "_Portion", answers: Sequence[Answer]) -> None:
+    def take(self, portion: Portion, answers: Sequence[Answer]) -> None:
         """Take what was fetched, with what the parser says of it."""
         for (uid, arrived_at), answer in zip(portion.found, answers, strict=True):
             if isinstance(answer, str):
@@ -202,27 +209,15 @@ class _Batch:
         self.size += sum(len(job.raw) for job in portion.jobs)
 
 
-@dataclass(slots=True)
-class _Portion:
-    """Some fetched messages, sorted: to parse, below the folder's floor, not to be had."""
-
-    found: list[tuple[int, datetime]] = field(default_factory=list)  # UID and arrival
-    jobs: list[Job] = field(default_factory=list)  # of each found
-    below: list[tuple[int, None]] = field(default_factory=list)
-    unreadable: list[Unfetched] = field(default_factory=list)
-
-
-def _batches(
-    mailbox: Mailbox, run: Pass, parser: Parser, folder: Folder, wanted: Sequence[int]
-) -> Iterator[_Batch]:
-    """What is wanted, parsed, as much at once as one transaction shall write.
+def _batches(mailbox: Mailbox, run: Pass, parser: Parser, order: Order) -> Iterator[_Batch]:
+    """What is ordered, parsed, as much at once as one transaction shall write.
 
     When the line is cut, what has come before is the last batch; then the cause is raised.
     """
     batch = _Batch()
-    with _portions(mailbox, run, folder, wanted) as (portions, ready):
+    with portions(mailbox, order) as (some, ready):
         try:
-            for portion, answers in parser.run(portions, lambda p: p.jobs, len(wanted), ready):
+            for portion, answers in parser.run(some, lambda p: p.jobs, len(order.wanted), ready):
                 batch.take(portion, answers)
                 if batch.count >= run.reading.batch or batch.size >= _BATCH_BYTES:
                     yield batch
@@ -231,54 +226,6 @@ def _batches(
             yield batch
             raise
     yield batch
-
-
-@contextmanager
-def _portions(
-    mailbox: Mailbox, run: Pass, folder: Folder, wanted: Sequence[int]
-) -> Iterator[tuple[Iterable[_Portion], Callable[[], bool]]]:
-    """What is wanted, as it is fetched; many messages by a thread, while others are written."""
-    items = mailbox.fetch(wanted)
-    portions = (_sorted(run, folder, some) for some in _portioned(items, run.reading.batch))
-    if run.worth_a_process is None or len(wanted) < run.worth_a_process:
-        yield portions, lambda: True
-        return
-    with Ahead(portions, _PORTIONS, mailbox.cut) as ahead:
-        yield ahead, ahead.ready
-
-
-def _portioned(
-    items: Iterable[Fetched | Unfetched], most: int
-) -> Iterator[list[Fetched | Unfetched]]:
-    portion: list[Fetched | Unfetched] = []
-    total = 0
-    try:
-        for item in items:
-            portion.append(item)
-            total += len(item.raw) if isinstance(item, Fetched) else 0
-            if len(portion) == min(most, _PORTION) or total >= _PORTION_BYTES:
-                yield portion
-                portion, total = [], 0
-    except Problem:
-        yield portion
-        raise
-    yield portion
-
-
-def _sorted(run: Pass, folder: Folder, items: Iterable[Fetched | Unfetched]) -> _Portion:
-    now = run.now()
-    portion = _Portion()
-    for item in items:
-        if isinstance(item, Unfetched):
-            portion.unreadable.append(item)
-            continue
-        arrived_at = (item.internal_date or now).astimezone(UTC)
-        if folder.floor is not None and arrived_at < folder.floor:
-            portion.below.append((item.uid, None))
-            continue
-        portion.found.append((item.uid, arrived_at))
-        portion.jobs.append(Job(item.raw, item.size, item.thread))
-    return portion
 
 
 def _record(

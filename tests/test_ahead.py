@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from daemon.ahead import Ahead
+from daemon.ahead import Ahead, Source
 
 
 def nothing_to_cut() -> None:
@@ -14,7 +14,7 @@ def nothing_to_cut() -> None:
 
 
 def taken_by(items: Iterator[int], most: int = 2) -> Ahead[int]:
-    return Ahead(items, most, nothing_to_cut)
+    return Ahead([Source(items, nothing_to_cut)], most)
 
 
 def test_the_items_come_in_order_and_from_another_thread() -> None:
@@ -42,6 +42,17 @@ def test_what_is_raised_comes_after_what_came_before() -> None:
         assert [next(found), next(found)] == [1, 2]
         with pytest.raises(RuntimeError, match="cut"):
             next(found)
+
+
+def test_several_sources_are_one_stream_with_one_end() -> None:
+    sources = [Source(iter(range(start, 300, 3)), nothing_to_cut) for start in range(3)]
+
+    with Ahead(sources, 2) as ahead:
+        found = list(ahead)
+
+    assert sorted(found) == list(range(300))
+    for start in range(3):
+        assert [one for one in found if one % 3 == start] == list(range(start, 300, 3))
 
 
 def test_no_more_is_held_than_was_said() -> None:
@@ -86,6 +97,7 @@ def test_a_read_that_doesnt_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
         yield len(ours.recv(1))  # nobody sends anything
 
     with ours, theirs:
-        with Ahead(items(), 2, lambda: ours.shutdown(socket.SHUT_RDWR)) as ahead:
+        source = Source(items(), lambda: ours.shutdown(socket.SHUT_RDWR))
+        with Ahead([source], 2) as ahead:
             assert next(iter(ahead)) == 1
         assert not [one for one in threading.enumerate() if one.name == "ahead"]

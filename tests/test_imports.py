@@ -44,8 +44,9 @@ ALLOWED: dict[str, set[str]] = {
     "pipedrive": PURE | {"", "errors", "log", "step"},  # "": the version, for the User-Agent
     # Flows: more than one edge, the ledger as the hinge between them
     "reckoning": PURE | {"ledger"},
+    "fetching": {"ahead", "errors", "log", "mailbox", "parsing"},
     "intake": PURE
-    | {"ahead", "errors", "ledger", "log", "mailbox", "parsing", "reckoning", "step"},
+    | {"errors", "fetching", "ledger", "log", "mailbox", "parsing", "reckoning", "step"},
     "sync": PURE | {"errors", "ledger", "log", "pipedrive", "reckoning", "step"},
     "rehearsal": PURE | {"errors", "intake", "ledger", "log", "pipedrive", "sandbox", "sync"},
     "audit": PURE | {"ledger", "mailbox", "pipedrive", "reckoning"},

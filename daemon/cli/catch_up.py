@@ -18,6 +18,7 @@ from daemon.config import MailboxSection
 from daemon.errors import LedgerProblem, Problem
 from daemon.ledger.store import Held, Ledger, owned
 from daemon.mailbox.imap import Mailbox
+from daemon.mailbox.login import is_loopback
 
 if TYPE_CHECKING:  # the sync is loaded by those who sync: see `wiring`
     from daemon.sync import Pushed, Sync, Valve
@@ -125,6 +126,10 @@ def take_in(
     with ledger.transaction("floor"):
         ledger.folders.lower_floor(box.name, floor)
         ledger.folders.due_now(box.name)
+
+    def another() -> Mailbox:
+        return Mailbox.connect(wiring.account(box), much=True)
+
     run = intake.Pass(
         reading=wiring.reading(),
         name=box.name,
@@ -132,6 +137,8 @@ def take_in(
         now=wiring.now,
         stopping=wiring.stop.is_set,
         progress=lambda folder, done, total: progress(f"{box.name}: {folder}", done, total),
+        # Over loopback there is no way to go, and one connection is as fast.
+        another=None if is_loopback(box.host) else another,
     )
     if not read(wiring, ledger, box, run, result, much=True):
         return

@@ -5,6 +5,7 @@ watermark: what is new is what the server has and the ledger hasn't, and the led
 RFC 3501 section 2.3.1 and 9.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 
@@ -36,6 +37,22 @@ def batches(uids: Sequence[int], count: int) -> Iterator[tuple[int, ...]]:
     """UIDs in their order, at most `count` at once."""
     for start in range(0, len(uids), count):
         yield tuple(uids[start : start + count])
+
+
+class Batches(Iterator[tuple[int, ...]]):
+    """UIDs in their order, each once, a batch at a time; several connections may take from one."""
+
+    def __init__(self, uids: Sequence[int], count: int, lines: int = 1) -> None:
+        """`count`: UIDs in a batch; `lines`: connections that will take from it."""
+        self.lines = lines
+        # A deque: taking from it needs no lock.
+        self._left = deque(batches(tuple(dict.fromkeys(uids)), count))
+
+    def __next__(self) -> tuple[int, ...]:
+        try:
+            return self._left.popleft()
+        except IndexError:
+            raise StopIteration from None
 
 
 def uid_set(uids: Iterable[int]) -> str:

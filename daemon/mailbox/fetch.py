@@ -14,7 +14,7 @@ be one command. Each command's text stays below 4,000 bytes (Microsoft 365 ends 
 import contextlib
 import re
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -22,10 +22,10 @@ from typing import Literal
 from daemon.errors import RetryLater
 from daemon.mailbox import gate
 from daemon.mailbox.assemble import assemble, is_silent, whole_lines
-from daemon.mailbox.cursor import batches, uid_set
-from daemon.mailbox.reader import Items, internal_date, number, read_fetch
+from daemon.mailbox.cursor import Batches, uid_set
+from daemon.mailbox.reader import Items, internal_date, number, read_fetch, thread_id
 from daemon.mailbox.shape import Described, take_structure
-from daemon.mailbox.structure import Part, Tree, Want, plan, read_structure
+from daemon.mailbox.structure import Part, Want, plan, read_structure
 from daemon.mailbox.wire import Response, Wire
 from daemon.message.fields import WANTED
 
@@ -84,7 +84,7 @@ class _Message:
         """Take header fields and structure, and plan which parts to ask for."""
         self.date = internal_date(items[b"INTERNALDATE"])
         self.size = number(items[b"RFC822.SIZE"]) or 0
-        self.thread = _thread(items.get(thread_item)) if thread_item else None
+        self.thread = thread_id(items.get(thread_item)) if thread_item else None
         header = items[b"[HEADER]"]
         self.root = known.root if known else read_structure(items.get(b"BODYSTRUCTURE"))
         if self.root and isinstance(header, bytes) and _agree(header, self.root):
@@ -160,11 +160,12 @@ class _Ask:
 class Fetch(Iterator[Fetched | Unfetched]):
     """One run over UIDs on a connection; the connection is its own until it has ended."""
 
-    def __init__(self, wire: Wire, uids: Sequence[int], *, thread_item: bytes | None) -> None:
+    def __init__(self, wire: Wire, uids: Batches, *, thread_item: bytes | None) -> None:
         """`thread_item` is the item that holds the server's thread id, if it has one."""
         self._wire = wire
         self._thread_item = thread_item
-        self._facts = batches(tuple(dict.fromkeys(uids)), BATCH)
+        self._facts = uids
+        self._most = max(1, UNDER_WAY // uids.lines) * BATCH  # messages on the wire at once
         self._waiting: deque[_Ask] = deque()  # what has to be asked once more, differently
         self._groups: dict[tuple[Want, ...], list[int]] = {}  # UIDs by what is wanted of them
         self._open: dict[int, _Message] = {}
@@ -209,7 +210,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
         under_way = sum(len(ask.uids) for _, ask in self._sent)
         while (
             len(self._sent) < (1 if self._refusing else MOST_COMMANDS)
-            and under_way < UNDER_WAY * BATCH
+            and under_way < self._most
             and (ask := self._next_ask())
         ):
             self._sent.append((self._wire.send(ask.line(self._thread_item)), ask))
@@ -221,7 +222,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
             return self._waiting.popleft()
         largest = max(self._groups, key=lambda wants: len(self._groups[wants]), default=None)
         is_full = largest is not None and len(self._groups[largest]) >= _most(largest)
-        if not is_full and len(self._open) <= (OPEN - 1) * BATCH:
+        if not is_full and len(self._open) <= self._most + (OPEN - UNDER_WAY - 1) * BATCH:
             uids = next(self._facts, ())
             if uids:
                 self._open |= {uid: _Message(uid) for uid in uids}
@@ -344,9 +345,3 @@ def _agree(header: bytes, root: Part) -> bool:
         and says_multipart == (root.type == "multipart")
         and root.is_sound()
     )
-
-
-def _thread(value: Tree) -> str | None:
-    """X-GM-THRID is a number, THREADID (RFC 8474) a list of one or NIL."""
-    one = value[0] if isinstance(value, list) and value else value
-    return one.decode("ascii", "replace") if isinstance(one, bytes) and one else None

@@ -16,17 +16,26 @@ from types import TracebackType
 from typing import Self
 
 from daemon.errors import Problem, Rejected, RetryLater, Unreadable
-from daemon.mailbox import deflate, gate
+from daemon.mailbox import deflate, fetch, gate
 from daemon.mailbox import folders as folder_names
 from daemon.mailbox.account import Account
-from daemon.mailbox.cursor import expand, search_from, windows
+from daemon.mailbox.cursor import Batches, expand, search_from, windows
 from daemon.mailbox.fetch import Fetch, Fetched, Unfetched
 from daemon.mailbox.folders import FolderRole, FolderStatus
 from daemon.mailbox.login import is_loopback, log_in
 from daemon.mailbox.reader import read_fetch
 from daemon.mailbox.wire import Reply, Wire
 
-__all__ = ["Account", "Fetched", "FolderRole", "FolderStatus", "Mailbox", "Unfetched"]
+__all__ = [
+    "Account",
+    "Batches",
+    "Fetched",
+    "FolderRole",
+    "FolderStatus",
+    "Mailbox",
+    "Unfetched",
+    "in_batches",
+]
 
 SEARCH_WIDTH = 80_000  # UIDs of one answer: 10 digits and a blank each stay below a megabyte
 LARGEST_MESSAGE = 1 << 28  # bytes that `raw` takes
@@ -37,6 +46,11 @@ _SEARCH = re.compile(rb"\* SEARCH((?: +\d{1,10}\b)*)", re.IGNORECASE)
 _ESEARCH = re.compile(rb"\* ESEARCH\b.*? ALL ([\d:,]+)", re.IGNORECASE)
 _EXISTS = re.compile(rb"\* (\d{1,18}) EXISTS", re.IGNORECASE)
 _COUNTER = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT|HIGHESTMODSEQ) (\d{1,18})\]", re.IGNORECASE)
+
+
+def in_batches(uids: Sequence[int], *, lines: int = 1) -> Batches:
+    """UIDs for fetches on so many connections, which share what may be on the wire at once."""
+    return Batches(uids, fetch.BATCH, lines)
 
 
 class Mailbox:
@@ -216,11 +230,14 @@ class Mailbox:
         # `n:*` names the last message even if its UID is below n (RFC 3501, sequence-set).
         return sorted(uid for uid in found if uid >= first)
 
-    def fetch(self, uids: Sequence[int]) -> Iterator[Fetched | Unfetched]:
+    def fetch(self, uids: Sequence[int] | Batches) -> Iterator[Fetched | Unfetched]:
         """Messages of the open folder: every UID once, as it becomes ready, in no fixed order.
 
-        It may be left at any point; after another command on this mailbox it can't go on.
+        It may be left at any point; after another command on this mailbox it can't go on. UIDs
+        `in_batches` may be shared with the fetch of another connection.
         """
+        if not isinstance(uids, Batches):
+            uids = in_batches(uids)
         self._opened()
         thread_item = b"X-GM-THRID" if "X-GM-EXT-1" in self.capabilities else None
         if thread_item is None and "OBJECTID" in self.capabilities:

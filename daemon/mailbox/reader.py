@@ -69,6 +69,12 @@ def number(value: Tree) -> int | None:
     return int(value) if isinstance(value, bytes) and _DIGITS.fullmatch(value) else None
 
 
+def thread_id(value: Tree) -> str | None:
+    """X-GM-THRID is a number, THREADID (RFC 8474) a list of one or NIL."""
+    one = value[0] if isinstance(value, list) and value else value
+    return one.decode("ascii", "replace") if isinstance(one, bytes) and one else None
+
+
 def internal_date(value: Tree) -> datetime | None:
     """INTERNALDATE as aware UTC; None for what isn't a date (servers send year 0 and worse)."""
     found = _DATE.match(value) if isinstance(value, bytes) else None
