@@ -5,7 +5,7 @@ bytes a second, with no burst. Opening a connection costs a round trip, as TCP d
 of all connections are counted. Like a router, it holds no more than a small queue: a sender that
 is faster has to wait.
 
-    python bench/line.py PORT_OF_THE_SERVER [ROUND_TRIP_SECONDS [BYTES_A_SECOND]]
+    python bench/line.py PORT_OF_THE_SERVER [ROUND_TRIP_SECONDS [BYTES_A_SECOND [each]]]
 
 prints its own port, and, when its standard input ends, the bytes that went up and down.
 """
@@ -35,20 +35,25 @@ class Line:
     rate: float
     up: int = 0
     down: int = 0
-    # When the last byte of what is on the way down has left the sender; all connections share it.
-    free: float = field(default=0.0)
+    count: int = 0  # of connections
+    each: bool = False  # whether each connection has the rate for itself
+    # When the last byte of what is on the way down has left the sender, by connection or for all.
+    free: dict[int, float] = field(default_factory=dict)
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection to the server and back, until either side closes."""
         await asyncio.sleep(self.round_trip)
+        self.count += 1
+        own = self.count if self.each else 0
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.server)
         await asyncio.gather(
-            self._carry(reader, far_writer, down=False), self._carry(far_reader, writer, down=True)
+            self._carry(reader, far_writer, None), self._carry(far_reader, writer, own)
         )
 
     async def _carry(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, down: bool
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, down: int | None
     ) -> None:
+        """Carry one direction; `down`: whose rate it has, None for the way up, which has none."""
         loop = asyncio.get_running_loop()
         way: deque[tuple[float, bytes]] = deque()
         room = asyncio.Semaphore(QUEUE)
@@ -72,10 +77,10 @@ class Line:
             while data := await reader.read(CHUNK):
                 await room.acquire()
                 now = loop.time()
-                if down:
+                if down is not None:
                     self.down += len(data)
-                    self.free = max(self.free, now) + len(data) / self.rate
-                    now = self.free
+                    now = max(self.free.get(down, 0.0), now) + len(data) / self.rate
+                    self.free[down] = now
                 else:
                     self.up += len(data)
                 way.append((now + self.round_trip / 2, data))
@@ -97,9 +102,15 @@ class Running:
 
 
 @contextmanager
-def slow_line(server: int, round_trip: float = ROUND_TRIP, rate: float = RATE) -> Iterator[Running]:
-    """A line to a port of this machine for as long as the block runs."""
+def slow_line(
+    server: int, round_trip: float = ROUND_TRIP, rate: float = RATE, *, each: bool = False
+) -> Iterator[Running]:
+    """A line to a port of this machine for as long as the block runs.
+
+    `each`: every connection has the rate for itself.
+    """
     command = [sys.executable, str(Path(__file__)), str(server), str(round_trip), str(rate)]
+    command += ["each"] if each else []
     with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
         assert process.stdout is not None  # noqa: S101 - asked for above
         running = Running(int(process.stdout.readline()))
@@ -115,6 +126,7 @@ async def main(arguments: list[str]) -> None:
         int(arguments[0]),
         float(arguments[1]) if len(arguments) > 1 else ROUND_TRIP,
         float(arguments[2]) if len(arguments) > 2 else RATE,
+        each=arguments[3:] == ["each"],
     )
     proxy = await asyncio.start_server(line.connect, "127.0.0.1", 0)
     print(proxy.sockets[0].getsockname()[1], flush=True)

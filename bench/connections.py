@@ -1,0 +1,62 @@
+"""A folder with much to read by one connection and by two, on a line that gives each its own rate.
+
+Some providers limit what one connection gets. Where all connections share one line, as in
+`backfill`, a second one is of no use; here each has 40 ms and 2 MB/s.
+
+    python bench/connections.py [MAILS]
+"""
+
+import sys
+import time
+from datetime import UTC, datetime
+
+from line import slow_line
+from measure import ratio
+from postoffice import PASSWORD, post_office
+
+from daemon.fetching import Order, portions
+from daemon.mailbox.imap import Account, Mailbox
+
+RATE = 2_000_000.0  # bytes a second
+
+
+def seconds(port: int, *, lines: int) -> float:
+    """How long the fetch of the inbox takes, login and all."""
+    account = Account("bench", "127.0.0.1", "one", lambda: PASSWORD, port=port, tls="none")
+
+    def connect() -> Mailbox:
+        return Mailbox.connect(account, much=True)
+
+    start = time.monotonic()
+    with connect() as mailbox:
+        status = mailbox.examine("INBOX")
+        wanted = mailbox.uids()[::-1]
+        order = Order(
+            folder="INBOX",
+            uidvalidity=status.uidvalidity,
+            wanted=wanted,
+            floor=None,
+            now=datetime.now(UTC),
+            most=1000,
+            ahead=True,
+            another=connect if lines > 1 else None,
+        )
+        with portions(mailbox, order) as (some, _):
+            count = sum(len(portion.found) for portion in some)
+    taken = time.monotonic() - start
+    if count != len(wanted):
+        raise SystemExit(f"{count} of {len(wanted)} messages came")
+    print(f"{lines} connection{'s' if lines > 1 else ' '} {count} mails {taken:8.2f} s", flush=True)
+    return taken
+
+
+def main(arguments: list[str]) -> None:
+    with post_office() as office:
+        office.mailbox("one", int(arguments[0]) if arguments else 10_000)
+        with slow_line(office.server.port, rate=RATE, each=True) as line:
+            one, two = (seconds(line.port, lines=lines) for lines in (1, 2))
+    ratio("backfill, a rate for each connection: one's time / two's", one / two, at_least=1.5)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
