@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 # In this order; the arguments make each short enough for all to fit.
 BENCHMARKS: dict[str, list[str]] = {
     "backfill": ["20000", "4000", "2"],
+    "plans": [],
     "connections": [],
     "polls": [],
     "latency": [],

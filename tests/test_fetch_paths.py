@@ -39,9 +39,9 @@ def few_at_once(patch: Patch) -> None:
     patch.setattr(fetch, "BATCH", 7)
 
 
-def no_early_text(patch: Patch) -> None:
-    """Nothing is taken from the piece of the first part that comes with the facts."""
-    patch.setattr(fetch, "EARLY", 1)
+def early_text(patch: Patch) -> None:
+    """A piece of the first part comes with the facts, as if all were few."""
+    patch.setattr(fetch, "EARLY_FOR", 1_000_000)
 
 
 def no_trust_in_structure(patch: Patch) -> None:
@@ -95,7 +95,7 @@ def like_gmail(patch: Patch) -> None:
         as_it_is,
         one_by_one,
         few_at_once,
-        no_early_text,
+        early_text,
         no_trust_in_structure,
         careful_with_structure,
         no_structure,

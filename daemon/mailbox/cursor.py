@@ -42,11 +42,13 @@ def batches(uids: Sequence[int], count: int) -> Iterator[tuple[int, ...]]:
 class Batches(Iterator[tuple[int, ...]]):
     """UIDs in their order, each once, a batch at a time; several connections may take from one."""
 
-    def __init__(self, uids: Sequence[int], count: int, lines: int = 1) -> None:
-        """`count`: UIDs in a batch; `lines`: connections that will take from it."""
+    def __init__(self, uids: Sequence[int], size: int, lines: int = 1) -> None:
+        """`size`: UIDs in a batch; `lines`: connections that will take from it."""
+        distinct = tuple(dict.fromkeys(uids))
+        self.count = len(distinct)
         self.lines = lines
         # A deque: taking from it needs no lock.
-        self._left = deque(batches(tuple(dict.fromkeys(uids)), count))
+        self._left = deque(batches(distinct, size))
 
     def __next__(self) -> tuple[int, ...]:
         try:

@@ -1,4 +1,4 @@
-"""From UIDs to small messages: headers, structure and a first piece, then only what else matters.
+"""From UIDs to small messages: headers and structure first, then only the parts that matter.
 
 Promises: every UID asked for comes back exactly once, as `Fetched` or as `Unfetched` with the
 reason; a message counts as fetched only if all that was asked for it is there; one message that a
@@ -6,9 +6,9 @@ server can't serve costs its batch a few questions more, never the batch. Flags 
 only BODY.PEEK is used. Memory is bounded by the commands under way.
 
 Commands are pipelined: the next ones are on the wire while this one's answers are read, so a line
-with a long delay is kept full. Messages of which the same parts are wanted wait for one another, to
-be one command. Each command's text stays below 4,000 bytes (Microsoft 365 ends at
-4,096) and names UIDs one by one, never `n:*`, which servers misread.
+with a long delay is kept full. Messages of which the same parts are wanted become one command; its
+text stays below 4,000 bytes (Microsoft 365 ends at 4,096) and names UIDs one by one, never `n:*`,
+which servers misread.
 """
 
 import contextlib
@@ -34,7 +34,9 @@ PARTS_BYTES = 8 << 20  # what the parts of one command may add up to
 UNDER_WAY = 8  # commands of BATCH messages on the wire at once …
 MOST_COMMANDS = 32  # … or so many smaller ones
 OPEN = 10  # times BATCH messages are begun and not done, at most
-EARLY = 4 << 10  # bytes of the first part that come unseen: most mails have all their text there
+# Of so few messages, so many bytes of part 1 come unseen: that is all the text of most, and a round
+# trip less. Of many they would be bytes for nothing, since the line is kept full anyway.
+EARLY_FOR, EARLY = 50, 4 << 10
 MOST_FAILURES = 3  # messages in a row that the server has no time for: it has no time at all
 
 _WHOLE = Want("", 64 << 10)  # of a message whose structure can't be relied on
@@ -134,6 +136,7 @@ class _Ask:
     kind: Literal["facts", "parts", "whole"]
     uids: tuple[int, ...]
     wants: tuple[Want, ...] = ()
+    early: bool = False
 
     def line(self, thread_item: bytes | None) -> bytes:
         """The command."""
@@ -146,7 +149,7 @@ class _Ask:
             else:
                 asked += [thread_item] if thread_item else []
                 # BODYSTRUCTURE last: where it can't be read, the rest has been.
-                asked += [_HEADER, _EARLY, b"BODYSTRUCTURE"]
+                asked += [_HEADER, *([_EARLY] if self.early else []), b"BODYSTRUCTURE"]
         return b"UID FETCH %s (UID %s)" % (uid_set(self.uids).encode(), b" ".join(asked))
 
     def complete(self, items: Items) -> bool:
@@ -165,6 +168,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
         self._wire = wire
         self._thread_item = thread_item
         self._facts = uids
+        self._early = uids.count <= EARLY_FOR
         self._most = max(1, UNDER_WAY // uids.lines) * BATCH  # messages on the wire at once
         self._waiting: deque[_Ask] = deque()  # what has to be asked once more, differently
         self._groups: dict[tuple[Want, ...], list[int]] = {}  # UIDs by what is wanted of them
@@ -226,7 +230,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
             uids = next(self._facts, ())
             if uids:
                 self._open |= {uid: _Message(uid) for uid in uids}
-                return _Ask("facts", uids)
+                return _Ask("facts", uids, early=self._early)
         if largest is None:
             return None
         group = self._groups.pop(largest)

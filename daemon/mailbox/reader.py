@@ -21,7 +21,8 @@ _USUAL = re.compile(
     rb'UID (\d{1,18}) INTERNALDATE "([^"\\]*)" RFC822\.SIZE (\d{1,18})'
     rb" BODY\[HEADER\.FIELDS \([^()]*\)\] \Z"
 )
-_USUAL_LENGTH = 5  # texts and literals of such a response
+_USUAL_RESTS = ([b")"], [b" BODY[1]<0> ", b")"])  # its texts behind the header fields
+_SHORT = 3  # texts and literals of the first of these
 _DIGITS = re.compile(rb"\d{1,18}")  # what SQLite holds
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _DATE = re.compile(rb"\s*(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
@@ -44,17 +45,14 @@ def read_fetch(response: Response) -> Items | None:
     begin = _FETCH.match(response[0])
     if not begin:
         return None
-    usual = _USUAL.match(response[0], begin.end()) if len(response) == _USUAL_LENGTH else None
-    if usual and response[2] == b" BODY[1]<0> " and response[4] == b")":
+    items: Items
+    if response[2::2] in _USUAL_RESTS and (usual := _USUAL.match(response[0], begin.end())):
         uid, date, size = usual.groups()
-        return {
-            b"UID": uid,
-            b"INTERNALDATE": date,
-            b"RFC822.SIZE": size,
-            b"[HEADER]": response[1],
-            b"[1]": response[3],
-        }
-    items: Items = {}
+        items = {b"UID": uid, b"INTERNALDATE": date, b"RFC822.SIZE": size, b"[HEADER]": response[1]}
+        if len(response) > _SHORT:
+            items[b"[1]"] = response[3]
+        return items
+    items = {}
     cursor = _Cursor(response, begin.end())
     while (key := cursor.key()) is not None:
         value = cursor.value()
