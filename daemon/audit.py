@@ -87,13 +87,18 @@ def _there(client: Client, kind: str, ids: list[str], code: str | None) -> set[s
 
 
 def state_gaps(ledger: Ledger, reading: Reading) -> Iterator[Gap]:
-    """Senders whose state isn't what their messages say: computed anew on a copy."""
+    """Senders whose state isn't what their messages say: computed anew on a copy.
+
+    The class isn't compared: it is the sync's, which knows what people have in Pipedrive.
+    """
     with tempfile.TemporaryDirectory(prefix="mail2deal-") as directory_:
         copy = Path(directory_) / "ledger.db"
         ledger.copy_to(copy)
         with Ledger.open(copy) as rebuilt:
             with rebuilt.transaction("before"):
-                rebuilt.rows("CREATE TABLE before AS SELECT address, digest FROM senders")
+                rebuilt.rows(f"CREATE TABLE before AS SELECT address, {_STATE} FROM senders")
+                rebuilt.rows("CREATE UNIQUE INDEX before_address ON before (address)")
+                rebuilt.rows("UPDATE senders SET digest = ''")  # so that all are written anew
             reckoning.rebuild(rebuilt, reading)
             for row in rebuilt.rows(_CHANGED):
                 yield Gap("state", row["address"], "isn't what its messages say")
@@ -112,6 +117,8 @@ def close(ledger: Ledger, reading: Reading, gaps: list[Gap], now: datetime) -> N
                 ledger.records.bury(gap.kind, gap.key, "deleted", now, "found gone by an audit")
             elif gap.kind == "activity":
                 touched.add(gap.why.removeprefix("message of "))
+            elif gap.kind == "state":  # the digest may be that of the right state
+                ledger.rows("UPDATE senders SET digest = '' WHERE address = ?", gap.key)
         ledger.senders.touch(touched)
     if any(gap.kind == "state" for gap in gaps):
         reckoning.rebuild(ledger, reading)
@@ -129,10 +136,16 @@ WHERE kind = ? AND key > ? AND tombstone IS NULL AND pipedrive_id IS NOT NULL
 ORDER BY key LIMIT ?
 """
 
-_CHANGED = """
-SELECT address FROM (SELECT * FROM before EXCEPT SELECT address, digest FROM senders)
+_STATE = (
+    "name, domain, organization, msg_count, sent_count, replies, meetings, thread_count,"
+    " first_contact, last_contact, avg_response_hours"
+)
+
+_CHANGED = f"""
+SELECT address FROM senders WHERE ({_STATE}) IS NOT
+  (SELECT {_STATE} FROM before WHERE before.address = senders.address)
 UNION
-SELECT address FROM (SELECT address, digest FROM senders EXCEPT SELECT * FROM before)
+SELECT address FROM before WHERE address NOT IN (SELECT address FROM senders)
 ORDER BY address
 """
 
