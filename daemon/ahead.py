@@ -8,6 +8,7 @@ ended, and what they used belongs to the caller again.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import copy_context
 from queue import Empty, Queue
 from threading import Event, Thread
 from typing import Generic, NamedTuple, Self, TypeVar
@@ -34,7 +35,13 @@ class Ahead(Generic[T]):
         self._taken: Queue[tuple[T] | BaseException | None] = Queue(most)
         self._left = Event()
         self._threads = [
-            Thread(target=self._take, args=(source.items,), name="ahead", daemon=True)
+            # In the caller's context: a sign of life given there is one of the caller's.
+            Thread(
+                target=copy_context().run,
+                args=(self._take, source.items),
+                name="ahead",
+                daemon=True,
+            )
             for source in sources
         ]
 

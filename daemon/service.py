@@ -21,6 +21,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -37,6 +38,8 @@ _SHORTEST_REST = 0.05  # seconds, so that a row that stays due can't keep a core
 # A CRM that accepts requests and never answers is an outage, too, and takes its time to time out.
 _SYNC_PATIENCE = 10  # times the patience with a mailbox
 _FAILING_SHOWN = 3  # jobs named in the status line
+# Of the pass that runs in this thread, and in those that it starts with its context (see `ahead`).
+_TURN: ContextVar[Turn | None] = ContextVar("turn", default=None)
 _CLOCK_JUMP = 5.0  # seconds by which wall clock and monotonic clock may drift apart in one look
 
 
@@ -92,7 +95,6 @@ class Service:
         self._sync_turn = Turn("sync", monotonic())
         self._sync_wanted = False
         self._sync_stir = threading.Event()  # look again, whatever the reason
-        self._mine = threading.local()  # the Turn of the pass that runs in this thread
         self._exit_status = 1
         self._notice = ""
         self._said = ""
@@ -101,11 +103,11 @@ class Service:
     # What the work may call
 
     def carry_on(self) -> bool:
-        """Say that the pass of this thread is alive, and learn whether it should go on.
+        """Say that the pass of this context is alive, and learn whether it should go on.
 
         A pass calls this between items, more often than every `patience` seconds.
         """
-        turn: Turn | None = getattr(self._mine, "turn", None)
+        turn = _TURN.get()
         if turn is not None:
             turn.beat(self._monotonic())
         return not self.stopping.is_set()
@@ -258,7 +260,7 @@ class Service:
 
     def _attempt(self, turn: Turn, call: Callable[[], _Result]) -> _Result | None:
         """Run one pass; a failure is kept in its turn and told once, the next turn goes on."""
-        self._mine.turn = turn
+        _TURN.set(turn)
         turn.begin(self._monotonic())
         try:
             result = call()

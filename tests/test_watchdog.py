@@ -9,6 +9,7 @@ import pytest
 from notify_socket import Listener, eventually, listening
 from service_kit import QUICK, Clocks, Company, live
 
+from daemon.ahead import Ahead, Source
 from daemon.errors import LedgerProblem, RetryLater
 from daemon.rounds import Schedule
 from daemon.service import Service, Timing
@@ -61,6 +62,39 @@ def test_a_long_pass_that_gets_on_feeds_the_watchdog(
         while service.carry_on():
             steps += 1
             service.stopping.wait(0.001)
+
+    company.on_poll = poll
+
+    def script() -> None:
+        for _ in range(5):
+            clocks.offset += 30
+            service.wake_sync()
+            reached = steps + 2
+            eventually(lambda reached=reached: steps >= reached)
+            company.looked_around()
+        systemd.next("WATCHDOG=1")
+
+    live(service, company, script)
+    assert "service.hangs" not in caplog.text
+
+
+def test_a_thread_that_reads_ahead_for_a_pass_feeds_the_watchdog(
+    systemd: Listener, caplog: pytest.LogCaptureFixture
+) -> None:
+    company, clocks = Company(), Clocks()
+    service = Service(QUICK, monotonic=clocks.monotonic)
+    steps = 0
+
+    def slowly() -> Iterator[int]:
+        nonlocal steps
+        while service.carry_on():
+            steps += 1
+            service.stopping.wait(0.001)
+        yield steps
+
+    def poll(_: str) -> None:
+        with Ahead([Source(slowly(), lambda: None)], 1) as ahead:
+            list(ahead)  # this thread itself has nothing to say
 
     company.on_poll = poll
 
