@@ -2,13 +2,18 @@
 
 A ledger is filled by SQL with senders of ten messages each, all in agreement with a CRM; then each
 operation is done several times, medians. Mailbox and Pipedrive are the ones in memory that the
-tests use, so what is timed is ours. The exponent is that of a power law through the three sizes:
-0 is no growth, 1 is linear.
+tests use, so what is timed is ours. The exponent is that of a power law through the first and the
+last size: 0 is no growth, 1 is linear.
 
-    python bench/scale.py [SIZE ...]
+`audit` and `rebuild` look at every message. They are done once a size, so what is told of them is
+their CPU time, which whatever else runs disturbs least; with a million messages they take minutes,
+so sizes above 100,000 have them only with --whole.
+
+    python bench/scale.py [--whole] [SIZE ...]
 """
 
 import contextlib
+import gc
 import io
 import logging
 import math
@@ -18,8 +23,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import yaml
 from measure import ratio
@@ -27,22 +33,29 @@ from measure import ratio
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from world import READING, World
 
+from daemon.audit import Gap, activity_gaps, mailbox_gaps, record_gaps, state_gaps
 from daemon.cli.explain import explain
 from daemon.cli.status import status
 from daemon.cli.wiring import Wiring
 from daemon.config import load
 from daemon.ledger.store import Ledger
+from daemon.pipedrive.client import Client
+from daemon.pipedrive.costs import Call
+from daemon.reckoning import rebuild
 from daemon.sync import Sync
 
+Result = TypeVar("Result")
 SIZES = (10_000, 100_000, 1_000_000)
 PER_SENDER = 10
 TIMES = 7
-FIRST_UID = 2_000_000  # of the mail that comes later; those in the ledger have lower ones
+LINEAR_UP_TO = 100_000  # messages that audit and rebuild go through unasked
+OLD_UID = 1000  # of the first mail in the ledger
+FIRST_UID = 2_000_000  # of the mail that comes later
 
 _FILL = f"""
 CREATE TEMP TABLE n AS
   WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT :size)
-  SELECT i + 1000 AS id, printf('p%d@firm%d.example', i / {PER_SENDER}, i / {PER_SENDER} / 3)
+  SELECT i + {OLD_UID} AS id, printf('p%d@firm%d.example', i / {PER_SENDER}, i / {PER_SENDER} / 3)
     AS sender, strftime('%Y-%m-%dT%H:%M:%SZ', 1600000000 + i * 60, 'unixepoch') AS at FROM n;
 INSERT INTO messages SELECT id, printf('%032x', id), printf('m%d@firm.example', id), 'received',
   'contact', 'human', sender, 'Person', 'About our offer', hex(randomblob(150)), at, at, at, 0,
@@ -52,25 +65,37 @@ INSERT INTO messages SELECT id, printf('%032x', id), printf('m%d@firm.example', 
 INSERT INTO sightings SELECT 1, 1, id, id FROM n;
 INSERT INTO answers SELECT printf('m%d@firm.example', id - 1), id FROM n;
 INSERT INTO correspondence SELECT sender, id, 'contact', 'human' FROM n;
-CREATE TEMP TABLE s AS SELECT sender, min(id) AS id, max(at) AS at,
+CREATE TEMP TABLE s AS SELECT sender, min(id) AS id, min(at) AS first, max(at) AS last,
   substr(sender, instr(sender, '@') + 1) AS domain FROM n GROUP BY sender;
-INSERT INTO senders SELECT sender, 'Person', domain, domain, {PER_SENDER}, 0, 0, 0, 1, at, at, NULL,
-  'person_with_deal', '{PER_SENDER} messages', '', 'sales', '', 1, 1 FROM s;
+INSERT INTO senders SELECT sender, 'Person', domain, domain, {PER_SENDER}, 0, 0, 0, 1, first, last,
+  NULL, 'person_with_deal', '{PER_SENDER} messages', '', 'sales', '', 1, 1 FROM s;
 INSERT INTO records (kind, key, pipedrive_id, origin, fields, written_at, sender)
-  SELECT 'person', sender, id, 'created', '{{}}', at, sender FROM s
-  UNION ALL SELECT 'deal', sender, id, 'created', '{{}}', at, sender FROM s
-  UNION ALL SELECT 'organization', domain, min(id), 'created', '{{}}', at, NULL FROM s
+  SELECT 'person', sender, id, 'created', '{{}}', last, sender FROM s
+  UNION ALL SELECT 'deal', sender, id, 'created', '{{}}', last, sender FROM s
+  UNION ALL SELECT 'organization', domain, min(id), 'created', '{{}}', last, NULL FROM s
     GROUP BY domain
   UNION ALL SELECT 'activity', printf('%032x', id), id, 'created',
     json_object('participants', json_array(sender)), at, sender FROM n;
 INSERT INTO journal (kind, key, action, sender, stage, fields, rank, state, version, planned_at,
     done_at)
-  SELECT 'person', sender, 'create', sender, 1, '{{}}', 'a', 'done', 1, at, at FROM s;
-INSERT INTO crm_persons SELECT id, 'Person', NULL, 1, at, 1 FROM s;
+  SELECT 'person', sender, 'create', sender, 1, '{{}}', 'a', 'done', 1, last, last FROM s;
+INSERT INTO crm_persons SELECT id, 'Person', NULL, 1, last, 1 FROM s;
 INSERT INTO crm_emails SELECT sender, id FROM s;
 INSERT INTO crm_deals SELECT id, id, NULL, 'Deal', 'open', 0, 1, sender, NULL, 1 FROM s;
 DROP TABLE n; DROP TABLE s;
 """
+
+
+class AllThere:
+    """A client of a Pipedrive that has every record that it is asked for by id."""
+
+    def __init__(self, client: Client) -> None:
+        self.send = client.send  # leads are read one by one; the few that there are, are real
+
+    def pages(self, call: Call) -> Iterator[list[dict[str, Any]]]:
+        """One page."""
+        ids = dict(call.query).get("ids", "")
+        yield [{"id": int(identifier)} for identifier in ids.split(",") if identifier]
 
 
 class Place:
@@ -83,6 +108,7 @@ class Place:
         self.world.receives("first@new.example")
         self.world.settle()  # fields, stage and listing are known from here on
         _fill(self.world.path, size)
+        self.size = size
         self.old = size // PER_SENDER // 2
         self.wiring = Wiring(load(_config(home)), now=self.world.clock)
         self.number = 0
@@ -112,6 +138,28 @@ class Place:
         number = self.old + self.number
         with contextlib.redirect_stdout(io.StringIO()):
             explain(self.wiring, f"p{number}@firm{number // 3}.example", as_json=True)
+
+    def whole(self) -> dict[str, float]:
+        """CPU seconds of what looks at every message, and megabytes that it took, done once."""
+        mails = self.world.box.folders["INBOX"].mails
+        for uid in range(OLD_UID, OLD_UID + self.size):
+            mails[uid] = (b"", self.world.clock.now)
+        found, gaps = _once("audit", self.audit)
+        if gaps:
+            raise SystemExit(f"{len(gaps)} gaps where there is none: {gaps[:3]}")
+        took, _ = _once("rebuild", lambda: rebuild(self.ledger, READING))
+        return found | took
+
+    def audit(self) -> list[Gap]:
+        """Everything that `audit` compares."""
+        mailbox: Any = self.world.box.connect()
+        client: Any = AllThere(self.sync.session.client)
+        return [
+            *mailbox_gaps(mailbox, self.ledger, "sales"),
+            *activity_gaps(self.ledger),
+            *record_gaps(self.ledger, client),
+            *state_gaps(self.ledger, READING),
+        ]
 
     def times(self) -> dict[str, float]:
         """Median seconds of each operation."""
@@ -169,29 +217,60 @@ def _median(work: Callable[[], object], before: Callable[[], object] = lambda: N
     return statistics.median(seconds)
 
 
+def _once(name: str, work: Callable[[], Result]) -> tuple[dict[str, float], Result]:
+    """CPU seconds that it takes, and megabytes by which memory grows meanwhile (Linux, proc(5))."""
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is now what is in use
+    before, start = _peak_mb(), time.process_time()
+    result = work()
+    seconds = time.process_time() - start
+    return {f"{name}, CPU": seconds, f"{name}, MB": _peak_mb() - before}, result
+
+
+def _peak_mb() -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
+
+
 def main(arguments: list[str]) -> None:
     logging.disable(logging.CRITICAL)
-    sizes = tuple(map(int, arguments)) or SIZES
-    columns: list[dict[str, float]] = []
+    largest = math.inf if "--whole" in arguments else LINEAR_UP_TO
+    sizes = tuple(int(one) for one in arguments if one != "--whole") or SIZES
+    constant: dict[int, dict[str, float]] = {}
+    linear: dict[int, dict[str, float]] = {}
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="m2d-bench-") as folder:
             started = time.monotonic()
             place = Place(Path(folder), size)
             filled = time.monotonic() - started
-            columns.append(place.times())
+            constant[size] = place.times()
+            if size <= largest:
+                linear[size] = place.whole()
             place.ledger.close()
             mb = os.path.getsize(place.world.path) / 1e6  # noqa: PTH202 - one call
             print(f"{size} messages: {mb:.0f} MB, filled in {filled:.0f} s", flush=True)
     print(f"\n{'milliseconds':36}" + "".join(f"{size:>12,}" for size in sizes) + "   exponent")
-    worst = 0.0
-    for name, first in columns[0].items():
-        values = [column[name] for column in columns]
-        growth = values[-1] / first
-        exponent = math.log(growth) / math.log(sizes[-1] / sizes[0])
-        worst = max(worst, growth)
-        cells = "".join(f"{value * 1e3:12.2f}" for value in values)
-        print(f"{name:36}{cells}   {exponent:8.2f}")
+    worst = max(_row(name, constant, 1e3) for name in constant[sizes[0]])
+    for name in linear.get(sizes[0], ()):
+        _row(name, linear, 1 if name.endswith("MB") else 1e3)
     ratio(f"scale: worst growth from {sizes[0]:,} to {sizes[-1]:,} messages", worst, at_most=2)
+    if len(linear) > 1:
+        first, last = min(linear), max(linear)
+        exponent = _exponent(linear[last]["audit, CPU"] / linear[first]["audit, CPU"], last / first)
+        ratio(f"audit: exponent from {first:,} to {last:,} messages", exponent, at_most=1.1)
+
+
+def _row(name: str, measured: dict[int, dict[str, float]], unit: float) -> float:
+    """Print how one thing grows; from the first to the last size, by how much."""
+    values = [column[name] for column in measured.values()]
+    growth = values[-1] / values[0]
+    cells = "".join(f"{value * unit:12.2f}" for value in values)
+    print(f"{name:36}{cells}   {_exponent(growth, max(measured) / min(measured)):8.2f}")
+    return growth
+
+
+def _exponent(growth: float, by: float) -> float:
+    return math.log(growth) / math.log(by) if growth > 0 and by > 1 else 0.0
 
 
 if __name__ == "__main__":
