@@ -70,16 +70,16 @@ def _terms(call: Call, kind: str, doc: Doc) -> Iterable[tuple[str, str]]:
 
 def _matches(call: Call, kind: str, fields: Iterable[str], term: str, how: str) -> list[Doc]:
     folded = term.casefold()
-    condition, value = {
-        "exact": ("folded = ?", folded),
-        "beginning": ("substr(folded, 1, length(?1)) = ?1", folded),
-        "middle": ("instr(folded, ?) > 0", folded),
+    condition, values = {
+        "exact": ("folded = ?", (folded,)),
+        "beginning": ("substr(folded, 1, length(?)) = ?", (folded, folded)),
+        "middle": ("instr(folded, ?) > 0", (folded,)),
     }[how]
     rows = call.store.db.execute(
         "SELECT DISTINCT d.id, d.doc, t.field, t.term FROM search_terms t"
-        f" JOIN search_docs d ON d.kind = t.kind AND d.id = t.id WHERE {condition} AND t.kind = ?2"
+        f" JOIN search_docs d ON d.kind = t.kind AND d.id = t.id WHERE {condition} AND t.kind = ?"
         " ORDER BY d.id",
-        (value, kind),
+        (*values, kind),
     ).fetchall()
     wanted = set(fields)
     hits: dict[str, Doc] = {}
