@@ -291,3 +291,19 @@ def test_a_command_that_comes_and_goes_leaves_a_service_of_many_threads_its_log(
     assert integrity(path) == "ok"
     with Ledger.open(path, readonly=True) as ledger:
         assert ledger.setting("said") == "by us again"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can work for others")
+def test_what_root_makes_belongs_to_the_owner_of_the_directory(tmp_path: Path) -> None:
+    """`sudo mail2deal --catch-up` before the service's first start, or after the ledger was lost."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    os.chown(state, 12345, 12345)
+
+    with owned(state / "ledger.db", "root's command") as ledger:
+        with ledger.transaction("setting"):
+            ledger.set("name", "value")
+        found = {(path.name, path.stat().st_uid, path.stat().st_gid) for path in state.iterdir()}
+
+    names = ("ledger.db", "ledger.db.lock", "ledger.db-shm", "ledger.db-wal")
+    assert found == {(name, 12345, 12345) for name in names}

@@ -280,17 +280,25 @@ def _make(path: Path) -> None:
 
 
 def _private(path: Path) -> int:
-    """Open `path` for reading and writing, made with its directory for our eyes only."""
+    """Open `path` for reading and writing, made with its directory for our eyes only.
+
+    Made by root, it belongs to the directory's owner: an administrator's command must leave nothing
+    behind that the service can't open.
+    """
     try:
         if not path.parent.exists():
             # Another thread may make it between our look and this.
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Made by us with its mode, since SQLite would follow the umask.
-        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        number = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        if os.fstat(number).st_uid == 0:
+            owner = path.parent.stat()
+            os.fchown(number, owner.st_uid, owner.st_gid)
     except OSError as error:
         raise LedgerProblem(
             str(error.strerror), what=str(path), hint="check the directory and its owner"
         ) from error
+    return number
 
 
 _HINTS: tuple[tuple[str, str], ...] = (
