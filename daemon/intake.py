@@ -7,18 +7,18 @@ a crash at any point loses nothing and doubles nothing: what isn't recorded is n
 It needs no Pipedrive, and never changes anything in a mailbox.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from daemon import reckoning
 from daemon.errors import LedgerProblem, Problem, RetryLater
-from daemon.fetching import Order, Portion, portions
+from daemon.fetching import Order, Portion, Ready, portions
 from daemon.ledger.folders import Folder
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.mailbox.imap import FolderStatus, Mailbox, Unfetched
-from daemon.parsing import Answer, Parser
+from daemon.parsing import Answer, Job, Parser
 from daemon.reckoning import Reading, Seen
 
 _FULL_SCAN_EVERY = timedelta(days=1)
@@ -71,22 +71,12 @@ def poll(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Tally:
     if len(healthy) < len(idle):
         with ledger.transaction("polled"):
             ledger.folders.seen_nothing_new([f.id for f in idle if f.id not in healthy], now)
+    coming = _Coming(mailbox, ledger, run, [f for f in folders if f not in idle])
     with Parser(run.reading.snippet_chars, run.worth_a_process) as parser:
-        for folder in folders:
-            if folder in idle or run.stopping():
-                continue
-            try:
-                _take_in(mailbox, ledger, run, parser, folder, tally)
-            except LedgerProblem:
-                raise
-            except Problem as problem:
-                tally.problems.append(problem)
-                event("intake.folder_failed", mailbox=run.name, folder=folder.name, error=problem)
-                due = run.now() + min(_FOLDER_RETRY[0] * 2**folder.failures, _FOLDER_RETRY[1])
-                with ledger.transaction("folder failed"):
-                    ledger.folders.failed(run.name, folder.name, str(problem), due)
-                if mailbox.closed or _asks_for_patience(problem):
-                    raise  # of the whole mailbox: the next folder would only make it worse
+        steps = parser.run(coming, lambda one: one.jobs, lambda one: one.total, coming.ready)
+        _write_down(ledger, run, steps, tally)
+    if coming.ended_by is not None:
+        raise coming.ended_by
     return tally
 
 
@@ -102,10 +92,6 @@ def _folders(mailbox: Mailbox, ledger: Ledger, run: Pass) -> list[Folder]:
     return ledger.folders.of(run.name)
 
 
-def _asks_for_patience(problem: Problem) -> bool:
-    return isinstance(problem, RetryLater) and problem.after is not None
-
-
 def _nothing_new(
     folder: Folder, status: FolderStatus | None, ledger: Ledger, now: datetime
 ) -> bool:
@@ -118,57 +104,144 @@ def _nothing_new(
     )
 
 
-def _take_in(
-    mailbox: Mailbox, ledger: Ledger, run: Pass, parser: Parser, folder: Folder, tally: Tally
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Something of one folder on its way to the ledger: some of its messages, or its end."""
+
+    folder: Folder
+    total: int  # messages that are wanted of it
+    portion: Portion | None = None
+    end: "_Read | Problem | None" = None
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        return self.portion.jobs if self.portion else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What to remember of a folder that was read to its end; `whole`: from its beginning."""
+
+    status: FolderStatus
+    whole: bool
+
+
+class _Coming(Iterable[_Step]):
+    """All that is new in some folders, one after the other.
+
+    A folder is opened as soon as the one before it is fetched: that one's messages may still have
+    to be parsed and written, and the line shall not wait for it.
+    """
+
+    def __init__(
+        self, mailbox: Mailbox, ledger: Ledger, run: Pass, folders: Sequence[Folder]
+    ) -> None:
+        self.ended_by: Problem | None = None  # of the whole mailbox: no other folder was tried
+        self._mailbox = mailbox
+        self._ledger = ledger
+        self._run = run
+        self._folders = folders
+        self._open: Folder  # in its present epoch
+        self._ready: Ready = lambda: True
+
+    def ready(self) -> bool:
+        """Whether the next step needs no waiting for the server."""
+        return self._ready()
+
+    def __iter__(self) -> Iterator[_Step]:
+        for folder in self._folders:
+            if self._run.stopping():
+                return
+            self._open = folder
+            try:
+                yield from self._of(folder)
+            except LedgerProblem:
+                raise
+            except Problem as problem:
+                patience = isinstance(problem, RetryLater) and problem.after is not None
+                if self._mailbox.closed or patience:
+                    self.ended_by = problem  # the next folder would only make it worse
+                yield _Step(self._open, 0, end=problem)
+                if self.ended_by is not None:
+                    return
+
+    def _of(self, folder: Folder) -> Iterator[_Step]:
+        """One folder, newest first."""
+        mailbox, ledger, run = self._mailbox, self._ledger, self._run
+        status = mailbox.examine(folder.name)
+        if folder.uidvalidity != status.uidvalidity:
+            if folder.uidvalidity is not None:
+                event("intake.new_epoch", mailbox=run.name, folder=folder.name)
+            with ledger.transaction("epoch"):
+                ledger.folders.begin_epoch(folder, status.uidvalidity)
+            folder = replace(folder, uidvalidity=status.uidvalidity, uidnext=None, scanned_at=None)
+            self._open = folder
+        whole = folder.scanned_at is None or run.now() - folder.scanned_at >= _FULL_SCAN_EVERY
+        first = 1 if whole else folder.uidnext or 1
+        present = mailbox.uids(since=folder.floor.date() if folder.floor else None, first=first)
+        new = set(present) - ledger.folders.known_uids(folder.id, status.uidvalidity, first)
+        new.update(_to_retry(mailbox, ledger, folder, status.uidvalidity, run.now()))
+        wanted = sorted(new, reverse=True)
+        order = Order(
+            folder=folder.name,
+            uidvalidity=status.uidvalidity,
+            wanted=wanted,
+            floor=folder.floor,
+            now=run.now(),
+            most=run.reading.batch,
+            ahead=run.worth_a_process is not None and len(wanted) >= run.worth_a_process,
+            another=run.another,
+        )
+        with portions(mailbox, order) as (some, self._ready):
+            for portion in some:
+                yield _Step(folder, len(wanted), portion)
+        self._ready = lambda: True
+        yield _Step(folder, len(wanted), end=_Read(status, whole))
+
+
+def _write_down(
+    ledger: Ledger, run: Pass, steps: Iterable[tuple[_Step, Sequence[Answer]]], tally: Tally
 ) -> None:
-    """Read one folder to its end, newest first, a transaction a batch."""
-    status = mailbox.examine(folder.name)
-    if folder.uidvalidity != status.uidvalidity:
-        if folder.uidvalidity is not None:
-            event("intake.new_epoch", mailbox=run.name, folder=folder.name)
-        with ledger.transaction("epoch"):
-            ledger.folders.begin_epoch(folder, status.uidvalidity)
-        folder = replace(folder, uidvalidity=status.uidvalidity, uidnext=None, scanned_at=None)
-    whole = folder.scanned_at is None or run.now() - folder.scanned_at >= _FULL_SCAN_EVERY
-    first = 1 if whole else folder.uidnext or 1
-    present = mailbox.uids(since=folder.floor.date() if folder.floor else None, first=first)
-    new = set(present) - ledger.folders.known_uids(folder.id, status.uidvalidity, first)
-    new.update(_to_retry(mailbox, ledger, folder, status.uidvalidity, run.now()))
-    wanted = sorted(new, reverse=True)
-    order = Order(
-        folder=folder.name,
-        uidvalidity=status.uidvalidity,
-        wanted=wanted,
-        floor=folder.floor,
-        now=run.now(),
-        most=run.reading.batch,
-        ahead=run.worth_a_process is not None and len(wanted) >= run.worth_a_process,
-        another=run.another,
-    )
-    before = tally.new
-    done = 0
-    for batch in _batches(mailbox, run, parser, order):
-        _record(ledger, run, folder, status.uidvalidity, batch, tally)
+    """Write what comes, a transaction a batch; of a folder that failed, all that came before."""
+    batch, done, before = _Batch(), 0, tally.new
+    for step, answers in steps:
+        if step.portion is not None:
+            batch.take(step.portion, answers)
+            if batch.count < run.reading.batch and batch.size < _BATCH_BYTES:
+                continue
+        _record(ledger, run, step.folder, batch, tally)
         done += batch.count
-        run.progress(folder.name, done, len(wanted))
+        if batch.count:
+            run.progress(step.folder.name, done, step.total)
+        batch = _Batch()
+        if step.end is not None:
+            _note_end(ledger, run, step, tally, new=tally.new - before)
+            done, before = 0, tally.new
         if run.stopping():
             return
+
+
+def _note_end(ledger: Ledger, run: Pass, step: _Step, tally: Tally, *, new: int) -> None:
+    """Note that a folder was read to its end, or why it wasn't and when it is tried again."""
+    folder = step.folder
+    if isinstance(step.end, Problem):
+        tally.problems.append(step.end)
+        event("intake.folder_failed", mailbox=run.name, folder=folder.name, error=step.end)
+        due = run.now() + min(_FOLDER_RETRY[0] * 2**folder.failures, _FOLDER_RETRY[1])
+        with ledger.transaction("folder failed"):
+            ledger.folders.failed(run.name, folder.name, str(step.end), due)
+        return
+    assert step.end is not None  # noqa: S101 - said by the caller
     with ledger.transaction("polled"):
         ledger.folders.polled(
             folder.id,
             run.now(),
-            uidnext=status.uidnext,
-            highestmodseq=status.highestmodseq,
-            scanned=whole,
+            uidnext=step.end.status.uidnext,
+            highestmodseq=step.end.status.highestmodseq,
+            scanned=step.end.whole,
         )
-    if wanted:
-        event(
-            "intake.folder",
-            mailbox=run.name,
-            folder=folder.name,
-            read=len(wanted),
-            new=tally.new - before,
-        )
+    if step.total:
+        event("intake.folder", mailbox=run.name, folder=folder.name, read=step.total, new=new)
 
 
 def _to_retry(
@@ -209,37 +282,12 @@ class _Batch:
         self.size += sum(len(job.raw) for job in portion.jobs)
 
 
-def _batches(mailbox: Mailbox, run: Pass, parser: Parser, order: Order) -> Iterator[_Batch]:
-    """What is ordered, parsed, as much at once as one transaction shall write.
-
-    When the line is cut, what has come before is the last batch; then the cause is raised.
-    """
-    batch = _Batch()
-    with portions(mailbox, order) as (some, ready):
-        try:
-            for portion, answers in parser.run(some, lambda p: p.jobs, len(order.wanted), ready):
-                batch.take(portion, answers)
-                if batch.count >= run.reading.batch or batch.size >= _BATCH_BYTES:
-                    yield batch
-                    batch = _Batch()
-        except Problem:
-            yield batch
-            raise
-    yield batch
-
-
-def _record(
-    ledger: Ledger,
-    run: Pass,
-    folder: Folder,
-    uidvalidity: int,
-    batch: _Batch,
-    tally: Tally,
-) -> None:
+def _record(ledger: Ledger, run: Pass, folder: Folder, batch: _Batch, tally: Tally) -> None:
     """Write all of a batch in one transaction."""
     if not batch.count:
         return
-    now = run.now()
+    now, uidvalidity = run.now(), folder.uidvalidity
+    assert uidvalidity is not None  # noqa: S101 - it is open
     with ledger.transaction("batch", repeatable=True):
         new = reckoning.add(ledger, run.reading, folder.id, folder.role, uidvalidity, batch.seen)
         ledger.folders.see(folder.id, uidvalidity, batch.below)

@@ -33,8 +33,8 @@ from daemon.message.parse import Address, Message, parse
 
 _LENGTH = 8  # bytes that tell how long what follows is
 _GREETING = "ready"
-_AHEAD = 4  # batches in the other process: one that it parses, some that wait or are answered
-_PIPE = 1 << 20  # bytes of answers that can wait for us while we write to the ledger
+_AHEAD = 6  # batches in the other process: one that it parses, some that wait or are answered
+_PIPE = 1 << 20  # bytes that can wait in either direction while the other side is busy
 
 T = TypeVar("T")
 
@@ -84,24 +84,20 @@ class Parser:
         self,
         batches: Iterable[T],
         jobs_of: Callable[[T], Sequence[Job]],
-        count: int,
+        count_of: Callable[[T], int],
         ready: Callable[[], bool] = lambda: True,
     ) -> Iterator[tuple[T, list[Answer]]]:
-        """Each batch with the answers to its jobs, about `count` in all; batches are read ahead.
+        """Each batch with the answers to its jobs; `count_of` says how many are like it.
 
         Where the next batch isn't `ready`, answers are waited for instead. If `batches` raises, all
         that came before it is answered first.
         """
-        if self._worth is None or count < self._worth or _cores() == 1:
-            for batch in batches:
-                yield batch, parse_here(jobs_of(batch), self._snippet_chars)
-            return
         under_way: deque[_Sent[T]] = deque()
         try:
             for batch in batches:
-                jobs = jobs_of(batch)
-                under_way.append(_Sent(batch, jobs, self._send(jobs)))
-                while under_way and (len(under_way) > _AHEAD or not ready()):
+                jobs, here = jobs_of(batch), self._is_for_here(count_of(batch))
+                under_way.append(_Sent(batch, jobs, None if here else self._send(jobs), here))
+                while under_way and (under_way[0].here or len(under_way) > _AHEAD or not ready()):
                     yield self._next(under_way)
         except Problem:
             yield from self._rest(under_way)
@@ -112,18 +108,28 @@ class Parser:
             if under_way:
                 self._end()  # left early: it has answers that nobody will read
 
+    def _is_for_here(self, count: int) -> bool:
+        if self._worth is None or _cores() == 1:
+            return True
+        return self._process is None and count < self._worth
+
     def _rest(self, under_way: "deque[_Sent[T]]") -> Iterator[tuple[T, list[Answer]]]:
         while under_way:
             yield self._next(under_way)
 
     def _next(self, under_way: "deque[_Sent[T]]") -> tuple[T, list[Answer]]:
-        batch, jobs, number = under_way.popleft()
+        batch, jobs, number, here = under_way.popleft()
+        if here:
+            return batch, parse_here(jobs, self._snippet_chars)
         answers = self._receive(number)
         if answers is None:
             answers = [self._alone(job) for job in jobs]
             # What was handed over meanwhile died with it.
-            under_way.extend([_Sent(b, j, self._send(j)) for b, j, _ in _taken(under_way)])
+            under_way.extend([one._replace(number=self._again(one)) for one in _taken(under_way)])
         return batch, answers
+
+    def _again(self, one: "_Sent[T]") -> int | None:
+        return None if one.here else self._send(one.jobs)
 
     def _alone(self, job: Job) -> Answer:
         """The answer to one job; a mail on which the process dies is unreadable."""
@@ -190,6 +196,7 @@ class _Sent(NamedTuple, Generic[T]):
     batch: T
     jobs: Sequence[Job]
     number: int | None
+    here: bool  # it is to be parsed by us, when its turn comes
 
 
 def _taken(entries: deque[T]) -> list[T]:
@@ -210,9 +217,10 @@ def _start() -> "subprocess.Popen[bytes]":
     process = subprocess.Popen(  # noqa: S603 - our own constant command
         [sys.executable, "-c", start, home], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    if hasattr(fcntl, "F_SETPIPE_SZ") and process.stdout is not None:  # on Linux
-        with suppress(OSError):  # more than this machine lets us have: it works with less
-            fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE)
+    for pipe in (process.stdin, process.stdout):
+        if hasattr(fcntl, "F_SETPIPE_SZ") and pipe is not None:  # on Linux
+            with suppress(OSError):  # more than this machine lets us have: it works with less
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
     return process
 
 

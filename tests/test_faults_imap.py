@@ -18,6 +18,7 @@ from daemon import intake, parsing
 from daemon.errors import Problem
 from daemon.ledger.store import Ledger
 from daemon.mailbox.fetch import BATCH
+from daemon.mailbox.imap import FolderStatus, Mailbox
 
 Fault = Callable[["Server", str, bytes, bytes], bytes]
 
@@ -212,6 +213,31 @@ def test_what_came_before_the_line_was_cut_is_kept(
 
         (counted,) = ledger.rows("SELECT count(*) AS n FROM sightings")
         assert counted["n"] == BATCH
+
+
+@pytest.mark.parametrize("apart", [None, 1], ids=["parsed here", "read ahead"])
+def test_a_folder_is_opened_while_the_one_before_it_is_still_to_be_written(
+    apart: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parsing, "_cores", lambda: 2)
+    written_when_opened: list[int] = []
+
+    with Server() as server, Ledger.open(tmp_path / "ledger.db") as ledger:
+        examine = Mailbox.examine
+
+        def opened(mailbox: Mailbox, name: str) -> FolderStatus:
+            (counted,) = ledger.rows("SELECT count(*) AS n FROM sightings")
+            written_when_opened.append(counted["n"])
+            return examine(mailbox, name)
+
+        monkeypatch.setattr(Mailbox, "examine", opened)
+        assert poll(server, ledger, Clock(START + timedelta(days=30)), apart, batch=1000)
+
+        assert written_when_opened == [0, 4 if apart is None else 0]
+        folders = ledger.rows("SELECT scanned_at FROM folders")
+        assert all(folder["scanned_at"] for folder in folders)
+        (counted,) = ledger.rows("SELECT count(*) AS n FROM sightings")
+        assert counted["n"] == 6
 
 
 def once(verb: str, said: bytes, *, skip: int = 0) -> Fault:

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,7 +40,7 @@ POISON = Job(b"Subject: die of this\r\n\r\n", 24, None)
 
 
 def answers(parser: Parser, batches: list[list[Job]]) -> list[list[Answer]]:
-    run = list(parser.run(batches, lambda batch: batch, count=1000))
+    run = list(parser.run(batches, lambda batch: batch, lambda _: 1000))
     assert [batch for batch, _ in run] == batches
     return [found for _, found in run]
 
@@ -106,7 +106,7 @@ def test_where_no_process_may_be_made_mails_are_parsed_here(
 
 
 def test_a_run_that_is_left_early_doesnt_disturb_the_next(parser: Parser) -> None:
-    run = parser.run(BATCHES, lambda batch: batch, count=1000)
+    run = parser.run(BATCHES, lambda batch: batch, lambda _: 1000)
     next(run)
     run.close()  # type: ignore[attr-defined]
 
@@ -118,7 +118,7 @@ def test_what_came_before_a_problem_is_answered_before_it_is_raised(parser: Pars
         yield from BATCHES[:3]
         raise RetryLater("the line is cut")
 
-    run = parser.run(cut(), lambda batch: batch, count=1000)
+    run = parser.run(cut(), lambda batch: batch, lambda _: 1000)
 
     assert [next(run) for _ in range(3)] == [(b, parse_here(b, 500)) for b in BATCHES[:3]]
     with pytest.raises(RetryLater):
@@ -133,11 +133,22 @@ def test_answers_are_taken_while_the_next_batch_isnt_ready(parser: Parser) -> No
             given.append(batch)
             yield batch
 
-    run = parser.run(slowly(), lambda batch: batch, count=1000, ready=lambda: False)
+    run = parser.run(slowly(), lambda batch: batch, lambda _: 1000, ready=lambda: False)
 
     for number, (batch, _) in enumerate(run, start=1):
         assert given == BATCHES[:number]
         assert batch == BATCHES[number - 1]
+
+
+@pytest.mark.parametrize("worth", [lambda at: at % 2, lambda at: at > 3, lambda at: at == 0])
+def test_batches_of_short_and_long_runs_keep_their_order(
+    parser: Parser, worth: Callable[[int], int]
+) -> None:
+    run = parser.run(
+        enumerate(BATCHES), lambda numbered: numbered[1], lambda numbered: int(worth(numbered[0]))
+    )
+
+    assert list(run) == [((at, b), parse_here(b, 500)) for at, b in enumerate(BATCHES)]
 
 
 def test_a_short_run_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
