@@ -18,7 +18,7 @@ from daemon.parsing import Job
 
 _PORTION = 200  # messages that are handed over at once …
 _PORTION_BYTES = 1 << 19  # … and about so many bytes
-_AHEAD = 5  # portions that are fetched ahead of need
+_AHEAD = 4  # portions that are fetched ahead of need
 WORTH_A_SECOND = 2000  # messages for which another connection pays
 
 Ready = Callable[[], bool]

@@ -33,7 +33,7 @@ from daemon.message.parse import Address, Message, parse
 
 _LENGTH = 8  # bytes that tell how long what follows is
 _GREETING = "ready"
-_AHEAD = 6  # batches in the other process: one that it parses, some that wait or are answered
+_AHEAD = 5  # batches in the other process: one that it parses, some that wait or are answered
 _PIPE = 1 << 20  # bytes that can wait in either direction while the other side is busy
 
 T = TypeVar("T")

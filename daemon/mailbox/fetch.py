@@ -31,9 +31,9 @@ from daemon.message.fields import WANTED
 
 BATCH = 250  # messages of one command: 2,750 characters at most, 400 kB of headers
 PARTS_BYTES = 8 << 20  # what the parts of one command may add up to
-UNDER_WAY = 8  # commands of BATCH messages on the wire at once …
+UNDER_WAY = 6  # commands of BATCH messages on the wire at once …
 MOST_COMMANDS = 32  # … or so many smaller ones
-OPEN = 10  # times BATCH messages are begun and not done, at most
+OPEN = 8  # times BATCH messages are begun and not done, at most
 # Of so few messages, so many bytes of part 1 come unseen: that is all the text of most, and a round
 # trip less. Of many they would be bytes for nothing, since the line is kept full anyway.
 EARLY_FOR, EARLY = 50, 4 << 10

@@ -78,6 +78,7 @@ def key_of(spec: str) -> str | None:
 
 
 @lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)  # asked of the same domains again and again
 def ascii_domain(domain: str) -> str | None:
     """A domain as lower-case A-labels (IDNA 2008), an address literal as it is, else None."""
     if not domain.isascii():

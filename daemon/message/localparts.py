@@ -4,6 +4,7 @@ Data, and the two questions that are asked of it. The domain is never looked at.
 """
 
 import re
+from functools import lru_cache
 
 
 def _words(*texts: str) -> frozenset[str]:
@@ -99,6 +100,7 @@ _SEPARATORS = re.compile(r"[._\-+=]+")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 
+@lru_cache(maxsize=1024)  # the same people write again and again
 def is_no_reply(local: str) -> bool:
     """Whether a machine writes from this local part (without +tag) and nobody reads the answers."""
     words = [word.rstrip("0123456789") for word in _SEPARATORS.split(local.lower()) if word]
@@ -116,6 +118,7 @@ def is_no_reply(local: str) -> bool:
     )
 
 
+@lru_cache(maxsize=1024)
 def is_role(local: str) -> bool:
     """Whether this local part (without +tag) is a desk rather than a person."""
     words = [word for word in _SEPARATORS.split(local.lower().translate(_UMLAUTS)) if word]
