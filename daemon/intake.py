@@ -18,6 +18,7 @@ from daemon.ledger.folders import Folder
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.mailbox.imap import FolderStatus, Mailbox, Unfetched
+from daemon.organization import warm_up
 from daemon.parsing import Answer, Job, Parser
 from daemon.reckoning import Reading, Seen
 
@@ -50,6 +51,7 @@ class Pass:
     stopping: Callable[[], bool] = lambda: False
     progress: Callable[[str, int, int], None] = lambda *_: None  # folder, done, total
     worth_a_process: int | None = 1000  # new mails of a folder; see `parsing.Parser`
+    much: bool = False  # whether far more than a few mails are expected
     another: Callable[[], Mailbox] | None = None  # a second connection, for folders with many
 
 
@@ -59,6 +61,14 @@ def poll(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Tally:
     A folder that fails is noted in the ledger and in `Tally.problems`; the others go on. Raises
     what ends the whole mailbox: AuthProblem, ConfigProblem, or RetryLater when the line is cut.
     """
+    with Parser(run.reading.snippet_chars, run.worth_a_process) as parser:
+        if run.much:
+            parser.start()
+            warm_up()  # while the process comes up
+        return _poll(mailbox, ledger, run, parser)
+
+
+def _poll(mailbox: Mailbox, ledger: Ledger, run: Pass, parser: Parser) -> Tally:
     tally = Tally()
     now = run.now()
     active = _folders(mailbox, ledger, run)
@@ -72,9 +82,8 @@ def poll(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Tally:
         with ledger.transaction("polled"):
             ledger.folders.seen_nothing_new([f.id for f in idle if f.id not in healthy], now)
     coming = _Coming(mailbox, ledger, run, [f for f in folders if f not in idle])
-    with Parser(run.reading.snippet_chars, run.worth_a_process) as parser:
-        steps = parser.run(coming, lambda one: one.jobs, lambda one: one.total, coming.ready)
-        _write_down(ledger, run, steps, tally)
+    steps = parser.run(coming, lambda one: one.jobs, lambda one: one.total, coming.ready)
+    _write_down(ledger, run, steps, tally)
     if coming.ended_by is not None:
         raise coming.ended_by
     return tally

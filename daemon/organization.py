@@ -34,7 +34,7 @@ _LOCAL_ONLY = frozenset(
     }
 )
 
-_KEPT_ANSWERS = 65_536  # a mailbox has many senders of few domains
+_KEPT_ANSWERS = 4096  # a mailbox has many senders of few domains
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,11 @@ def _registered(name: str) -> str | None:
     ):
         return None
     return None if _suffixes().is_public(name) else registrable_domain(name)
+
+
+def warm_up() -> None:
+    """Load what the first question would have to wait for."""
+    _suffixes()
 
 
 @cache

@@ -11,6 +11,7 @@ Where no process can be started, mails are parsed here.
 
 import copyreg
 import fcntl
+import gc
 import os
 import pickle
 import signal
@@ -76,6 +77,14 @@ class Parser:
 
     def __enter__(self) -> Self:
         return self
+
+    def start(self) -> None:
+        """Start the process ahead of need: it takes a while to be ready."""
+        if self._worth is not None and _cores() > 1 and self._process is None:
+            try:
+                self._process = _start()
+            except OSError as error:  # then the first batch tries again
+                event("parsing.process_lost", error=error)
 
     def __exit__(self, *_: object) -> None:
         self._end()
@@ -265,8 +274,18 @@ def _serve(jobs: IO[bytes], answers: IO[bytes]) -> None:
         _write(answers, (number, parse_here((Job(*mail) for mail in mails), snippet_chars)))
 
 
+def collect_garbage_seldom() -> None:
+    """Look for cycles less often, and never among what is there now: a backfill makes none.
+
+    It makes many objects, which Python would otherwise go through again and again.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 def main() -> None:
     """Serve on standard input and output; ends when the process that started it closes them."""
+    collect_garbage_seldom()
     for kind in (Address, Message, Invite):
         _pickle_by_arguments(kind)
     for one in (signal.SIGINT, signal.SIGTERM):

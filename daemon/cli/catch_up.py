@@ -19,6 +19,7 @@ from daemon.errors import LedgerProblem, Problem
 from daemon.ledger.store import Held, Ledger, owned
 from daemon.mailbox.imap import Mailbox
 from daemon.mailbox.login import is_loopback
+from daemon.parsing import collect_garbage_seldom
 
 if TYPE_CHECKING:  # the sync is loaded by those who sync: see `wiring`
     from daemon.sync import Pushed, Sync, Valve
@@ -51,6 +52,7 @@ def catch_up(
 
     `valve` is what a first run may do unasked, `granted` how much it may do by a person's word.
     """
+    collect_garbage_seldom()
     path = wiring.config.ledger
     boxes = wiring.mailboxes(mailbox)
     try:
@@ -137,6 +139,7 @@ def take_in(
         now=wiring.now,
         stopping=wiring.stop.is_set,
         progress=lambda folder, done, total: progress(f"{box.name}: {folder}", done, total),
+        much=bool(ledger.folders.unread_back([box.name])) or not ledger.folders.of(box.name),
         # Over loopback there is no way to go, and one connection is as fast.
         another=None if is_loopback(box.host) else another,
     )

@@ -8,18 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from daemon.ledger.store import Ledger
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 LINE_EVERY = 30.0  # seconds
 
@@ -40,7 +36,7 @@ class _Phase:
     started: float
     total: int
     done: int = 0
-    task: TaskID | None = None
+    task: "TaskID | None" = None
 
     def rate(self, now: float) -> float:
         return self.done / max(now - self.started, 0.001)
@@ -83,6 +79,14 @@ class Phases:
 @contextmanager
 def bars(console: Console, phases: Phases) -> Iterator[Show]:
     """A bar for each phase."""
+    from rich.progress import (  # noqa: PLC0415 - only a terminal has bars
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description:<28}"),
         BarColumn(),

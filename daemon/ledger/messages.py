@@ -195,6 +195,8 @@ def _row(entry: Entry) -> dict[str, object]:
         facts["marks"] = message.marks
     if message.opaque:
         facts["opaque"] = True
+    arrived_at, date = stamp(entry.arrived_at), stamp_or_none(message.date)
+    is_true = message.date == bounded_date(message.date, entry.arrived_at)
     values = (
         message.key,
         message.message_id,
@@ -204,9 +206,9 @@ def _row(entry: Entry) -> dict[str, object]:
         message.from_.name if message.from_ else None,
         message.subject,
         message.snippet,
-        stamp_or_none(message.date),
-        stamp(entry.arrived_at),
-        stamp(bounded_date(message.date, entry.arrived_at)),
+        date,
+        arrived_at,
+        date if is_true else arrived_at,
         entry.in_sent,
         message.thread,
         message.size,

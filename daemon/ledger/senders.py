@@ -50,8 +50,8 @@ class Senders:
         found: dict[str, Correspondence] = {}
         for address in addresses:
             for row in self._db.execute(f"{_CORRESPONDENCE} = ?", (address,)):
-                if row["key"] not in found:
-                    found[row["key"]] = _correspondence(row)
+                one = _correspondence(row)
+                found.setdefault(one.key, one)
         return list(found.values())
 
     def portions(self, addresses: Iterable[str], messages: int) -> Iterator[list[str]]:
@@ -78,9 +78,11 @@ class Senders:
         asked = listed(addresses)
         found = {address: Dossier() for address in addresses}
         for row in self._db.execute(f"{_CORRESPONDENCE} {AMONG}", (asked,)):
-            dossier = found[row["sender"]]
-            dossier.messages.append(_correspondence(row))
-            dossier.written[row["key"]] = (row["message"], (row["final"], row["final_reason"]))
+            one = _correspondence(row)
+            sender, message, final, reason = row[:4]
+            dossier = found[sender]
+            dossier.messages.append(one)
+            dossier.written[one.key] = (message, (final, reason))
         for address, digest in self._db.execute(
             f"SELECT address, digest FROM senders WHERE address {AMONG}", (asked,)
         ):
@@ -100,10 +102,7 @@ class Senders:
 
     def write(self, states: Sequence[tuple[SenderState, Class, Dossier]]) -> int:
         """Keep the states of senders, as `dossiers` has found them; how many have changed."""
-        digests = [
-            hashlib.sha256(repr((state, class_)).encode()).hexdigest()[:32]
-            for state, class_, _ in states
-        ]
+        digests = [_digest(state, class_) for state, class_, _ in states]
         changed = [
             (*one, digest)
             for one, digest in zip(states, digests, strict=True)
@@ -181,8 +180,8 @@ class Senders:
         return found
 
     def _write_meetings(self, states: Sequence[SenderState]) -> None:
-        self._db.executemany(
-            "DELETE FROM meetings WHERE sender = ?", [(state.address,) for state in states]
+        self._db.execute(
+            f"DELETE FROM meetings WHERE sender {AMONG}", (listed(one.address for one in states),)
         )
         self._db.executemany(
             "INSERT INTO meetings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -279,17 +278,26 @@ ORDER BY m.sent_at DESC, m.key LIMIT ?
 
 
 def _correspondence(row: sqlite3.Row) -> Correspondence:
+    # By place: a backfill reads each message several times, and a row finds names by searching.
+    key, message_id, direction, verdict, reason, sent_at, answers, thread, invites, name = row[4:]
     return Correspondence(
-        key=row["key"],
-        message_id=row["message_id"],
-        direction=row["direction"],
-        verdict=Verdict(row["verdict"], row["reason"]),
-        sent_at=instant(row["sent_at"]),
-        name=row["name"] or "",
-        answers=tuple(row["answers"].split()),
-        thread=row["thread"],
-        invites=invites_from(row["invites"]),
+        key,
+        message_id,
+        direction,
+        Verdict(verdict, reason),
+        instant(sent_at),
+        name or "",
+        tuple(answers.split()),
+        thread,
+        invites_from(invites),
     )
+
+
+def _digest(state: SenderState, class_: Class) -> str:
+    """Of all that a state and a class say; the verdicts by hand, since there are many."""
+    verdicts = "\n".join([f"{key} {kind} {reason}" for key, (kind, reason) in state.verdicts])
+    rest = (_numbers(state), state.meeting_list, state.reply_keys, *class_)
+    return hashlib.sha256(f"{verdicts}\n{rest!r}".encode()).hexdigest()[:32]
 
 
 def _numbers(state: SenderState) -> tuple[object, ...]:

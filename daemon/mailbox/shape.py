@@ -57,7 +57,7 @@ def _is_boundary(after: list[bytes]) -> bool:
     return len(after) > 1 and after[0] == b" " and 0 < len(after[1]) <= LONGEST_BOUNDARY
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _described(shape: bytes) -> Described | None:
     tree = last_list(shape)
     root = None if tree is BROKEN else read_structure(tree)

@@ -51,7 +51,7 @@ def mailbox(name: str, spec: str) -> Address | None:
     return _mailbox(name[: 4 * NAME_LIMIT], spec)
 
 
-@lru_cache(maxsize=4096)  # the same people write again and again
+@lru_cache(maxsize=1024)  # the same people write again and again
 def _mailbox(name: str, spec: str) -> Address | None:
     spec = spec.strip(" '").rstrip(".").lower()
     local, at, domain = spec.rpartition("@")
@@ -77,8 +77,7 @@ def key_of(spec: str) -> str | None:
     return found.key if found else None
 
 
-@lru_cache(maxsize=4096)
-@lru_cache(maxsize=2048)  # asked of the same domains again and again
+@lru_cache(maxsize=1024)
 def ascii_domain(domain: str) -> str | None:
     """A domain as lower-case A-labels (IDNA 2008), an address literal as it is, else None."""
     if not domain.isascii():
@@ -91,7 +90,7 @@ def ascii_domain(domain: str) -> str | None:
     return domain if _HOST.fullmatch(domain) or _LITERAL.fullmatch(domain) else None
 
 
-@lru_cache(maxsize=4096)  # asked of the same addresses again and again
+@lru_cache(maxsize=1024)  # asked of the same addresses again and again
 def _key(address: str) -> str:
     local, _, domain = address.rpartition("@")
     return f"{_untagged(local)}@{ascii_domain(domain) or domain}"

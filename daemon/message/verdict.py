@@ -111,7 +111,7 @@ def _received(message: Message, sender: Address, marks: frozenset[str], us: Us) 
         return Verdict("evidence", _ITIP_ANSWERS[method])
     if method == "REQUEST" and any(invite.organizer == sender.key for invite in message.invites):
         marks -= {"auto-submitted"}  # Google Calendar says so of what a person set up
-    reason = next((reason for mark, reason in _MACHINE_MARKS if mark in marks), None)
+    reason = next((why for mark, why in _MACHINE_MARKS if mark in marks), None) if marks else None
     if reason is None and is_no_reply(sender.local):
         reason = "no-reply-address"
     elif reason is None and is_role(sender.local):
