@@ -165,6 +165,9 @@ class Senders:
 
     def _first_mailboxes(self, addresses: Sequence[str]) -> dict[str, str]:
         """Where the first message with each sender was seen."""
+        mailboxes = self._db.execute("SELECT DISTINCT mailbox FROM folders LIMIT 2").fetchall()
+        if len(mailboxes) == 1:
+            return dict.fromkeys(addresses, mailboxes[0]["mailbox"])
         found: dict[str, str] = {}
         for chunk in _chunks(addresses):
             # Of the row with the smallest min(), SQLite takes the other columns too.

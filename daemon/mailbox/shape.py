@@ -14,6 +14,8 @@ from daemon.mailbox.structure import LONGEST_BOUNDARY, Part, Plan, plan, read_st
 from daemon.mailbox.wire import Response
 
 _ITEM = b" BODYSTRUCTURE ("
+_ID = re.compile(rb'"<[^"]*>"')
+_BOUNDARY = re.compile(rb'"boundary" "[^"]{1,%d}"' % LONGEST_BOUNDARY, re.IGNORECASE)
 _SIZE = re.compile(rb"(?<![^\s(])[1-9]\d*(?![^\s)])")
 
 
@@ -39,22 +41,12 @@ def take_structure(response: Response) -> Described | None:
 
 def _shape(text: bytes) -> bytes | None:
     """A structure without what doesn't matter; None for one that must be read with care."""
-    pieces = text.split(b'"')  # outside and inside of quotes, in turn
-    if b"\\" in text or len(pieces) % 2 == 0:
+    if b"\\" in text or text.count(b'"') % 2:
         return None
+    text = _BOUNDARY.sub(b'"boundary" "b"', _ID.sub(b'"<>"', text))
+    pieces = text.split(b'"')  # outside and inside of quotes, in turn
     pieces[::2] = _SIZE.sub(b"1", b'"'.join(pieces[::2])).split(b'"')
-    for at in range(1, len(pieces), 2):
-        one = pieces[at]
-        if one[:1] == b"<" and one[-1:] == b">":
-            pieces[at] = b"<>"
-        elif one.lower() == b"boundary" and _is_boundary(pieces[at + 1 : at + 3]):
-            pieces[at + 2] = b"b"
     return b'"'.join(pieces)
-
-
-def _is_boundary(after: list[bytes]) -> bool:
-    """Whether the value behind the name `boundary` follows, and is one that a part may have."""
-    return len(after) > 1 and after[0] == b" " and 0 < len(after[1]) <= LONGEST_BOUNDARY
 
 
 @lru_cache(maxsize=256)
