@@ -408,6 +408,24 @@ def test_messages_that_want_the_same_wait_for_one_another_across_commands() -> N
     ]
 
 
+def test_what_a_server_says_unasked_isnt_lost_where_much_is_expected() -> None:
+    """It was: half a line lay in the buffer that a larger one replaced."""
+    capability = b"* CAPABILITY IMAP4rev1\r\nTAG OK done\r\n"
+    told = iter([capability, capability + b"* OK half of"])  # before and after the login
+    answers: dict[str, bytes | Answer] = {
+        "CAPABILITY": lambda _: next(told),
+        "LIST": b' it\r\n* LIST () "/" INBOX\r\nTAG OK listed\r\n',
+        "FETCH": serve([1, 2]),
+    }
+    with (
+        ScriptedImap(answers) as server,
+        Mailbox.connect(server.account(), much=True) as mailbox,
+    ):
+        assert [role.name for role in mailbox.folders()] == ["INBOX"]
+        mailbox.examine("INBOX")
+        assert len(fetch(mailbox, [1, 2])) == 2
+
+
 def test_raw_gives_the_message_or_says_that_it_is_gone() -> None:
     def answer(command: bytes) -> bytes:
         return (whole(3, b"all of it") if b"FETCH 3 " in command else b"") + b"TAG OK\r\n"

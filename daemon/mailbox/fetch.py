@@ -169,7 +169,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
         self._thread_item = thread_item
         self._facts = uids
         self._early = uids.count <= EARLY_FOR
-        self._most = max(1, UNDER_WAY // uids.lines) * BATCH  # messages on the wire at once
+        self._most = max(1, UNDER_WAY // uids.lines) * BATCH
         self._waiting: deque[_Ask] = deque()  # what has to be asked once more, differently
         self._groups: dict[tuple[Want, ...], list[int]] = {}  # UIDs by what is wanted of them
         self._open: dict[int, _Message] = {}
@@ -336,10 +336,8 @@ def _most(wants: tuple[Want, ...]) -> int:
 
 
 def _agree(header: bytes, root: Part) -> bool:
-    """Whether header fields and structure tell of one message; in broken mails they don't.
-
-    Servers see one long field in a header that has bare carriage returns for line ends.
-    """
+    """Whether header fields and structure tell of one message; in broken mails they don't."""
+    # Servers see one long field in a header that has bare carriage returns for line ends.
     lower = header.lower()
     says_multipart = b"multipart/" in lower and _MULTIPART.search(lower) is not None
     clean = header.count(b"\r") == header.count(b"\r\n")

@@ -17,16 +17,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from imaplib import IMAP4
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from imapclient import IMAPClient
 
 from daemon.errors import Problem
 from daemon.mailbox import deflate, gate, login
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 # One response: text, literal, text, literal, …, text; without line ends and `{n}` markers.
 Response = list[bytes]
 
+_WIDE = 1 << 18  # bytes of one read, where much is expected
 KEEP = 1 << 20  # bytes of one literal that are kept; what is longer is read past
 _LONGEST_LITERAL = 1 << 28
 _REPLY_BYTES = 1 << 28
@@ -48,6 +52,30 @@ class Reply:
     def matching(self, pattern: re.Pattern[bytes]) -> list[re.Match[bytes]]:
         """The matches of a pattern at the beginning of the untagged responses' first text."""
         return [found for one in self.untagged if (found := pattern.match(one[0]))]
+
+
+class _Pieces(io.RawIOBase):
+    """What is there to read of another file, which may have read ahead already."""
+
+    def __init__(self, file: io.BufferedReader) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        """As every file for reading says."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        """Fill some of `buffer`; 0 at the end."""
+        with memoryview(buffer) as room:
+            piece = self._file.read1(len(room))
+            room[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        """Close the other file, too: until then its socket stays open."""
+        if not self.closed:
+            super().close()
+            self._file.close()
 
 
 class Wire:
@@ -131,14 +159,10 @@ class Wire:
             self._client.socket().shutdown(socket.SHUT_RDWR)
 
     def widen(self) -> None:
-        """Read in large pieces from now on: where other threads compute, each read waits for them.
-
-        Only for a line on which nothing is under way.
-        """
-        if hasattr(self._imap, "_readbuf"):
-            return
-        self._imap.file.close()
-        self._imap.file = self._client.socket().makefile("rb", 1 << 18)
+        """Read in large pieces: where other threads compute, each read has to wait for them."""
+        if deflate.POSSIBLE:  # for the same reason
+            pieces = _Pieces(cast("io.BufferedReader", self._imap.file))
+            self._imap.file = io.BufferedReader(pieces, _WIDE)
 
     def compress(self) -> bool:
         """Have both sides speak compressed from now on; False if the server won't (RFC 4978)."""
