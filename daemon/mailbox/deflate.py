@@ -10,10 +10,8 @@ import io
 import sys
 import zlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from daemon.mailbox.pieces import Pieces, Source
 
 # Python 3.14 keeps imaplib's read-ahead in a private list instead of in a file.
 POSSIBLE = sys.version_info < (3, 14)
@@ -23,16 +21,6 @@ _PIECE = 1 << 16  # bytes that one step reads or unpacks at most
 _MOST_FOR_NOTHING = 1 << 16  # packed bytes in a row from which nothing comes
 # Commands are short: a small window and little memory pack them as well.
 _WINDOW, _MEMORY = -12, 5
-
-
-class Source(Protocol):
-    """What imaplib reads from."""
-
-    def read1(self, size: int = ..., /) -> bytes:
-        """At most `size` bytes, those that are there; empty at the end."""
-
-    def close(self) -> None:
-        """Let go of the socket."""
 
 
 def packer() -> Callable[[bytes], bytes]:
@@ -46,33 +34,18 @@ def unpacked(source: Source) -> io.BufferedReader:
     return io.BufferedReader(_Unpacked(source))
 
 
-class _Unpacked(io.RawIOBase):
+class _Unpacked(Pieces):
     """The bytes of a deflate stream, as they come."""
 
     def __init__(self, source: Source) -> None:
-        self._source = source
+        super().__init__(source)
         self._stream = zlib.decompressobj(_RAW)
         self._packed = b""
         self._is_full = False  # the last piece was cut: the stream holds more of it
 
-    def readable(self) -> bool:
-        """As every file for reading says."""
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        """Fill some of `buffer`; 0 at the end of the line or of the stream."""
-        with memoryview(buffer) as room:
-            piece = self._piece(min(len(room), _PIECE))
-            room[: len(piece)] = piece
-        return len(piece)
-
-    def close(self) -> None:
-        """Close the source, too: until then its socket stays open."""
-        if not self.closed:
-            super().close()
-            self._source.close()
-
-    def _piece(self, most: int) -> bytes:
+    def piece(self, most: int) -> bytes:
+        """The next unpacked bytes; empty at the end of the line or of the stream."""
+        most = min(most, _PIECE)
         wasted = 0
         while not self._stream.eof:
             if not self._packed and not self._is_full:

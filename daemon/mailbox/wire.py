@@ -17,15 +17,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from imaplib import IMAP4
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import NoReturn, cast
 
 from imapclient import IMAPClient
 
 from daemon.errors import Problem
 from daemon.mailbox import deflate, gate, login
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from daemon.mailbox.pieces import Pieces
 
 # One response: text, literal, text, literal, …, text; without line ends and `{n}` markers.
 Response = list[bytes]
@@ -52,30 +50,6 @@ class Reply:
     def matching(self, pattern: re.Pattern[bytes]) -> list[re.Match[bytes]]:
         """The matches of a pattern at the beginning of the untagged responses' first text."""
         return [found for one in self.untagged if (found := pattern.match(one[0]))]
-
-
-class _Pieces(io.RawIOBase):
-    """What is there to read of another file, which may have read ahead already."""
-
-    def __init__(self, file: io.BufferedReader) -> None:
-        self._file = file
-
-    def readable(self) -> bool:
-        """As every file for reading says."""
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        """Fill some of `buffer`; 0 at the end."""
-        with memoryview(buffer) as room:
-            piece = self._file.read1(len(room))
-            room[: len(piece)] = piece
-        return len(piece)
-
-    def close(self) -> None:
-        """Close the other file, too: until then its socket stays open."""
-        if not self.closed:
-            super().close()
-            self._file.close()
 
 
 class Wire:
@@ -160,8 +134,8 @@ class Wire:
 
     def widen(self) -> None:
         """Read in large pieces: where other threads compute, each read has to wait for them."""
-        if deflate.POSSIBLE:  # for the same reason
-            pieces = _Pieces(cast("io.BufferedReader", self._imap.file))
+        if deflate.POSSIBLE:  # there, too, imaplib has to have a file
+            pieces = Pieces(cast("io.BufferedReader", self._imap.file))
             self._imap.file = io.BufferedReader(pieces, _WIDE)
 
     def compress(self) -> bool:
