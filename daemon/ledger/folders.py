@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from daemon.ledger.among import AMONG, listed
 from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
 
 # A message that can't be read is tried again after these waits, then only by `mail2deal retry`.
@@ -85,11 +86,9 @@ class Folders:
 
     def unread_back(self, mailboxes: Sequence[str]) -> int:
         """Folders of these mailboxes that haven't been read through since their floor changed."""
-        marks = ",".join("?" * len(mailboxes))
         (count,) = self._db.execute(
-            "SELECT count(*) FROM folders WHERE active AND scanned_at IS NULL"
-            f" AND mailbox IN ({marks})",
-            mailboxes,
+            f"SELECT count(*) FROM folders WHERE active AND scanned_at IS NULL AND mailbox {AMONG}",
+            (listed(mailboxes),),
         ).fetchone()
         return int(count)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from daemon.ledger.among import AMONG, listed
 from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
 
 
@@ -45,8 +46,7 @@ class Troubles:
 
     def keep_only(self, mailboxes: Sequence[str]) -> None:
         """Forget mailboxes that have left the configuration."""
-        marks = ",".join("?" * len(mailboxes))
-        self._db.execute(f"DELETE FROM troubles WHERE mailbox NOT IN ({marks})", list(mailboxes))
+        self._db.execute(f"DELETE FROM troubles WHERE mailbox NOT {AMONG}", (listed(mailboxes),))
 
     def try_parked(self, now: datetime) -> None:
         """Give those that are parked one try; if it fails, they are parked again."""
