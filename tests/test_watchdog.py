@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -50,36 +50,18 @@ def test_a_hung_mailbox_stops_the_watchdog(
     assert 'service.hangs reason="sales: hangs, for 1' in caplog.text
 
 
+def read_here(items: Iterator[int]) -> None:
+    list(items)
+
+
+def read_ahead(items: Iterator[int]) -> None:
+    with Ahead([Source(items, lambda: None)], 1) as ahead:
+        list(ahead)  # the thread of the pass itself has nothing to say
+
+
+@pytest.mark.parametrize("read", [read_here, read_ahead])
 def test_a_long_pass_that_gets_on_feeds_the_watchdog(
-    systemd: Listener, caplog: pytest.LogCaptureFixture
-) -> None:
-    company, clocks = Company(), Clocks()
-    service = Service(QUICK, monotonic=clocks.monotonic)
-    steps = 0
-
-    def poll(_: str) -> None:
-        nonlocal steps
-        while service.carry_on():
-            steps += 1
-            service.stopping.wait(0.001)
-
-    company.on_poll = poll
-
-    def script() -> None:
-        for _ in range(5):
-            clocks.offset += 30
-            service.wake_sync()
-            reached = steps + 2
-            eventually(lambda reached=reached: steps >= reached)
-            company.looked_around()
-        systemd.next("WATCHDOG=1")
-
-    live(service, company, script)
-    assert "service.hangs" not in caplog.text
-
-
-def test_a_thread_that_reads_ahead_for_a_pass_feeds_the_watchdog(
-    systemd: Listener, caplog: pytest.LogCaptureFixture
+    read: Callable[[Iterator[int]], None], systemd: Listener, caplog: pytest.LogCaptureFixture
 ) -> None:
     company, clocks = Company(), Clocks()
     service = Service(QUICK, monotonic=clocks.monotonic)
@@ -92,11 +74,7 @@ def test_a_thread_that_reads_ahead_for_a_pass_feeds_the_watchdog(
             service.stopping.wait(0.001)
         yield steps
 
-    def poll(_: str) -> None:
-        with Ahead([Source(slowly(), lambda: None)], 1) as ahead:
-            list(ahead)  # this thread itself has nothing to say
-
-    company.on_poll = poll
+    company.on_poll = lambda _: read(slowly())
 
     def script() -> None:
         for _ in range(5):
