@@ -249,6 +249,29 @@ def test_without_any_ledger_the_mails_of_people_we_only_adopted_are_recognised_t
     assert world.crm() == crm
 
 
+def test_a_ledger_from_before_the_first_activity_recognises_the_mails_of_adopted_people(
+    tmp_path: Path,
+) -> None:
+    """Only our fields were there when it was copied, and this ledger had made them."""
+    world, backup = World(tmp_path), tmp_path / "backup.db"
+    world.acts.add_person("Dan", "dan@firm.example")
+    world.sends("ada@firm.example")
+    world.settle()
+    with world.ledger() as ledger:
+        ledger.copy_to(backup)
+    world.receives("dan@firm.example")
+    world.settle()
+    crm = world.crm()
+    assert [a["type"] for a in crm["activities"]] == ["email"]
+    for file in world.path.parent.glob("ledger.db*"):
+        file.unlink()
+    backup.rename(world.path)
+    world.settle()
+
+    assert world.doubled() == []
+    assert world.crm() == crm
+
+
 def test_the_same_mail_in_two_mailboxes_a_reset_and_a_second_backfill_write_nothing(
     world: World,
 ) -> None:

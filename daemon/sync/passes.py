@@ -53,6 +53,10 @@ class Sync:
     _recovered: bool = False
     _recognised: bool = False
     _fields: Pushed = field(default_factory=Pushed)  # what the last making of fields did
+    _fields_made: datetime | None = None  # when they were made, if not by this start
+
+    def __post_init__(self) -> None:
+        self._fields_made = self.session.ledger.records.last_written("field")
 
     def sync(self) -> Pushed:
         """Do what is due; what can't be done yet stands in the journal with its time.
@@ -103,7 +107,7 @@ class Sync:
                 break
             due = refresh(session, place)
             if not self._recognised:
-                recognise(session)
+                recognise(session, self._fields_made)
                 self._recognised = True
             plan_due(session, due)
             if held:

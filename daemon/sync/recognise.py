@@ -1,14 +1,15 @@
 """What a ledger has done and doesn't remember: it was restored from a backup, or lost.
 
 Leads, deals, persons and organizations are recognised in the listings, by their markers. This looks
-for activities, once a start: all that were changed since the last one we know of, 500 for 10
-tokens; everything only where the ledger knows of none and something in the CRM says that we have
-been there: a deal or lead with our marker, or our custom fields, which this ledger didn't make.
+for activities, once a start: all that were changed since the last one we know of, or since we made
+our custom fields, which come before any; 500 for 10 tokens. Everything only where the ledger knows
+of neither and something in the CRM says that we have been there: a deal or lead with our marker, or
+our custom fields, which this ledger didn't make.
 """
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from daemon.log import event
@@ -21,10 +22,13 @@ _MARKER = re.compile(r"\[mail2deal:([0-9a-z-]+)\]")
 _WRITTEN = ("subject", "due_date", "due_time", "duration")
 
 
-def recognise(session: Session) -> int:
-    """Adopt the activities that carry our marker and that the ledger doesn't know; how many."""
+def recognise(session: Session, fields_made: datetime | None) -> int:
+    """Adopt the activities that carry our marker and that the ledger doesn't know; how many.
+
+    `fields_made`: when our fields were made, as far as the ledger knew at this start.
+    """
     ledger = session.ledger
-    last = ledger.records.last_written("activity")
+    last = ledger.records.last_written("activity") or fields_made
     if last is None and not _have_been_here(session):
         return 0
     query: dict[str, Scalar] = {}
