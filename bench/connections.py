@@ -14,7 +14,7 @@ from line import slow_line
 from measure import ratio
 from postoffice import PASSWORD, post_office
 
-from daemon.fetching import Order, portions
+from daemon.intake.fetching import FetchRequest, portions
 from daemon.mailbox.imap import Account, Mailbox
 
 RATE = 2_000_000.0  # bytes a second
@@ -31,7 +31,7 @@ def seconds(port: int, *, lines: int) -> float:
     with connect() as mailbox:
         status = mailbox.examine("INBOX")
         wanted = mailbox.uids()[::-1]
-        order = Order(
+        order = FetchRequest(
             folder="INBOX",
             uidvalidity=status.uidvalidity,
             wanted=wanted,

@@ -21,8 +21,8 @@ from postoffice import PASSWORD, post_office
 
 from daemon.mailbox import fetch
 from daemon.mailbox.cursor import batches, uid_set
+from daemon.mailbox.fetch_response import Items, number, read_fetch
 from daemon.mailbox.imap import Account, Mailbox
-from daemon.mailbox.reader import Items, number, read_fetch
 
 PREFIX = 16_384
 SMALL = 32_768

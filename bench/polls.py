@@ -19,14 +19,14 @@ from typing import Any
 from measure import ratio, rss_of_session, run
 from postoffice import PASSWORD, post_office
 
-from daemon import intake
-from daemon.classify import Rules
+from daemon.intake.poll import Pass, poll
+from daemon.intake.scoring import ScoringSettings
 from daemon.ledger.store import Ledger
+from daemon.mailbox.connection import Connection
 from daemon.mailbox.imap import Account, Mailbox
-from daemon.mailbox.wire import Wire
 from daemon.message.verdict import Us
-from daemon.organization import public_providers
-from daemon.reckoning import Reading
+from daemon.rules.classify import Rules
+from daemon.rules.organization import public_providers
 
 CONNECTING = 16  # threads that open the connections
 POLLING = 4  # threads that poll, as a service on 2 cores has
@@ -42,7 +42,7 @@ class Poller:
 
     def __init__(self, port: int, certificate: str, count: int, home: Path) -> None:
         self.home = home
-        self.reading = Reading(Us(), Rules(), public_providers())
+        self.reading = ScoringSettings(Us(), Rules(), public_providers())
         Ledger.open(home / "ledger.db").close()
         accounts = [
             Account(f"box{n}", "127.0.0.1", f"box{n}", lambda: PASSWORD, port, ca_file=certificate)
@@ -59,10 +59,10 @@ class Poller:
             for _ in range(times):
                 for box in boxes:
                     name = box.account.name
-                    one = intake.Pass(
+                    one = Pass(
                         self.reading, name, None, now, quiet=lambda ids, _: quiet.extend(ids)
                     )
-                    found += intake.poll(box, ledger, one).sightings
+                    found += poll(box, ledger, one).sightings
                 with ledger.transaction("polled"):
                     ledger.folders.seen_nothing_new(quiet, now())
                 quiet.clear()
@@ -89,13 +89,13 @@ def client(port: int, certificate: str, count: int, times: int, home: Path) -> N
 
 def _count_commands() -> list[bytes]:
     sent: list[bytes] = []
-    send: Any = Wire.send
+    send: Any = Connection.send
 
-    def noting(self: Wire, line: bytes, *more: Any) -> Any:
+    def noting(self: Connection, line: bytes, *more: Any) -> Any:
         sent.append(line)
         return send(self, line, *more)
 
-    Wire.send = noting  # type: ignore[method-assign] # to count its round trips
+    Connection.send = noting  # type: ignore[method-assign] # to count its round trips
     return sent
 
 

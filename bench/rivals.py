@@ -50,18 +50,18 @@ def loop(port: int, user: str, count: int) -> None:
 
 
 def record(port: int, user: str, file: Path, folders: list[str]) -> None:
+    from daemon.mailbox.connection import Connection  # noqa: PLC0415
     from daemon.mailbox.imap import Account, Mailbox  # noqa: PLC0415 - only here
-    from daemon.mailbox.wire import Wire  # noqa: PLC0415
 
     lines: list[bytes] = []
-    send: Callable[..., Any] = Wire.send
+    send: Callable[..., Any] = Connection.send
 
-    def noting(self: Wire, line: bytes, *rest: Any) -> Any:
+    def noting(self: Connection, line: bytes, *rest: Any) -> Any:
         if line.startswith((b"EXAMINE", b"UID FETCH")):
             lines.append(line)
         return send(self, line, *rest)
 
-    Wire.send = noting  # type: ignore[method-assign] # to see its commands is what this is for
+    Connection.send = noting  # type: ignore[method-assign] # to see its commands is what this is for
     account = Account("bench", "127.0.0.1", user, lambda: PASSWORD, port=port, tls="none")
     with Mailbox.connect(account) as mailbox:
         for folder in folders:

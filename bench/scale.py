@@ -33,15 +33,15 @@ from measure import ratio
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from world import READING, World
 
-from daemon.audit import Gap, activity_gaps, mailbox_gaps, record_gaps, state_gaps
 from daemon.cli.explain import explain
 from daemon.cli.status import status
-from daemon.cli.wiring import Wiring
 from daemon.config import load
 from daemon.ledger.store import Ledger
+from daemon.maintenance.audit import Gap, activity_gaps, mailbox_gaps, record_gaps, state_gaps
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
 from daemon.sync import Sync
+from daemon.wiring import Wiring
 
 Result = TypeVar("Result")
 SIZES = (10_000, 100_000, 1_000_000)

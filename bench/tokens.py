@@ -31,17 +31,17 @@ from typing import Any
 import requests
 from measure import ratio
 
-from daemon.classify import Rules
 from daemon.errors import Unreadable
+from daemon.intake.scoring import IncomingMessage, ScoringSettings, add
 from daemon.ledger.store import Ledger
 from daemon.message.parse import parse
 from daemon.message.verdict import Us
-from daemon.organization import PublicProviders, organization_key, public_providers
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import PRICES, Call
-from daemon.pipedrive.pacing import Plan
-from daemon.plan import Policy
-from daemon.reckoning import Reading, Seen, add
+from daemon.pipedrive.pacing import Subscription
+from daemon.rules.classify import Rules
+from daemon.rules.organization import PublicProviders, organization_key, public_providers
+from daemon.rules.plan import Policy
 from daemon.sandbox.company import Scenario, generate
 from daemon.sandbox.crm import Sandbox, SandboxAdapter, Settings, snapshot
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
@@ -50,7 +50,7 @@ from daemon.sync import Settings as SyncSettings
 
 URL = "https://sandbox.test"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-FAST = Plan("unlimited", 1_000_000, 1_000)
+FAST = Subscription("unlimited", 1_000_000, 1_000)
 REQUEST_SECONDS = 0.1
 LISTS = ("organizations.list", "persons.list", "deals.list", "deals.archived", "leads.list")
 PUBLIC = public_providers((), ())
@@ -109,7 +109,7 @@ class _Ticking(SandboxAdapter):
         return super().send(*args, **more)
 
 
-def read(scenario: Scenario, home: Path) -> tuple[Ledger, Reading]:
+def read(scenario: Scenario, home: Path) -> tuple[Ledger, ScoringSettings]:
     """The mailbox in a ledger, without an IMAP server."""
     office = scenario.office
     us = Us(
@@ -119,7 +119,7 @@ def read(scenario: Scenario, home: Path) -> tuple[Ledger, Reading]:
         ignored_addresses=frozenset(office.ignored_addresses),
         ignored_domains=frozenset(office.ignored_domains),
     )
-    reading = Reading(us=us, rules=Rules(), public=PUBLIC)
+    reading = ScoringSettings(us=us, rules=Rules(), public=PUBLIC)
     ledger = Ledger.open(home / "ledger.db")
     with ledger.transaction("bench"):
         ledger.folders.ensure("sales", list(scenario.roles), None)
@@ -130,14 +130,14 @@ def read(scenario: Scenario, home: Path) -> tuple[Ledger, Reading]:
                 message = parse(mail.raw, size=len(mail.raw))
             except Unreadable:
                 continue
-            seen.append(Seen(uid, mail.internal_date, message))
+            seen.append(IncomingMessage(uid, mail.internal_date, message))
         for start in range(0, len(seen), 500):
             with ledger.transaction("bench"):
                 add(ledger, reading, folder.id, folder.role, 1, seen[start : start + 500])
     return ledger, reading
 
 
-def ours(ledger: Ledger, reading: Reading) -> Company:
+def ours(ledger: Ledger, reading: ScoringSettings) -> Company:
     company = Company()
     settings = SyncSettings(Policy(reading.rules), "Sales", "Initial Contact", workers=1)
     session = Session(ledger, company.client(), company.usage, reading, settings, company.now)

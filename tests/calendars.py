@@ -5,8 +5,8 @@ from typing import Any
 
 from letters import ADA, US, WE, at, invite
 
-from daemon.meeting import Meeting, Statement, meetings
 from daemon.message.invite import Invite
+from daemon.rules.meeting import Meeting, Statement, meetings
 
 
 def we_said(number: int, said: Invite) -> Statement:

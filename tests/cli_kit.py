@@ -11,11 +11,11 @@ from typing import Any
 import yaml
 from company_kit import NOW, Office
 
-from daemon.cli.wiring import Wiring
 from daemon.config import load
 from daemon.ledger.store import Ledger
 from daemon.sandbox.crm import Acts, Sandbox, Server, Settings, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
+from daemon.wiring import Wiring
 
 
 def clock() -> datetime:

@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 import requests
 
-from daemon import intake
-from daemon.classify import Rules
+from daemon.intake.poll import Pass, Tally, poll
+from daemon.intake.scoring import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Account, Mailbox
 from daemon.message.verdict import Us
-from daemon.organization import public_providers
 from daemon.pipedrive.client import Client
-from daemon.pipedrive.pacing import Plan
-from daemon.plan import Policy
-from daemon.reckoning import Reading
+from daemon.pipedrive.pacing import Subscription
+from daemon.rules.classify import Rules
+from daemon.rules.organization import public_providers
+from daemon.rules.plan import Policy
 from daemon.sandbox.company import Scenario, demo, generate
 from daemon.sandbox.crm import Sandbox, SandboxAdapter, Settings, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
@@ -32,10 +32,10 @@ from daemon.sync import Session, Sync, Usage
 from daemon.sync import Settings as SyncSettings
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
-UNLIMITED = Plan("unlimited", burst=1_000_000, multiplier=1_000)
+UNLIMITED = Subscription("unlimited", burst=1_000_000, multiplier=1_000)
 
 
-def reading(scenario: Scenario, batch: int = 500) -> Reading:
+def reading(scenario: Scenario, batch: int = 500) -> ScoringSettings:
     office = scenario.office
     us = Us(
         addresses=frozenset(office.addresses),
@@ -44,7 +44,7 @@ def reading(scenario: Scenario, batch: int = 500) -> Reading:
         ignored_addresses=frozenset(office.ignored_addresses),
         ignored_domains=frozenset(office.ignored_domains),
     )
-    return Reading(us=us, rules=Rules(), public=public_providers((), ()), batch=batch)
+    return ScoringSettings(us=us, rules=Rules(), public=public_providers((), ()), batch=batch)
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,11 @@ class Office:
         batch: int = 500,
         mailbox: str = "sales",
         folders: tuple[str, ...] | None = None,
-    ) -> intake.Tally:
+    ) -> Tally:
         """Take in one mailbox, its inbox folders in the order given."""
-        run = intake.Pass(reading(self.scenario, batch), mailbox, None, lambda: NOW)
+        run = Pass(reading(self.scenario, batch), mailbox, None, lambda: NOW)
         with Mailbox.connect(self.account(mailbox, folders)) as connection:
-            return intake.poll(connection, ledger, run)
+            return poll(connection, ledger, run)
 
 
 @contextmanager

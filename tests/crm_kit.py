@@ -18,16 +18,16 @@ from typing import Any
 import requests
 from openapi import Description
 
-from daemon.classify import Rules
+from daemon.intake.scoring import IncomingMessage, ScoringSettings, add
 from daemon.ledger.store import Ledger
 from daemon.message.invite import Invite
 from daemon.message.parse import Address, Message
 from daemon.message.verdict import Us
-from daemon.organization import public_providers
 from daemon.pipedrive.client import Client
-from daemon.pipedrive.pacing import Plan
-from daemon.plan import Policy
-from daemon.reckoning import Reading, Seen, add
+from daemon.pipedrive.pacing import Subscription
+from daemon.rules.classify import Rules
+from daemon.rules.organization import public_providers
+from daemon.rules.plan import Policy
 from daemon.sandbox.crm import Acts, Sandbox, SandboxAdapter, duplicates, snapshot
 from daemon.sandbox.crm import Settings as Company
 from daemon.sandbox.crm.core import Logged
@@ -41,7 +41,7 @@ from daemon.sync.refresh import refresh
 URL = "https://sandbox.test"
 WE = "sales@ours.example"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-FAST = Plan("test", 1_000_000, 7)  # no pacing: the sandbox has no burst limit either
+FAST = Subscription("test", 1_000_000, 7)  # no pacing: the sandbox has no burst limit either
 FOLDER = os.environ.get("PIPEDRIVE_OPENAPI")
 _PATIENCE = timedelta(minutes=10)
 
@@ -72,7 +72,7 @@ class Shop:
     sync_: Sync
     client: Client
     clock: Clock
-    reading: Reading
+    reading: ScoringSettings
     folders: dict[str, int]
     _number: int = 0
     _checked: int = 0
@@ -132,7 +132,7 @@ class Shop:
             recipients_count=1,
         )
         with self.ledger.transaction("test"):
-            seen = [Seen(number, at, message)]
+            seen = [IncomingMessage(number, at, message)]
             add(self.ledger, self.reading, self.folders[role], role, 1, seen)
         return number
 
@@ -268,7 +268,7 @@ def make_shop(
     *,
     company: dict[str, Any] | None = None,
     url: Callable[[Sandbox], str] | None = None,
-    plan: Plan | str = FAST,
+    plan: Subscription | str = FAST,
     daily_share: float = 1.0,
     workers: int = 2,
     **settings: Any,
@@ -278,7 +278,7 @@ def make_shop(
     world = {"burst": False, "plan": "ultimate", "conversion_polls": 1, **(company or {})}
     sandbox = Sandbox(":memory:", settings=Company(**world), clock=clock.seconds)
     rules = settings.pop("rules", Rules())
-    reading = Reading(
+    reading = ScoringSettings(
         us=Us(
             addresses=frozenset({WE}),
             domains=frozenset({"ours.example"}),

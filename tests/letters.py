@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from daemon.message.invite import Invite
 from daemon.message.verdict import Us, Verdict
-from daemon.organization import public_providers
-from daemon.sender import Correspondence, Counting, SenderState, sender_state
+from daemon.rules.organization import public_providers
+from daemon.rules.sender import Correspondence, Counting, SenderState, sender_state
 
 ADA = "ada@acme.example"
 WE = "sales@ours.example"

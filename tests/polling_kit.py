@@ -16,11 +16,11 @@ import pytest
 import yaml
 from dovecot import Post
 
-from daemon.cli.polling import Polling
-from daemon.cli.wiring import Wiring
 from daemon.config import load
 from daemon.errors import RetryLater
 from daemon.ledger.store import Ledger
+from daemon.service.poll import Polling
+from daemon.wiring import Wiring
 
 MAIL = b"From: a@x.org\r\nTo: sales@example.com\r\nSubject: hello\r\n\r\nhi\r\n"
 PATIENCE = 30

@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from notify_socket import eventually
 
-from daemon.rounds import Schedule
-from daemon.service import Service, Timing, Work
+from daemon.service.process import Service, Timing, Work
+from daemon.service.schedule import Timetable
 
 Result = TypeVar("Result")
-HOURLY = Schedule(("sales",), timedelta(hours=1))
+HOURLY = Timetable(("sales",), timedelta(hours=1))
 QUICK = Timing(grace=30, patience=60, look=0.02, idle=30, workers=4)
 
 
@@ -34,12 +34,12 @@ class Clocks:
 class Company:
     """Work that counts itself and does what a test puts in."""
 
-    def __init__(self, schedule: Schedule = HOURLY) -> None:
+    def __init__(self, schedule: Timetable = HOURLY) -> None:
         self.schedule = schedule
         self.calls: Counter[str] = Counter()
         self.on_poll: Callable[[str], object] = lambda _: None
         self.on_sync: Callable[[], datetime | None] = lambda: None
-        self.on_reload: Callable[[], Schedule] = lambda: self.schedule
+        self.on_reload: Callable[[], Timetable] = lambda: self.schedule
         self.looks = 0
 
     def work(self) -> Work:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.activities import Mail, MeetingView, email, meeting, meeting_key, participants
+from daemon.rules.activities import Mail, MeetingView, email, meeting, meeting_key, participants
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SOON = datetime(2026, 3, 5, 9, 5, tzinfo=UTC)

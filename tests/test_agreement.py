@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 import pytest
 from oracle import Expected, expect
 
-from daemon.classify import Rules, classify_sender
 from daemon.message.parse import Message, bounded_date, parse
 from daemon.message.verdict import Judgement, Us, judge
-from daemon.organization import public_providers
+from daemon.rules.classify import Rules, classify_sender
+from daemon.rules.organization import public_providers
+from daemon.rules.sender import Correspondence, Counting, SenderState, sender_state
 from daemon.sandbox.company import Scenario, generate
-from daemon.sender import Correspondence, Counting, SenderState, sender_state
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 

@@ -11,9 +11,9 @@ from dovecot import Post
 from postbox import START, WE, letter
 from world import READING, World
 
-from daemon.audit import activity_gaps, close, mailbox_gaps, record_gaps, state_gaps
 from daemon.cli import main
-from daemon.plan import Change
+from daemon.maintenance.audit import activity_gaps, close, mailbox_gaps, record_gaps, state_gaps
+from daemon.rules.plan import Change
 from daemon.sandbox.crm import serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 from letters import ADA, invite, ours, state, theirs
 
-from daemon.classify import Class, Rules, classify_sender
-from daemon.sender import Correspondence, SenderState
+from daemon.rules.classify import Class, Rules, classify_sender
+from daemon.rules.sender import Correspondence, SenderState
 
 RULES = Rules()
 NOTHING = state()

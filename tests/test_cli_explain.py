@@ -12,8 +12,8 @@ from oracle import Expected, expect
 
 from daemon.cli.explain import Told, as_dict, tell
 from daemon.errors import Rejected
-from daemon.explain import REASONS
 from daemon.ledger.store import Ledger
+from daemon.rules.explain import REASONS
 from daemon.sandbox.crm import Sandbox, SandboxAdapter, Settings
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.errors import AuthProblem, ConfigProblem, Problem, Rejected, RetryLater
-from daemon.pipedrive.answers import WORDS_LIMIT, Reply, asked_pause, plain, read
+from daemon.pipedrive.answers import WORDS_LIMIT, HttpReply, asked_pause, plain, read
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.outcomes import (
     Answer,
@@ -24,9 +24,9 @@ CREATE = Call.to("deals.create", body={"title": "t"})
 HTML = b"<html><body>Attention Required! | Cloudflare</body></html>"
 
 
-def _reply(status: int, body: object, **headers: str) -> Reply:
+def _reply(status: int, body: object, **headers: str) -> HttpReply:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Reply(status, {k.replace("_", "-"): v for k, v in headers.items()}, raw)
+    return HttpReply(status, {k.replace("_", "-"): v for k, v in headers.items()}, raw)
 
 
 def _error(text: str, **more: object) -> dict:
@@ -135,7 +135,7 @@ def test_whatever_the_api_says_stays_one_bounded_plain_line(
 
 @given(st.binary(), st.integers(100, 599))
 def test_any_body_at_all_is_read_without_a_crash(body: object, status: int) -> None:
-    assert isinstance(read(CREATE, Reply(status, {}, body)), Answer | Problem)
+    assert isinstance(read(CREATE, HttpReply(status, {}, body)), Answer | Problem)
 
 
 def test_plain_text_has_no_control_characters() -> None:
@@ -166,7 +166,7 @@ def test_plain_text_has_no_control_characters() -> None:
 def test_the_pause_asked_for_is_read_and_bounded(
     status: int, headers: dict[str, str], seconds: float | None
 ) -> None:
-    assert asked_pause(Reply(status, headers, b""), NOW) == seconds
+    assert asked_pause(HttpReply(status, headers, b""), NOW) == seconds
 
 
 def test_a_redirect_names_the_host_and_nothing_secret() -> None:

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from letters import ADA, WE, at, conversations, invite, ours, state, theirs
 
-from daemon.classify import Class, Rules, classify_sender
-from daemon.explain import REASONS, Explanation, Line, explain
 from daemon.message.verdict import Verdict
-from daemon.sender import Correspondence
+from daemon.rules.classify import Class, Rules, classify_sender
+from daemon.rules.explain import REASONS, Explanation, MessageLine, explain
+from daemon.rules.sender import Correspondence
 
 RULES = Rules()
 
@@ -166,7 +166,7 @@ def test_the_timeline_is_in_order_of_time_whatever_the_order_of_reading() -> Non
 
 def test_a_line_says_when_and_which_way_and_about_what() -> None:
     (line,) = explained(theirs(1)).timeline
-    assert line == Line(
+    assert line == MessageLine(
         key="k001",
         sent_at=at(1),
         direction="received",

@@ -14,8 +14,10 @@ from postbox import START, WE
 from scripted_imap import HANGUP, ScriptedImap, asked, facts, part, whole
 from world import READING, Clock
 
-from daemon import intake, parsing
 from daemon.errors import Problem
+from daemon.intake import parsing
+from daemon.intake.poll import Pass
+from daemon.intake.poll import poll as take_in
 from daemon.ledger.store import Ledger
 from daemon.mailbox.fetch import BATCH
 from daemon.mailbox.imap import FolderStatus, Mailbox
@@ -132,10 +134,10 @@ def poll(
     server: Server, ledger: Ledger, clock: Clock, apart: int | None = None, **how: Any
 ) -> bool:
     """One pass; whether all went well. `apart`: from how many mails on by thread and process."""
-    run = intake.Pass(replace(READING, **how), "sales", None, clock, worth_a_process=apart)
+    run = Pass(replace(READING, **how), "sales", None, clock, worth_a_process=apart)
     try:
         with server.mailbox(inbox=("INBOX",), sent=None) as mailbox:
-            return not intake.poll(mailbox, ledger, run).problems
+            return not take_in(mailbox, ledger, run).problems
     except Problem:
         return False
 

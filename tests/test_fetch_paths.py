@@ -13,12 +13,13 @@ from company_kit import NOW, Office, reading
 from oracle import expect
 from test_end_to_end import states, wanted_states
 
-from daemon import intake, parsing
+from daemon.intake import parsing
+from daemon.intake.poll import Pass, poll
 from daemon.ledger.store import Ledger
 from daemon.mailbox import fetch
+from daemon.mailbox.connection import Connection, Response
+from daemon.mailbox.fetch_response import Items, read_fetch
 from daemon.mailbox.imap import Mailbox
-from daemon.mailbox.reader import Items, read_fetch
-from daemon.mailbox.wire import Response, Wire
 
 Patch = pytest.MonkeyPatch
 
@@ -68,14 +69,14 @@ def no_structure(patch: Patch) -> None:
 def like_gmail(patch: Patch) -> None:
     """X-GM-THRID is offered, asked for and answered."""
     connect: Callable[..., Mailbox] = Mailbox.connect
-    send = Wire.send
+    send = Connection.send
 
     def connected(*arguments: Any) -> Mailbox:
         mailbox = connect(*arguments)
         mailbox.capabilities |= {"X-GM-EXT-1"}
         return mailbox
 
-    def sent(wire: Wire, line: bytes, *more: Any) -> bytes:
+    def sent(wire: Connection, line: bytes, *more: Any) -> bytes:
         assert b"BODYSTRUCTURE" not in line or b" X-GM-THRID " in line
         return send(wire, line.replace(b" X-GM-THRID ", b" "), *more)
 
@@ -84,7 +85,7 @@ def like_gmail(patch: Patch) -> None:
         return items and items | {b"X-GM-THRID": items.get(b"UID")}
 
     patch.setattr(Mailbox, "connect", staticmethod(connected))
-    patch.setattr(Wire, "send", sent)
+    patch.setattr(Connection, "send", sent)
     patch.setattr(fetch, "read_fetch", answered)
 
 
@@ -112,7 +113,7 @@ def test_the_senders_are_the_oracles(
 ) -> None:
     monkeypatch.setattr(parsing, "_cores", lambda: 2)
     way(monkeypatch)
-    run = intake.Pass(
+    run = Pass(
         reading(company.scenario, 200),
         "sales",
         None,
@@ -122,7 +123,7 @@ def test_the_senders_are_the_oracles(
 
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         with Mailbox.connect(company.account("sales")) as mailbox:
-            tally = intake.poll(mailbox, ledger, run)
+            tally = poll(mailbox, ledger, run)
 
         assert (tally.problems, tally.quarantined) == ([], 0)
         assert tally.sightings == len(company.scenario.mails)

@@ -8,9 +8,9 @@ import pytest
 from dovecot import ARRIVED, Post
 from scripted_imap import HANGUP, ScriptedImap, asked, facts
 
-from daemon import fetching
 from daemon.errors import RetryLater
-from daemon.fetching import Order, Portion, portions
+from daemon.intake import fetching
+from daemon.intake.fetching import Batch, FetchRequest, portions
 from daemon.mailbox import fetch
 from daemon.mailbox.fetch import BATCH
 from daemon.mailbox.imap import Mailbox
@@ -28,16 +28,16 @@ def any_number_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def order(
     wanted: list[int], another: Callable[[], Mailbox] | None, *, uidvalidity: int = 7
-) -> Order:
-    return Order("INBOX", uidvalidity, wanted, None, NOW, 200, ahead=True, another=another)
+) -> FetchRequest:
+    return FetchRequest("INBOX", uidvalidity, wanted, None, NOW, 200, ahead=True, another=another)
 
 
-def fetched(mailbox: Mailbox, what: Order) -> list[Portion]:
+def fetched(mailbox: Mailbox, what: FetchRequest) -> list[Batch]:
     with portions(mailbox, what) as (some, _):
         return list(some)
 
 
-def uids(some: list[Portion]) -> list[int]:
+def uids(some: list[Batch]) -> list[int]:
     return sorted(uid for portion in some for uid in portion.uids())
 
 
@@ -150,7 +150,7 @@ def test_a_first_connection_that_is_cut_ends_the_folder_after_what_it_brought(
         first_asked.set()
         return answer(command)
 
-    found: list[Portion] = []
+    found: list[Batch] = []
     with (
         ScriptedImap({"FETCH": once}) as one,
         one.opened() as mailbox,

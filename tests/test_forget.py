@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from world import READING, World
 
-from daemon import step
-from daemon.forget import delete_in_pipedrive, erase, remains
-from daemon.reckoning import rebuild
+from daemon import failpoints
+from daemon.intake.scoring import rebuild
+from daemon.maintenance.forget import delete_in_pipedrive, erase, remains
 
 ADA = "ada@acme.example"
 
@@ -111,15 +111,15 @@ def test_killed_at_any_step_and_repeated_it_ends_the_same(tmp_path: Path) -> Non
 
     undisturbed = company(tmp_path / "whole")
     log = tmp_path / "steps"
-    step.arm(log=str(log))
+    failpoints.arm(log=str(log))
     whole(undisturbed)
-    step.arm()
+    failpoints.arm()
     for number in range(1, len(log.read_text().splitlines()) + 1):
         world = company(tmp_path / str(number))
-        step.arm(kill_at=number, die=die)
+        failpoints.arm(kill_at=number, die=die)
         with pytest.raises(KeyboardInterrupt):
             whole(world)
-        step.arm()
+        failpoints.arm()
         whole(world)
         assert world.crm() == undisturbed.crm(), number
         assert b"ada@acme" not in everything(world), number

@@ -9,10 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "daemon"
 
 # Steps that take all they need as arguments, the time too, and answer with data.
-PURE = {
-    "message", "organization", "meeting", "sender", "classify", "record", "plan",
-    "activities", "explain", "trouble", "turn", "mailbox.cursor", "pipedrive.objects",
-}  # fmt: skip
+PURE = {"message", "rules", "mailbox.cursor", "pipedrive.objects"}
 
 # A part is a module, or a folder with all that is in it; the longest name that fits counts. A part
 # may always import itself. A new module at the top needs a row here, a new file in a folder none.
@@ -20,67 +17,52 @@ ALLOWED: dict[str, set[str]] = {
     # What anything may use
     "errors": set(),
     "log": set(),
-    "ahead": set(),
-    "step": set(),  # where the crash tests kill the process
+    "failpoints": set(),  # where the crash tests kill the process
     # Pure steps: only one another
     "message": {"errors"},
-    "organization": {"message"},
-    "meeting": {"message"},
-    "sender": {"meeting", "message", "organization"},
-    "classify": {"sender"},
-    "record": set(),
-    "plan": {"classify", "record", "sender"},
-    "activities": {"plan"},
-    "explain": {"classify", "meeting", "message", "sender"},
-    "trouble": {"errors"},
-    "turn": {"errors"},
+    "rules": {"errors", "message"},
     "mailbox.cursor": set(),
-    "pipedrive.objects": {"message", "organization"},
+    "pipedrive.objects": {"message", "rules"},
     # Edges: pure steps, never one another
-    "mailbox": PURE | {"errors", "log", "step"},
-    "ledger": PURE | {"errors", "log", "step"},
+    "mailbox": PURE | {"errors", "failpoints", "log"},
+    "ledger": PURE | {"errors", "failpoints", "log"},
     "oauth": {"errors", "log"},
-    "parsing": {"errors", "log", "message"},  # a process of its own, which should stay small
-    "pipedrive": PURE | {"", "errors", "log", "step"},  # "": the version, for the User-Agent
+    "pipedrive": PURE | {"", "errors", "failpoints", "log"},  # "": the version, for the User-Agent
     # Flows: more than one edge, the ledger as the hinge between them
-    "reckoning": PURE | {"ledger"},
-    "fetching": {"ahead", "errors", "log", "mailbox", "parsing"},
-    "intake": PURE
-    | {"errors", "fetching", "ledger", "log", "mailbox", "parsing", "reckoning", "step"},
-    "sync": PURE | {"errors", "ledger", "log", "pipedrive", "reckoning", "step"},
+    "intake.parsing": {"errors", "log", "message"},  # a process of its own, which should stay small
+    "intake": PURE | {"errors", "failpoints", "ledger", "log", "mailbox", "intake.parsing"},
+    "sync": PURE | {"errors", "failpoints", "intake", "ledger", "log", "pipedrive"},
     "rehearsal": PURE | {"errors", "intake", "ledger", "log", "pipedrive", "sandbox", "sync"},
-    "audit": PURE | {"ledger", "mailbox", "pipedrive", "reckoning"},
-    "undo": PURE | {"ledger", "log", "pipedrive", "sync"},
-    "forget": PURE | {"ledger", "log", "pipedrive", "reckoning"},
-    # The process: knows no work
-    "notify": {"log"},
-    "rounds": {"turn"},
-    "service": {"errors", "log", "notify", "rounds", "turn"},
+    "maintenance": PURE | {"errors", "intake", "ledger", "log", "mailbox", "pipedrive", "sync"},
+    # The one place that reads the configuration and builds the edges
+    "wiring": PURE
+    | {"config", "errors", "intake", "ledger", "mailbox", "oauth", "pipedrive", "rehearsal", "sync"},
+    # The process
+    "service": PURE
+    | {"config", "errors", "intake", "ledger", "log", "mailbox", "pipedrive", "sync", "wiring"},
     # The other side: a peer, not our client
     "sandbox": {"errors", "log"},
-    # The configuration, and the one place that reads it and builds everything
     "config": {"errors"},
     "cli": {"*"},
     "__main__": {"cli"},
-    "data": set(),
     "": set(),
 }  # fmt: skip
 
 # Modules that reach outside the process, and the only parts that may.
 OUTSIDE = {
-    "apscheduler": {"rounds"},
+    "apscheduler": {"service"},
     "click": {"cli"},
     "imapclient": {"mailbox", "sandbox"},
     "imaplib": {"mailbox"},
     "pydantic": {"config"},
     "requests": {"oauth", "pipedrive", "rehearsal", "sandbox", "cli"},
     "rich": {"cli"},
-    "signal": {"cli", "parsing", "sandbox", "service", "step"},
-    "socket": {"mailbox", "notify", "sandbox"},
+    "signal": {"cli", "failpoints", "intake", "sandbox", "service"},
+    "socket": {"mailbox", "service", "sandbox"},
     "sqlite3": {"ledger", "rehearsal", "sandbox"},
     "sqlite_utils": {"ledger"},
     "ssl": {"mailbox", "pipedrive", "sandbox"},
-    "subprocess": {"cli", "config", "parsing", "sandbox"},
+    "subprocess": {"cli", "config", "intake", "sandbox"},
     "yaml": {"cli", "config"},
 }
 
@@ -167,4 +149,4 @@ def test_pure_steps_import_only_pure_steps() -> None:
 
 def test_no_edge_knows_another() -> None:
     for name in ("mailbox", "ledger", "oauth", "pipedrive"):
-        assert ALLOWED[name] <= PURE | {"errors", "log", "step", ""}
+        assert ALLOWED[name] <= PURE | {"errors", "failpoints", "log", ""}

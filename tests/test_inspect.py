@@ -13,7 +13,7 @@ from cli_kit import Desk, desk
 from company_kit import Office
 
 from daemon.cli.catch_up import catch_up
-from daemon.cli.questions import CHARTS, QUESTIONS
+from daemon.ledger.questions import CHARTS, QUESTIONS
 
 __all__ = ["browser"]
 

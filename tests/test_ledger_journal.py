@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from world import World
 
-from daemon.ledger.journal import Row
+from daemon.ledger.journal import JournalRow
 from daemon.ledger.store import Ledger
-from daemon.plan import Change
+from daemon.rules.plan import Change
 from daemon.sandbox.crm import Fault
 from daemon.sandbox.crm import Settings as Company
 
@@ -28,7 +28,7 @@ def change(kind: str = "person", action: Any = "create", **fields: Any) -> Chang
     return Change(kind, "ada@acme.example", action, fields, "2", "ada@acme.example")  # type: ignore[arg-type]
 
 
-def planned(ledger: Ledger, one: Change) -> Row:
+def planned(ledger: Ledger, one: Change) -> JournalRow:
     with ledger.transaction("test"):
         ledger.journal.plan(one, NOW, None)
     row = ledger.journal.open_row(one.kind, one.key)
@@ -36,7 +36,7 @@ def planned(ledger: Ledger, one: Change) -> Row:
     return row
 
 
-def sent(ledger: Ledger, row: Row) -> None:
+def sent(ledger: Ledger, row: JournalRow) -> None:
     with ledger.transaction("test"):
         ledger.journal.sending([row], NOW)
 

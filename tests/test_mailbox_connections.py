@@ -9,8 +9,8 @@ from scripted_imap import HANGUP, ScriptedImap
 from daemon.errors import RetryLater
 from daemon.mailbox.account import Account
 from daemon.mailbox.connections import Connections, Left, NoRoom
-from daemon.mailbox.gate import Crowded
 from daemon.mailbox.imap import Mailbox
+from daemon.mailbox.imap_errors import Crowded
 
 
 def test_a_connection_is_kept_for_its_account_and_for_no_other(dovecot: Post) -> None:

@@ -13,7 +13,8 @@ from proxy import Proxy
 from scripted_imap import HANGUP, ScriptedImap
 
 from daemon.errors import RetryLater
-from daemon.mailbox import deflate, imap, wire
+from daemon.mailbox import connection as wire
+from daemon.mailbox import deflate, imap
 from daemon.mailbox.imap import Fetched, Mailbox, Unfetched
 from daemon.sandbox import dovecot as dovecot_of_the_sandbox
 from daemon.sandbox.imap_server import installed, start_imap

@@ -9,9 +9,9 @@ from scripted_imap import ScriptedImap
 from daemon.errors import ConfigProblem, Rejected, RetryLater
 from daemon.mailbox.folders import (
     SENT_NAMES,
-    Folder,
     FolderRole,
     FolderStatus,
+    MailboxFolder,
     listed,
     on_wire,
     quoted,
@@ -25,12 +25,12 @@ from daemon.sandbox.imap_server import installed, start_imap
 MAIL = b"From: a@x.org\r\nSubject: hello\r\n\r\nhi\r\n"
 
 
-def there(*lines: bytes) -> tuple[Folder, ...]:
+def there(*lines: bytes) -> tuple[MailboxFolder, ...]:
     return listed([[line] for line in lines])
 
 
 def found(
-    *folders: Folder,
+    *folders: MailboxFolder,
     inbox: tuple[str, ...] = ("INBOX",),
     sent: tuple[str, ...] | None = None,
     gmail: bool = False,
@@ -38,8 +38,8 @@ def found(
     return [tuple(one) for one in roles(folders, what="sales", inbox=inbox, sent=sent, gmail=gmail)]  # type: ignore[misc]
 
 
-def folder(name: str, *flags: str, delimiter: str = "/") -> Folder:
-    return Folder(name, on_wire(name), frozenset(flags), delimiter)
+def folder(name: str, *flags: str, delimiter: str = "/") -> MailboxFolder:
+    return MailboxFolder(name, on_wire(name), frozenset(flags), delimiter)
 
 
 INBOX = folder("INBOX")

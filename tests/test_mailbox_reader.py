@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from imapclient.response_parser import parse_fetch_response
 
 from daemon.mailbox import fetch
-from daemon.mailbox.reader import (
+from daemon.mailbox.connection import Response
+from daemon.mailbox.fetch_response import (
     _USUAL,
     _USUAL_RESTS,
     BROKEN,
@@ -20,7 +21,6 @@ from daemon.mailbox.reader import (
     number,
     read_fetch,
 )
-from daemon.mailbox.wire import Response
 from daemon.sandbox.company import generate
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from daemon.mailbox.reader import read_fetch
-from daemon.mailbox.shape import take_structure
-from daemon.mailbox.structure import Part, plan, read_structure
+from daemon.mailbox.fetch_response import read_fetch
+from daemon.mailbox.structure import BodyPart, plan, read_structure
+from daemon.mailbox.structure_cache import take_structure
 
 PLAIN = b'("text" "plain" ("charset" "utf-8") NIL NIL "7bit" %d 3 NIL NIL NIL NIL)'
 HTML = b'("text" "html" ("charset" "windows 1252") "<a%d@x>" NIL "base64" %d 9 NIL NIL NIL NIL)'
@@ -38,7 +38,7 @@ STRUCTURES = [
 ]
 
 
-def alike(part: Part) -> Part:
+def alike(part: BodyPart) -> BodyPart:
     """A part without what its shape leaves out."""
     names = tuple(
         (name, "b" if name == "boundary" and 0 < len(value) <= 70 else value)

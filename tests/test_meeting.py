@@ -12,7 +12,7 @@ from calendars import (
 )
 from letters import ADA, US, WE, at, invite
 
-from daemon.meeting import Meeting, Statement, meetings
+from daemon.rules.meeting import Meeting, Statement, meetings
 
 BOB = "bob@ours.example"
 STRANGER = "carol@elsewhere.example"

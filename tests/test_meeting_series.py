@@ -1,7 +1,7 @@
 import pytest
 from calendars import stands, they_answer, we_cancel, we_invite
 
-from daemon.meeting import Statement
+from daemon.rules.meeting import Statement
 
 SERIES: dict[str, tuple[tuple[str, bool], list[Statement]]] = {
     "one occurrence cancelled": (

@@ -15,8 +15,8 @@ from test_message_body import is_unsafe
 from daemon.errors import Unreadable
 from daemon.message import mime
 from daemon.message.fields import WANTED, body_start, scan
+from daemon.message.header import read
 from daemon.message.parse import Message, bounded_date, parse
-from daemon.message.reading import read
 from daemon.message.verdict import Us, judge
 
 CORPUS = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("messages/*.eml"))]

@@ -15,12 +15,12 @@ import yaml
 from dovecot import Post
 from polling_kit import MAIL, Desk, at, desk
 
-from daemon.cli.metrics import Metrics
 from daemon.cli.output import log_to_stderr
 from daemon.config import Listen
 from daemon.errors import ConfigProblem
 from daemon.log import event
 from daemon.sandbox.ports import kept_ports
+from daemon.service.metrics import Metrics
 
 ALERTS = Path(__file__).parent.parent / "docs" / "alerts.yml"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from daemon.pipedrive.objects import (
     Links,
-    Place,
+    Target,
     body,
     listed_deal,
     listed_lead,
@@ -27,7 +27,7 @@ CODES = {
     "avg_response_hours": "a" * 40,
     "mail_key": "m" * 40,
 }
-PLACE = Place(7, CODES, {"bob@x.com": 3})
+PLACE = Target(7, CODES, {"bob@x.com": 3})
 PERSON: dict[str, Any] = {
     "name": "Ada",
     "email": "ada@acme.com",
@@ -66,7 +66,7 @@ def test_an_update_of_an_activity_moves_it_and_leaves_its_links_and_its_tick() -
 
 
 def test_without_the_marker_field_a_lead_still_has_its_origin() -> None:
-    made = body("lead", {"title": "T", "mail_key": "a@x.com"}, Links(person=1), Place(7))
+    made = body("lead", {"title": "T", "mail_key": "a@x.com"}, Links(person=1), Target(7))
     assert made == {"title": "T", "person_id": 1, "origin_id": origin_id("a@x.com")}
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.organization import (
+from daemon.rules.organization import (
     _listed,
     organization_key,
     public_providers,

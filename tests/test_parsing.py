@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hostile import DEFECTS
 
-from daemon import parsing
 from daemon.errors import RetryLater
+from daemon.intake import parsing
+from daemon.intake.parsing import Answer, Job, Parser, parse_here
 from daemon.message.parse import Message
-from daemon.parsing import Answer, Job, Parser, parse_here
 from daemon.sandbox.company import generate
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -27,7 +27,7 @@ BATCHES = [JOBS[start : start + 9] for start in range(0, len(JOBS), 9)]
 DEADLY = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
-from daemon import parsing
+from daemon.intake import parsing
 parse = parsing.parse
 def deadly(raw, **more):
     if b"die of this" in raw:

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from letters import ADA, ours, state, theirs
 
-from daemon.classify import Rules
-from daemon.plan import Plan, Policy, activity_rank, choose_person, plan_sender
-from daemon.record import CrmDeal, CrmLead, CrmPerson, InCrm, Known, Record
-from daemon.sender import SenderState
+from daemon.rules.classify import Rules
+from daemon.rules.plan import Policy, SenderPlan, activity_rank, choose_person, plan_sender
+from daemon.rules.records import CrmDeal, CrmLead, CrmPerson, LocalRecords, Record, RemoteMatches
+from daemon.rules.sender import SenderState
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 POLICY = Policy(Rules())
@@ -29,16 +29,16 @@ def record(kind: Any, identifier: str = "1", **more: Any) -> Record:
     return Record(kind=kind, key=key, pipedrive_id=identifier, **{**given, **more})
 
 
-def planned(plan: Plan) -> list[tuple[str, str]]:
+def planned(plan: SenderPlan) -> list[tuple[str, str]]:
     return [(change.kind, change.action) for change in plan.changes]
 
 
-def adopted(plan: Plan) -> list[tuple[str, str]]:
+def adopted(plan: SenderPlan) -> list[tuple[str, str]]:
     return [(adoption.kind, adoption.pipedrive_id) for adoption in plan.adoptions]
 
 
 def test_a_stranger_gets_organization_person_and_lead_in_this_order() -> None:
-    plan = plan_sender(correspondence(1), Known(), InCrm(), POLICY)
+    plan = plan_sender(correspondence(1), LocalRecords(), RemoteMatches(), POLICY)
 
     assert planned(plan) == [("organization", "create"), ("person", "create"), ("lead", "create")]
     ranks = [change.rank for change in plan.changes]
@@ -47,16 +47,16 @@ def test_a_stranger_gets_organization_person_and_lead_in_this_order() -> None:
 
 
 def test_one_who_only_got_mail_of_ours_gets_nothing() -> None:
-    assert plan_sender(state(ours(1)), Known(), InCrm(), POLICY).changes == []
+    assert plan_sender(state(ours(1)), LocalRecords(), RemoteMatches(), POLICY).changes == []
 
 
 def test_deals_come_before_leads_and_leads_before_values_and_those_before_activities() -> None:
-    deal = plan_sender(correspondence(5), Known(), InCrm(), POLICY).changes
-    lead = plan_sender(correspondence(1), Known(), InCrm(), POLICY).changes
-    crm = InCrm(persons=(CrmPerson(1, None),))
+    deal = plan_sender(correspondence(5), LocalRecords(), RemoteMatches(), POLICY).changes
+    lead = plan_sender(correspondence(1), LocalRecords(), RemoteMatches(), POLICY).changes
+    crm = RemoteMatches(persons=(CrmPerson(1, None),))
     (value,) = [
         c
-        for c in plan_sender(correspondence(1), Known(), crm, POLICY).changes
+        for c in plan_sender(correspondence(1), LocalRecords(), crm, POLICY).changes
         if c.kind == "person"
     ]
 
@@ -66,13 +66,13 @@ def test_deals_come_before_leads_and_leads_before_values_and_those_before_activi
 
 
 def test_a_lead_is_converted_when_its_sender_crosses_a_threshold() -> None:
-    known = Known(
+    known = LocalRecords(
         organization=record("organization"),
         person=record("person", fields={"class": "lead"}),
         lead=record("lead", "aaa"),
     )
 
-    plan = plan_sender(correspondence(2, replied=True), known, InCrm(), POLICY)
+    plan = plan_sender(correspondence(2, replied=True), known, RemoteMatches(), POLICY)
 
     assert ("deal", "convert") in planned(plan)
     assert ("deal", "create") not in planned(plan)
@@ -82,34 +82,36 @@ def test_a_lead_is_converted_when_its_sender_crosses_a_threshold() -> None:
     ("known", "crm", "note"),
     [
         (
-            Known(person=record("person", tombstone="deleted")),
-            InCrm(),
+            LocalRecords(person=record("person", tombstone="deleted")),
+            RemoteMatches(),
             "the person was deleted in Pipedrive: left so",
         ),
         (
-            Known(person=record("person"), deal=record("deal", tombstone="deleted")),
-            InCrm(),
+            LocalRecords(person=record("person"), deal=record("deal", tombstone="deleted")),
+            RemoteMatches(),
             "the deal was deleted in Pipedrive: left so",
         ),
         (
-            Known(person=record("person"), lead=record("lead", tombstone="archived")),
-            InCrm(),
+            LocalRecords(person=record("person"), lead=record("lead", tombstone="archived")),
+            RemoteMatches(),
             "the lead was archived in Pipedrive: left so",
         ),
         (
-            Known(organization=record("organization", tombstone="deleted")),
-            InCrm(),
+            LocalRecords(organization=record("organization", tombstone="deleted")),
+            RemoteMatches(),
             "the organization was deleted in Pipedrive: left so",
         ),
         (
-            Known(),
-            InCrm(persons=(CrmPerson(1, None),), deals=(CrmDeal(1, "lost", archived=False),)),
+            LocalRecords(),
+            RemoteMatches(
+                persons=(CrmPerson(1, None),), deals=(CrmDeal(1, "lost", archived=False),)
+            ),
             "the person has had a deal (won, lost or archived): no new one",
         ),
     ],
 )
 def test_what_people_removed_or_closed_is_left_so_and_said(
-    known: Known, crm: InCrm, note: str
+    known: LocalRecords, crm: RemoteMatches, note: str
 ) -> None:
     plan = plan_sender(correspondence(12), known, crm, POLICY)
 
@@ -119,8 +121,8 @@ def test_what_people_removed_or_closed_is_left_so_and_said(
 
 
 def test_a_person_that_is_gone_is_found_again_at_another() -> None:
-    known = Known(person=record("person", "1", tombstone="deleted"))
-    crm = InCrm(persons=(CrmPerson(1, None), CrmPerson(7, None, ours=True)))
+    known = LocalRecords(person=record("person", "1", tombstone="deleted"))
+    crm = RemoteMatches(persons=(CrmPerson(1, None), CrmPerson(7, None, ours=True)))
 
     plan = plan_sender(correspondence(1), known, crm, POLICY)
 
@@ -130,37 +132,39 @@ def test_a_person_that_is_gone_is_found_again_at_another() -> None:
 def test_values_wait_for_their_interval_unless_the_class_changes() -> None:
     fields = {"class": "lead", "thread_count": 1, "organization": FIRM}
     person = record("person", fields=fields, written_at=NOW)
-    known = Known(organization=record("organization"), person=person, lead=record("lead", "a"))
+    known = LocalRecords(
+        organization=record("organization"), person=person, lead=record("lead", "a")
+    )
 
-    (change,) = plan_sender(correspondence(2), known, InCrm(), POLICY).changes
+    (change,) = plan_sender(correspondence(2), known, RemoteMatches(), POLICY).changes
     assert change.not_before == NOW + timedelta(hours=6)
     assert "email" not in change.fields
     assert "name" not in change.fields
 
-    changes = plan_sender(correspondence(2, replied=True), known, InCrm(), POLICY).changes
+    changes = plan_sender(correspondence(2, replied=True), known, RemoteMatches(), POLICY).changes
     assert [c.not_before for c in changes if c.kind == "person"] == [None]
 
 
 def test_nothing_different_is_nothing_to_do() -> None:
-    plan = plan_sender(correspondence(1), Known(), InCrm(), POLICY)
-    known = Known(
+    plan = plan_sender(correspondence(1), LocalRecords(), RemoteMatches(), POLICY)
+    known = LocalRecords(
         organization=record("organization"),
         person=record("person", fields=plan.changes[1].fields, written_at=NOW),
         lead=record("lead", "a"),
     )
 
-    again = plan_sender(correspondence(1), known, InCrm(), POLICY)
+    again = plan_sender(correspondence(1), known, RemoteMatches(), POLICY)
 
     assert (again.changes, again.adoptions, again.notes) == ([], [], [])
 
 
 def test_fields_that_pipedrive_does_not_have_are_not_written() -> None:
     policy = Policy(Rules(), fields=())
-    plan = plan_sender(correspondence(1), Known(), InCrm(), policy)
+    plan = plan_sender(correspondence(1), LocalRecords(), RemoteMatches(), policy)
 
     assert not {"thread_count", "last_contact"} & set(plan.changes[1].fields)
-    crm = InCrm(persons=(CrmPerson(1, 5),))
-    assert planned(plan_sender(correspondence(1), Known(), crm, policy)) == [
+    crm = RemoteMatches(persons=(CrmPerson(1, 5),))
+    assert planned(plan_sender(correspondence(1), LocalRecords(), crm, policy)) == [
         ("organization", "create")
     ]
 
@@ -183,8 +187,8 @@ def records(draw: st.DrawFn, kind: Any) -> Record | None:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[SenderState, Known, InCrm, Policy]:
-    known = Known(
+def cases(draw: st.DrawFn) -> tuple[SenderState, LocalRecords, RemoteMatches, Policy]:
+    known = LocalRecords(
         organization=draw(records("organization")),
         person=draw(records("person")),
         lead=draw(records("lead")),
@@ -192,7 +196,7 @@ def cases(draw: st.DrawFn) -> tuple[SenderState, Known, InCrm, Policy]:
     )
     numbers = st.lists(st.integers(1, 3), unique=True, max_size=3)
     flags = st.booleans()
-    crm = InCrm(
+    crm = RemoteMatches(
         persons=tuple(
             CrmPerson(n, draw(st.sampled_from([None, 9])), draw(flags)) for n in draw(numbers)
         ),
@@ -214,7 +218,7 @@ def cases(draw: st.DrawFn) -> tuple[SenderState, Known, InCrm, Policy]:
 
 @given(cases())
 def test_no_case_makes_two_of_anything_or_brings_back_what_was_removed(
-    case: tuple[SenderState, Known, InCrm, Policy],
+    case: tuple[SenderState, LocalRecords, RemoteMatches, Policy],
 ) -> None:
     sender, known, crm, policy = case
     plan = plan_sender(sender, known, crm, policy)

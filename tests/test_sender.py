@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from letters import ADA, PUBLIC, US, at, conversations, invite, ours, state, theirs
 
 from daemon.message.verdict import Verdict
-from daemon.sender import Correspondence, Counting, SenderState, sender_state
+from daemon.rules.sender import Correspondence, Counting, SenderState, sender_state
 
 FORGED = "never-sent@ours.example"
 

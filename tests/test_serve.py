@@ -15,10 +15,10 @@ import pytest
 import yaml
 from dovecot import Post
 
-from daemon.cli.running import SERVICE, reload_service
 from daemon.sandbox.crm import Sandbox, Settings, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.ports import kept_ports
+from daemon.service.running import SERVICE, reload_service
 
 PATIENCE = 60
 

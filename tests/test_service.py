@@ -13,8 +13,8 @@ from notify_socket import Listener, eventually, listening
 from service_kit import QUICK, Company, live
 
 from daemon.errors import AuthProblem, ConfigProblem, LedgerProblem
-from daemon.rounds import Schedule
-from daemon.service import Service, Work
+from daemon.service.process import Service, Work
+from daemon.service.schedule import Timetable
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_a_life_from_ready_to_stopped(systemd: Listener) -> None:
 def test_ready_is_not_said_when_the_ledger_cannot_be_opened(systemd: Listener) -> None:
     company, service = Company(), Service(QUICK)
 
-    def refuse() -> Schedule:
+    def refuse() -> Timetable:
         raise LedgerProblem("is newer than this program", what="/x/ledger.db")
 
     work = company.work()
@@ -111,13 +111,13 @@ def test_reload_follows_the_new_configuration_and_forgives(systemd: Listener) ->
     def script() -> None:
         systemd.next("READY=1")
         eventually(lambda: company.calls["poll sales"] == 1)
-        company.schedule = Schedule(("sales", "support"), timedelta(hours=1))
+        company.schedule = Timetable(("sales", "support"), timedelta(hours=1))
         os.kill(os.getpid(), signal.SIGHUP)
         lines = systemd.next("RELOADING=1").splitlines()
         assert int(lines[1].removeprefix("MONOTONIC_USEC=")) > 0
         assert "2 mailboxes" in systemd.next("READY=1")
         eventually(lambda: company.calls["poll sales"] == 2 and company.calls["poll support"] == 1)
-        company.schedule = Schedule(("support",), timedelta(hours=1))
+        company.schedule = Timetable(("support",), timedelta(hours=1))
         os.kill(os.getpid(), signal.SIGHUP)
         eventually(lambda: company.calls["poll support"] == 2)
         service.poll_soon("sales")
@@ -132,7 +132,7 @@ def test_a_bad_configuration_is_refused_and_the_old_one_stays(
 ) -> None:
     company, service = Company(), Service(QUICK)
 
-    def refuse() -> Schedule:
+    def refuse() -> Timetable:
         raise ConfigProblem(problems=("mailboxes[1].host: missing", "us.domains: must be a list"))
 
     company.on_reload = refuse
@@ -179,13 +179,13 @@ def test_an_abstract_socket_is_understood(monkeypatch: pytest.MonkeyPatch) -> No
 DAEMON = """
     import logging, sys, time
     from datetime import timedelta
-    from daemon.rounds import Schedule
-    from daemon.service import Service, Timing, Work
+    from daemon.service.schedule import Timetable
+    from daemon.service.process import Service, Timing, Work
     logging.basicConfig(level="INFO", format="%(message)s")
     service = Service(Timing(grace={grace}, look=0.05))
     def poll(name):
         {poll}
-    schedule = Schedule(("sales",), timedelta(seconds=1))
+    schedule = Timetable(("sales",), timedelta(seconds=1))
     sys.exit(service.run(Work(lambda: schedule, poll, lambda: None, lambda: schedule, lambda: None)))
 """
 

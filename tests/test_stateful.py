@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from world import World
 
-from daemon import step
+from daemon import failpoints
 from daemon.errors import Problem
 from daemon.sandbox.crm import Fault
 from daemon.sandbox.crm import Settings as Company
@@ -56,7 +56,7 @@ class Company24(RuleBasedStateMachine):
         self.backup = self.home / "backup.db"
 
     def teardown(self) -> None:
-        step.arm()
+        failpoints.arm()
         self.world.sandbox.close()
         shutil.rmtree(self.home)
 
@@ -171,13 +171,13 @@ class Company24(RuleBasedStateMachine):
     @rule(number=st.integers(1, 40), hours=st.sampled_from([0, 7, 25]))
     def killed(self, number: int, hours: int) -> None:
         self.world.clock.sleep(hours * 3600.0)
-        step.arm(kill_at=number, die=die)
+        failpoints.arm(kill_at=number, die=die)
         try:
             self.world.round()
         except Killed:
             pass
         finally:
-            step.arm()
+            failpoints.arm()
 
     @rule()
     def back_up(self) -> None:

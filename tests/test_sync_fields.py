@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from crm_kit import Shop, make_shop
 
-from daemon.reckoning import recompute
+from daemon.intake.scoring import recompute
 from daemon.sandbox.crm import User
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from crm_kit import Shop, make_shop
 
-from daemon.reckoning import rebuild
+from daemon.intake.scoring import rebuild
 
 ADA = "ada@acme.com"
 

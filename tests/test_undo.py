@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from world import World
 
-from daemon import step
-from daemon.undo import Undone, undo
+from daemon import failpoints
+from daemon.maintenance.undo import Undone, undo
 
 
 def company(home: Path) -> World:
@@ -97,18 +97,18 @@ def test_killed_at_any_step_and_repeated_it_ends_the_same(tmp_path: Path) -> Non
 
     whole = company(tmp_path / "whole")
     log = tmp_path / "steps"
-    step.arm(log=str(log))
+    failpoints.arm(log=str(log))
     undone(whole, 2)
-    step.arm()
+    failpoints.arm()
     steps = len(log.read_text().splitlines())
     assert steps > 15
     wanted: tuple[Any, ...] = whole.crm(), _records(whole)
     for number in range(1, steps + 1):
         world = company(tmp_path / str(number))
-        step.arm(kill_at=number, die=die)
+        failpoints.arm(kill_at=number, die=die)
         with pytest.raises(KeyboardInterrupt):
             undone(world, 2)
-        step.arm()
+        failpoints.arm()
         world.clock.sleep(60)
         undone(world, 2)
         assert (world.crm(), _records(world)) == wanted, number

@@ -9,10 +9,10 @@ import pytest
 from notify_socket import Listener, eventually, listening
 from service_kit import QUICK, Clocks, Company, live
 
-from daemon.ahead import Ahead, Source
 from daemon.errors import LedgerProblem, RetryLater
-from daemon.rounds import Schedule
-from daemon.service import Service, Timing
+from daemon.intake.prefetch import Prefetch, Source
+from daemon.service.process import Service, Timing
+from daemon.service.schedule import Timetable
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def read_here(items: Iterator[int]) -> None:
 
 
 def read_ahead(items: Iterator[int]) -> None:
-    with Ahead([Source(items, lambda: None)], 1) as ahead:
+    with Prefetch([Source(items, lambda: None)], 1) as ahead:
         list(ahead)  # the thread of the pass itself has nothing to say
 
 
@@ -92,7 +92,7 @@ def test_a_long_pass_that_gets_on_feeds_the_watchdog(
 def test_a_locked_ledger_stops_the_watchdog(
     systemd: Listener, caplog: pytest.LogCaptureFixture
 ) -> None:
-    company, clocks = Company(Schedule(("sales",), timedelta(seconds=1))), Clocks()
+    company, clocks = Company(Timetable(("sales",), timedelta(seconds=1))), Clocks()
     service = Service(QUICK, monotonic=clocks.monotonic)
 
     def poll(_: str) -> None:
@@ -116,7 +116,7 @@ def test_a_locked_ledger_stops_the_watchdog(
 def test_an_outage_of_the_other_side_feeds_the_watchdog(
     systemd: Listener, caplog: pytest.LogCaptureFixture
 ) -> None:
-    company, clocks = Company(Schedule(("sales",), timedelta(seconds=0.02))), Clocks()
+    company, clocks = Company(Timetable(("sales",), timedelta(seconds=0.02))), Clocks()
     service = Service(QUICK, monotonic=clocks.monotonic)
 
     def away(*_: str) -> None:

@@ -58,7 +58,7 @@ def test_the_installed_program_runs_away_from_this_directory(installed: Path) ->
 def test_the_installed_package_finds_its_data(installed: Path) -> None:
     code = """
 import daemon, pathlib
-from daemon.organization import public_providers
+from daemon.rules.organization import public_providers
 from daemon.pipedrive import costs
 assert pathlib.Path(daemon.__file__).is_relative_to(pathlib.Path.cwd()), daemon.__file__
 assert "gmail.com" in public_providers().domains

@@ -14,21 +14,21 @@ from typing import Any
 import requests
 from postbox import START, WE, Postbox, calendar, letter
 
-from daemon import intake
-from daemon.classify import Rules
+from daemon.intake.poll import Pass, Tally, poll
+from daemon.intake.scoring import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.message.verdict import Us
-from daemon.organization import public_providers
 from daemon.pipedrive.client import Client
-from daemon.plan import Policy
-from daemon.reckoning import Reading
+from daemon.rules.classify import Rules
+from daemon.rules.organization import public_providers
+from daemon.rules.plan import Policy
 from daemon.sandbox.crm import Acts, Sandbox, SandboxAdapter, snapshot
 from daemon.sandbox.crm import Settings as Company
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sync import Pushed, Session, Settings, Sync, Usage
 
 URL = "https://sandbox.pipedrive.com"
-READING = Reading(
+READING = ScoringSettings(
     us=Us(
         addresses=frozenset({WE}),
         domains=frozenset({"ours.example"}),
@@ -129,10 +129,10 @@ class World:
         )
         return Session(ledger, client, usage, READING, self.settings, self.clock, run=run)
 
-    def take_in(self, ledger: Ledger) -> intake.Tally:
+    def take_in(self, ledger: Ledger) -> Tally:
         """One pass over the postbox."""
-        run = intake.Pass(READING, "sales", None, self.clock)
-        return intake.poll(self.box.connect(), ledger, run)  # type: ignore[arg-type]
+        run = Pass(READING, "sales", None, self.clock)
+        return poll(self.box.connect(), ledger, run)  # type: ignore[arg-type]
 
     def round(self, *, run: str | None = None) -> list[Pushed]:
         """One start of the program: intake, then passes until nothing is due soon."""

@@ -2,13 +2,20 @@
 
 from collections.abc import Iterator
 
-from daemon.audit import Gap, activity_gaps, close, mailbox_gaps, record_gaps, state_gaps
 from daemon.cli import output
 from daemon.cli.retry import run_once
-from daemon.cli.wiring import Wiring
+from daemon.intake.scoring import rebuild
 from daemon.ledger.store import Ledger, owned
 from daemon.mailbox.imap import Mailbox
-from daemon.reckoning import rebuild
+from daemon.maintenance.audit import (
+    Gap,
+    activity_gaps,
+    close,
+    mailbox_gaps,
+    record_gaps,
+    state_gaps,
+)
+from daemon.wiring import Wiring
 
 
 def audit(wiring: Wiring, *, repair: bool, rebuild_all: bool, as_json: bool) -> int:

@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from daemon import intake
 from daemon.cli import output
-from daemon.cli.wiring import Wiring
 from daemon.config import MailboxSection
 from daemon.errors import LedgerProblem, Problem
+from daemon.intake.parsing import collect_garbage_seldom
+from daemon.intake.poll import Pass, poll
 from daemon.ledger.store import Held, Ledger, owned
 from daemon.mailbox.imap import Mailbox
 from daemon.mailbox.login import is_loopback
-from daemon.parsing import collect_garbage_seldom
+from daemon.wiring import Wiring
 
 if TYPE_CHECKING:  # the sync is loaded by those who sync: see `wiring`
-    from daemon.sync import Pushed, Sync, Valve
+    from daemon.sync import Pushed, SafetyLimit, Sync
 
 _WORTH_WAITING = timedelta(minutes=2)  # a pause this short is slept through
 _LOOK = 1.0  # seconds between two looks at what the service does
@@ -45,7 +45,7 @@ def catch_up(
     mailbox: str | None,
     intake_only: bool,
     sync_only: bool,
-    valve: "Valve | None" = None,
+    valve: "SafetyLimit | None" = None,
     granted: int | Literal["all"] | None = None,
 ) -> int:
     """Run it all; the exit status.
@@ -80,7 +80,7 @@ def _run(
     ledger: Ledger,
     boxes: list[MailboxSection],
     since: datetime | None,
-    valve: "Valve | None",
+    valve: "SafetyLimit | None",
     *,
     intake: bool,
     sync: bool,
@@ -132,7 +132,7 @@ def take_in(
     def another() -> Mailbox:
         return Mailbox.connect(wiring.account(box), much=True)
 
-    run = intake.Pass(
+    run = Pass(
         reading=wiring.reading(),
         name=box.name,
         floor=floor,
@@ -157,7 +157,7 @@ def read(
     wiring: Wiring,
     ledger: Ledger,
     box: MailboxSection,
-    run: intake.Pass,
+    run: Pass,
     result: CaughtUp,
     *,
     much: bool = False,
@@ -169,7 +169,7 @@ def read(
     """
     try:
         with Mailbox.connect(wiring.account(box), much=much) as mailbox:
-            tally = intake.poll(mailbox, ledger, run)
+            tally = poll(mailbox, ledger, run)
     except LedgerProblem:
         raise
     except Problem as problem:

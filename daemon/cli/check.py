@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.cli import output
-from daemon.cli.wiring import Wiring
 from daemon.config import MailboxSection
 from daemon.errors import ConfigProblem, Problem, Rejected
 from daemon.ledger.store import Ledger
@@ -14,12 +13,13 @@ from daemon.pipedrive import directory
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.objects import FIELDS
+from daemon.wiring import Wiring
 
 _LEARNED = "learned_addresses"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CheckLine:
     """One thing that was tried: `problem` None means that it works."""
 
     what: str
@@ -62,53 +62,53 @@ def _cross() -> str:
     return "✗" if "utf" in output.console.encoding else "no"
 
 
-def _lines(wiring: Wiring) -> Iterator[Line]:
-    yield Line("configuration", f"{len(wiring.config.mailboxes)} mailboxes")
+def _lines(wiring: Wiring) -> Iterator[CheckLine]:
+    yield CheckLine("configuration", f"{len(wiring.config.mailboxes)} mailboxes")
     yield from _ledger(wiring)
     for mailbox in wiring.config.mailboxes:
         yield from _mailbox(wiring, mailbox)
     yield from _pipedrive(wiring)
 
 
-def _ledger(wiring: Wiring) -> Iterator[Line]:
+def _ledger(wiring: Wiring) -> Iterator[CheckLine]:
     path = wiring.config.ledger
     if not path.exists():
-        yield Line("ledger", f"{path} will be made")
+        yield CheckLine("ledger", f"{path} will be made")
         return
     try:
         with Ledger.open(path, readonly=True) as ledger:
             (count,) = ledger.rows("SELECT count(*) AS n FROM messages")
             learned = ledger.setting(_LEARNED) or []
     except Problem as problem:
-        yield Line("ledger", problem=problem)
+        yield CheckLine("ledger", problem=problem)
         return
-    yield Line("ledger", f"{path}, {count['n']} messages")
+    yield CheckLine("ledger", f"{path}, {count['n']} messages")
     if learned:
-        yield Line("us", "addresses learned from Sent: " + ", ".join(learned))
+        yield CheckLine("us", "addresses learned from Sent: " + ", ".join(learned))
 
 
-def _mailbox(wiring: Wiring, section: MailboxSection) -> Iterator[Line]:
+def _mailbox(wiring: Wiring, section: MailboxSection) -> Iterator[CheckLine]:
     what = f"mailbox {section.name}"
     try:
         mailbox = Mailbox.connect(wiring.account(section))
     except Problem as problem:
-        yield Line(f"{what}: login", problem=problem)
+        yield CheckLine(f"{what}: login", problem=problem)
         return
     with mailbox:
-        yield Line(f"{what}: login", f"{section.username} at {section.host}")
-        yield Line(f"{what}: server", _offers(mailbox.capabilities))
+        yield CheckLine(f"{what}: login", f"{section.username} at {section.host}")
+        yield CheckLine(f"{what}: server", _offers(mailbox.capabilities))
         try:
             roles = mailbox.folders()
             statuses = mailbox.status([role.name for role in roles])
         except Problem as problem:
-            yield Line(f"{what}: folders", problem=problem)
+            yield CheckLine(f"{what}: folders", problem=problem)
             return
         for role in roles:
             status = statuses.get(role.name)
             count = f"{status.messages} messages" if status else "no answer to STATUS"
-            yield Line(f"{what}: {role.name}", f"role {role.role}, {count}")
+            yield CheckLine(f"{what}: {role.name}", f"role {role.role}, {count}")
         if not any(role.role == "sent" for role in roles):
-            yield Line(
+            yield CheckLine(
                 f"{what}: Sent",
                 note="no Sent folder found, so replies can't be detected: name it as folders.sent",
             )
@@ -131,14 +131,14 @@ def _offers(capabilities: Collection[str]) -> str:
     return "; ".join(["offers " + (", ".join(offered) or "the basics only"), *missing])
 
 
-def _pipedrive(wiring: Wiring) -> Iterator[Line]:
+def _pipedrive(wiring: Wiring) -> Iterator[CheckLine]:
     client = wiring.reading_client()
     try:
         me = client.send(Call.to("users.me")).data
     except Problem as problem:
-        yield Line("pipedrive: token", problem=problem)
+        yield CheckLine("pipedrive: token", problem=problem)
         return
-    yield Line("pipedrive: token", f"{me['name']} at {me['company_name']}")
+    yield CheckLine("pipedrive: token", f"{me['name']} at {me['company_name']}")
     config = wiring.config.pipedrive
     owners = frozenset(m.owner.lower() for m in wiring.config.mailboxes if m.owner)
     attempts: list[tuple[str, Callable[[], str]]] = [
@@ -149,44 +149,44 @@ def _pipedrive(wiring: Wiring) -> Iterator[Line]:
         attempts.append(("owners", lambda: ", ".join(sorted(directory.owners(client, owners)))))
     for what, attempt in attempts:
         try:
-            yield Line(f"pipedrive: {what}", attempt())
+            yield CheckLine(f"pipedrive: {what}", attempt())
         except Problem as problem:
-            yield Line(f"pipedrive: {what}", problem=problem)
+            yield CheckLine(f"pipedrive: {what}", problem=problem)
     yield _permissions(me)
     yield _budget(client, config.seats)
     if wiring.config.activities.emails:
-        yield Line(
+        yield CheckLine(
             "activities",
             note="every mail becomes an activity: set activities.emails to false if Pipedrive's own"
             " e-mail sync is on for this mailbox, or each mail shows twice",
         )
 
 
-def _permissions(me: Mapping[str, Any]) -> Line:
+def _permissions(me: Mapping[str, Any]) -> CheckLine:
     """Whether this user may make custom fields: admins may, others only where they are let."""
     admin = any(entry.get("admin") for entry in me.get("access") or ())
     if admin:
-        return Line("pipedrive: permissions", "an administrator")
-    return Line(
+        return CheckLine("pipedrive: permissions", "an administrator")
+    return CheckLine(
         "pipedrive: permissions",
         note="not an administrator: if the fields are refused, an administrator makes them by name"
         " and type (" + ", ".join(f"{name}: {kind}" for _, name, kind in FIELDS.values()) + ")",
     )
 
 
-def _budget(client: Client, seats: int) -> Line:
+def _budget(client: Client, seats: int) -> CheckLine:
     budget, configured = client.budget, client.plan.daily_tokens(seats)
     found = (
         f"{budget.limit} tokens a day, {budget.remaining()} of them left for us today;"
         f" {client.plan.burst} requests per 2 s"
     )
     if budget.limit != configured:
-        return Line(
+        return CheckLine(
             "pipedrive: budget",
             note=f"{found}; the configured plan would give {configured}:"
             " set pipedrive.plan and pipedrive.seats to yours",
         )
-    return Line("pipedrive: budget", found)
+    return CheckLine("pipedrive: budget", found)
 
 
 def _stage(client: Client, pipeline: str | None, stage: str) -> str:

@@ -9,9 +9,9 @@ import click
 
 from daemon import __version__
 from daemon.cli import once, output
-from daemon.cli.wiring import Wiring
 from daemon.config import load
 from daemon.errors import ConfigProblem, Problem
+from daemon.wiring import Wiring
 
 _DEFAULTS = (Path("config.yaml"), Path("/etc/mail2deal/config.yaml"))
 

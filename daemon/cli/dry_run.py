@@ -15,7 +15,6 @@ from rich.table import Table
 
 from daemon.cli import output
 from daemon.cli.catch_up import CaughtUp, take_in, write_out
-from daemon.cli.wiring import Wiring
 from daemon.errors import RetryLater
 from daemon.ledger.store import Ledger
 from daemon.pipedrive.pacing import PLANS
@@ -27,7 +26,8 @@ from daemon.rehearsal.scratch import activities, last_activity, listed, scratch
 from daemon.rehearsal.stage import Clock, client, stage
 from daemon.sandbox.crm import Sandbox
 from daemon.sync import Sync
-from daemon.sync.valve import is_first, strangers_touched
+from daemon.sync.safety_limit import is_first, strangers_touched
+from daemon.wiring import Wiring
 
 
 @dataclass(frozen=True, slots=True)

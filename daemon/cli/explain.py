@@ -5,16 +5,16 @@ from typing import Any
 
 from rich.table import Table
 
-from daemon.classify import meetings, replies
 from daemon.cli import output
-from daemon.cli.wiring import Wiring
 from daemon.errors import Rejected
-from daemon.explain import REASONS, Explanation
-from daemon.explain import explain as explanation
+from daemon.intake.scoring import ScoringSettings, state_of
 from daemon.ledger.store import Ledger
 from daemon.message.parse import Address
-from daemon.reckoning import Reading, state_of
-from daemon.sender import SenderState
+from daemon.rules.classify import meetings, replies
+from daemon.rules.explain import REASONS, Explanation
+from daemon.rules.explain import explain as explanation
+from daemon.rules.sender import SenderState
+from daemon.wiring import Wiring
 
 # Where a record is in Pipedrive's web page, below the company's address.
 _PATHS = {
@@ -48,7 +48,7 @@ def explain(wiring: Wiring, address: str, *, as_json: bool = False) -> int:
     return output.DONE
 
 
-def tell(ledger: Ledger, reading: Reading, address: str) -> Told:
+def tell(ledger: Ledger, reading: ScoringSettings, address: str) -> Told:
     """Gather what there is to say about an address, written in any way."""
     key = Address("", address.strip().lower()).key
     row = ledger.senders.get(key)

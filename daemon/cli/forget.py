@@ -3,11 +3,11 @@
 import click
 
 from daemon.cli import output
-from daemon.cli.wiring import Wiring
 from daemon.errors import ConfigProblem
-from daemon.forget import delete_in_pipedrive, erase, remains
 from daemon.ledger.store import owned
+from daemon.maintenance.forget import delete_in_pipedrive, erase, remains
 from daemon.message.parse import Address
+from daemon.wiring import Wiring
 
 
 def forget(wiring: Wiring, address: str, *, in_pipedrive: bool, yes: bool) -> int:

@@ -11,10 +11,10 @@ from importlib import import_module
 from typing import Any
 
 from daemon.cli import output
-from daemon.cli.questions import DASHBOARD, DATABASE, metadata
-from daemon.cli.wiring import Wiring
 from daemon.errors import ConfigProblem
+from daemon.ledger.questions import DASHBOARD, DATABASE, metadata
 from daemon.ledger.store import Ledger
+from daemon.wiring import Wiring
 
 _HOST = "127.0.0.1"
 _NAMES = (_HOST, "localhost")

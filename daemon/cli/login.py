@@ -1,9 +1,9 @@
 """`mail2deal login MAILBOX`: grant access once, in a browser; the service keeps it alive."""
 
 from daemon.cli import output
-from daemon.cli.wiring import Wiring
 from daemon.mailbox.imap import Mailbox
 from daemon.oauth import grant
+from daemon.wiring import Wiring
 
 
 def login(wiring: Wiring, name: str, *, port: int) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from daemon.cli.wiring import Wiring
+from daemon.wiring import Wiring
 
 _OF_BOTH = {"since", "mailbox", "sync_only"}
 _OF_CATCH_UP = {"intake_only", "yes", "max_creates"}

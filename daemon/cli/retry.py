@@ -5,16 +5,16 @@ Beside a running service it only makes them due and tells it so, and the service
 
 from pathlib import Path
 
-from daemon import intake
 from daemon.cli import output
 from daemon.cli.catch_up import CaughtUp, read, write_out
-from daemon.cli.running import reload_service
-from daemon.cli.wiring import Wiring
 from daemon.errors import Problem
+from daemon.intake.poll import Pass
 from daemon.ledger.store import Held, Ledger, owned
 from daemon.log import event
 from daemon.mailbox.imap import Mailbox
+from daemon.service.running import reload_service
 from daemon.sync import Sync
+from daemon.wiring import Wiring
 
 
 def retry(wiring: Wiring, save: Path | None) -> int:
@@ -58,9 +58,7 @@ def run_once(wiring: Wiring, ledger: Ledger, command: str) -> int:
     result = CaughtUp()
     for box in wiring.config.mailboxes:
         start = wiring.floor(box) or wiring.now()
-        one = intake.Pass(
-            wiring.reading(), box.name, start, wiring.now, stopping=wiring.stop.is_set
-        )
+        one = Pass(wiring.reading(), box.name, start, wiring.now, stopping=wiring.stop.is_set)
         read(wiring, ledger, box, one, result)
     flow = Sync(wiring.session(ledger, run))
     result.pushed = write_out(flow, result, wiring.now, wiring.stop.wait)

@@ -5,10 +5,10 @@ from typing import Any
 from rich.table import Table
 
 from daemon.cli import output
-from daemon.cli.wiring import Wiring
 from daemon.ledger.store import Ledger
 from daemon.pipedrive.costs import PRICES
 from daemon.pipedrive.pacing import PLANS
+from daemon.wiring import Wiring
 
 _CALLS = {
     ("organization", "create"): "organizations.create",

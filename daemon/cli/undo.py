@@ -3,10 +3,10 @@
 import click
 
 from daemon.cli import output
-from daemon.cli.wiring import Wiring
 from daemon.errors import ConfigProblem, RetryLater
 from daemon.ledger.store import Ledger, owned
-from daemon.undo import Undone, open_questions, undo
+from daemon.maintenance.undo import Undone, open_questions, undo
+from daemon.wiring import Wiring
 
 
 def undo_run(wiring: Wiring, run: int | None, *, yes: bool) -> int:

@@ -15,7 +15,7 @@ from daemon.pipedrive.objects import (
     ListedOrganization,
     ListedPerson,
 )
-from daemon.plan import CrmDeal, CrmLead, CrmPerson, InCrm, Record
+from daemon.rules.plan import CrmDeal, CrmLead, CrmPerson, Record, RemoteMatches
 
 TABLES = {
     "person": "crm_persons",
@@ -192,7 +192,9 @@ class Crm:
             ).fetchone()
         )
 
-    def for_sender(self, address: str, organization: str | None, known: str | None = None) -> InCrm:
+    def for_sender(
+        self, address: str, organization: str | None, known: str | None = None
+    ) -> RemoteMatches:
         """What may stand for a sender, with the deals and leads of those persons.
 
         `known` is the id of its person if it has one, which may not be listed with the address.
@@ -206,7 +208,7 @@ class Crm:
             )
         )
         ids = sorted({person.id for person in persons} | ({int(known)} if known else set()))
-        return InCrm(
+        return RemoteMatches(
             persons=persons,
             organization=self._organization(organization) if organization else None,
             deals=tuple(_deal(row) for row in self._of_persons("crm_deals", ids)),

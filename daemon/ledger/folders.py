@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from daemon.ledger.among import AMONG, listed
+from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
 
 # A message that can't be read is tried again after these waits, then only by `mail2deal retry`.
@@ -19,7 +19,7 @@ _RETRIES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class FolderRow:
     """One row of `folders`; `floor` None means that reading starts at the beginning."""
 
     id: int
@@ -41,7 +41,7 @@ class Folders:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def of(self, mailbox: str) -> list[Folder]:
+    def of(self, mailbox: str) -> list[FolderRow]:
         """The active folders of one mailbox, by name."""
         rows = self._db.execute(
             "SELECT * FROM folders WHERE mailbox = ? AND active ORDER BY name", (mailbox,)
@@ -97,7 +97,7 @@ class Folders:
         (count,) = self._db.execute("SELECT count(*) FROM quarantine").fetchone()
         return int(count)
 
-    def begin_epoch(self, folder: Folder, uidvalidity: int) -> None:
+    def begin_epoch(self, folder: FolderRow, uidvalidity: int) -> None:
         """Start reading the folder under a new UIDVALIDITY; what was seen before stays counted."""
         self._db.execute(
             "UPDATE folders SET uidvalidity = ?, uidnext = NULL, highestmodseq = NULL,"
@@ -215,8 +215,8 @@ class Folders:
         ).rowcount
 
 
-def _folder(row: sqlite3.Row) -> Folder:
-    return Folder(
+def _folder(row: sqlite3.Row) -> FolderRow:
+    return FolderRow(
         id=row["id"],
         mailbox=row["mailbox"],
         name=row["name"],

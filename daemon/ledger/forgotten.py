@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 
-from daemon.ledger.messages import Entry, Messages, Stored
+from daemon.ledger.messages import MessageRow, Messages, StoredMessage
 from daemon.ledger.timestamp import stamp
 from daemon.message.forgotten import FORGOTTEN, blank, strip
 from daemon.message.verdict import Us, judge
@@ -69,7 +69,7 @@ class Forgotten:
             "INSERT OR IGNORE INTO forgotten VALUES (?, ?)", (self.hash(address), stamp(now))
         )
 
-    def _concerned(self, address: str) -> list[Stored]:
+    def _concerned(self, address: str) -> list[StoredMessage]:
         """Messages that belong to the address or name it."""
         found = {s.id: s for s in Messages(self._db).concerning([address])}
         # The local part may carry a tag, so only the domain is looked for in the text.
@@ -81,7 +81,7 @@ class Forgotten:
         named = Messages(self._db).stored(row["key"] for row in rows)
         return list((found | {s.id: s for s in named.values()}).values())
 
-    def _rewrite(self, stored: Stored, address: str, us: Us) -> None:
+    def _rewrite(self, stored: StoredMessage, address: str, us: Us) -> None:
         message = stored.message
         authors = {a.key for a in (message.from_, message.sender_of_group) if a is not None}
         rest = tuple(to for to in message.to if to.key != address)
@@ -94,7 +94,7 @@ class Forgotten:
         else:
             left = strip(message, {address}, words=not (stored.in_sent and named))
             judgement = judge(left, in_sent=stored.in_sent, us=us)
-        entry = Entry(left, stored.arrived_at, stored.in_sent, judgement)
+        entry = MessageRow(left, stored.arrived_at, stored.in_sent, judgement)
         Messages(self._db).rewrite(stored.id, entry)
 
     def _erase_plans(self, address: str) -> None:

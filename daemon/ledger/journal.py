@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
-from daemon.plan import Change
+from daemon.rules.plan import Change
 
 _STAGES = {"field": 0, "organization": 0, "person": 1, "lead": 2, "deal": 2, "activity": 3}
 _UNDER_WAY = timedelta(seconds=10)  # a request takes at most, as a rule
@@ -38,7 +38,7 @@ ORDER BY rank, id LIMIT ?
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class JournalRow:
     """One change on its way."""
 
     id: int
@@ -108,7 +108,7 @@ class Journal:
             (action, _json(fields), change.rank, state, sooner, row["id"]),
         )
 
-    def ready(self, now: datetime, limit: int) -> list[Row]:
+    def ready(self, now: datetime, limit: int) -> list[JournalRow]:
         """Changes that may be sent now, in order of spending."""
         return [_row(row) for row in self._db.execute(_READY, (stamp(now), limit))]
 
@@ -122,7 +122,7 @@ class Journal:
             ).fetchone()
         )
 
-    def sending(self, rows: Iterable[Row], now: datetime) -> None:
+    def sending(self, rows: Iterable[JournalRow], now: datetime) -> None:
         """Commit to sending: from here on the outcome is unknown until it is recorded."""
         self._db.executemany(
             "UPDATE journal SET state = 'sending', attempts = attempts + 1,"
@@ -130,7 +130,7 @@ class Journal:
             [(stamp(now), row.id) for row in rows],
         )
 
-    def done(self, row: Row, now: datetime) -> None:
+    def done(self, row: JournalRow, now: datetime) -> None:
         """Close the row, unless a newer plan has taken it over: then the rest is an update."""
         closed = self._db.execute(
             "UPDATE journal SET state = 'done', done_at = ?, last_error = NULL, fields = '{}'"
@@ -146,7 +146,7 @@ class Journal:
 
     def wait(
         self,
-        row: Row,
+        row: JournalRow,
         not_before: datetime | None,
         error: str | None,
         *,
@@ -160,7 +160,7 @@ class Journal:
             (stamp_or_none(not_before), error, unknown, conversion, row.id),
         )
 
-    def become(self, row: Row, action: str) -> None:
+    def become(self, row: JournalRow, action: str) -> None:
         """Turn a change into another way to the same record, e.g. a conversion into a create.
 
         The same action again is still one that may have been done.
@@ -172,12 +172,12 @@ class Journal:
             (action, action, action, row.id),
         )
 
-    def plan_archive(self, row: Row, now: datetime, run: int | None) -> None:
+    def plan_archive(self, row: JournalRow, now: datetime, run: int | None) -> None:
         """Have the lead archived whose place a deal has taken."""
         change = Change("lead", row.key, "archive", {}, row.rank, row.sender)
         self.plan(change, now, run)
 
-    def park(self, row: Row, error: str) -> None:
+    def park(self, row: JournalRow, error: str) -> None:
         """Set a change aside until a person or a newer plan decides; `unknown` stays as it is."""
         self._db.execute(
             "UPDATE journal SET state = 'parked', last_error = ? WHERE id = ?",
@@ -192,7 +192,7 @@ class Journal:
             (error, kind),
         ).rowcount
 
-    def drop(self, row: Row) -> None:
+    def drop(self, row: JournalRow) -> None:
         """Take back a change that no longer has a meaning."""
         self._db.execute("DELETE FROM journal WHERE id = ?", (row.id,))
 
@@ -223,7 +223,7 @@ class Journal:
             (stamp(now + _UNDER_WAY),),
         ).rowcount
 
-    def open_row(self, kind: str, key: str) -> Row | None:
+    def open_row(self, kind: str, key: str) -> JournalRow | None:
         """The change that is on its way for a record, if there is one."""
         row = self._db.execute(
             "SELECT * FROM journal WHERE kind = ? AND key = ? AND state <> 'done'", (kind, key)
@@ -289,8 +289,8 @@ def _json(fields: Mapping[str, Any]) -> str:
     return json.dumps(dict(fields), ensure_ascii=False)
 
 
-def _row(row: sqlite3.Row) -> Row:
-    return Row(
+def _row(row: sqlite3.Row) -> JournalRow:
+    return JournalRow(
         id=row["id"],
         kind=row["kind"],
         key=row["key"],

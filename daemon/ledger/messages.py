@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from daemon.ledger.among import AMONG, listed
+from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import instant, instant_or_none, stamp, stamp_or_none
 from daemon.message.invite import Invite
 from daemon.message.parse import Address, Message, bounded_date
@@ -18,7 +18,7 @@ from daemon.message.verdict import Judgement
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredMessage:
     """A message as the ledger has it."""
 
     id: int
@@ -28,7 +28,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MessageRow:
     """A message to write, with all that the ledger keeps of it."""
 
     message: Message
@@ -43,12 +43,12 @@ class Messages:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def stored(self, keys: Iterable[str]) -> dict[str, Stored]:
+    def stored(self, keys: Iterable[str]) -> dict[str, StoredMessage]:
         """The messages that the ledger has already, by message key."""
         rows = self._among("SELECT * FROM messages WHERE key", keys)
         return {row["key"]: _stored(row) for row in rows}
 
-    def write(self, entries: Sequence[Entry]) -> dict[str, int]:
+    def write(self, entries: Sequence[MessageRow]) -> dict[str, int]:
         """Insert or renew messages with their answers and parties; ids by message key."""
         there = self._ids(entry.message.key for entry in entries)
         (last,) = self._db.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()
@@ -91,7 +91,7 @@ class Messages:
         )
         return ids
 
-    def rewrite(self, number: int, entry: Entry) -> None:
+    def rewrite(self, number: int, entry: MessageRow) -> None:
         """Put another message in the place of one, also where the mail itself says otherwise."""
         row = _row(entry)
         names = ", ".join(f"{name} = ?" for name in row)
@@ -134,7 +134,7 @@ class Messages:
         counts = {row["in_sent"]: row["n"] for row in rows}
         return counts.get(1, 0), counts.get(0, 0)
 
-    def concerning(self, addresses: Iterable[str]) -> list[Stored]:
+    def concerning(self, addresses: Iterable[str]) -> list[StoredMessage]:
         """Messages From these addresses, or that belong to them as senders."""
         keys = list(addresses)
         rows = self._among("SELECT * FROM messages WHERE from_address", keys)
@@ -144,7 +144,7 @@ class Messages:
         )
         return list({row["id"]: _stored(row) for row in rows}.values())
 
-    def page(self, after: int, limit: int) -> list[Stored]:
+    def page(self, after: int, limit: int) -> list[StoredMessage]:
         """Up to `limit` messages with an id above `after`, by id: for a rebuild."""
         rows = self._db.execute(
             "SELECT * FROM messages WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
@@ -182,7 +182,7 @@ def _distinct(parties: Sequence[Address]) -> list[Address]:
     return list({party.key: party for party in reversed(parties)}.values())
 
 
-def _row(entry: Entry) -> dict[str, object]:
+def _row(entry: MessageRow) -> dict[str, object]:
     message, judgement = entry.message, entry.judgement
     facts: dict[str, Any] = {"from": _pair(message.from_)}
     if message.to:
@@ -223,7 +223,7 @@ def _pair(address: Address | None) -> tuple[str, str] | None:
     return (address.name, address.address) if address else None
 
 
-def _stored(row: sqlite3.Row) -> Stored:
+def _stored(row: sqlite3.Row) -> StoredMessage:
     facts = json.loads(row["facts"])
     to = tuple(Address(*pair) for pair in facts.get("to", ()))
     message = Message(
@@ -243,7 +243,7 @@ def _stored(row: sqlite3.Row) -> Stored:
         size=row["size"],
         recipients_count=facts.get("recipients_count", len(to)),
     )
-    return Stored(row["id"], message, instant(row["arrived_at"]), bool(row["in_sent"]))
+    return StoredMessage(row["id"], message, instant(row["arrived_at"]), bool(row["in_sent"]))
 
 
 def _invite_json(invite: Invite) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from daemon.ledger.timestamp import instant_or_none, stamp
-from daemon.plan import Adoption, Known, Record
+from daemon.rules.plan import Adoption, LocalRecords, Record
 
 
 class Records:
@@ -24,9 +24,9 @@ class Records:
         ).fetchone()
         return record_of(row) if row else None
 
-    def known(self, address: str, organization: str | None) -> Known:
+    def known(self, address: str, organization: str | None) -> LocalRecords:
         """The records that stand for a sender."""
-        return Known(
+        return LocalRecords(
             organization=self.get("organization", organization) if organization else None,
             person=self.get("person", address),
             lead=self.get("lead", address),

@@ -5,12 +5,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from daemon.classify import Class
-from daemon.ledger.among import AMONG, listed
 from daemon.ledger.messages import invites_from
+from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import instant, stamp_or_none
 from daemon.message.verdict import Verdict
-from daemon.sender import Correspondence, SenderState
+from daemon.rules.classify import Class
+from daemon.rules.sender import Correspondence, SenderState
 
 _CHUNK = 500  # addresses in one statement
 
@@ -28,7 +28,7 @@ class SenderRow:
 
 
 @dataclass(slots=True)
-class Dossier:
+class History:
     """What the ledger has of one address: its messages, its digest, what Pipedrive has of it."""
 
     messages: list[Correspondence] = field(default_factory=list)
@@ -73,10 +73,10 @@ class Senders:
         if group:
             yield group
 
-    def dossiers(self, addresses: Sequence[str]) -> dict[str, Dossier]:
+    def dossiers(self, addresses: Sequence[str]) -> dict[str, History]:
         """What the ledger has of each of these addresses, at most 500, in a few sweeps."""
         asked = listed(addresses)
-        found = {address: Dossier() for address in addresses}
+        found = {address: History() for address in addresses}
         for row in self._db.execute(f"{_CORRESPONDENCE} {AMONG}", (asked,)):
             one = _correspondence(row)
             sender, message, final, reason = row[:4]
@@ -100,7 +100,7 @@ class Senders:
             found[address].has_deal = True
         return found
 
-    def write(self, states: Sequence[tuple[SenderState, Class, Dossier]]) -> int:
+    def write(self, states: Sequence[tuple[SenderState, Class, History]]) -> int:
         """Keep the states of senders, as `dossiers` has found them; how many have changed."""
         digests = [_digest(state, class_) for state, class_, _ in states]
         changed = [

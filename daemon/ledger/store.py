@@ -17,6 +17,7 @@ from typing import IO, Any, NoReturn, Self
 from sqlite_utils import Database
 
 from daemon.errors import LedgerProblem
+from daemon.failpoints import failpoint
 from daemon.ledger import schema
 from daemon.ledger.crm import Crm
 from daemon.ledger.folders import Folders
@@ -27,7 +28,6 @@ from daemon.ledger.records import Records
 from daemon.ledger.runs import Runs
 from daemon.ledger.senders import Senders
 from daemon.ledger.troubles import Troubles
-from daemon.step import step
 
 _BUSY_SECONDS = 30.0
 _ROWS_AT_ONCE = 100
@@ -103,7 +103,7 @@ class Ledger:
                     self._connection.rollback()
                 raise
             self._connection.commit()
-        step(f"commit {name}")
+        failpoint(f"commit {name}")
 
     def setting(self, name: str) -> Any:
         """One value from `settings`, decoded from JSON; None if it was never set."""

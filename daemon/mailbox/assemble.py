@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from daemon.mailbox.structure import Parameters, Part
+from daemon.mailbox.structure import BodyPart, Parameters
 from daemon.message import mime
 from daemon.message.body import snippet
 
@@ -26,7 +26,7 @@ _UNQUOTABLE = re.compile(r"[^\x20-\x7e]")
 _PADDING = re.compile(rb"[^A-Za-z0-9+/=]")
 
 
-def assemble(header: bytes, root: Part, bodies: Mapping[str, bytes]) -> bytes:
+def assemble(header: bytes, root: BodyPart, bodies: Mapping[str, bytes]) -> bytes:
     """The small message: `header` fields, then the parts of `root` with the fetched `bodies`.
 
     `bodies` maps sections to contents as transferred, still encoded.
@@ -53,17 +53,17 @@ def whole_lines(body: bytes, encoding: str, *, limit: int) -> bytes:
     return body
 
 
-def is_silent(part: Part, body: bytes) -> bool:
+def is_silent(part: BodyPart, body: bytes) -> bool:
     """Whether the reader of a plain text will find no words in it, and take the HTML beside it."""
     head = body[:_OWN_WORDS]
     if len(head) == _OWN_WORDS and part.encoding != "base64" and not _QUOTING.search(head):
         return False
     kind, parameters = part.media, dict(part.parameters)
-    whole = mime.Part(kind, parameters, part.encoding, attached=False, start=0, end=len(body))
+    whole = mime.MimePart(kind, parameters, part.encoding, attached=False, start=0, end=len(body))
     return not snippet(mime.text(body, whole, len(body)), None, 1)
 
 
-def _render(part: Part, bodies: Mapping[str, bytes], boundary: str) -> bytes:
+def _render(part: BodyPart, bodies: Mapping[str, bytes], boundary: str) -> bytes:
     """One part with its own header; multiparts get boundaries of ours, unlike any line in it."""
     if part.type != "multipart":
         fields = _header(

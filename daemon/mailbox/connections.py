@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from daemon.errors import RetryLater
 from daemon.log import event
 from daemon.mailbox.account import Account
-from daemon.mailbox.gate import Crowded
 from daemon.mailbox.imap import Mailbox
+from daemon.mailbox.imap_errors import Crowded
 
 _LONGEST_WAIT = 2.0  # seconds for room; then others go first
 _RISE_EVERY = 60.0  # seconds

@@ -11,7 +11,7 @@ import sys
 import zlib
 from collections.abc import Callable
 
-from daemon.mailbox.pieces import Pieces, Source
+from daemon.mailbox.buffered_file import BufferedFile, BufferedSource
 
 # Python 3.14 keeps imaplib's read-ahead in a private list instead of in a file.
 POSSIBLE = sys.version_info < (3, 14)
@@ -29,15 +29,15 @@ def packer() -> Callable[[bytes], bytes]:
     return lambda line: stream.compress(line) + stream.flush(zlib.Z_SYNC_FLUSH)
 
 
-def unpacked(source: Source) -> io.BufferedReader:
+def unpacked(source: BufferedSource) -> io.BufferedReader:
     """A file of what `source` brings packed; closing it closes `source`."""
     return io.BufferedReader(_Unpacked(source))
 
 
-class _Unpacked(Pieces):
+class _Unpacked(BufferedFile):
     """The bytes of a deflate stream, as they come."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: BufferedSource) -> None:
         super().__init__(source)
         self._stream = zlib.decompressobj(_RAW)
         self._packed = b""

@@ -20,13 +20,13 @@ from datetime import datetime
 from typing import Literal
 
 from daemon.errors import RetryLater
-from daemon.mailbox import gate
+from daemon.mailbox import imap_errors
 from daemon.mailbox.assemble import assemble, is_silent, whole_lines
+from daemon.mailbox.connection import Connection, Response
 from daemon.mailbox.cursor import Batches, uid_set
-from daemon.mailbox.reader import Items, internal_date, number, read_fetch, thread_id
-from daemon.mailbox.shape import Described, take_structure
-from daemon.mailbox.structure import Part, Want, plan, read_structure
-from daemon.mailbox.wire import Response, Wire
+from daemon.mailbox.fetch_response import Items, internal_date, number, read_fetch, thread_id
+from daemon.mailbox.structure import BodyPart, Want, plan, read_structure
+from daemon.mailbox.structure_cache import Described, take_structure
 from daemon.message.fields import WANTED
 
 BATCH = 250  # messages of one command: 2,750 characters at most, 400 kB of headers
@@ -73,7 +73,7 @@ class _Message:
     size: int = 0
     thread: str | None = None
     header: bytes = b""
-    root: Part | None = None
+    root: BodyPart | None = None
     bodies: dict[str, bytes] = field(default_factory=dict)
     whole: bytes | None = None
     wants: tuple[Want, ...] = ()
@@ -163,7 +163,7 @@ class _Ask:
 class Fetch(Iterator[Fetched | Unfetched]):
     """One run over UIDs on a connection; the connection is its own until it has ended."""
 
-    def __init__(self, wire: Wire, uids: Batches, *, thread_item: bytes | None) -> None:
+    def __init__(self, wire: Connection, uids: Batches, *, thread_item: bytes | None) -> None:
         """`thread_item` is the item that holds the server's thread id, if it has one."""
         self._wire = wire
         self._thread_item = thread_item
@@ -286,8 +286,8 @@ class Fetch(Iterator[Fetched | Unfetched]):
 
     def _refused(self, ask: _Ask, left: list[_Message], text: str) -> Iterator[Unfetched]:
         """NO or BAD: halve the batch until the message that the server can't serve is alone."""
-        problem = gate.refused(text, what=self._wire.what)
-        if gate.asks_for_patience(text):
+        problem = imap_errors.refused(text, what=self._wire.what)
+        if imap_errors.asks_for_patience(text):
             raise problem
         uids = tuple(message.uid for message in left)
         if len(uids) > 1:
@@ -335,7 +335,7 @@ def _most(wants: tuple[Want, ...]) -> int:
     return min(BATCH, max(1, PARTS_BYTES // sum(one.limit for one in wants or (_WHOLE,))))
 
 
-def _agree(header: bytes, root: Part) -> bool:
+def _agree(header: bytes, root: BodyPart) -> bool:
     """Whether header fields and structure tell of one message; in broken mails they don't."""
     # Servers see one long field in a header that has bare carriage returns for line ends.
     lower = header.lower()

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from imapclient.imap_utf7 import decode, encode
 
 from daemon.errors import ConfigProblem
-from daemon.mailbox.wire import Response
+from daemon.mailbox.connection import Response
 
 Role = Literal["inbox", "sent"]
 
@@ -76,7 +76,7 @@ class FolderStatus(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class MailboxFolder:
     """One folder of a LIST: its name for people and on the wire, flags in lower case."""
 
     name: str
@@ -90,9 +90,9 @@ class Folder:
         return self.name.rsplit(self.delimiter, 1)[-1] if self.delimiter else self.name
 
 
-def listed(responses: Iterable[Response]) -> tuple[Folder, ...]:
+def listed(responses: Iterable[Response]) -> tuple[MailboxFolder, ...]:
     """The folders in a LIST reply that can be opened."""
-    folders: dict[bytes, Folder] = {}
+    folders: dict[bytes, MailboxFolder] = {}
     for response in responses:
         found = _LIST.match(response[0])
         wire = _name(found[4], response) if found else None
@@ -100,7 +100,7 @@ def listed(responses: Iterable[Response]) -> tuple[Folder, ...]:
             flags = frozenset(found[1].decode("ascii", "replace").lower().split())
             delimiter = (found[3] or b"").decode("latin-1")
             if not flags & _UNSELECTABLE:
-                folders.setdefault(wire, Folder(readable(wire), wire, flags, delimiter))
+                folders.setdefault(wire, MailboxFolder(readable(wire), wire, flags, delimiter))
     return tuple(folders.values())
 
 
@@ -121,7 +121,7 @@ def statuses(responses: Iterable[Response]) -> dict[bytes, dict[str, int]]:
 
 
 def roles(
-    folders: tuple[Folder, ...],
+    folders: tuple[MailboxFolder, ...],
     *,
     what: str,
     inbox: tuple[str, ...],
@@ -170,7 +170,7 @@ def quoted(wire: bytes) -> bytes:
     return b'"' + wire.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
-def _sent(folders: tuple[Folder, ...]) -> list[Folder]:
+def _sent(folders: tuple[MailboxFolder, ...]) -> list[MailboxFolder]:
     flagged = [one for one in folders if "\\sent" in one.flags]
     if flagged:
         return flagged
@@ -184,7 +184,7 @@ def _sent(folders: tuple[Folder, ...]) -> list[Folder]:
     ]
 
 
-def _find(folders: tuple[Folder, ...], name: str, what: str) -> Folder:
+def _find(folders: tuple[MailboxFolder, ...], name: str, what: str) -> MailboxFolder:
     asked = name.casefold()
     same = (
         *(one for one in folders if one.name == name),

@@ -16,15 +16,15 @@ from types import TracebackType
 from typing import Self
 
 from daemon.errors import Problem, Rejected, RetryLater, Unreadable
-from daemon.mailbox import deflate, fetch, gate
+from daemon.mailbox import deflate, fetch, imap_errors
 from daemon.mailbox import folders as folder_names
 from daemon.mailbox.account import Account
+from daemon.mailbox.connection import Connection, ImapReply
 from daemon.mailbox.cursor import Batches, expand, search_from, windows
 from daemon.mailbox.fetch import Fetch, Fetched, Unfetched
+from daemon.mailbox.fetch_response import read_fetch
 from daemon.mailbox.folders import FolderRole, FolderStatus
 from daemon.mailbox.login import is_loopback, log_in
-from daemon.mailbox.reader import read_fetch
-from daemon.mailbox.wire import Reply, Wire
 
 __all__ = [
     "Account",
@@ -56,7 +56,7 @@ def in_batches(uids: Sequence[int], *, lines: int = 1) -> Batches:
 class Mailbox:
     """One connection to one account, with at most one folder open."""
 
-    def __init__(self, account: Account, wire: Wire, capabilities: frozenset[str]) -> None:
+    def __init__(self, account: Account, wire: Connection, capabilities: frozenset[str]) -> None:
         """Use `connect`; this takes a connection that is logged in."""
         self.account = account
         self.capabilities = capabilities
@@ -76,7 +76,7 @@ class Mailbox:
         """
         client = log_in(account)
         capabilities = frozenset(str(one, "ascii", "replace") for one in client.capabilities())
-        mailbox = cls(account, Wire(client, what=account.name), capabilities)
+        mailbox = cls(account, Connection(client, what=account.name), capabilities)
         if "ID" in capabilities:
             # NetEase opens no folder for a client that hasn't said its name (RFC 2971).
             mailbox._wire.ask(b'ID ("name" "mail2deal")')
@@ -103,7 +103,7 @@ class Mailbox:
         self.close()
 
     @property
-    def _wire(self) -> Wire:
+    def _wire(self) -> Connection:
         """The connection, free for a command: a fetch that was left before its end is over."""
         if self._run is not None:
             run, self._run = self._run, None
@@ -139,7 +139,7 @@ class Mailbox:
         if not reply.ok and extended:
             reply = self._wire.ask(b'LIST "" "*"')
         if not reply.ok:
-            raise gate.refused(reply.text, what=self.account.name)
+            raise imap_errors.refused(reply.text, what=self.account.name)
         there = folder_names.listed(reply.untagged)
         if not there:
             # There is always an INBOX (RFC 3501, 5.1): an empty list is a server in trouble.
@@ -194,7 +194,7 @@ class Mailbox:
         self._selected = None
         reply = self._wire.ask(b"EXAMINE " + folder_names.quoted(self._wire_name(name)))
         if not reply.ok:
-            raise gate.refused(reply.text, what=f"{self.account.name}/{name}")
+            raise imap_errors.refused(reply.text, what=f"{self.account.name}/{name}")
         exists = [int(found[1]) for found in reply.matching(_EXISTS)]
         counters = {found[1].upper(): int(found[2]) for found in reply.matching(_COUNTER)}
         messages = exists[-1] if exists else 0
@@ -315,7 +315,7 @@ class Mailbox:
             ]
             answers = [self._wire.finish(tag, untagged.append) for tag in tags]
             for ok, text in answers:
-                problem = None if ok else gate.refused(text, what=self.account.name)
+                problem = None if ok else imap_errors.refused(text, what=self.account.name)
                 if isinstance(problem, RetryLater):
                     raise problem
             found |= folder_names.statuses(untagged)
@@ -333,7 +333,7 @@ class Mailbox:
         return _found(reply, limit=2 * messages + 1000, what=self.account.name)
 
 
-def _found(reply: Reply, *, limit: int, what: str) -> list[int]:
+def _found(reply: ImapReply, *, limit: int, what: str) -> list[int]:
     """The UIDs of a SEARCH or ESEARCH answer; some servers split it over several lines."""
     uids = [int(uid) for line in reply.matching(_SEARCH) for uid in line[1].split()]
     try:

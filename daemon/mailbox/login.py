@@ -21,7 +21,7 @@ from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.tls import IMAP4_TLS
 
 from daemon.errors import ConfigProblem, Problem
-from daemon.mailbox import gate, sasl
+from daemon.mailbox import imap_errors, sasl
 from daemon.mailbox.account import Account
 
 # It tells of every connection it closes; what we have to say is said by our own events.
@@ -138,7 +138,7 @@ def _gate(account: Account) -> Iterator[None]:
         raise sasl.refusal(error, account) from error
     except Exception as error:  # garbage from a server raises nearly anything
         what = f"{account.name} ({account.host}:{account.port})"
-        raise gate.not_connected(error, what=what, ca_file=account.ca_file) from error
+        raise imap_errors.not_connected(error, what=what, ca_file=account.ca_file) from error
 
 
 class _Bounded:

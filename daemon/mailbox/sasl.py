@@ -14,7 +14,7 @@ from imapclient import IMAPClient
 from imapclient.exceptions import LoginError
 
 from daemon.errors import AuthProblem, ConfigProblem, Problem
-from daemon.mailbox import gate
+from daemon.mailbox import imap_errors
 from daemon.mailbox.account import Account
 
 MECHANISMS = ("XOAUTH2", "OAUTHBEARER")  # in this order: every provider has proven the first
@@ -78,10 +78,10 @@ def _with_token(client: IMAPClient, account: Account, token: Callable[[str | Non
 def refusal(error: LoginError, account: Account) -> Problem:
     """What a failed login means: imapclient wraps a lost connection, a BYE and a NO alike."""
     if isinstance(error.__context__, IMAP4.abort):
-        return gate.lost(error, what=account.name)
+        return imap_errors.lost(error, what=account.name)
     said = error.__context__.args[0] if error.__context__ else str(error)
-    text = gate.words(said if isinstance(said, bytes | str) else str(said))
-    return gate.login_refused(text, what=account.name, bad=" command error: BAD " in text)
+    text = imap_errors.words(said if isinstance(said, bytes | str) else str(said))
+    return imap_errors.login_refused(text, what=account.name, bad=" command error: BAD " in text)
 
 
 def _bear(client: IMAPClient, account: Account, mechanism: str, token: str) -> None:

@@ -26,7 +26,7 @@ Parameters = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BodyPart:
     """One MIME part; `section` is its number for BODY[...], empty for a multipart at the root."""
 
     section: str
@@ -37,7 +37,7 @@ class Part:
     size: int
     disposition: str
     disposition_parameters: Parameters
-    children: tuple["Part", ...]
+    children: tuple["BodyPart", ...]
 
     @property
     def media(self) -> str:
@@ -61,7 +61,7 @@ class Part:
             one.is_sound() for one in self.children
         )
 
-    def leaves(self) -> Iterator["Part"]:
+    def leaves(self) -> Iterator["BodyPart"]:
         """The parts that aren't multiparts, in order; what is inside message/rfc822 isn't ours."""
         if self.type != "multipart":
             yield self
@@ -76,7 +76,7 @@ class Want(NamedTuple):
     limit: int
 
 
-class Plan(NamedTuple):
+class FetchPlan(NamedTuple):
     """What to fetch of a message: parts at once, and a text to ask for if the first is blank."""
 
     wants: tuple[Want, ...]
@@ -84,7 +84,7 @@ class Plan(NamedTuple):
     second: Want | None
 
 
-def read_structure(tree: Tree) -> Part | None:
+def read_structure(tree: Tree) -> BodyPart | None:
     """The message's parts, or None if the server's answer doesn't make sense."""
     try:
         return _part(tree, "", 0, [0])
@@ -92,7 +92,7 @@ def read_structure(tree: Tree) -> Part | None:
         return None
 
 
-def plan(root: Part) -> Plan:
+def plan(root: BodyPart) -> FetchPlan:
     """The first readable text, plain before HTML, and the calendars; never an attachment."""
     leaves = tuple(root.leaves())
     plain = _first(leaves, "plain")
@@ -104,25 +104,25 @@ def plan(root: Part) -> Plan:
         text, second = second, None
     if text is not None and text.size:
         wants.insert(0, _want(text))
-    return Plan(
+    return FetchPlan(
         wants=tuple(wants),
         text=text.section if text else None,
         second=_want(second) if second and second.size else None,
     )
 
 
-def _first(leaves: tuple[Part, ...], subtype: str) -> Part | None:
+def _first(leaves: tuple[BodyPart, ...], subtype: str) -> BodyPart | None:
     for one in leaves:
         if one.subtype == subtype and one.type == "text" and not one.attached:
             return one
     return None
 
 
-def _want(part: Part) -> Want:
+def _want(part: BodyPart) -> Want:
     return Want(part.section, PLAIN_BYTES if part.subtype == "plain" else HTML_BYTES)
 
 
-def _part(tree: Tree, section: str, depth: int, seen: list[int]) -> Part:
+def _part(tree: Tree, section: str, depth: int, seen: list[int]) -> BodyPart:
     seen[0] += 1
     if not isinstance(tree, list) or not tree or depth > DEEPEST or seen[0] > MOST_PARTS:
         raise ValueError("not a body")
@@ -132,7 +132,7 @@ def _part(tree: Tree, section: str, depth: int, seen: list[int]) -> Part:
     # message/rfc822 has envelope, structure and lines before the extension data, text has lines.
     after = 10 if (kind, subtype) == ("message", "rfc822") else 8 if kind == "text" else 7
     disposition, parameters = _disposition(tree, after + 1)
-    return Part(
+    return BodyPart(
         section=section or "1",
         type=kind,
         subtype=subtype,
@@ -145,8 +145,8 @@ def _part(tree: Tree, section: str, depth: int, seen: list[int]) -> Part:
     )
 
 
-def _multipart(tree: list[Tree], section: str, depth: int, seen: list[int]) -> Part:
-    parts: list[Part] = []
+def _multipart(tree: list[Tree], section: str, depth: int, seen: list[int]) -> BodyPart:
+    parts: list[BodyPart] = []
     for one in tree:
         if not isinstance(one, list):
             break
@@ -154,7 +154,7 @@ def _multipart(tree: list[Tree], section: str, depth: int, seen: list[int]) -> P
         parts.append(_part(one, f"{section}.{number}" if section else number, depth + 1, seen))
     subtype = len(parts)
     disposition, parameters = _disposition(tree, subtype + 2)
-    return Part(
+    return BodyPart(
         section=section,
         type="multipart",
         subtype=_word(tree[subtype]),

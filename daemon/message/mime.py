@@ -29,7 +29,7 @@ _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MimePart:
     """One leaf: its type, how it is encoded, and where its bytes are in the raw message."""
 
     kind: str  # "text/plain", lower case
@@ -44,17 +44,17 @@ class Part:
 class _Walk:
     raw: bytes
     lines: int = _LINE_LIMIT
-    leaves: list[Part] = field(default_factory=list)
+    leaves: list[MimePart] = field(default_factory=list)
 
 
-def leaves(raw: bytes, fields: Fields, start: int) -> tuple[str, tuple[Part, ...]]:
+def leaves(raw: bytes, fields: Fields, start: int) -> tuple[str, tuple[MimePart, ...]]:
     """The top Content-Type and all leaves of the body `raw[start:]`, in order."""
     walk = _Walk(raw)
     kind = _visit(walk, fields, start, len(raw), "text/plain", 0)
     return kind, tuple(walk.leaves)
 
 
-def content(raw: bytes, part: Part, limit: int) -> bytes:
+def content(raw: bytes, part: MimePart, limit: int) -> bytes:
     """A part's bytes without its transfer encoding, from its first `limit` encoded bytes."""
     payload = raw[part.start : min(part.end, part.start + limit)]
     if part.encoding == "base64":
@@ -68,7 +68,7 @@ def content(raw: bytes, part: Part, limit: int) -> bytes:
     return payload
 
 
-def text(raw: bytes, part: Part, limit: int) -> str:
+def text(raw: bytes, part: MimePart, limit: int) -> str:
     """A text part as text; a byte that the charset doesn't have becomes U+FFFD."""
     octets = content(raw, part, limit)
     name = codec(part.parameters.get("charset", "")) or "utf-8"
@@ -103,7 +103,7 @@ def _visit(walk: _Walk, fields: Fields, start: int, end: int, default: str, dept
         and any(name.startswith(("name", "filename")) for name in parameters | more)
     )
     encoding = first(fields, "content-transfer-encoding").partition(";")[0].strip(" \t\"'").lower()
-    walk.leaves.append(Part(kind, parameters, encoding, attached, start, end))
+    walk.leaves.append(MimePart(kind, parameters, encoding, attached, start, end))
     return kind
 
 

@@ -14,9 +14,9 @@ from daemon.message import body, mime
 from daemon.message.address import Address
 from daemon.message.charset import ESCAPED, codec, decode
 from daemon.message.fields import BLOCK_LIMIT, Fields, body_start, first, has_any, scan
+from daemon.message.header import read
+from daemon.message.header_signals import marks
 from daemon.message.invite import Invite, invites
-from daemon.message.marks import marks
-from daemon.message.reading import read
 from daemon.message.text import one_line
 
 __all__ = ["Address", "Message", "bounded_date", "parse"]
@@ -150,7 +150,7 @@ def _key(
     return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
-def _texts(leaves: tuple[mime.Part, ...]) -> tuple[mime.Part | None, mime.Part | None]:
+def _texts(leaves: tuple[mime.MimePart, ...]) -> tuple[mime.MimePart | None, mime.MimePart | None]:
     """The first plain and the first HTML part that are the mail's text and no attachment."""
     plain = html = None
     for leaf in leaves:
@@ -161,7 +161,9 @@ def _texts(leaves: tuple[mime.Part, ...]) -> tuple[mime.Part | None, mime.Part |
     return plain, html
 
 
-def _snippet(raw: bytes, plain: mime.Part | None, html: mime.Part | None, limit: int) -> str:
+def _snippet(
+    raw: bytes, plain: mime.MimePart | None, html: mime.MimePart | None, limit: int
+) -> str:
     if limit <= 0:
         return ""
     text = body.snippet(mime.text(raw, plain, _TEXT_LIMIT), None, limit) if plain else ""
@@ -170,12 +172,12 @@ def _snippet(raw: bytes, plain: mime.Part | None, html: mime.Part | None, limit:
     return text
 
 
-def _invites(raw: bytes, leaves: tuple[mime.Part, ...]) -> tuple[Invite, ...]:
+def _invites(raw: bytes, leaves: tuple[mime.MimePart, ...]) -> tuple[Invite, ...]:
     parts = [leaf for leaf in leaves if leaf.kind in _CALENDAR_KINDS][:_CALENDARS]
     return invites([_calendar(raw, part) for part in parts]) if parts else ()
 
 
-def _calendar(raw: bytes, part: mime.Part) -> bytes:
+def _calendar(raw: bytes, part: mime.MimePart) -> bytes:
     """A calendar part as UTF-8."""
     octets = mime.content(raw, part, _CALENDAR_LIMIT)
     name = codec(part.parameters.get("charset", "")) or "utf-8"
@@ -184,13 +186,13 @@ def _calendar(raw: bytes, part: mime.Part) -> bytes:
     return decode(octets, name).encode("utf-8", "replace")
 
 
-def _is_opaque(raw: bytes, kinds: frozenset[str], plain: mime.Part | None) -> bool:
+def _is_opaque(raw: bytes, kinds: frozenset[str], plain: mime.MimePart | None) -> bool:
     if not kinds.isdisjoint(_OPAQUE_KINDS):
         return True
     return plain is not None and _armored(raw, plain)
 
 
-def _armored(raw: bytes, plain: mime.Part) -> bool:
+def _armored(raw: bytes, plain: mime.MimePart) -> bool:
     """Whether the text itself is PGP-encrypted (RFC 9580 section 6.2)."""
     end = min(plain.end, plain.start + 1_000)
     return raw.find(b"-----BEGIN PGP MESSAGE-----", plain.start, end) >= 0

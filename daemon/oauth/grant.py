@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from daemon.errors import AuthProblem, ConfigProblem, RetryLater
-from daemon.oauth.provider import Provider, Refused, for_a_person, post
+from daemon.oauth.provider import GrantRefused, Provider, for_a_person, post
 
 _DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 _LONGEST = 900.0  # seconds that a person may take
@@ -49,7 +49,7 @@ def device(
     form = {**provider.client(), "scope": " ".join(provider.scopes)}
     try:
         asked = post(provider, provider.device_url, form)
-    except Refused as refused:
+    except GrantRefused as refused:
         raise for_a_person(refused, provider) from None
     address = asked.get("verification_uri") or asked.get("verification_url")
     code, user_code = asked.get("device_code"), asked.get("user_code")
@@ -64,7 +64,7 @@ def device(
         left -= wait
         try:
             return post(provider, provider.token_url, form)
-        except Refused as refused:
+        except GrantRefused as refused:
             if refused.code == "slow_down":
                 wait += _WAIT  # RFC 8628, 3.5
             elif refused.code != "authorization_pending":
@@ -117,11 +117,11 @@ def loopback(
     }
     try:
         return post(provider, provider.token_url, form)
-    except Refused as refused:
+    except GrantRefused as refused:
         raise _denied(refused, provider) from None
 
 
-def _denied(refused: Refused, provider: Provider) -> AuthProblem:
+def _denied(refused: GrantRefused, provider: Provider) -> AuthProblem:
     return AuthProblem(
         f"the login was refused: {refused.message}",
         what=provider.name,

@@ -84,7 +84,7 @@ def microsoft(
     )
 
 
-class Refused(Problem):
+class GrantRefused(Problem):
     """The endpoint said no; `code` is its word for why (RFC 6749, 5.2)."""
 
     def __init__(self, code: str, message: str, *, what: str) -> None:
@@ -95,7 +95,7 @@ class Refused(Problem):
 def post(provider: Provider, url: str, form: Mapping[str, str]) -> dict[str, Any]:
     """Send a form and return the JSON object that came back.
 
-    Raises Refused for an OAuth error, RetryLater where the endpoint is away or busy.
+    Raises GrantRefused for an OAuth error, RetryLater where the endpoint is away or busy.
     """
     what = provider.name
     try:
@@ -125,10 +125,10 @@ def post(provider: Provider, url: str, form: Mapping[str, str]) -> dict[str, Any
         wait = min(float(after), _LONGEST_WAIT) if after.isdigit() else None
         raise RetryLater(f"the OAuth server answers {status} {code}".strip(), what=what, after=wait)
     said = " ".join(str((answer or {}).get("error_description", "")).split())[:200]
-    raise Refused(code, f"{code}: {said}" if said else code, what=what)
+    raise GrantRefused(code, f"{code}: {said}" if said else code, what=what)
 
 
-def for_a_person(refused: Refused, provider: Provider) -> Problem:
+def for_a_person(refused: GrantRefused, provider: Provider) -> Problem:
     """What a refusal of the token endpoint means for this mailbox."""
     if refused.code in _DEAD:
         return AuthProblem(

@@ -20,7 +20,7 @@ from typing import Any
 
 from daemon.errors import AuthProblem, LedgerProblem, RetryLater
 from daemon.log import event
-from daemon.oauth.provider import Provider, Refused, for_a_person, post
+from daemon.oauth.provider import GrantRefused, Provider, for_a_person, post
 
 EARLY = timedelta(minutes=5)
 _SHORTEST = timedelta(minutes=10)  # of life, for a provider that names none
@@ -28,7 +28,7 @@ _LOCK_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredTokens:
     """What the file holds; `seed` marks the configured refresh token that it began with."""
 
     refresh_token: str
@@ -78,7 +78,7 @@ class Tokens:
                 )
             return self._refresh(stored).access_token
 
-    def keep(self, answer: dict[str, Any], before: Stored | None = None) -> Stored:
+    def keep(self, answer: dict[str, Any], before: StoredTokens | None = None) -> StoredTokens:
         """Write what a token endpoint answered; raises AuthProblem if no token is in it."""
         access = answer.get("access_token")
         refresh = answer.get("refresh_token") or (before.refresh_token if before else None)
@@ -89,7 +89,7 @@ class Tokens:
                 what=self.provider.name,
                 hint="check the scopes (offline access)",
             )
-        stored = Stored(
+        stored = StoredTokens(
             refresh_token=refresh,
             access_token=access,
             expires_at=_end(answer.get("expires_in"), self._now()),
@@ -98,7 +98,7 @@ class Tokens:
         self._write(stored)
         return stored
 
-    def _refresh(self, stored: Stored) -> Stored:
+    def _refresh(self, stored: StoredTokens) -> StoredTokens:
         form = {
             "grant_type": "refresh_token",
             "refresh_token": stored.refresh_token,
@@ -108,19 +108,21 @@ class Tokens:
             form["scope"] = " ".join(self.provider.scopes)
         try:
             answer = post(self.provider, self.provider.token_url, form)
-        except Refused as refused:
+        except GrantRefused as refused:
             raise for_a_person(refused, self.provider) from None
         fresh = self.keep(answer, stored)
         rotated = fresh.refresh_token != stored.refresh_token
         event("oauth.refreshed", mailbox=self.provider.name, rotated=rotated)
         return fresh
 
-    def _load(self) -> Stored | None:
+    def _load(self) -> StoredTokens | None:
         """What is on disk, or a beginning from the configured refresh token, if that is newer."""
         stored = None
         try:
             document = json.loads(self.path.read_bytes())
-            stored = Stored(**{name: str(document.get(name, "")) for name in Stored.__slots__})
+            stored = StoredTokens(
+                **{name: str(document.get(name, "")) for name in StoredTokens.__slots__}
+            )
         except FileNotFoundError:
             pass
         except (OSError, ValueError, AttributeError) as error:
@@ -131,14 +133,14 @@ class Tokens:
                     hint=self.provider.login_hint,
                 ) from error
         if self._seed is not None and (stored is None or stored.seed != self._seed_mark()):
-            return Stored(self._seed(), seed=self._seed_mark())
+            return StoredTokens(self._seed(), seed=self._seed_mark())
         return stored
 
     def _seed_mark(self) -> str:
         # Not the token itself: once rotated, the configured one must not linger in our files.
         return hashlib.sha256(self._seed().encode()).hexdigest()[:16] if self._seed else ""
 
-    def _write(self, stored: Stored) -> None:
+    def _write(self, stored: StoredTokens) -> None:
         """Replace the file as a whole and see it on the disk before anybody uses what it says."""
         draft = self.path.with_suffix(".new")
         try:
@@ -183,7 +185,7 @@ class Tokens:
         finally:
             os.close(lock)
 
-    def grant(self, answer: dict[str, Any]) -> Stored:
+    def grant(self, answer: dict[str, Any]) -> StoredTokens:
         """Keep what a person has just granted, whatever was there before."""
         with self._locked():
             return self.keep(answer)

@@ -27,7 +27,7 @@ _NOT_THE_API = "is pipedrive.company or base_url right, or is a proxy in between
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     """What came over the line; header names in lower case."""
 
     status: int
@@ -66,7 +66,7 @@ class Reply:
         return plain(self.headers.get("x-correlation-id", ""), 80) or None
 
 
-def read(call: Call, reply: Reply) -> Answer | Problem:
+def read(call: Call, reply: HttpReply) -> Answer | Problem:
     """Turn a reply into the Answer or the error that it means."""
     match reply.status // 100:
         case 2:
@@ -79,7 +79,7 @@ def read(call: Call, reply: Reply) -> Answer | Problem:
             return Unknown(f"HTTP {reply.status}", what=call.kind)
 
 
-def asked_pause(reply: Reply, now: datetime) -> float | None:
+def asked_pause(reply: HttpReply, now: datetime) -> float | None:
     """Seconds that a refusal asks us to wait: `x-ratelimit-reset` (429), else `Retry-After`."""
     too_many = reply.status == HTTPStatus.TOO_MANY_REQUESTS
     for header in ("x-ratelimit-reset", "retry-after") if too_many else ("retry-after",):
@@ -96,7 +96,7 @@ def plain(text: str, limit: int = WORDS_LIMIT) -> str:
     return words if len(words) <= limit else words[: limit - 1] + "…"
 
 
-def _success(call: Call, reply: Reply) -> Answer | Problem:
+def _success(call: Call, reply: HttpReply) -> Answer | Problem:
     body = reply.envelope
     if body is None or not isinstance(body.get("success"), bool):
         return Unknown(
@@ -117,7 +117,7 @@ def _success(call: Call, reply: Reply) -> Answer | Problem:
     )
 
 
-def _no(call: Call, reply: Reply) -> Problem:
+def _no(call: Call, reply: HttpReply) -> Problem:
     body = reply.envelope or {}
     problem: Problem
     match reply.status:
@@ -145,7 +145,7 @@ def _no(call: Call, reply: Reply) -> Problem:
     return problem
 
 
-def _refused(kind: type[Refused], call: Call, reply: Reply, body: Mapping[str, Any]) -> Refused:
+def _refused(kind: type[Refused], call: Call, reply: HttpReply, body: Mapping[str, Any]) -> Refused:
     code = plain(str(body.get("code") or ""), 80)
     if kind is Capped and not code.startswith("feature_capping"):
         code = "payment" if reply.status == HTTPStatus.PAYMENT_REQUIRED else code or "permission"
@@ -159,7 +159,7 @@ def _refused(kind: type[Refused], call: Call, reply: Reply, body: Mapping[str, A
     )
 
 
-def _redirect(call: Call, reply: Reply) -> Problem:
+def _redirect(call: Call, reply: HttpReply) -> Problem:
     target = urlsplit(reply.headers.get("location", ""))
     host = plain(target.netloc.rpartition("@")[2], 100) or "elsewhere"
     return ConfigProblem(

@@ -9,16 +9,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from daemon.errors import RetryLater
+from daemon.failpoints import failpoint
 from daemon.pipedrive import directory
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.find import deal_of_lead, find
-from daemon.pipedrive.objects import FIELDS, ListedLead, Place, body, patch
-from daemon.pipedrive.order import Order, Outcome
+from daemon.pipedrive.objects import FIELDS, ListedLead, Target, body, patch
 from daemon.pipedrive.outcomes import Capped, Gone, Refused, Unknown
-from daemon.step import step
+from daemon.pipedrive.write_request import Outcome, WriteRequest
 
-__all__ = ["LinkGone", "Order", "Outcome", "apply"]
+__all__ = ["LinkGone", "Outcome", "WriteRequest", "apply"]
 
 _SETTLING = 60.0  # seconds until the next look for the deal of a conversion that may be under way
 _PATHS = {
@@ -43,7 +43,7 @@ class LinkGone(RetryLater):
         self.id = identifier
 
 
-def apply(client: Client, order: Order, place: Place) -> Outcome:
+def apply(client: Client, order: WriteRequest, place: Target) -> Outcome:
     """Make the change true; raises what Client.send raises, `Unknown` when it may be done.
 
     LinkGone: see there. Gone: the record to change itself is gone.
@@ -59,7 +59,7 @@ def apply(client: Client, order: Order, place: Place) -> Outcome:
             return _create(client, order, place)
 
 
-def _create(client: Client, order: Order, place: Place) -> Outcome:
+def _create(client: Client, order: WriteRequest, place: Target) -> Outcome:
     if order.unknown and (found := find(client, order, place)) is not None:
         return Outcome(found, found=True)
     content = body(order.kind, order.fields, order.links, place)
@@ -70,7 +70,7 @@ def _create(client: Client, order: Order, place: Place) -> Outcome:
     return Outcome(str(_send_linked(client, call, order, place)["id"]))
 
 
-def _update(client: Client, order: Order, place: Place) -> Outcome:
+def _update(client: Client, order: WriteRequest, place: Target) -> Outcome:
     target = _target(order)
     content = patch(order.kind, order.fields, order.links, place)
     # What people may have filled meanwhile is looked at first: a token, where it matters.
@@ -110,7 +110,7 @@ def _joined(there: list[dict[str, Any]], ours: list[dict[str, Any]]) -> list[dic
     return kept + added
 
 
-def _archive(client: Client, order: Order) -> Outcome:
+def _archive(client: Client, order: WriteRequest) -> Outcome:
     lead = _target(order)
     try:
         _send(client, Call.to("leads.update", lead, body={"is_archived": True}))
@@ -125,11 +125,11 @@ def _archive(client: Client, order: Order) -> Outcome:
 
 def _send(client: Client, call: Call) -> Any:
     answer = client.send(call)
-    step(f"request {call.kind}")
+    failpoint(f"request {call.kind}")
     return answer.data
 
 
-def _send_linked(client: Client, call: Call, order: Order, place: Place) -> Any:
+def _send_linked(client: Client, call: Call, order: WriteRequest, place: Target) -> Any:
     try:
         return _send(client, call)
     except Capped:
@@ -143,7 +143,7 @@ def _send_linked(client: Client, call: Call, order: Order, place: Place) -> Any:
         raise
 
 
-def _hangs_on(content: Mapping[str, Any], place: Place) -> Iterator[tuple[str, str]]:
+def _hangs_on(content: Mapping[str, Any], place: Target) -> Iterator[tuple[str, str]]:
     """Everything that a body names: records, the stage, our fields."""
     names = {
         "org_id": "organization",
@@ -164,7 +164,7 @@ def _hangs_on(content: Mapping[str, Any], place: Place) -> Iterator[tuple[str, s
             yield "field", name
 
 
-def _is_there(client: Client, kind: str, identifier: str, place: Place) -> bool:
+def _is_there(client: Client, kind: str, identifier: str, place: Target) -> bool:
     match kind:
         case "stage":
             return directory.has_stage(client, int(identifier))
@@ -174,13 +174,13 @@ def _is_there(client: Client, kind: str, identifier: str, place: Place) -> bool:
             return directory.look(client, kind, identifier, None) is not None
 
 
-def _target(order: Order) -> str:
+def _target(order: WriteRequest) -> str:
     if order.target is None:
         raise RetryLater("what it changes has no id yet", what=f"{order.kind} {order.key}")
     return order.target
 
 
-def _convert(client: Client, order: Order, place: Place) -> Outcome:
+def _convert(client: Client, order: WriteRequest, place: Target) -> Outcome:
     """Convert a lead to a deal (API v2), across passes: start it, then ask how it stands."""
     lead = _target(order)
     unknown = order.unknown
@@ -208,7 +208,7 @@ def _convert(client: Client, order: Order, place: Place) -> Outcome:
     return Outcome(conversion=data["conversion_id"])
 
 
-def _converted_before(client: Client, order: Order, lead: str) -> Outcome | None:
+def _converted_before(client: Client, order: WriteRequest, lead: str) -> Outcome | None:
     """The deal of a conversion that may have been started; Unknown while there may yet be one."""
     if (deal := deal_of_lead(client, order, lead)) is not None:
         return Outcome(deal, found=True)
@@ -218,7 +218,7 @@ def _converted_before(client: Client, order: Order, lead: str) -> Outcome | None
     return None
 
 
-def _not_converted(client: Client, order: Order, lead: str) -> Outcome:
+def _not_converted(client: Client, order: WriteRequest, lead: str) -> Outcome:
     """Why a lead won't be converted: people were faster, they archived it, or it just fails."""
     if (deal := deal_of_lead(client, order, lead)) is not None:
         return Outcome(deal, found=True)

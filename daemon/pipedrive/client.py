@@ -19,13 +19,13 @@ import requests
 
 from daemon.errors import ConfigProblem, Problem, RetryLater
 from daemon.log import event
-from daemon.pipedrive.answers import Reply, asked_pause, read
+from daemon.pipedrive.answers import HttpReply, asked_pause, read
 from daemon.pipedrive.budget import Budget, Taken
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.outcomes import Answer, Blocked, BudgetSpent, NotSent, TooMany, Unknown
-from daemon.pipedrive.pacing import PLANS, Pacer, Plan, Ticket
+from daemon.pipedrive.pacing import PLANS, Pacer, Subscription, Ticket
 from daemon.pipedrive.paging import first_page, next_page, rows_of
-from daemon.pipedrive.transport import Line, checked_token
+from daemon.pipedrive.transport import Transport, checked_token
 
 READ_TRIES = 3  # a read is sent at most this often
 BLOCK_FIRST, BLOCK_LONGEST = 900.0, 4 * 3600.0  # seconds of silence after an HTML 403
@@ -45,7 +45,7 @@ class Client:
         base_url: str,
         token: Callable[[], str],
         *,
-        plan: Plan | str,
+        plan: Subscription | str,
         seats: int = 1,
         daily_share: float = 1.0,
         session: requests.Session | None = None,
@@ -66,7 +66,7 @@ class Client:
         self._wall = wall
         self._on_usage = on_usage
         self._on_answer = on_answer
-        self._line = Line(base_url, timeout=timeout, session=session, clock=clock)
+        self._line = Transport(base_url, timeout=timeout, session=session, clock=clock)
         self._pacer = Pacer(self.plan, clock=clock, sleep=self._sleep, stopping=self._stop.is_set)
 
     def send(self, call: Call) -> Answer:
@@ -118,7 +118,7 @@ class Client:
             self.budget.settle(taken, charged=False)
             raise
         started = self._clock()
-        reply: Reply | Problem = Unknown("the request broke off", what=call.kind)
+        reply: HttpReply | Problem = Unknown("the request broke off", what=call.kind)
         try:
             reply = self._line.exchange(call, token)
         finally:
@@ -140,7 +140,7 @@ class Client:
         )
         return outcome
 
-    def _settle(self, call: Call, taken: Taken, ticket: Ticket, reply: Reply | Problem) -> None:
+    def _settle(self, call: Call, taken: Taken, ticket: Ticket, reply: HttpReply | Problem) -> None:
         """Give back the slot and the tokens, whatever happened to the request."""
         if isinstance(reply, Problem):
             charged = not isinstance(reply, NotSent | ConfigProblem)
@@ -165,7 +165,7 @@ class Client:
         if charged:
             self._on_usage(call.kind, call.cost)
 
-    def _read(self, call: Call, reply: Reply, ticket: Ticket) -> Answer | Problem:
+    def _read(self, call: Call, reply: HttpReply, ticket: Ticket) -> Answer | Problem:
         outcome = read(call, reply)
         match outcome:
             case TooMany():
@@ -178,7 +178,7 @@ class Client:
                 self._pacer.succeeded()
         return outcome
 
-    def _too_many(self, call: Call, reply: Reply, ticket: Ticket, problem: TooMany) -> Problem:
+    def _too_many(self, call: Call, reply: HttpReply, ticket: Ticket, problem: TooMany) -> Problem:
         asked = asked_pause(reply, self._wall())
         problem.after, lasting = self._pacer.refused(ticket, asked, _RANDOM.uniform(0, 0.25))
         left = reply.number("x-daily-ratelimit-token-remaining")
@@ -187,8 +187,10 @@ class Client:
         return problem
 
 
-def _log_refusal(call: Call, reply: Reply | Problem, outcome: Problem, milliseconds: int) -> None:
-    answered = reply if isinstance(reply, Reply) else None
+def _log_refusal(
+    call: Call, reply: HttpReply | Problem, outcome: Problem, milliseconds: int
+) -> None:
+    answered = reply if isinstance(reply, HttpReply) else None
     after = outcome.after if isinstance(outcome, RetryLater) else None
     event(
         "pipedrive.refused",

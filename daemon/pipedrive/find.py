@@ -11,23 +11,23 @@ from datetime import UTC, timedelta
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call, Scalar
 from daemon.pipedrive.objects import (
-    Place,
+    Target,
     listed_deal,
     listed_lead,
     listed_person,
     marker,
 )
-from daemon.pipedrive.order import Order
+from daemon.pipedrive.write_request import WriteRequest
 
 _MARGIN = timedelta(minutes=2)  # their clock and ours may differ
 
 
-def find(client: Client, order: Order, place: Place) -> str | None:
+def find(client: Client, order: WriteRequest, place: Target) -> str | None:
     """The id of what this creation has made, if it has; raises what Client.send raises."""
     return _FIND[order.kind](client, order, place)
 
 
-def deal_of_lead(client: Client, order: Order, lead: str) -> str | None:
+def deal_of_lead(client: Client, order: WriteRequest, lead: str) -> str | None:
     """The deal that came of a lead, whoever converted it."""
     query: dict[str, Scalar] = {
         "person_id": order.links.person or 0,
@@ -41,14 +41,14 @@ def deal_of_lead(client: Client, order: Order, lead: str) -> str | None:
     return None
 
 
-def _since(order: Order) -> list[tuple[str, str]]:
+def _since(order: WriteRequest) -> list[tuple[str, str]]:
     if order.since is None:
         return []
     bound = (order.since - _MARGIN).astimezone(UTC)
     return [("updated_since", bound.strftime("%Y-%m-%dT%H:%M:%SZ"))]
 
 
-def _find_organization(client: Client, order: Order, _place: Place) -> str | None:
+def _find_organization(client: Client, order: WriteRequest, _place: Target) -> str | None:
     name = order.fields["name"].casefold()
     ids = [
         row["id"]
@@ -59,7 +59,7 @@ def _find_organization(client: Client, order: Order, _place: Place) -> str | Non
     return str(min(ids)) if ids else None
 
 
-def _find_person(client: Client, order: Order, _place: Place) -> str | None:
+def _find_person(client: Client, order: WriteRequest, _place: Target) -> str | None:
     ids = [
         row["id"]
         for page in client.pages(Call.to("persons.list", query=_since(order)))
@@ -69,7 +69,7 @@ def _find_person(client: Client, order: Order, _place: Place) -> str | None:
     return str(min(ids)) if ids else None
 
 
-def _find_deal(client: Client, order: Order, place: Place) -> str | None:
+def _find_deal(client: Client, order: WriteRequest, place: Target) -> str | None:
     code = place.codes.get("mail_key")
     for kind in ("deals.list", "deals.archived"):
         query = {"person_id": order.links.person or 0}
@@ -83,7 +83,7 @@ def _find_deal(client: Client, order: Order, place: Place) -> str | None:
     return None
 
 
-def _find_lead(client: Client, order: Order, place: Place) -> str | None:
+def _find_lead(client: Client, order: WriteRequest, place: Target) -> str | None:
     code = place.codes.get("mail_key")
     for kind in ("leads.list", "leads.archived"):
         query = {"person_id": order.links.person or 0}
@@ -94,7 +94,7 @@ def _find_lead(client: Client, order: Order, place: Place) -> str | None:
     return None
 
 
-def _find_activity(client: Client, order: Order, _place: Place) -> str | None:
+def _find_activity(client: Client, order: WriteRequest, _place: Target) -> str | None:
     wanted = marker(order.key)
     # The list knows an activity by its primary participant only, and that may have been another.
     for person in order.links.participants:
@@ -106,7 +106,7 @@ def _find_activity(client: Client, order: Order, _place: Place) -> str | None:
     return None
 
 
-def _find_field(client: Client, order: Order, _place: Place) -> str | None:
+def _find_field(client: Client, order: WriteRequest, _place: Target) -> str | None:
     for page in client.pages(Call.to(f"{order.fields['of']}_fields.list")):
         for row in page:
             if (
@@ -118,7 +118,7 @@ def _find_field(client: Client, order: Order, _place: Place) -> str | None:
     return None
 
 
-_FIND: Mapping[str, Callable[[Client, Order, Place], str | None]] = {
+_FIND: Mapping[str, Callable[[Client, WriteRequest, Target], str | None]] = {
     "organization": _find_organization,
     "person": _find_person,
     "deal": _find_deal,

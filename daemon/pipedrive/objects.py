@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from daemon.message.parse import Address
-from daemon.organization import registrable_domain
+from daemon.rules.organization import registrable_domain
 
 # Our custom fields: name, type, and the object that has it. Leads share those of deals.
 FIELDS: Mapping[str, tuple[Literal["person", "deal"], str, str]] = {
@@ -28,7 +28,7 @@ MARK = "[mail2deal:"  # what the note of every activity of ours holds
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Target:
     """Where records go in this company: the stage, the codes of our fields, the users' ids."""
 
     stage_id: int
@@ -100,7 +100,7 @@ class ListedLead:
 Listed = ListedPerson | ListedOrganization | ListedDeal | ListedLead
 
 
-def body(kind: str, fields: Mapping[str, Any], links: Links, place: Place) -> dict[str, Any]:
+def body(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> dict[str, Any]:
     """The JSON body that creates a record; what is None or unknown is left out."""
     match kind:
         case "organization":
@@ -141,7 +141,7 @@ def body(kind: str, fields: Mapping[str, Any], links: Links, place: Place) -> di
     return _filled(content)
 
 
-def patch(kind: str, fields: Mapping[str, Any], links: Links, place: Place) -> dict[str, Any]:
+def patch(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> dict[str, Any]:
     """The JSON body that updates a record, empty where nothing of it is ours to change.
 
     Names, titles, e-mails, links and owners are people's once a record is made, and so is whether
@@ -182,7 +182,7 @@ def note(text: str, key: str) -> str:
     return f"{escaped}<br><br>{marker(key)}" if escaped else marker(key)
 
 
-def _person(fields: Mapping[str, Any], links: Links, place: Place) -> dict[str, Any]:
+def _person(fields: Mapping[str, Any], links: Links, place: Target) -> dict[str, Any]:
     custom = _custom(fields, place, *_STATISTICS)
     return {
         "name": fields["name"],
@@ -192,7 +192,7 @@ def _person(fields: Mapping[str, Any], links: Links, place: Place) -> dict[str, 
     }
 
 
-def _custom(fields: Mapping[str, Any], place: Place, *names: str) -> dict[str, Any]:
+def _custom(fields: Mapping[str, Any], place: Target, *names: str) -> dict[str, Any]:
     return {place.codes[n]: fields[n] for n in names if n in fields and n in place.codes}
 
 

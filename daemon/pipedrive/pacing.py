@@ -34,7 +34,7 @@ _POLL = 0.02  # seconds between two looks while every slot is held by a request 
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Subscription:
     """What a Pipedrive plan allows: requests per window (api token), and its token multiplier."""
 
     name: str
@@ -46,11 +46,11 @@ class Plan:
         return 30_000 * self.multiplier * seats
 
 
-PLANS: Mapping[str, Plan] = {
-    "lite": Plan("lite", 20, 1),
-    "growth": Plan("growth", 40, 2),
-    "premium": Plan("premium", 100, 5),
-    "ultimate": Plan("ultimate", 120, 7),
+PLANS: Mapping[str, Subscription] = {
+    "lite": Subscription("lite", 20, 1),
+    "growth": Subscription("growth", 40, 2),
+    "premium": Subscription("premium", 100, 5),
+    "ultimate": Subscription("ultimate", 120, 7),
 }
 
 
@@ -173,7 +173,7 @@ class Pacer:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: Subscription,
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], object],

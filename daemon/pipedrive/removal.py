@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from daemon.failpoints import failpoint
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.objects import MARK
 from daemon.pipedrive.outcomes import Gone
-from daemon.step import step
 
 _PATHS = {
     "organization": "organizations",
@@ -51,4 +51,4 @@ def delete(client: Client, kind: str, identifier: str) -> None:
         client.send(Call.to(f"{_PATHS[kind]}.delete", identifier))
     except Gone:
         return
-    step(f"request {_PATHS[kind]}.delete")
+    failpoint(f"request {_PATHS[kind]}.delete")

@@ -19,7 +19,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from daemon import __version__
 from daemon.errors import AuthProblem, ConfigProblem, Problem
-from daemon.pipedrive.answers import Reply
+from daemon.pipedrive.answers import HttpReply
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.outcomes import NotSent, Unknown
 
@@ -29,7 +29,7 @@ CONNECTIONS = 128  # kept open at most; one per sending thread
 _CHUNK = 64 * 1024
 
 
-class Line:
+class Transport:
     """Connections to one host, shared by all threads; `timeout` is (connect, read) seconds."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Line:
         """Close the connections; a later `exchange` opens new ones."""
         self._session.close()
 
-    def exchange(self, call: Call, token: str) -> Reply | Problem:
+    def exchange(self, call: Call, token: str) -> HttpReply | Problem:
         """Put the request on the line and take the reply off it, as a value in every case."""
         headers = {
             "x-api-token": token,
@@ -72,7 +72,7 @@ class Line:
                 stream=True,
             ) as response:
                 names = {name.lower(): value for name, value in response.headers.items()}
-                return Reply(response.status_code, names, self._body(response))
+                return HttpReply(response.status_code, names, self._body(response))
         except requests.RequestException as error:
             # A new error without this one behind it: its request still holds the token's header.
             return _broken(call, error)

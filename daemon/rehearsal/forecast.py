@@ -6,8 +6,8 @@ Read from the scratch ledger after the rehearsal; nothing here prints.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from daemon.explain import REASONS
 from daemon.ledger.store import Ledger
+from daemon.rules.explain import REASONS
 
 _IMPORTANT = 20
 _EXAMPLES = 3

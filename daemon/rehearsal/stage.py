@@ -10,13 +10,13 @@ from typing import Any, Literal
 import requests
 
 from daemon.pipedrive.client import Client
-from daemon.pipedrive.pacing import Plan
+from daemon.pipedrive.pacing import Subscription
 from daemon.rehearsal.remote import Company
 from daemon.sandbox.crm import Sandbox, SandboxAdapter, Settings, seed_from
 
 _URL = "https://rehearsal.pipedrive.com"  # answered in this process, by the adapter
 _TOKEN = "rehearsal"  # noqa: S105 - known to the sandbox only
-_UNLIMITED = Plan("unlimited", burst=1_000_000, multiplier=1_000_000)
+_UNLIMITED = Subscription("unlimited", burst=1_000_000, multiplier=1_000_000)
 
 
 @dataclass(slots=True)

@@ -7,9 +7,9 @@ no mailbox. Due-ness is data: a restart knows from the ledger alone what there i
 """
 
 from daemon.pipedrive.usage import Usage
-from daemon.sync.landing import Pushed
+from daemon.sync.outcomes import Pushed
 from daemon.sync.passes import Sync
+from daemon.sync.safety_limit import AskFirst, SafetyLimit, grant
 from daemon.sync.session import Session, Settings
-from daemon.sync.valve import AskFirst, Valve, grant
 
-__all__ = ["AskFirst", "Pushed", "Session", "Settings", "Sync", "Usage", "Valve", "grant"]
+__all__ = ["AskFirst", "Pushed", "SafetyLimit", "Session", "Settings", "Sync", "Usage", "grant"]

@@ -4,19 +4,19 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from daemon.ledger.journal import Row
+from daemon.ledger.journal import JournalRow
 from daemon.ledger.timestamp import stamp
-from daemon.pipedrive.apply import Order, Outcome
-from daemon.pipedrive.objects import Place
-from daemon.sync import census
-from daemon.sync.landing import Pushed
+from daemon.pipedrive.apply import Outcome, WriteRequest
+from daemon.pipedrive.objects import Target
+from daemon.sync import listing
+from daemon.sync.lost_records import recognise
+from daemon.sync.outcomes import Pushed
 from daemon.sync.planning import plan_due
 from daemon.sync.prepare import prepare
 from daemon.sync.push import Pusher
-from daemon.sync.recognise import recognise
 from daemon.sync.refresh import everything_due, refresh
+from daemon.sync.safety_limit import check, is_first
 from daemon.sync.session import Session
-from daemon.sync.valve import check, is_first
 
 _KEEP_DONE = timedelta(days=30)
 _ROUNDS = 5  # of planning again what a push has shown to be otherwise, in one pass
@@ -26,8 +26,8 @@ class _FieldsFirst(Pusher):
     """Makes our custom fields and nothing else: what was planned earlier waits for their codes."""
 
     def _choose(
-        self, flights: dict[Future[Outcome], Row], queue: list[Row]
-    ) -> tuple[list[tuple[Row, Order]], list[Row]]:
+        self, flights: dict[Future[Outcome], JournalRow], queue: list[JournalRow]
+    ) -> tuple[list[tuple[JournalRow, WriteRequest]], list[JournalRow]]:
         return super()._choose(flights, [row for row in queue if row.kind == "field"])
 
 
@@ -35,12 +35,12 @@ class _FieldsDone(Pusher):
     """Leaves our fields alone: what shows them must know their codes, as `prepare` finds them."""
 
     def _choose(
-        self, flights: dict[Future[Outcome], Row], queue: list[Row]
-    ) -> tuple[list[tuple[Row, Order]], list[Row]]:
+        self, flights: dict[Future[Outcome], JournalRow], queue: list[JournalRow]
+    ) -> tuple[list[tuple[JournalRow, WriteRequest]], list[JournalRow]]:
         return super()._choose(flights, [row for row in queue if row.kind != "field"])
 
 
-def _hold(_place: Place) -> Pushed:
+def _hold(_place: Target) -> Pushed:
     """Send nothing yet."""
     return Pushed()
 
@@ -118,11 +118,11 @@ class Sync:
                 break
         return total
 
-    def _let_through(self) -> Place:
+    def _let_through(self) -> Target:
         """Ask the valve, then make the fields that it held back and plan with them; once."""
         session, ledger = self.session, self.session.ledger
         assert session.valve is not None  # noqa: S101 - held only by one
-        persons = ledger.crm.count("person") if census.is_complete(session) else None
+        persons = ledger.crm.count("person") if listing.is_complete(session) else None
         check(ledger, session.valve, persons=persons)
         place = prepare(session, self._push_fields)
         with ledger.transaction("touch"):
@@ -138,10 +138,10 @@ class Sync:
         plan_due(session, touched)
         return place
 
-    def _push(self, place: Place) -> Pushed:
+    def _push(self, place: Target) -> Pushed:
         return _FieldsDone(self.session, place).push()
 
-    def _push_fields(self, place: Place) -> Pushed:
+    def _push_fields(self, place: Target) -> Pushed:
         self._fields = _FieldsFirst(self.session, place).push()
         return self._fields
 

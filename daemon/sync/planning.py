@@ -11,13 +11,20 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from daemon import reckoning
-from daemon.ledger.journal import Row
+from daemon.intake import scoring
+from daemon.ledger.journal import JournalRow
 from daemon.ledger.senders import SenderRow
 from daemon.log import event
-from daemon.plan import STATISTICS, Change, InCrm, Plan, choose_person, plan_sender
-from daemon.sync.happenings import happenings, take_back
+from daemon.rules.plan import (
+    STATISTICS,
+    Change,
+    RemoteMatches,
+    SenderPlan,
+    choose_person,
+    plan_sender,
+)
 from daemon.sync.session import Session
+from daemon.sync.wanted_activities import happenings, take_back
 
 _BATCH = 200  # senders planned in one transaction
 
@@ -27,7 +34,7 @@ class Draft:
     """What is planned for one sender, and whose plan it really is."""
 
     row: SenderRow
-    plan: Plan
+    plan: SenderPlan
     first: str  # of the person's addresses, the one that has its lead or deal and its fields
 
 
@@ -56,7 +63,7 @@ def draft(session: Session, row: SenderRow) -> Draft | None:
     """What the plan for a sender is as things stand; None for one without messages."""
     crm = _in_crm(session, row)
     group = _same_person(session, row.address, crm)
-    state = reckoning.state_of(session.ledger, session.reading, group)
+    state = scoring.state_of(session.ledger, session.reading, group)
     if state is None:
         return None
     state = replace(state, address=row.address, organization=row.organization)
@@ -112,7 +119,7 @@ def _plan(session: Session, row: SenderRow, now: datetime) -> tuple[int, Abstrac
     return len(changes), others
 
 
-def _in_crm(session: Session, row: SenderRow) -> InCrm:
+def _in_crm(session: Session, row: SenderRow) -> RemoteMatches:
     """What may stand for a sender; persons that we made are marked, or they would seem adopted."""
     ledger = session.ledger
     known = ledger.records.live_id("person", row.address)
@@ -130,7 +137,7 @@ def _in_crm(session: Session, row: SenderRow) -> InCrm:
     return replace(crm, persons=persons)
 
 
-def _same_person(session: Session, address: str, crm: InCrm) -> list[str]:
+def _same_person(session: Session, address: str, crm: RemoteMatches) -> list[str]:
     """The addresses that stand for one person, the one with its lead or deal first."""
     records, journal = session.ledger.records, session.ledger.journal
     known = records.get("person", address)
@@ -175,7 +182,7 @@ def _take_back_creation(session: Session, kind: str, key: str) -> None:
         session.ledger.journal.drop(row)
 
 
-def _can_be_taken_back(row: Row) -> bool:
+def _can_be_taken_back(row: JournalRow) -> bool:
     on_its_way = row.state == "sending" or row.unknown or row.conversion is not None
     # What waits after a failure keeps its pause.
     return not on_its_way and (row.state != "waiting" or row.action != "update")

@@ -10,14 +10,14 @@ from daemon.ledger.timestamp import instant, stamp
 from daemon.log import event
 from daemon.pipedrive import directory
 from daemon.pipedrive.costs import Call
-from daemon.pipedrive.objects import FIELDS, Place
-from daemon.plan import STATISTICS, Adoption, Change
+from daemon.pipedrive.objects import FIELDS, Target
+from daemon.rules.plan import STATISTICS, Adoption, Change
 from daemon.sync.session import Session
 
 _ASK_EVERY = timedelta(days=1)
 
 
-def prepare(session: Session, push: Callable[[Place], object]) -> Place:
+def prepare(session: Session, push: Callable[[Target], object]) -> Target:
     """The place as the ledger knows it, asked for anew once a day or when it is configured anew.
 
     Missing fields are created through the journal by `push`; those that Pipedrive refuses are
@@ -33,9 +33,9 @@ def prepare(session: Session, push: Callable[[Place], object]) -> Place:
     ):
         known = _ask(session, wanted, known)
     if session.ledger.journal.ready_of("field", session.now()):
-        push(Place(known["stage_id"]))
+        push(Target(known["stage_id"]))
     _follow_fields(session)
-    return Place(known["stage_id"], _codes(session), known["owners"])
+    return Target(known["stage_id"], _codes(session), known["owners"])
 
 
 def forget_place(session: Session) -> None:

@@ -13,23 +13,23 @@ from dataclasses import replace
 from datetime import timedelta
 
 from daemon.errors import Problem
-from daemon.ledger.journal import Row
+from daemon.ledger.journal import JournalRow
 from daemon.log import event
-from daemon.pipedrive.apply import Order, Outcome, apply
-from daemon.pipedrive.objects import Links, Place
-from daemon.sync.landing import NO_PERSON, Landing, Pushed
+from daemon.pipedrive.apply import Outcome, WriteRequest, apply
+from daemon.pipedrive.objects import Links, Target
+from daemon.sync.outcomes import NO_PERSON, Outcomes, Pushed
 from daemon.sync.session import Session
 
 _WINDOW = 1000  # rows looked at for the next ones to send
 _LOOKS = 30  # times that the journal is read while as many are sent, at most
 _SETTLED = timedelta(minutes=2)  # a conversion takes seconds, as a rule
-_Flights = dict[Future[Outcome], Row]
+_Flights = dict[Future[Outcome], JournalRow]
 
 
 class Pusher:
     """Drains the journal of a session."""
 
-    def __init__(self, session: Session, place: Place) -> None:
+    def __init__(self, session: Session, place: Target) -> None:
         self._session = session
         self._place = place
         self.ledger = session.ledger
@@ -37,7 +37,7 @@ class Pusher:
         self._set_aside_some = False
         self._read = 0  # how many rows the last look at the journal showed
         self._unblocked = False
-        self._landing = Landing(session, place.codes, self.pushed)
+        self._landing = Outcomes(session, place.codes, self.pushed)
 
     def push(self, *, unknown_only: bool = False) -> Pushed:
         """Send everything that is due; returns when nothing is, or nothing may be sent.
@@ -46,7 +46,7 @@ class Pusher:
         """
         with ThreadPoolExecutor(self._workers, thread_name_prefix="pipedrive") as pool:
             flights: _Flights = {}
-            queue: list[Row] = []
+            queue: list[JournalRow] = []
             while True:
                 if not (self.pushed.halted or self._session.stopping()):
                     queue = self._launch(pool, flights, queue, unknown_only=unknown_only)
@@ -74,8 +74,13 @@ class Pusher:
         return self._session.settings.workers
 
     def _launch(
-        self, pool: ThreadPoolExecutor, flights: _Flights, queue: list[Row], *, unknown_only: bool
-    ) -> list[Row]:
+        self,
+        pool: ThreadPoolExecutor,
+        flights: _Flights,
+        queue: list[JournalRow],
+        *,
+        unknown_only: bool,
+    ) -> list[JournalRow]:
         """Commit the next changes to `sending`, then hand them to the workers."""
         self._set_aside_some = True
         chosen, rest = self._choose(flights, queue)
@@ -94,11 +99,11 @@ class Pusher:
         return rest
 
     def _choose(
-        self, flights: _Flights, queue: list[Row]
-    ) -> tuple[list[tuple[Row, Order]], list[Row]]:
+        self, flights: _Flights, queue: list[JournalRow]
+    ) -> tuple[list[tuple[JournalRow, WriteRequest]], list[JournalRow]]:
         busy = {subject for row in flights.values() for subject in _subjects(row)}
-        chosen: list[tuple[Row, Order]] = []
-        rest: list[Row] = []
+        chosen: list[tuple[JournalRow, WriteRequest]] = []
+        rest: list[JournalRow] = []
         room = self._workers - len(flights)
         for position, row in enumerate(queue):
             if len(chosen) >= room:
@@ -114,7 +119,7 @@ class Pusher:
             busy |= _subjects(row)
         return chosen, rest
 
-    def _prepare(self, row: Row) -> tuple[Row, Order] | None:
+    def _prepare(self, row: JournalRow) -> tuple[JournalRow, WriteRequest] | None:
         """A change with the ids that it hangs on; None while one of them is being made.
 
         The row names only those participants that have an id, so that the others are added once
@@ -141,14 +146,14 @@ class Pusher:
             row = replace(row, fields={**row.fields, "participants": list(persons)})
         return row, self._order(row, target, tuple(dict.fromkeys(persons.values())))
 
-    def _is_wanted(self, row: Row) -> bool:
+    def _is_wanted(self, row: JournalRow) -> bool:
         """Whether the sender of a change is still there, or anybody of an organization's."""
         if row.kind == "organization":
             sql = "SELECT 1 FROM senders WHERE organization = ? AND class <> 'ignore' LIMIT 1"
             return bool(self.ledger.rows(sql, row.key))
         return row.sender is None or self.ledger.senders.get(row.sender) is not None
 
-    def _persons(self, row: Row) -> dict[str, int] | None:
+    def _persons(self, row: JournalRow) -> dict[str, int] | None:
         """Ids of the persons that a change names, by address; None while one is being made."""
         if row.kind in {"person", "organization", "field"}:
             return {}
@@ -164,9 +169,9 @@ class Pusher:
                 return None
         return persons
 
-    def _order(self, row: Row, target: str | None, persons: Sequence[int]) -> Order:
+    def _order(self, row: JournalRow, target: str | None, persons: Sequence[int]) -> WriteRequest:
         organization = self._organization(row)
-        return Order(
+        return WriteRequest(
             kind=row.kind,
             key=row.key,
             action=row.action,
@@ -185,7 +190,7 @@ class Pusher:
             settled=row.sent_at is None or self._session.now() - row.sent_at >= _SETTLED,
         )
 
-    def _organization(self, row: Row) -> str | None:
+    def _organization(self, row: JournalRow) -> str | None:
         if row.kind == "organization":
             return None
         key = row.fields.get("organization") or row.organization
@@ -215,7 +220,7 @@ class Pusher:
         row = self.ledger.journal.open_row(kind, key)
         return row is not None and row.action == "create" and row.state != "parked"
 
-    def _set_aside(self, row: Row, why: str, *, drop: bool = False) -> None:
+    def _set_aside(self, row: JournalRow, why: str, *, drop: bool = False) -> None:
         with self.ledger.transaction("set aside"):
             if drop:
                 self.ledger.journal.drop(row)
@@ -225,7 +230,7 @@ class Pusher:
         self._set_aside_some = True
         event("sync.set_aside", kind=row.kind, key=row.key, action=row.action, reason=why)
 
-    def _land(self, landed: Sequence[tuple[Row, Future[Outcome]]]) -> None:
+    def _land(self, landed: Sequence[tuple[JournalRow, Future[Outcome]]]) -> None:
         """Record in one transaction what came of the changes that are back."""
         now = self._session.now()
         with self.ledger.transaction("outcome"):
@@ -237,7 +242,7 @@ class Pusher:
             self.ledger.runs.spend(now.strftime("%Y-%m-%d"), self._session.usage.take())
 
 
-def _subjects(row: Row) -> set[str]:
+def _subjects(row: JournalRow) -> set[str]:
     """What must not be on the wire twice: the sender, and an organization being made."""
     if row.kind == "organization":
         return {f"organization {row.key}"}

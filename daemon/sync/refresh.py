@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from daemon.ledger.timestamp import instant_or_none
 from daemon.log import event
 from daemon.pipedrive import directory
-from daemon.pipedrive.objects import Place
-from daemon.sync import census
-from daemon.sync.notice import notice
+from daemon.pipedrive.objects import Target
+from daemon.sync import listing
+from daemon.sync.external_changes import notice
 from daemon.sync.planning import Draft, draft
 from daemon.sync.session import Session
 
@@ -24,7 +24,7 @@ _DRAFTS = 1000  # due senders that decide what is listed
 _LOOK_AGAIN = "look_again"
 
 
-def refresh(session: Session, place: Place) -> list[str]:
+def refresh(session: Session, place: Target) -> list[str]:
     """List what the plans of the due senders depend on, as far as it isn't known freshly enough.
 
     Gives the senders who may be planned on the strength of that, deals first.
@@ -32,10 +32,10 @@ def refresh(session: Session, place: Place) -> list[str]:
     due = [row.address for row in session.ledger.senders.due(-1)]
     swept = instant_or_none(session.ledger.setting("swept_at"))
     if swept is None or session.now() - swept >= _EVERYTHING_EVERY:
-        census.sweep(session, place, _strangers(session))
+        listing.sweep(session, place, _strangers(session))
         due += _noticed(session, place, directory.KINDS, whole=True)
-        if not census.is_complete(session):
-            census.search(session, _strangers(session))
+        if not listing.is_complete(session):
+            listing.search(session, _strangers(session))
         return due
     asked: set[str] = set()
     seen: set[tuple[str, str]] = set()
@@ -48,10 +48,10 @@ def refresh(session: Session, place: Place) -> list[str]:
         if not kinds:
             return due
         asked |= kinds
-        seen |= census.list_updated(session, place, kinds)
+        seen |= listing.list_updated(session, place, kinds)
         due += _noticed(session, place, kinds, whole=False)
-        if "person" in kinds and not census.is_complete(session):
-            census.search(session, _strangers(session))
+        if "person" in kinds and not listing.is_complete(session):
+            listing.search(session, _strangers(session))
 
 
 def everything_due(session: Session) -> datetime | None:
@@ -68,7 +68,7 @@ def look_again(session: Session, kinds: Collection[str]) -> None:
         session.ledger.set(_LOOK_AGAIN, sorted({*before, *wanted}))
 
 
-def _noticed(session: Session, place: Place, kinds: Collection[str], *, whole: bool) -> list[str]:
+def _noticed(session: Session, place: Target, kinds: Collection[str], *, whole: bool) -> list[str]:
     touched = notice(session, place, whole=whole)
     asked = set(session.ledger.setting(_LOOK_AGAIN) or ())
     if asked & set(kinds):
@@ -121,7 +121,7 @@ def _is_stale(session: Session, kind: str) -> bool:
 
 
 def _look_before_adopting(
-    session: Session, place: Place, drafts: Sequence[Draft], seen: set[tuple[str, str]]
+    session: Session, place: Target, drafts: Sequence[Draft], seen: set[tuple[str, str]]
 ) -> set[str]:
     """See that what is about to be adopted is still there, unless that has just been listed.
 

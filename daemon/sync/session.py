@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from daemon.intake.scoring import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.usage import Usage
-from daemon.plan import Policy
-from daemon.reckoning import Reading
-from daemon.sync.valve import Valve
+from daemon.rules.plan import Policy
+from daemon.sync.safety_limit import SafetyLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class Session:
     ledger: Ledger
     client: Client
     usage: Usage
-    reading: Reading
+    reading: ScoringSettings
     settings: Settings
     now: Callable[[], datetime]
     run: int | None = None
-    valve: Valve | None = None  # what a first run may do unasked; None: anything
+    valve: SafetyLimit | None = None  # what a first run may do unasked; None: anything
     stopping: Callable[[], bool] = lambda: False
     progress: Callable[[str, int, int], None] = lambda *_: None  # phase, done, total (0: unknown)
 

@@ -23,16 +23,16 @@ from typing import Any
 
 from postbox import START, WE
 
-from daemon import step
+from daemon import failpoints
 from daemon.cli import wiring as wiring_module
 from daemon.cli.catch_up import catch_up
-from daemon.cli.wiring import Wiring
 from daemon.config import load
 from daemon.ledger.store import Ledger
-from daemon.organization import public_providers
+from daemon.rules.organization import public_providers
 from daemon.sandbox.crm import Sandbox, Settings, serve, snapshot
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.imap_server import ImapServer
+from daemon.wiring import Wiring
 
 DIED = -signal.SIGKILL
 COMPANY = Settings(burst=False, plan="ultimate", seats=4)
@@ -162,11 +162,11 @@ class Rig:
             ended(child)
 
     def run(self, home: Home, port: int, *, kill_at: int = 0, log: Path | None = None) -> int:
-        """One catch-up; its exit status, DIED if it was killed at a step."""
+        """One catch-up; its exit status, DIED if it was killed at a failpoints."""
         config = home.configure(self.server, port)
 
         def work() -> int:
-            step.arm(kill_at=kill_at, log=str(log) if log else None)
+            failpoints.arm(kill_at=kill_at, log=str(log) if log else None)
             stop = threading.Event()
             stop.wait = self.clock.wait  # type: ignore[method-assign]
             wiring = Wiring(load(config), now=self.clock.now, stop=stop)

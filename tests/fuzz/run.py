@@ -16,8 +16,8 @@ sys.path.insert(0, str(HERE.parent.parent))
 
 with atheris.instrument_imports(include=["daemon"]):
     from daemon.errors import Unreadable
+    from daemon.mailbox.fetch_response import internal_date, number, read_fetch
     from daemon.mailbox.folders import listed, statuses
-    from daemon.mailbox.reader import internal_date, number, read_fetch
     from daemon.mailbox.structure import plan, read_structure
     from daemon.message.body import snippet
     from daemon.message.invite import invites

@@ -1,0 +1,214 @@
+"""FLOW messages → ledger: what newly seen messages do to the senders, inside one transaction.
+
+    write messages → learn which addresses are ours → judge again what that changes → sender state
+
+Everything here is a function of what the ledger holds afterwards, never of the order in which it
+came in: a message is judged by all the places where it was seen, and a sender's state is computed
+from all of its messages.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from daemon.ledger.messages import MessageRow, StoredMessage
+from daemon.ledger.senders import History
+from daemon.ledger.store import Ledger
+from daemon.message.forgotten import FORGOTTEN, MARK, without
+from daemon.message.parse import Message
+from daemon.message.verdict import Judgement, Us, judge
+from daemon.rules.classify import Class, Rules, classify_sender
+from daemon.rules.organization import PublicProviders
+from daemon.rules.sender import Counting, SenderState, sender_state
+
+# An address is learned as ours when it is the From of this many mails in Sent …
+_LEARN_FROM = 3
+# … and has written to us at most a third as often: a correspondent dragged into Sent isn't us.
+_LEARN_RATIO = 3
+_LEARNED = "learned_addresses"
+_PAGE = 1000
+_AT_ONCE = 4000  # messages whose senders are computed in one go
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringSettings:
+    """How messages are read and counted; the same for every mailbox."""
+
+    us: Us
+    rules: Rules
+    public: PublicProviders
+    count: Literal["received", "exchanged"] = "received"
+    snippet_chars: int = 500
+    batch: int = 1000  # messages in one transaction: larger ones compute a sender less often
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    """A message at one place: `arrived_at` is its INTERNALDATE there."""
+
+    uid: int
+    arrived_at: datetime
+    message: Message
+
+
+def known_us(ledger: Ledger, us: Us) -> Us:
+    """Who we are: the configuration, and the addresses learned from Sent."""
+    return replace(us, addresses=us.addresses | set(ledger.setting(_LEARNED) or ()))
+
+
+def add(
+    ledger: Ledger,
+    reading: ScoringSettings,
+    folder: int,
+    role: str,
+    uidvalidity: int,
+    seen: Sequence[IncomingMessage],
+) -> set[str]:
+    """Write messages with their sightings and the states they change; the keys that are new."""
+    stored = ledger.messages.stored(item.message.key for item in seen)
+    us, in_sent = known_us(ledger, reading.us), role == "sent"
+    if ledger.forgotten.hashes():
+        covers = ledger.forgotten.covers
+        seen = [
+            replace(item, message=without(item.message, covers, in_sent=in_sent, us=us))
+            for item in seen
+        ]
+    entries = _entries(stored, seen, in_sent=in_sent, us=us)
+    written, touched = _write(ledger, list(entries.values()))
+    ids = {key: found.id for key, found in stored.items()} | written
+    ledger.folders.see(folder, uidvalidity, [(item.uid, ids[item.message.key]) for item in seen])
+    touched |= _learn(ledger, reading, entries.values())
+    recompute(ledger, reading, touched)
+    return set(entries) - set(stored)
+
+
+def _entries(
+    stored: dict[str, StoredMessage], seen: Sequence[IncomingMessage], *, in_sent: bool, us: Us
+) -> dict[str, MessageRow]:
+    """What to write: new messages, and those whose places now say something else."""
+    entries: dict[str, MessageRow] = {}
+    for item in seen:
+        key = item.message.key
+        before = entries.get(key) or stored.get(key)
+        if before is None:
+            message, arrived_at, sent = item.message, item.arrived_at, in_sent
+        else:
+            message = before.message
+            arrived_at, sent = min(item.arrived_at, before.arrived_at), in_sent or before.in_sent
+            if (sent, arrived_at) == (before.in_sent, before.arrived_at):
+                continue
+        entries[key] = MessageRow(message, arrived_at, sent, _judge(message, in_sent=sent, us=us))
+    return entries
+
+
+def _judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
+    return FORGOTTEN if MARK in message.marks else judge(message, in_sent=in_sent, us=us)
+
+
+def _write(ledger: Ledger, entries: Sequence[MessageRow]) -> tuple[dict[str, int], set[str]]:
+    """Write messages: their ids by key, and the senders whose state that may change."""
+    # Who loses a message because its place has changed its judgement is touched too.
+    touched = ledger.messages.parties(entry.message.key for entry in entries)
+    ids = ledger.messages.write(entries)
+    touched.update(
+        party.key
+        for entry in entries
+        if entry.judgement.verdict.kind != "ignored"
+        for party in entry.judgement.parties
+    )
+    ours = [e.message.message_id for e in entries if e.in_sent and e.message.message_id]
+    return ids, touched | ledger.messages.answerers(ours)
+
+
+def _learn(ledger: Ledger, reading: ScoringSettings, entries: Iterable[MessageRow]) -> set[str]:
+    """Learn or unlearn which From addresses are ours; judge again what that changes."""
+    learned = set(ledger.setting(_LEARNED) or ())
+    suspects = {
+        e.message.from_.key
+        for e in entries
+        if e.message.from_ is not None
+        and (e.in_sent or e.message.from_.key in learned)
+        and not reading.us.is_us(e.message.from_)
+    }
+    now_ours = {address for address in suspects if _is_ours(*ledger.messages.from_counts(address))}
+    changed = {a for a in suspects if (a in now_ours) != (a in learned)}
+    if not changed:
+        return set()
+    ledger.set(_LEARNED, sorted((learned - changed) | (now_ours & changed)))
+    return rejudge(ledger, reading, ledger.messages.concerning(changed))
+
+
+def _is_ours(in_sent: int, elsewhere: int) -> bool:
+    return in_sent >= _LEARN_FROM and elsewhere * _LEARN_RATIO <= in_sent
+
+
+def rejudge(
+    ledger: Ledger, reading: ScoringSettings, messages: Iterable[StoredMessage]
+) -> set[str]:
+    """Judge messages again by what we know now; the senders whose state that may change."""
+    us = known_us(ledger, reading.us)
+    _, touched = _write(
+        ledger,
+        [
+            MessageRow(
+                m.message, m.arrived_at, m.in_sent, _judge(m.message, in_sent=m.in_sent, us=us)
+            )
+            for m in messages
+        ],
+    )
+    return touched
+
+
+def recompute(ledger: Ledger, reading: ScoringSettings, addresses: Iterable[str]) -> int:
+    """Compute sender states from the ledger's messages; how many of them changed."""
+    counting = Counting(us=known_us(ledger, reading.us), count=reading.count)
+    changed = 0
+    for portion in ledger.senders.portions(addresses, _AT_ONCE):
+        dossiers = ledger.senders.dossiers(portion)
+        ours = ledger.messages.ours(
+            answered for one in dossiers.values() for m in one.messages for answered in m.answers
+        )
+        states: list[tuple[SenderState, Class, History]] = []
+        for address, one in dossiers.items():
+            if not one.messages:
+                continue
+            answered = {a: ours[a] for m in one.messages for a in m.answers if a in ours}
+            state = sender_state(address, one.messages, answered, counting, reading.public)
+            class_ = classify_sender(
+                state, reading.rules, known_before=one.known_before, has_deal=one.has_deal
+            )
+            states.append((state, class_, one))
+        ledger.senders.remove(address for address, one in dossiers.items() if not one.messages)
+        changed += ledger.senders.write(states)
+    return changed
+
+
+def state_of(
+    ledger: Ledger, reading: ScoringSettings, addresses: Sequence[str], us: Us | None = None
+) -> SenderState | None:
+    """The state of a sender, or of one person with several addresses; None without messages."""
+    messages = ledger.senders.correspondence(addresses)
+    if not messages:
+        return None
+    ours = ledger.messages.ours(answered for m in messages for answered in m.answers)
+    counting = Counting(us=us or known_us(ledger, reading.us), count=reading.count)
+    return sender_state(addresses[0], messages, ours, counting, reading.public)
+
+
+def rebuild(ledger: Ledger, reading: ScoringSettings) -> int:
+    """Judge every message and compute every sender anew; how many senders changed.
+
+    Called inside no transaction; runs in transactions of its own, a page of messages each.
+    """
+    last, touched = 0, set[str]()
+    while page := ledger.messages.page(last, _PAGE):
+        last = page[-1].id
+        with ledger.transaction("rejudge"):
+            touched |= rejudge(ledger, reading, page)
+    changed = 0
+    addresses = sorted(touched)
+    for start in range(0, len(addresses), _PAGE):
+        with ledger.transaction("rebuild"):
+            changed += recompute(ledger, reading, addresses[start : start + _PAGE])
+    return changed

@@ -1,0 +1,1 @@
+"""FLOW what a person asks for by hand: audit, undo, forget."""

@@ -1,0 +1,72 @@
+"""FLOW ledger (→ Pipedrive): erases one sender here, and there too only if asked.
+
+    (delete its records in Pipedrive →) erase → a salted hash stays
+
+The hash makes later mail of that sender known, so that it is let go of unread, as `forgotten`. The
+erasure is one transaction; interrupted anywhere, the same command goes on from there.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from daemon.intake import scoring
+from daemon.intake.scoring import ScoringSettings
+from daemon.ledger.store import Ledger
+from daemon.log import event
+from daemon.pipedrive import removal
+from daemon.pipedrive.client import Client
+from daemon.rules.plan import Record
+
+# What is deleted first; an organization stands for more than one sender and stays.
+_ORDER = ("activity", "lead", "deal", "person")
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """A record that stays in Pipedrive."""
+
+    kind: str
+    pipedrive_id: str
+    origin: str
+
+
+def remains(ledger: Ledger, address: str) -> list[Remains]:
+    """What of a sender is in Pipedrive, as far as the ledger knows; before it is erased."""
+    return [
+        Remains(record.kind, record.pipedrive_id or "", record.origin)
+        for record in _records(ledger, address)
+    ]
+
+
+def delete_in_pipedrive(ledger: Ledger, client: Client, address: str, now: datetime) -> int:
+    """Delete a sender's records there, adopted ones too; raises what Client.send raises."""
+    count = 0
+    for record in _records(ledger, address):
+        assert record.pipedrive_id is not None  # noqa: S101 - _records gives only those with one
+        removal.delete(client, record.kind, record.pipedrive_id)
+        with ledger.transaction("forgotten there"):
+            ledger.records.bury(record.kind, record.key, "forgotten", now)
+        count += 1
+        event("forget.deleted", kind=record.kind, id=record.pipedrive_id)
+    return count
+
+
+def erase(ledger: Ledger, reading: ScoringSettings, address: str, now: datetime) -> None:
+    """Erase a sender key from the ledger, and from its file."""
+    with ledger.shredding(), ledger.transaction("forget"):
+        us = scoring.known_us(ledger, reading.us)
+        touched = ledger.forgotten.erase(address, us, now)
+        scoring.recompute(ledger, reading, touched)
+
+
+def _records(ledger: Ledger, address: str) -> list[Record]:
+    """The live records of a sender alone, in the order in which they may be deleted."""
+    live = [
+        record
+        for record in ledger.records.of_sender(address)
+        if record.kind in _ORDER
+        and record.pipedrive_id is not None
+        and not record.tombstone
+        and set(record.fields.get("participants") or [address]) == {address}
+    ]
+    return sorted(live, key=lambda record: (_ORDER.index(record.kind), record.key))

@@ -1,0 +1,35 @@
+"""A change ready to be sent, and what came of it. Pure data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from daemon.pipedrive.objects import Links
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequest:
+    """A change ready to be made: everything it hangs on has an id by now."""
+
+    kind: str
+    key: str
+    action: str
+    fields: Mapping[str, Any]
+    links: Links
+    target: str | None = None  # id of the record to update, archive, or of the lead to convert
+    unknown: bool = False  # it may have been made already
+    since: datetime | None = None  # when it was first sent
+    conversion: str | None = None  # id of the conversion that is running
+    settled: bool = True  # what was sent of it before is so long ago that it has ended
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it: the record's id, or a conversion that is still running or has failed."""
+
+    id: str | None = None
+    conversion: str | None = None
+    failed: bool = False
+    archived: bool = False  # people archived the lead that was to be converted
+    found: bool = False

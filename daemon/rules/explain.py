@@ -1,0 +1,241 @@
+"""Why a sender is what it is, as data: each message, each meeting, the rule, and what would change.
+
+Promises: every sentence follows from the sender's state, its messages and the rules alone, and says
+what `sender` and `classify` did. It doesn't print, and knows nothing of records in Pipedrive.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from daemon.message.verdict import SOFT_REASONS, Verdict
+from daemon.rules.classify import Class, Rules, meetings, messages, replies
+from daemon.rules.meeting import Meeting, Side, Status
+from daemon.rules.sender import Correspondence, SenderState
+
+
+@dataclass(frozen=True, slots=True)
+class MessageLine:
+    """One message on the sender's timeline."""
+
+    key: str
+    sent_at: datetime
+    direction: Literal["received", "sent"]
+    subject: str
+    verdict: Verdict  # the final one
+    counts: bool  # as a message, a reply or both
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """One number that makes a deal of a sender."""
+
+    what: Literal["messages", "replies", "meetings"]
+    have: int
+    need: int
+
+    @property
+    def reached(self) -> bool:
+        """True once this number alone makes the deal."""
+        return self.have >= self.need
+
+    def __str__(self) -> str:
+        return f"{self.have} of {_WORDS[self.what](self.need)}"
+
+
+_WORDS = {"messages": messages, "replies": replies, "meetings": meetings}
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """One meeting, and why it counts or doesn't."""
+
+    meeting: Meeting
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that `explain` says about one sender, apart from its records."""
+
+    address: str
+    name: str
+    organization: str | None
+    class_: Class
+    rule: str  # the rule that fired, in words
+    thresholds: tuple[Threshold, ...]  # those that apply to this sender
+    changes: tuple[str, ...]  # what would change the class; empty for the highest one
+    timeline: tuple[MessageLine, ...]  # oldest first
+    meetings: tuple[Met, ...]
+
+
+# The verdict reasons of `judge` and `sender`, as people say them.
+REASONS: Mapping[str, str] = {
+    "human": "written by a person",
+    "answers-us": "it answers a mail that we sent to this address",
+    "role-after-reply": "from a role address, but there was a reply between us",
+    "sent": "sent by us",
+    "dmarc-fail": "forged, by our server's DMARC check",
+    "bounce": "a bounce or delivery report",
+    "empty-return-path": "a notice by a machine (empty Return-Path)",
+    "auto-reply": "an automatic reply",
+    "auto-submitted": "sent by a machine (Auto-Submitted)",
+    "precedence-bulk": "bulk mail (Precedence)",
+    "verp": "bulk mail (a return address for each recipient)",
+    "itip-reply": "an answer to an invitation, which counts for the meeting only",
+    "itip-counter": "a proposal for another time, which counts for the meeting only",
+    "itip-cancel": "a cancelled invitation, which counts for the meeting only",
+    "list-id": "from a mailing list (List-Id)",
+    "list-unsubscribe": "a newsletter (List-Unsubscribe)",
+    "no-reply-address": "from an address that takes no replies",
+    "role-address": "from a role address (like info@), and there was no reply between us yet",
+    "too-many-recipients": "sent by us to too many at once",
+    "our-auto-reply": "sent by us automatically",
+    "ignored-address": "ignored: the configuration lists the address",
+    "ignored-domain": "ignored: the configuration lists the domain",
+    "internal": "ignored: among ourselves",
+    "no-from": "ignored: it has no From",
+    "from-us-not-in-sent": "ignored: it says that it is from us, but isn't in Sent",
+    "not-ours-in-sent": "ignored: it is in Sent, but isn't from us",
+}
+
+_MET: Mapping[tuple[Side, Status, bool], str] = {
+    ("us", "accepted", True): "counts: they accepted our invitation",
+    ("us", "tentative", True): "counts: they accepted our invitation tentatively",
+    ("us", "invited", False): "doesn't count: they haven't accepted our invitation",
+    ("us", "declined", False): "doesn't count: they declined our invitation",
+    ("us", "cancelled", False): "doesn't count: we cancelled it",
+    ("them", "accepted", True): "counts: we accepted their invitation",
+    ("them", "tentative", True): "counts: we accepted their invitation tentatively",
+    ("them", "invited", True): "counts: they invited us, and we have written to them",
+    ("them", "invited", False): "doesn't count: we neither accepted it nor ever wrote to them",
+    ("them", "declined", False): "doesn't count: we declined their invitation",
+    ("them", "cancelled", False): "doesn't count: they cancelled it",
+}
+
+
+def explain(
+    state: SenderState,
+    letters: Iterable[Correspondence],
+    subjects: Mapping[str, str],
+    rules: Rules,
+    class_: Class,
+    *,
+    known_before: bool = False,
+    has_deal: bool = False,
+    count: Literal["received", "exchanged"] = "received",
+) -> Explanation:
+    """Explain the class that `classify_sender` gave to this state with these rules and facts.
+
+    `letters`: the messages the state was computed from; `subjects`: their subjects by key (none for
+    a message that isn't there).
+    """
+    promoted = known_before and not has_deal
+    thresholds = _thresholds(state, rules, promoted=promoted)
+    return Explanation(
+        address=state.address,
+        name=state.name,
+        organization=state.organization,
+        class_=class_,
+        rule=_rule(class_, thresholds, promoted=promoted),
+        thresholds=thresholds,
+        changes=_changes(state, class_, thresholds),
+        timeline=_timeline(state, letters, subjects, count),
+        meetings=tuple(
+            Met(met, _MET[met.organizer, met.status, met.counts]) for met in state.meeting_list
+        ),
+    )
+
+
+def _thresholds(state: SenderState, rules: Rules, *, promoted: bool) -> tuple[Threshold, ...]:
+    """The numbers that apply: for a Person without a deal from before us, one alone."""
+    if promoted:
+        return (Threshold("messages", state.msg_count, rules.promote_at_messages),)
+    return (
+        Threshold("messages", state.msg_count, rules.deal_at_messages),
+        Threshold("replies", state.replies, rules.deal_at_replies),
+        Threshold("meetings", state.meetings, rules.deal_at_meetings),
+    )
+
+
+def _rule(class_: Class, thresholds: Iterable[Threshold], *, promoted: bool) -> str:
+    numbers = ", or ".join(map(str, thresholds))
+    if class_.name == "ignore":
+        return "a lead takes 1 message that counts, and there is none"
+    if promoted:
+        return f"in Pipedrive before us, without a deal: gets one by its messages alone, {numbers}"
+    if class_.name == "lead":
+        return f"any message that counts makes a lead; a deal takes more: {numbers}"
+    return f"any one of these makes a deal: {numbers}"
+
+
+def _changes(
+    state: SenderState, class_: Class, thresholds: tuple[Threshold, ...]
+) -> tuple[str, ...]:
+    """What would change the class, the shortest way first."""
+    if class_.name == "person_with_deal":
+        return ()
+    missing = ", or ".join(_missing(threshold) for threshold in thresholds)
+    changes = [f"{missing}: person_with_deal"]
+    if class_.name == "ignore":
+        changes.insert(0, "1 message: lead")
+    waiting = Counter(verdict.reason for _, verdict in state.verdicts if verdict.kind == "evidence")
+    if role := waiting["role-address"]:
+        changes.append(f"a reply between us: {messages(role)} from this role address would count")
+    if sum(waiting[reason] for reason in SOFT_REASONS) > role:
+        changes.append("an answer of theirs to a mail that we sent to this address: it would count")
+    if any(threshold.what == "meetings" for threshold in thresholds):
+        open_ = {met.organizer for met in state.meeting_list if met.status == "invited"}
+        if "us" in open_:
+            changes.append("their acceptance of our invitation: 1 meeting")
+        if "them" in open_:
+            changes.append(
+                "our acceptance of their invitation, or a mail of ours to them: 1 meeting"
+            )
+    return tuple(changes)
+
+
+def _missing(threshold: Threshold) -> str:
+    words = _WORDS[threshold.what](threshold.need - threshold.have)
+    number, _, noun = words.partition(" ")
+    return f"{number} more {noun}" if threshold.have else words
+
+
+def _timeline(
+    state: SenderState,
+    letters: Iterable[Correspondence],
+    subjects: Mapping[str, str],
+    count: Literal["received", "exchanged"],
+) -> tuple[MessageLine, ...]:
+    verdicts = dict(state.verdicts)
+    answers = frozenset(state.reply_keys)
+    lines = []
+    for letter in sorted(letters, key=lambda letter: (letter.sent_at, letter.key)):
+        verdict = verdicts[letter.key]
+        counts_as = []
+        if verdict.kind == "contact" and (letter.direction == "received" or count == "exchanged"):
+            counts_as.append("a message")
+        if letter.key in answers:
+            counts_as.append("a reply")
+        lines.append(
+            MessageLine(
+                key=letter.key,
+                sent_at=letter.sent_at,
+                direction=letter.direction,
+                subject=subjects.get(letter.key, ""),
+                verdict=verdict,
+                counts=bool(counts_as),
+                why=_why(verdict, counts_as),
+            )
+        )
+    return tuple(lines)
+
+
+def _why(verdict: Verdict, counts_as: list[str]) -> str:
+    reason = REASONS.get(verdict.reason, verdict.reason)
+    if not counts_as:
+        return f"doesn't count: {reason}"
+    return f"counts as {' and '.join(counts_as)}: {reason}"

@@ -1,0 +1,153 @@
+"""The work of the service: what each thread does, and with which ledger and connections."""
+
+import contextlib
+import resource
+import threading
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+
+from daemon.config import load
+from daemon.errors import LedgerProblem
+from daemon.ledger.store import Ledger, owned
+from daemon.log import event
+from daemon.service.metrics import Metrics
+from daemon.service.poll import Polling
+from daemon.service.process import Service, Work
+from daemon.service.running import SERVICE
+from daemon.service.schedule import Timetable
+from daemon.sync import Sync
+from daemon.wiring import Wiring
+
+
+class _Own:
+    """A thread's ledger, closed by the end of the thread: then its `threading.local` lets go of it.
+
+    Nobody else could: a connection of SQLite belongs to its thread, and those of a pool end unseen.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+    def __del__(self) -> None:
+        self.ledger.close()
+
+
+class Daemon:
+    """The work of the service: every thread has its own ledger, every mailbox its connection."""
+
+    def __init__(self, config_path: Path) -> None:
+        self.service = Service()
+        self._config_path = config_path
+        self._wiring = self._wire()
+        self._owned = ExitStack()
+        self._mine = threading.local()  # an _Own in each thread
+        self._polling = Polling(
+            self._wiring, soon=self.service.poll_soon, carry_on=self.service.carry_on
+        )
+        self._sync: Sync | None = None
+        self._metrics: Metrics | None = None
+        self._run = 0
+
+    def work(self) -> Work:
+        """What the service does with its time."""
+        return Work(
+            prepare=self._prepare,
+            poll=self._poll,
+            sync=self._synchronize,
+            reload=self._reload,
+            close=self._close,
+            status=self._idle,
+        )
+
+    def _wire(self) -> Wiring:
+        config = load(self._config_path)
+        for warning in config.warnings:
+            event("config.warning", problem=warning)
+        return Wiring(config, stop=self.service.stopping)
+
+    def _prepare(self) -> Timetable:
+        path = self._wiring.config.ledger
+        ledger = self._owned.enter_context(owned(path, SERVICE))
+        last_start = ledger.runs.last("service")
+        with ledger.transaction("run"):
+            self._run = ledger.runs.begin("service", self._wiring.now())
+        _allow_many_files()
+        self._listen(self._wiring)
+        self._polling.begin(ledger, last_start)
+        return self._schedule()
+
+    def _listen(self, wiring: Wiring) -> None:
+        """Serve metrics where the configuration says; raises ConfigProblem if that can't be."""
+        listen = wiring.config.metrics
+        if self._metrics is not None and self._metrics.listen != listen:
+            self._metrics.close()
+            self._metrics = None
+        if self._metrics is None and listen is not None:
+            self._metrics = Metrics(listen, self._polling, wiring.now())
+        if self._metrics is not None:
+            wiring.on_answer = self._metrics.observe
+
+    def _schedule(self) -> Timetable:
+        config = self._wiring.config
+        names = tuple(box.name for box in config.mailboxes)
+        return Timetable(names, config.poll.every, config.poll.jitter)
+
+    def _ledger(self) -> Ledger:
+        """This thread's own connection."""
+        own: _Own | None = getattr(self._mine, "own", None)
+        if own is None:
+            own = self._mine.own = _Own(Ledger.open(self._wiring.config.ledger))
+        return own.ledger
+
+    def _alive(self, *_: object) -> None:
+        self.service.carry_on()
+
+    def _idle(self) -> str:
+        return f"{self._polling.watcher.watched()} in IDLE"
+
+    def _poll(self, name: str) -> None:
+        if self._polling.poll(name, self._ledger()):
+            self.service.wake_sync()
+
+    def _synchronize(self) -> datetime | None:
+        """Push what is due; when something is due again."""
+        if self._sync is None:
+            self._sync = Sync(
+                self._wiring.session(
+                    self._ledger(), self._run, self._alive, valve=self._wiring.valve()
+                )
+            )
+        pushed = self._sync.sync()
+        if pushed.writes or pushed.parked:
+            event("sync.pushed", writes=pushed.writes, parked=pushed.parked)
+        if pushed.resume_at is not None:
+            event("sync.rests", until=f"{pushed.resume_at:%Y-%m-%dT%H:%M:%SZ}")
+            return pushed.resume_at
+        if pushed.problem is not None:
+            raise pushed.problem
+        return self._sync.next_due()
+
+    def _reload(self) -> Timetable:
+        wiring = self._wire()
+        if wiring.config.ledger != self._wiring.config.ledger:
+            raise LedgerProblem("another ledger needs a restart", what="ledger")
+        self._listen(wiring)
+        self._wiring = wiring
+        self._polling.exchange(wiring, self._ledger())
+        self._sync = None
+        return self._schedule()
+
+    def _close(self) -> None:
+        if self._metrics is not None:
+            self._metrics.close()
+        self._polling.close(self._ledger())
+        del self._mine.own  # this thread's, which doesn't end yet
+        self._owned.close()
+
+
+def _allow_many_files() -> None:
+    """Two connections a mailbox are more than the 1,024 files that a process may open at first."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # few mailboxes get along without
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,0 +1,96 @@
+"""One recurring job, told by its last turns: alive or hung, failing since when, due again when.
+
+Pure: what happened and when (monotonic seconds) are arguments, so the rules of backing off and of
+being alive can be read and tested without a thread. The service holds one JobState for each mailbox
+and one for the sync.
+"""
+
+from dataclasses import dataclass
+
+from daemon.errors import AuthProblem, ConfigProblem, LedgerProblem, RetryLater
+
+_FIRST_PAUSE = 30.0  # seconds; each further failure doubles it
+_LONGEST_PAUSE = 900.0
+# What only a person can mend: asking often wouldn't help, and locks accounts.
+_LONGEST_PAUSE_FOR_A_PERSON = 21_600.0
+
+
+@dataclass(slots=True)
+class JobState:
+    """The state of one job; `heard` is its last sign of life in monotonic seconds."""
+
+    name: str
+    heard: float
+    running: bool = False
+    wanted: bool = False
+    failures: int = 0
+    reason: str = ""
+    not_before: float = 0.0
+    without_ledger: bool = False
+
+    def begin(self, now: float) -> None:
+        """A pass starts."""
+        self.running = True
+        if not self.without_ledger:
+            self.heard = now
+
+    def beat(self, now: float) -> None:
+        """A running pass got on, or an idle job was looked at and rightly left alone.
+
+        A rest is no life while the ledger can't be used: systemd shall notice that.
+        """
+        if self.running or not self.without_ledger:
+            self.heard = now
+
+    def succeed(self, now: float) -> int:
+        """A pass ended well; return how many had failed before it."""
+        failures, self.failures = self.failures, 0
+        self.reason, self.not_before, self.without_ledger = "", 0.0, False
+        self.running = False
+        self.heard = now
+        return failures
+
+    def fail(self, error: Exception, reason: str, now: float, spread: float) -> bool:
+        """A pass ended with this error; return whether the reason is a new one.
+
+        `spread` between 0 and 1 sets jobs apart that failed together.
+        """
+        news = reason != self.reason
+        self.failures += 1
+        self.reason = reason
+        self.not_before = now + pause(error, self.failures, spread)
+        self.running = False
+        self.without_ledger = isinstance(error, LedgerProblem)
+        if not self.without_ledger:
+            self.heard = now
+        return news
+
+    def forgive(self) -> None:
+        """The configuration changed: try again at once."""
+        self.not_before = 0.0
+
+    def is_silent(self, now: float, patience: float, rest: float) -> bool:
+        """Say whether a pass, or a job that rests for `rest` seconds between passes, has hung."""
+        return now - self.heard > patience + (0.0 if self.running else rest)
+
+    def silence(self, now: float) -> str:
+        """What is wrong with a silent job, for a person."""
+        what = self.reason if self.without_ledger else "hangs" if self.running else "doesn't start"
+        return f"{self.name}: {what}, for {now - self.heard:.0f} s"
+
+
+def pause(error: Exception, failures: int, spread: float) -> float:
+    """Seconds to leave a job alone after its `failures`-th failure in a row.
+
+    A wait that the other side asked for wins. Without the ledger there is none: no other side
+    needs to be spared, and mail waits.
+    """
+    if isinstance(error, LedgerProblem):
+        return 0.0
+    if isinstance(error, RetryLater) and error.after is not None:
+        return min(max(error.after, 0.0), _LONGEST_PAUSE_FOR_A_PERSON) + spread
+    needs_a_person = isinstance(error, AuthProblem | ConfigProblem)
+    longest = _LONGEST_PAUSE_FOR_A_PERSON if needs_a_person else _LONGEST_PAUSE
+    # The exponent is bounded: after months of failures 2.0**n would overflow.
+    doubled = _FIRST_PAUSE * 2.0 ** min(failures - 1, 16)
+    return min(doubled, longest) * (0.75 + spread / 2)

@@ -1,0 +1,167 @@
+"""Prometheus metrics on loopback: what the ledger says at the moment of asking, and our counters.
+
+Needs the extra `metrics` (prometheus-client). A scrape opens the ledger for reading only and ends
+within its own thread; it can't hold up a poll, and a ledger that can't be read makes it fail,
+which `up == 0` shows. Labels are names of mailboxes, kinds and states: never an address.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from daemon.config import Listen
+from daemon.errors import ConfigProblem
+from daemon.ledger.store import Ledger
+from daemon.log import event
+from daemon.pipedrive.pacing import PLANS
+from daemon.service.poll import Polling
+from daemon.wiring import Wiring
+
+_STATES = ("planned", "sending", "waiting", "parked", "done")
+
+
+class Metrics:
+    """The endpoint, from `start` to `close`."""
+
+    def __init__(self, listen: Listen, polling: Polling, started_at: datetime) -> None:
+        """Listen; raises ConfigProblem without the library or if the port is taken."""
+        try:
+            import prometheus_client as prometheus  # noqa: PLC0415 - an optional extra
+        except ImportError as error:
+            raise ConfigProblem(
+                "needs prometheus-client",
+                what="metrics",
+                hint="pip install 'mail2deal[metrics]'",
+            ) from error
+        self.listen = listen
+        registry = prometheus.CollectorRegistry()
+        registry.register(_Collector(polling, started_at))
+        self.requests = prometheus.Histogram(
+            "mail2deal_request_seconds",
+            "Time that Pipedrive took to answer, by kind of call",
+            ["kind"],
+            registry=registry,
+            buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+        )
+        try:
+            self._server, self._thread = prometheus.start_http_server(
+                listen.port, listen.host, registry
+            )
+        except OSError as error:
+            raise ConfigProblem(f"{listen}: {error.strerror}", what="metrics") from error
+        event("metrics.listening", address=listen)
+
+    def observe(self, kind: str, seconds: float) -> None:
+        """One answered request."""
+        self.requests.labels(kind).observe(seconds)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Collector:
+    """Asked at each scrape; prometheus-client calls `collect`."""
+
+    def __init__(self, polling: Polling, started_at: datetime) -> None:
+        self._polling = polling
+        self._started_at = started_at
+
+    def collect(self) -> Iterator[Any]:
+        """Every metric but the histogram."""
+        wiring = self._polling.wiring
+        yield from self._counters()
+        with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
+            yield from self._mailboxes(wiring, ledger)
+            yield _by(
+                "messages",
+                "Messages in the ledger by verdict",
+                "verdict",
+                [{"label": value, "n": n} for value, n in ledger.counts("messages").items()],
+            )
+            yield _by(
+                "senders",
+                "Senders by class",
+                "class",
+                [{"label": value, "n": n} for value, n in ledger.counts("senders").items()],
+            )
+            counts = dict.fromkeys(_STATES, 0) | ledger.journal.counts()
+            yield _by(
+                "journal",
+                "Changes in the journal by state",
+                "state",
+                [{"label": state, "n": n} for state, n in counts.items()],
+            )
+            yield _gauge("quarantined_messages", "Unreadable", ledger.folders.quarantined())
+            yield from _tokens(wiring, ledger)
+
+    def _counters(self) -> Iterator[Any]:
+        tallies = self._polling.tallies
+        yield _counter("polls", "Polls of a mailbox that ended well", tallies.polls)
+        yield _counter("poll_failures", "Polls of a mailbox that failed", tallies.failures)
+        watched = self._polling.watcher.watched()
+        yield _gauge("watched_mailboxes", "Mailboxes with a connection in IDLE", watched)
+
+    def _mailboxes(self, wiring: Wiring, ledger: Ledger) -> Iterator[Any]:
+        names = [box.name for box in wiring.config.mailboxes]
+        polled = {
+            row["mailbox"]: datetime.fromisoformat(row["at"])
+            for row in ledger.rows(
+                # The folder that waits longest; a folder that fails makes its mailbox late.
+                "SELECT mailbox, min(polled_at) AS at FROM folders WHERE active"
+                " GROUP BY mailbox HAVING count(*) = count(polled_at)"
+            )
+        }
+        now = wiring.now()
+        yield _by(
+            "poll_lag_seconds",
+            "Time since the last good poll of all folders of a mailbox",
+            "mailbox",
+            [
+                {
+                    "label": name,
+                    "n": max(0.0, (now - polled.get(name, self._started_at)).total_seconds()),
+                }
+                for name in names
+            ],
+        )
+        troubles = ledger.rows("SELECT mailbox, next_due FROM troubles")
+        parked = {row["mailbox"] for row in troubles if row["next_due"] is None}
+        yield _by(
+            "mailbox_parked",
+            "1 if a mailbox needs a person: its logins are refused",
+            "mailbox",
+            [{"label": name, "n": int(name in parked)} for name in names],
+        )
+
+
+def _tokens(wiring: Wiring, ledger: Ledger) -> Iterator[Any]:
+    pipedrive = wiring.config.pipedrive
+    daily = int(PLANS[pipedrive.plan].daily_tokens(pipedrive.seats) * pipedrive.daily_share)
+    spent = ledger.runs.spent(wiring.now().date().isoformat())
+    yield _gauge("tokens_spent_today", "API tokens spent on this UTC day", spent)
+    left = max(0, daily - spent)
+    yield _gauge("tokens_left_today", "API tokens of our share that are left today", left)
+
+
+def _gauge(name: str, says: str, value: float) -> Any:
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - an optional extra
+
+    return GaugeMetricFamily(f"mail2deal_{name}", says, value=value)
+
+
+def _counter(name: str, says: str, value: float) -> Any:
+    from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 - an optional extra
+
+    return CounterMetricFamily(f"mail2deal_{name}", says, value=value)
+
+
+def _by(name: str, says: str, label: str, rows: Iterable[dict[str, Any]]) -> Any:
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - an optional extra
+
+    family = GaugeMetricFamily(f"mail2deal_{name}", says, labels=[label])
+    for row in rows:
+        family.add_metric([row["label"]], row["n"])
+    return family

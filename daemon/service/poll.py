@@ -1,0 +1,228 @@
+"""One poll of one mailbox as the service does it: connection, intake, IDLE, and what failed.
+
+    left alone? ─▶ connection (kept, new, or no room) ─▶ intake ─▶ a spare connection for IDLE
+        └─ the ledger's `troubles` say so, also after a restart
+
+Knows nothing of threads and turns: `poll` may be called from any, with that thread's own ledger.
+"""
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Self
+
+from daemon.config import MailboxSection
+from daemon.errors import LedgerProblem, Problem, RetryLater
+from daemon.intake.poll import Pass, Tally, poll
+from daemon.intake.scoring import ScoringSettings
+from daemon.ledger.store import Ledger
+from daemon.log import event
+from daemon.mailbox.account import Account
+from daemon.mailbox.connections import Connections, Left, NoRoom
+from daemon.mailbox.watch import Watcher
+from daemon.rules import backoff
+from daemon.wiring import Wiring
+
+_LOOK = 3600.0  # seconds between two looks whether a person has released a mailbox
+_CRASH_LOOP = timedelta(minutes=10)  # between two starts
+_FLUSH_EVERY = 5.0  # seconds of quiet polls that are written in one transaction
+
+
+@dataclass(slots=True)
+class Quiet:
+    """Folders that were polled and had nothing new, until they are written, many at once."""
+
+    folders: dict[int, datetime] = field(default_factory=dict)
+    since: datetime | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, folders: Sequence[int], now: datetime) -> None:
+        """Note these."""
+        with self.lock:
+            self.since = self.since or now
+            self.folders.update(dict.fromkeys(folders, now))
+
+    def write(self, ledger: Ledger, now: datetime, *, at_once: bool = False) -> None:
+        """Write what there is, if it is time."""
+        with self.lock:
+            waits = (now - self.since).total_seconds() if self.since else 0.0
+            # Below zero: the clock was set back.
+            if not self.folders or not (at_once or waits >= _FLUSH_EVERY or waits < 0):
+                return
+            folders, self.folders, self.since = self.folders, {}, None
+        with ledger.transaction("polled"):
+            ledger.folders.seen_nothing_new_at(folders)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One configuration, and what would be costly to work out at each of a thousand polls."""
+
+    wiring: Wiring
+    boxes: dict[str, MailboxSection]
+    reading: ScoringSettings
+
+    @classmethod
+    def of(cls, wiring: Wiring) -> Self:
+        boxes = {box.name: box for box in wiring.config.mailboxes}
+        return cls(wiring, boxes, wiring.reading())
+
+
+@dataclass(slots=True)
+class Tallies:
+    """Counts since the start, for metrics; good enough without a lock."""
+
+    polls: int = 0
+    failures: int = 0
+    left_alone: int = 0
+
+
+class Polling:
+    """Everything that polls share; the configuration may be exchanged between two of them."""
+
+    def __init__(
+        self, wiring: Wiring, *, soon: Callable[[str], object], carry_on: Callable[[], bool]
+    ) -> None:
+        """`soon(mailbox)` asks for a poll; `carry_on` is called between items."""
+        self._plan = _Plan.of(wiring)
+        self.tallies = Tallies()
+        self.watcher = Watcher(soon)
+        self._soon = soon
+        self._carry_on = carry_on
+        self._connections = Connections(wiring.config.poll.connections_per_host)
+        self._started: dict[str, datetime] = {}
+        self._quiet = Quiet()
+
+    def begin(self, ledger: Ledger, last_start: datetime | None) -> None:
+        """Start watching; a parked mailbox gets one try, as a person may have mended it.
+
+        Not in a crash loop, though, which would hammer its login: `last_start` tells.
+        """
+        now = self.wiring.now()
+        with ledger.transaction("mailboxes"):
+            ledger.troubles.keep_only(tuple(self._plan.boxes))
+            if last_start is None or now - last_start > _CRASH_LOOP:
+                ledger.troubles.try_parked(now)
+        self.watcher.start()
+
+    def poll(self, name: str, ledger: Ledger) -> int:
+        """Take in what is new in a mailbox; how many messages.
+
+        Raises RetryLater with the wait until the next try, or LedgerProblem.
+        """
+        plan = self._plan
+        box = plan.boxes.get(name)
+        if box is None:
+            return 0  # it left the configuration a moment ago
+        self._raise_if_left_alone(name, ledger)
+        try:
+            new = self._poll(plan, box, ledger)
+        except LedgerProblem:
+            raise
+        except NoRoom:
+            self._soon(name)  # behind those that wait already
+            return 0
+        except Problem as problem:
+            self.tallies.failures += 1
+            raise self._failed(name, problem, ledger) from problem
+        self.tallies.polls += 1
+        if ledger.troubles.of(name) is not None:
+            with ledger.transaction("mailbox works"):
+                ledger.troubles.ended(name)
+        self._quiet.write(ledger, plan.wiring.now())
+        self._watch(plan.wiring, box)
+        return new
+
+    @property
+    def wiring(self) -> Wiring:
+        """The configuration that is in use."""
+        return self._plan.wiring
+
+    def exchange(self, wiring: Wiring, ledger: Ledger) -> None:
+        """Go on with another configuration; everything that failed gets a new chance."""
+        with ledger.transaction("mailboxes released"):
+            ledger.troubles.release()
+        self._plan = _Plan.of(wiring)
+        self._connections.close()  # another host, user or password may be meant now
+        self._connections = Connections(wiring.config.poll.connections_per_host)
+        self.watcher.forget()
+
+    def close(self, ledger: Ledger) -> None:
+        """Write what isn't written and close every connection."""
+        self.watcher.stop()
+        self._connections.close()
+        self._quiet.write(ledger, self.wiring.now(), at_once=True)
+
+    def _raise_if_left_alone(self, name: str, ledger: Ledger) -> None:
+        known = ledger.troubles.of(name)
+        if known is None:
+            return
+        wait = _LOOK
+        if known.next_due is not None:
+            wait = (known.next_due - self.wiring.now()).total_seconds()
+        if wait > 0:
+            self.tallies.left_alone += 1
+            raise RetryLater(known.reason, after=min(wait, _LOOK))
+
+    def _poll(self, plan: _Plan, box: MailboxSection, ledger: Ledger) -> int:
+        wiring = plan.wiring
+        # What a new folder's floor is, where `since` doesn't say: the moment we first came.
+        floor = wiring.floor(box) or self._started.setdefault(box.name, wiring.now())
+        run = Pass(
+            reading=plan.reading,
+            name=box.name,
+            floor=floor,
+            now=wiring.now,
+            stopping=lambda: not self._carry_on(),
+            progress=self._alive,
+            quiet=self._quiet.add,
+        )
+        account = wiring.account(box)
+        try:
+            tally = self._take_in(account, ledger, run)
+        except Left:
+            tally = self._take_in(account, ledger, run)
+        if tally.new:
+            event("intake.polled", mailbox=box.name, new=tally.new)
+        return tally.new
+
+    def _take_in(self, account: Account, ledger: Ledger, run: Pass) -> Tally:
+        with self._connections.lent(account) as mailbox:
+            # A folder that failed is left alone by itself; `intake` has logged it.
+            mailbox.beat(self._alive)
+            return poll(mailbox, ledger, run)
+
+    def _alive(self, *_: object) -> None:
+        self._carry_on()
+
+    def _failed(self, name: str, problem: Problem, ledger: Ledger) -> RetryLater:
+        """Keep the failure with its next try in the ledger; as an error that names the wait."""
+        now = self.wiring.now()
+        known = ledger.troubles.of(name)
+        failures = known.failures + 1 if known else 1
+        wait = backoff.wait(problem, failures, random.random())  # noqa: S311 - spreads retries
+        reason = str(problem)
+        if wait is None:
+            reason = f"{reason}: parked after {failures} tries, reload or `mail2deal retry`"
+            event("mailbox.parked", mailbox=name, reason=str(problem))
+        with ledger.transaction("mailbox failed"):
+            ledger.troubles.failed(name, reason, backoff.due(now, wait), now)
+        return RetryLater(reason, after=_LOOK if wait is None else wait)
+
+    def _watch(self, wiring: Wiring, box: MailboxSection) -> None:
+        """Hand the watcher a connection of its own, where IDLE is wanted and there is room."""
+        if not wiring.config.poll.idle or not self.watcher.wants(box.name):
+            return
+        account = wiring.account(box)
+        try:
+            mailbox = self._connections.spare(account)
+            if mailbox is not None and self.wiring is not wiring:
+                mailbox.close()  # the configuration was exchanged meanwhile
+            elif mailbox is not None:
+                self.watcher.watch(box.name, mailbox)
+        except Problem as problem:
+            # The poll went well, so this is about one connection more: polling goes on alone.
+            self.watcher.distrust(box.name)
+            event("watch.failed", mailbox=box.name, reason=problem)

@@ -1,0 +1,165 @@
+"""The CRM's persons, organizations, deals and leads as a whole: listed, or known well enough.
+
+All of a kind is listed once; then once a day, again or by looking at our own records alone,
+whichever costs less. Organizations, deals and leads are always listed the first time (no search
+finds an organization by its website). Persons are searched one by one instead while that is
+cheaper, which only a few senders against a very large CRM are; once the searches together would
+cost as much as the listing, the listing is made.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from daemon.errors import Rejected
+from daemon.ledger.timestamp import instant_or_none, stamp
+from daemon.log import event
+from daemon.pipedrive import directory
+from daemon.pipedrive.costs import PRICES
+from daemon.pipedrive.objects import Listed, Target
+from daemon.pipedrive.paging import PAGE
+from daemon.sync.session import Session
+
+_OVERLAP = timedelta(minutes=2)  # their clock and ours may differ
+_SEARCH = PRICES["persons.search"].tokens
+_PAGE_PRICE = PRICES["persons.list"].tokens
+_SWEPT = "swept_kinds"  # setting: kinds that the sweep under way is through with
+# settings: pages of persons not listed, tokens spent on searches, and who was searched in vain
+_UNLISTED, _SPENT, _SEARCHED = "persons_unlisted_pages", "search_spent", "searched"
+
+
+def is_complete(session: Session) -> bool:
+    """Whether all persons are known, so that who isn't listed isn't there."""
+    return not session.ledger.setting(_UNLISTED)
+
+
+def sweep(session: Session, place: Target, strangers: Sequence[str]) -> None:
+    """Bring everything up to date; what is gone from the lists is gone from the ledger's copy.
+
+    It isn't over until `notice` has drawn the conclusions: only that notes when it was.
+    """
+    ledger = session.ledger
+    number = (ledger.setting("sweep") or 0) + 1
+    with ledger.transaction("sweep"):
+        # At its beginning: one that breaks off must not vouch for what is deleted before the next.
+        ledger.set("sweep", number)
+    for kind in directory.KINDS:
+        first = ledger.setting(f"listed_at:{kind}") is None
+        ours = [r.pipedrive_id for r in ledger.records.live(kind) if r.pipedrive_id is not None]
+        full = directory.full_price(kind, ledger.crm.count(kind))
+        own = directory.own_price(kind, len(ours))
+        if first and kind == "person":
+            _persons(session, strangers, number)
+        elif first or (full <= own and (kind != "person" or is_complete(session))):
+            _everything(session, place, kind, number)
+        else:
+            _own(session, place, kind, ours, number)
+
+
+def list_updated(session: Session, place: Target, kinds: Iterable[str]) -> set[tuple[str, str]]:
+    """List what was updated since the last listing; the (kind, id) of what that showed."""
+    seen: set[tuple[str, str]] = set()
+    for kind in sorted(kinds):
+        now, spent = session.now(), session.usage.total
+        listed_at = instant_or_none(session.ledger.setting(f"listed_at:{kind}"))
+        since = listed_at - _OVERLAP if listed_at else None
+        code = place.codes.get("mail_key")
+        for page in directory.listing(session.client, kind, since, code):
+            _keep(session, page)
+            seen |= {(kind, str(item.id)) for item in page}
+        with session.ledger.transaction("listed"):
+            session.ledger.set(f"listed_at:{kind}", stamp(now))
+        _log(session, kind, "updated", len(seen), spent)
+    return seen
+
+
+def search(session: Session, strangers: Sequence[str]) -> None:
+    """Search the persons of those whom the listings don't show, or list the rest after all."""
+    ledger = session.ledger
+    searched = set(ledger.setting(_SEARCHED) or ()) & set(strangers)
+    todo = [address for address in strangers if address not in searched]
+    todo = [address for address in todo if not ledger.crm.for_sender(address, None).persons]
+    pages, before = ledger.setting(_UNLISTED) or 0, ledger.setting(_SPENT) or 0
+    if todo and before + len(todo) * _SEARCH > pages * _PAGE_PRICE:
+        _persons(session, None, ledger.setting("sweep") or 0)
+        return
+    spent = session.usage.total
+    for address in todo:
+        try:
+            hits = directory.search_person(session.client, address)
+        except Rejected as problem:  # e.g. an address that no search takes
+            event("sync.search_refused", sender=address, problem=problem)
+            hits = []
+        _keep(session, hits)
+        searched.add(address)
+        with ledger.transaction("searched"):
+            ledger.set(_SEARCHED, sorted(searched))
+            ledger.set(_SPENT, before + session.usage.total - spent)
+    if todo:
+        _log(session, "person", "searched", len(todo), spent)
+
+
+def _persons(session: Session, strangers: Sequence[str] | None, number: int) -> None:
+    """List persons, newest first, as long as that is cheaper than to search for the strangers.
+
+    None for `strangers`: to the end, whatever it costs.
+    """
+    ledger, now, spent = session.ledger, session.now(), session.usage.total
+    count = left = 0
+    for page in directory.listing(session.client, "person", None, None):
+        _keep(session, page, number)
+        count += len(page)
+        session.progress("listing persons", count, 0)
+        # Ids are given in order, so the lowest so far bounds how many more there can be.
+        left = -(-(int(page[-1].id) - 1) // PAGE) if len(page) == PAGE else 0
+        if strangers is not None and left:
+            missing = [a for a in strangers if not ledger.crm.for_sender(a, None).persons]
+            if left * _PAGE_PRICE > len(missing) * _SEARCH:
+                break
+        left = 0
+    with ledger.transaction("listed"):
+        ledger.set("listed_at:person", stamp(now))
+        ledger.set(_UNLISTED, left)
+        ledger.set(_SPENT, 0)
+        if not left:
+            ledger.crm.end_sweep("person", number)
+    how = "everything" if not left else f"the newest, as {left} more pages cost more than searches"
+    _log(session, "person", how, count, spent)
+
+
+def _everything(session: Session, place: Target, kind: str, number: int) -> None:
+    ledger, now, spent = session.ledger, session.now(), session.usage.total
+    count = 0
+    for page in directory.listing(session.client, kind, None, place.codes.get("mail_key")):
+        _keep(session, page, number)
+        count += len(page)
+        session.progress(f"listing {kind}s", count, 0)
+    with ledger.transaction("listed"):
+        ledger.set(f"listed_at:{kind}", stamp(now))
+        ledger.crm.end_sweep(kind, number)
+    _log(session, kind, "everything", count, spent)
+
+
+def _own(session: Session, place: Target, kind: str, ours: Sequence[str], number: int) -> None:
+    """Look at our own records, by their ids; what isn't there is no longer in the copy."""
+    spent = session.usage.total
+    there: set[str] = set()
+    for page in directory.own(session.client, kind, ours, place.codes.get("mail_key")):
+        _keep(session, page, number)
+        there |= {str(item.id) for item in page}
+    with session.ledger.transaction("listing"):
+        for identifier in set(ours) - there:
+            session.ledger.crm.drop(kind, identifier)
+    _log(session, kind, "our own", len(ours), spent)
+    list_updated(session, place, [kind])
+
+
+def _keep(session: Session, page: Sequence[Listed], number: int | None = None) -> None:
+    if page:
+        with session.ledger.transaction("listing"):
+            sweep = number if number is not None else session.ledger.setting("sweep") or 0
+            session.ledger.crm.keep(page, sweep)
+
+
+def _log(session: Session, kind: str, how: str, rows: int, spent: int) -> None:
+    tokens = session.usage.total - spent
+    event("sync.listed", kind=kind, how=how, rows=rows, tokens=tokens)

@@ -1,0 +1,88 @@
+"""Ledger → the activities that a sender still lacks: its mails, and its meetings as they stand."""
+
+import json
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from daemon.ledger.timestamp import instant
+from daemon.message.parse import Address
+from daemon.pipedrive.objects import note
+from daemon.rules.activities import Mail, MeetingView, email, meeting, meeting_key, participants
+from daemon.rules.plan import Change
+from daemon.sync.session import Session
+
+
+def happenings(session: Session, address: str, now: datetime) -> list[Change]:
+    """Changes for the activities of a sender who has, or is about to have, a person."""
+    changes: list[Change] = []
+    if session.settings.emails:
+        changes += _emails(session, address)
+    if session.settings.meetings:
+        changes += _meetings(session, address, now)
+    return changes
+
+
+def take_back(session: Session, address: str) -> AbstractSet[str]:
+    """Take back what is on its way for a sender; the others who are named in it."""
+    rows = session.ledger.rows(
+        "SELECT fields FROM journal WHERE sender = ? AND kind = 'activity' AND state <> 'done'",
+        address,
+    )
+    session.ledger.journal.drop_of(address)
+    named = (json.loads(row["fields"]).get("participants") or () for row in rows)
+    return {party for parties in named for party in parties} - {address}
+
+
+def _emails(session: Session, address: str) -> list[Change]:
+    changes = []
+    for row in session.ledger.senders.missing_activities(address):
+        sent = row["direction"] == "sent"
+        named = _named(session, address, row["id"], row["facts"]) if sent else (address,)
+        mail = Mail(row["key"], row["subject"], instant(row["sent_at"]), named)
+        change = email(mail, note=note(row["snippet"], row["key"]))
+        if session.ledger.records.live_id("activity", row["key"]) is not None:
+            # It is there, without this sender, who has got a record since.
+            change = replace(change, action="update", fields={"participants": list(named)})
+        changes.append(change)
+    return changes
+
+
+def _named(session: Session, address: str, message: int, facts: str) -> tuple[str, ...]:
+    """The senders with a record among those whom a mail of ours went to."""
+    recipients = [Address(*pair).key for pair in json.loads(facts).get("to", ())]
+    parties = session.ledger.senders.parties(message)
+    # This sender is being planned, so it will have a record.
+    return participants(recipients, [p for p, _ in parties], dict(parties) | {address: "lead"})
+
+
+def _meetings(session: Session, address: str, now: datetime) -> list[Change]:
+    changes = []
+    for row in session.ledger.senders.meeting_rows(address):
+        key = meeting_key(row["uid"])
+        named = session.ledger.senders.meeting_parties(row["uid"]) | {address: bool(row["counts"])}
+        view = MeetingView(
+            uid=row["uid"],
+            summary=row["summary"],
+            starts_at=instant(row["starts_at"]) if row["starts_at"] else None,
+            ends_at=instant(row["ends_at"]) if row["ends_at"] else None,
+            status=row["status"],
+            participants=tuple(sorted(party for party, counts in named.items() if counts)),
+        )
+        record = session.ledger.records.get("activity", key)
+        if record is not None and record.tombstone:
+            continue
+        change = meeting(view, _written(session, key), note=note("", key), now=now)
+        if change is not None:
+            changes.append(change)
+    return changes
+
+
+def _written(session: Session, key: str) -> dict[str, Any] | None:
+    """What a meeting's activity says, or will say once its change is through."""
+    record = session.ledger.records.get("activity", key)
+    row = session.ledger.journal.open_row("activity", key)
+    if record is None and row is None:
+        return None
+    return dict(record.fields if record else {}) | dict(row.fields if row else {})

@@ -1,0 +1,243 @@
+"""From the configuration to the edges: the one place that builds them and hands them down.
+
+What only some commands need (HTTP, the sync, OAuth) is imported where it is built: reading mail
+needs none of it, which is a third of the memory and of the start.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
+
+from daemon.config import Config, MailboxSection, OAuthSection
+from daemon.errors import ConfigProblem
+from daemon.intake.scoring import ScoringSettings
+from daemon.ledger.store import Ledger
+from daemon.mailbox.account import Account
+from daemon.message.parse import Address
+from daemon.message.verdict import Us
+from daemon.pipedrive.usage import Usage
+from daemon.rules.classify import Rules
+from daemon.rules.organization import public_providers
+from daemon.rules.plan import Policy
+
+if TYPE_CHECKING:
+    from daemon.oauth.provider import Provider
+    from daemon.oauth.tokens import Tokens
+    from daemon.pipedrive.client import Client
+    from daemon.rehearsal.remote import ReadOnlyClient
+    from daemon.sync import SafetyLimit, Session, Settings
+
+    C = TypeVar("C", bound=Client)
+
+# Requests in flight that fill the plan's burst window at a latency of a few hundred milliseconds.
+_WORKERS = {"lite": 6, "growth": 10, "premium": 20, "ultimate": 24}
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Wiring:
+    """A configuration and what is built from it; `stop` ends every wait."""
+
+    config: Config
+    now: Callable[[], datetime] = utc_now
+    stop: threading.Event = field(default_factory=threading.Event)
+    usage: Usage = field(default_factory=Usage)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    on_answer: Callable[[str, float], None] = lambda _kind, _seconds: None
+
+    def mailboxes(self, only: str | None = None) -> list[MailboxSection]:
+        """The configured mailboxes, or the one of that name; raises ConfigProblem without it."""
+        chosen = [m for m in self.config.mailboxes if only in {None, m.name}]
+        if not chosen:
+            names = ", ".join(m.name for m in self.config.mailboxes)
+            raise ConfigProblem(f"no mailbox is named {only!r}", hint=f"there are: {names}")
+        return chosen
+
+    def account(self, mailbox: MailboxSection) -> Account:
+        """How to reach one mailbox; the same object each time, so that connections can be kept."""
+        if mailbox.name not in self.accounts:
+            self.accounts[mailbox.name] = Account(
+                name=mailbox.name,
+                host=mailbox.host,
+                username=mailbox.username,
+                password=mailbox.password.read if mailbox.password else None,
+                token=self._token(mailbox) if mailbox.oauth else None,
+                port=mailbox.port,
+                tls=mailbox.tls,
+                ca_file=str(mailbox.ca_file) if mailbox.ca_file else None,
+                inbox=mailbox.folders.inbox,
+                sent=mailbox.folders.sent,
+            )
+        return self.accounts[mailbox.name]
+
+    def tokens(self, mailbox: MailboxSection) -> "Tokens":
+        """The OAuth 2 tokens of a mailbox; raises ConfigProblem where they aren't ours to keep."""
+        from daemon.oauth.tokens import Tokens  # noqa: PLC0415 - see the module
+
+        oauth = mailbox.oauth
+        if oauth is None or oauth.provider is None:
+            raise ConfigProblem(
+                "has no oauth.provider", what=mailbox.name, hint="only such a mailbox needs a login"
+            )
+        # Beside the ledger: the one directory that the service may write.
+        path = self.config.ledger.parent / "tokens" / f"{quote(mailbox.name, safe='')}.json"
+        seed = oauth.refresh_token.read if oauth.refresh_token else None
+        return Tokens(_provider(mailbox.name, oauth), path, seed=seed, now=self.now)
+
+    def _token(self, mailbox: MailboxSection) -> Callable[[str | None], str]:
+        if mailbox.oauth is not None and mailbox.oauth.command is not None:
+            helper = mailbox.oauth.command
+            return lambda _refused: helper.read()
+        return self.tokens(mailbox).access
+
+    def floor(self, mailbox: MailboxSection) -> datetime | None:
+        """Where a mailbox begins, if `since` says so."""
+        return midnight(mailbox.since) if mailbox.since else None
+
+    def reading(self) -> ScoringSettings:
+        """How messages are read and counted."""
+        config = self.config
+        return ScoringSettings(
+            us=self._us(),
+            rules=self.rules(),
+            public=public_providers(config.ignore.freemail_extra, config.ignore.freemail_never),
+            count=config.engagement.count,
+            snippet_chars=config.activities.snippet_chars,
+        )
+
+    def rules(self) -> Rules:
+        """The thresholds."""
+        engagement = self.config.engagement
+        return Rules(
+            deal_at_messages=engagement.deal_at_messages,
+            deal_at_replies=engagement.deal_at_replies,
+            deal_at_meetings=engagement.deal_at_meetings,
+            promote_at_messages=engagement.promote_at_messages,
+            reopen=engagement.reopen,
+        )
+
+    def client(self) -> "Client":
+        """The API of the configured company."""
+        from daemon.pipedrive.client import Client  # noqa: PLC0415 - see the module
+
+        return self._client(Client)
+
+    def reading_client(self) -> "ReadOnlyClient":
+        """The same, for which every write is refused."""
+        from daemon.rehearsal.remote import ReadOnlyClient  # noqa: PLC0415 - see the module
+
+        return self._client(ReadOnlyClient)
+
+    def _client(self, kind: "type[C]") -> "C":
+        pipedrive = self.config.pipedrive
+        return kind(
+            pipedrive.url,
+            pipedrive.token.read,
+            plan=pipedrive.plan,
+            seats=pipedrive.seats,
+            daily_share=pipedrive.daily_share,
+            stop=self.stop,
+            wall=self.now,
+            on_usage=self.usage.add,
+            on_answer=self.on_answer,
+        )
+
+    def session(
+        self,
+        ledger: Ledger,
+        run: int | None,
+        progress: Callable[[str, int, int], None] = lambda *_: None,
+        client: "Client | None" = None,
+        *,
+        workers: int | None = None,
+        valve: "SafetyLimit | None" = None,
+    ) -> "Session":
+        """One sync over a ledger; today's tokens are those that the ledger knows to be spent."""
+        from daemon.sync import Session  # noqa: PLC0415 - see the module
+
+        client = client or self.client()
+        today = self.now().date()
+        client.budget.start(today, ledger.runs.spent(today.isoformat()))
+        return Session(
+            ledger=ledger,
+            client=client,
+            usage=self.usage,
+            reading=self.reading(),
+            settings=self._settings(workers),
+            now=self.now,
+            run=run,
+            valve=valve,
+            stopping=self.stop.is_set,
+            progress=progress,
+        )
+
+    def valve(self) -> "SafetyLimit":
+        """What a first run may do without being told to."""
+        from daemon.sync import SafetyLimit  # noqa: PLC0415 - see the module
+
+        return SafetyLimit(self.config.safety.max_creates)
+
+    def _settings(self, workers: int | None) -> "Settings":
+        from daemon.sync import Settings  # noqa: PLC0415 - see the module
+
+        config = self.config
+        return Settings(
+            policy=Policy(rules=self.rules(), fields_every=config.fields.every),
+            pipeline=config.pipedrive.pipeline,
+            stage=config.pipedrive.stage,
+            owners={m.name: m.owner for m in config.mailboxes if m.owner},
+            refresh=config.pipedrive.refresh,
+            emails=config.activities.emails,
+            meetings=config.activities.meetings,
+            workers=workers or _WORKERS[config.pipedrive.plan],
+        )
+
+    def _us(self) -> Us:
+        config = self.config
+        own = [m.username for m in config.mailboxes if "@" in m.username] + list(
+            config.us.addresses
+        )
+        return Us(
+            addresses=frozenset(Address("", address.lower()).key for address in own),
+            domains=frozenset(domain.lower() for domain in config.us.domains),
+            authserv_id=config.us.authserv_id,
+            ignored_addresses=frozenset(
+                Address("", address.lower()).key for address in config.ignore.addresses
+            ),
+            ignored_domains=frozenset(domain.lower() for domain in config.ignore.domains),
+            max_recipients=config.engagement.max_recipients,
+        )
+
+
+def midnight(day: date) -> datetime:
+    """The first instant of a day, UTC."""
+    return datetime.combine(day, time(), UTC)
+
+
+def _provider(name: str, oauth: OAuthSection) -> "Provider":
+    """The provider that a mailbox's `oauth` section describes; `name` is the mailbox's."""
+    from daemon.oauth.provider import Provider, google, microsoft  # noqa: PLC0415 - see the module
+
+    client_id = oauth.client_id or ""  # the configuration has it checked
+    secret = oauth.client_secret.read if oauth.client_secret else None
+    match oauth.provider:
+        case "google":
+            chosen = google(name, client_id, secret)
+        case "microsoft":
+            chosen = microsoft(name, client_id, secret, oauth.tenant)
+        case _:
+            chosen = Provider(name, client_id, oauth.token_url or "", (), secret)
+    return replace(
+        chosen,
+        token_url=oauth.token_url or chosen.token_url,
+        device_url=oauth.device_url or chosen.device_url,
+        authorize_url=oauth.authorize_url or chosen.authorize_url,
+        scopes=oauth.scopes or chosen.scopes,
+    )

@@ -1,0 +1,56 @@
+"""How long a mailbox that failed is left alone."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.errors import AuthProblem, ConfigProblem, Problem, RetryLater
+from daemon.rules.backoff import due, wait
+
+AUTH, CONFIG, AWAY = AuthProblem("no"), ConfigProblem("no"), RetryLater("no")
+HOUR = 3600
+
+
+@pytest.mark.parametrize(
+    ("problem", "waits"),
+    [
+        (AUTH, [300, 1800, 2 * HOUR, 6 * HOUR, 6 * HOUR, None, None]),
+        (AWAY, [30, 60, 120, 240, 480, 900, 900]),
+        (CONFIG, [30, 60, 120, 240, 480, 960, 1920, HOUR, HOUR]),
+        (RetryLater("busy", after=77), [77, 77, 77]),
+        (RetryLater("busy", after=10**9), [6 * HOUR]),
+        (RetryLater("busy", after=-5), [0]),
+    ],
+)
+def test_each_failure_waits_longer_until_its_longest(
+    problem: Problem, waits: list[float | None]
+) -> None:
+    asked = isinstance(problem, RetryLater) and problem.after is not None
+    spread = 0.0 if asked or problem is AUTH else 0.5
+    assert [wait(problem, n, spread) for n in range(1, len(waits) + 1)] == waits
+
+
+@given(
+    problem=st.sampled_from([AUTH, CONFIG, AWAY]),
+    failures=st.integers(1, 10**6),
+    spread=st.floats(0, 1),
+)
+def test_a_wait_is_never_short_and_never_endless(
+    problem: Problem, failures: int, spread: float
+) -> None:
+    seconds = wait(problem, failures, spread)
+    assert seconds is None or 20 <= seconds <= 7.5 * HOUR
+    assert seconds is not None or problem is AUTH
+
+
+def test_mailboxes_that_failed_together_come_back_apart() -> None:
+    for problem in (AUTH, CONFIG, AWAY, RetryLater("busy", after=60)):
+        assert wait(problem, 1, 0.0) != wait(problem, 1, 1.0)
+
+
+def test_a_parked_mailbox_has_no_next_try() -> None:
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    assert due(now, None) is None
+    assert due(now, 60) == now + timedelta(minutes=1)

@@ -1,0 +1,146 @@
+"""The safety valve: a first run that would change much asks before its first write."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_kit import Desk, desk
+from company_kit import Office
+
+from daemon.cli.catch_up import catch_up
+from daemon.cli.dry_run import dry_run
+from daemon.ledger.store import owned
+from daemon.sync import SafetyLimit, Sync
+
+
+@pytest.fixture
+def office_desk(small_company: Office, tmp_path: Path) -> Iterator[Desk]:
+    with desk(small_company, tmp_path) as opened:
+        opened.change(safety={"max_creates": 150})
+        yield opened
+
+
+def run(at: Desk, valve: SafetyLimit | None = None, *, sync_only: bool = False, **more: Any) -> int:
+    return catch_up(
+        at.wiring(),
+        since=None,
+        mailbox=None,
+        intake_only=False,
+        sync_only=sync_only,
+        valve=valve,
+        **more,
+    )
+
+
+@pytest.mark.parametrize(
+    ("creates", "touched", "persons", "objects"),
+    [
+        (500, 0, 0, False),
+        (501, 0, 0, True),
+        (0, 10, 12, False),  # a few are always allowed
+        (0, 11, 12, True),
+        (0, 30, 100, False),
+        (0, 31, 100, True),
+        (0, 31, None, False),  # too many to be counted
+    ],
+)
+def test_the_valve_objects_to_too_much(
+    creates: int, touched: int, persons: int | None, objects: bool
+) -> None:
+    assert (SafetyLimit().objection(creates, touched, persons) is not None) == objects
+
+
+def test_a_first_run_that_would_create_too_much_stops_before_its_first_write(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    valve = office_desk.wiring().valve()
+
+    assert run(office_desk, valve) == 2
+    told = capsys.readouterr().err
+    assert "the first run would create 220 records" in told
+    assert "more than the 150 of safety.max_creates" in told
+    assert "--yes" in told
+    assert "--max-creates 220" in told
+    assert office_desk.writes() == 0
+
+    assert run(office_desk, valve, sync_only=True) == 2  # asking again is no consent
+    assert office_desk.writes() == 0
+
+    assert run(office_desk, valve, sync_only=True, granted=219) == 2  # one short
+    assert office_desk.writes() == 0
+
+    assert run(office_desk, valve, sync_only=True, granted=220) == 0
+    assert len(office_desk.acts.every("persons")) == 78
+    person = office_desk.acts.every("persons")[0]
+    assert len(person["custom_fields"]) >= 2  # the fields that were held back came in time
+
+
+def test_only_a_first_run_is_asked(office_desk: Desk) -> None:
+    assert run(office_desk, None) == 0
+    office_desk.change(safety={"max_creates": 1})
+    writes = office_desk.writes()
+
+    assert run(office_desk, office_desk.wiring().valve()) == 0
+    assert office_desk.writes() == writes
+
+
+def test_a_first_run_that_would_touch_many_known_people_asks(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(office_desk, SafetyLimit(1))
+    with_person = [
+        row["sender"]
+        for row in office_desk.rows("SELECT sender FROM waiting WHERE kind = 'person'")
+    ]
+    for number, address in enumerate(with_person[:20]):
+        office_desk.acts.add_person(f"Known {number}", address)
+    office_desk.forget_listings()
+    capsys.readouterr()
+
+    assert run(office_desk, SafetyLimit(500)) == 2
+
+    assert "would write to 17 of the 20 persons" in capsys.readouterr().err
+    assert office_desk.writes() == 0
+
+    assert run(office_desk, SafetyLimit(500), granted=10_000) == 2  # a number is no word on persons
+    assert run(office_desk, SafetyLimit(500), granted="all") == 0
+
+
+def test_persons_that_carry_our_marks_are_no_strangers_to_a_new_ledger(office_desk: Desk) -> None:
+    assert run(office_desk) == 0
+    office_desk.ledger.unlink()  # lost; Pipedrive holds what it made
+
+    assert run(office_desk, office_desk.wiring().valve()) == 0
+
+
+def test_the_dry_run_says_beforehand_that_the_real_run_will_ask(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dry_run(
+        office_desk.wiring(), since=None, mailbox=None, sync_only=False, as_json=True, html=None
+    )
+
+    asks = json.loads(capsys.readouterr().out)["asks"]
+    assert "the first run would create 220 records" in asks
+    assert "--yes" in asks
+
+
+def test_a_word_given_beside_a_running_service_is_kept_for_it(office_desk: Desk) -> None:
+    wiring = office_desk.wiring()
+    run(office_desk, wiring.valve())
+    wiring.stop.set()  # one look at the service is enough
+    with owned(office_desk.ledger, "mail2deal") as ledger:
+        catch_up(
+            wiring,
+            since=None,
+            mailbox=None,
+            intake_only=False,
+            sync_only=False,
+            valve=wiring.valve(),
+            granted="all",
+        )
+
+        service = Sync(office_desk.wiring().session(ledger, None, valve=wiring.valve()))
+        assert service.sync().writes > 0
