@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.errors import AuthProblem, ConfigProblem, Problem, RetryLater
-from daemon.rules.backoff import due, wait
+from daemon.rules.backoff import doubling, due, of_mailbox, pause
 
 AUTH, CONFIG, AWAY = AuthProblem("no"), ConfigProblem("no"), RetryLater("no")
 HOUR = 3600
@@ -28,29 +28,36 @@ def test_each_failure_waits_longer_until_its_longest(
     problem: Problem, waits: list[float | None]
 ) -> None:
     asked = isinstance(problem, RetryLater) and problem.after is not None
-    spread = 0.0 if asked or problem is AUTH else 0.5
-    assert [wait(problem, n, spread) for n in range(1, len(waits) + 1)] == waits
+    jitter = 0.0 if asked else 0.5
+    assert [of_mailbox(problem, n, jitter) for n in range(1, len(waits) + 1)] == waits
 
 
 @given(
     problem=st.sampled_from([AUTH, CONFIG, AWAY]),
     failures=st.integers(1, 10**6),
-    spread=st.floats(0, 1),
+    jitter=st.floats(0, 1),
 )
 def test_a_wait_is_never_short_and_never_endless(
-    problem: Problem, failures: int, spread: float
+    problem: Problem, failures: int, jitter: float
 ) -> None:
-    seconds = wait(problem, failures, spread)
+    seconds = of_mailbox(problem, failures, jitter)
     assert seconds is None or 20 <= seconds <= 7.5 * HOUR
     assert seconds is not None or problem is AUTH
 
 
 def test_mailboxes_that_failed_together_come_back_apart() -> None:
     for problem in (AUTH, CONFIG, AWAY, RetryLater("busy", after=60)):
-        assert wait(problem, 1, 0.0) != wait(problem, 1, 1.0)
+        assert of_mailbox(problem, 1, 0.0) != of_mailbox(problem, 1, 1.0)
 
 
 def test_a_parked_mailbox_has_no_next_try() -> None:
     now = datetime(2026, 3, 2, tzinfo=UTC)
     assert due(now, None) is None
     assert due(now, 60) == now + timedelta(minutes=1)
+
+
+def test_steps_double_up_to_the_longest_which_repeats() -> None:
+    steps = doubling(5.0, 30.0)
+    assert steps == (5.0, 10.0, 20.0, 30.0)
+    assert [pause(steps, n) for n in (0, 1, 2, 4, 10**9)] == [5.0, 5.0, 10.0, 30.0, 30.0]
+    assert (pause(steps, 3, jitter=0.0), pause(steps, 3, jitter=1.0)) == (15.0, 25.0)

@@ -306,19 +306,19 @@ def test_a_block_lets_nothing_through_and_doubles_until_a_success() -> None:
     pacer, clock = _pacer()
     ticket = pacer.acquire(search=False)
     pacer.release(ticket)
-    assert pacer.blocked(900, 3600) == 900
+    assert pacer.blocked() == 900
     with pytest.raises(Blocked) as caught:
         pacer.acquire(search=False)
     assert caught.value.after == 900
     seen = []
     for _ in range(3):
         clock.now += 3601
-        seen.append(pacer.blocked(900, 3600))
-    assert seen == [1800, 3600, 3600]
-    clock.now += 3601
+        seen.append(pacer.blocked())
+    assert seen == [1800, 3600, 7200]
+    clock.now += 7201
     _once(pacer)
     pacer.succeeded()
-    assert pacer.blocked(900, 3600) == 900
+    assert pacer.blocked() == 900
 
 
 def test_stopping_ends_the_wait_at_once() -> None:

@@ -19,9 +19,9 @@ AWAY = RetryLater("away")
         (AuthProblem("wrong password"), 6, 720, 1200),
         (AuthProblem("wrong password"), 100_000, 16_200, 27_000),
         (ConfigProblem("no such folder"), 100_000, 16_200, 27_000),
-        (RetryLater("busy", after=7), 9, 7, 8),
-        (RetryLater("busy", after=10**9), 1, 21_600, 21_601),
-        (RetryLater("busy", after=-5), 1, 0, 1),
+        (RetryLater("busy", after=7), 9, 7, 7),
+        (RetryLater("busy", after=10**9), 1, 21_600, 21_600),
+        (RetryLater("busy", after=-5), 1, 0, 0),
         (LedgerProblem("locked"), 9, 0, 0),
     ],
 )

@@ -20,11 +20,11 @@ from daemon.ledger.folders import FolderRow
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.mailbox.imap import FolderStatus, Mailbox, Unfetched
+from daemon.rules import backoff
 from daemon.rules.organization import warm_up
 
 _FULL_SCAN_EVERY = timedelta(days=1)
 _LIST_EVERY = 3600.0  # seconds; a folder that is missing makes it look at once
-_FOLDER_RETRY = (timedelta(minutes=1), timedelta(hours=6))  # first wait after a failure, and last
 _BATCH_BYTES = 4 << 20  # of small messages, in one transaction
 
 
@@ -236,7 +236,7 @@ def _note_end(ledger: Ledger, run: Pass, step: _Step, tally: Tally, *, new: int)
     if isinstance(step.end, Problem):
         tally.problems.append(step.end)
         event("intake.folder_failed", mailbox=run.name, folder=folder.name, error=step.end)
-        due = run.now() + min(_FOLDER_RETRY[0] * 2**folder.failures, _FOLDER_RETRY[1])
+        due = run.now() + timedelta(seconds=backoff.pause(backoff.FOLDER, folder.failures + 1))
         with ledger.transaction("folder failed"):
             ledger.folders.failed(run.name, folder.name, str(step.end), due)
         return

@@ -3,19 +3,11 @@
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
-
-# A message that can't be read is tried again after these waits, then only by `mail2deal retry`.
-_RETRIES = (
-    timedelta(minutes=1),
-    timedelta(minutes=10),
-    timedelta(hours=1),
-    timedelta(hours=6),
-    timedelta(days=1),
-)
+from daemon.rules import backoff
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +165,8 @@ class Folders:
             (folder, uidvalidity, uid),
         ).fetchone()
         attempts = (row["attempts"] if row else 0) + 1
-        due = now + _RETRIES[attempts - 1] if attempts <= len(_RETRIES) else None
+        steps = backoff.UNREADABLE
+        due = backoff.due(now, backoff.pause(steps, attempts) if attempts <= len(steps) else None)
         self._db.execute(
             "INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET reason = excluded.reason, attempts = excluded.attempts,"

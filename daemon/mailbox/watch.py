@@ -26,6 +26,7 @@ from typing import Literal
 from daemon.errors import Problem
 from daemon.log import event
 from daemon.mailbox.imap import Mailbox
+from daemon.rules import backoff
 
 FOLDER = "INBOX"
 _LONGEST_LINE = 1 << 16
@@ -41,10 +42,8 @@ class Rhythm:
 
     renew: float = 540.0
     answer: float = 30.0  # for `+` after IDLE and for OK after DONE
-    again: float = (
-        60.0  # a mailbox that dropped its line twice is left to polling this long; doubles
-    )
-    longest: float = 3600.0
+    # How long a mailbox is left to polling that has dropped its line twice, three times, …
+    again: tuple[float, ...] = backoff.doubling(60.0, 3600.0)
     never: float = 21_600.0  # where the server has no IDLE, or refuses it
 
 
@@ -322,8 +321,8 @@ class Watcher:
             trust = self._trust.setdefault(name, _Trust())
             trust.failures += 1
             # Once is nothing: servers restart. What happens again and again is the server's way.
-            doubled = self._rhythm.again * 2.0 ** min(trust.failures - 2, 16)
-            wait = 0.0 if trust.failures == 1 else min(doubled, self._rhythm.longest)
+            again = trust.failures - 1
+            wait = backoff.pause(self._rhythm.again, again) if again else 0.0
             trust.not_before = max(trust.not_before, self._monotonic() + wait)
 
     def _distrust(self, name: str, seconds: float) -> None:

@@ -26,9 +26,9 @@ from daemon.pipedrive.outcomes import Answer, Blocked, BudgetSpent, NotSent, Too
 from daemon.pipedrive.pacing import PLANS, Pacer, Subscription, Ticket
 from daemon.pipedrive.paging import first_page, next_page, rows_of
 from daemon.pipedrive.transport import Transport, checked_token
+from daemon.rules import backoff
 
 READ_TRIES = 3  # a read is sent at most this often
-BLOCK_FIRST, BLOCK_LONGEST = 900.0, 4 * 3600.0  # seconds of silence after an HTML 403
 _RANDOM = SystemRandom()
 
 
@@ -85,7 +85,7 @@ class Client:
                     raise
                 # After a 429 the pacer itself holds everyone back for as long as was asked.
                 if not isinstance(problem, TooMany):
-                    self._sleep(0.5 * 2.0**earlier * _RANDOM.uniform(0.5, 1.5))
+                    self._sleep(backoff.pause(backoff.READ, earlier + 1, jitter=_RANDOM.random()))
         return self._once(call)
 
     def pages(self, call: Call) -> Iterator[list[dict[str, Any]]]:
@@ -171,7 +171,7 @@ class Client:
             case TooMany():
                 return self._too_many(call, reply, ticket, outcome)
             case Blocked():
-                outcome.after = self._pacer.blocked(BLOCK_FIRST, BLOCK_LONGEST)
+                outcome.after = self._pacer.blocked()
             case Unknown():
                 outcome.after = asked_pause(reply, self._wall())
             case _:

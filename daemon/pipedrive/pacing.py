@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 from daemon.log import event
 from daemon.pipedrive.outcomes import Blocked, NotSent, TooMany
+from daemon.rules import backoff
 
 WINDOW = 2.0  # seconds, rolling, for every plan
 JITTER = 0.06  # seconds that two requests may be late by differently without our seeing it
@@ -246,23 +247,23 @@ class Pacer:
                 self._refused_at = now
                 if self._refusals == 1:
                     self._refused_since = now
-            doubled = min(60.0, 2.0 ** min(self._refusals, 6))
-            pause = doubled if asked is None else asked
+            own = backoff.pause(backoff.TOO_MANY, self._refusals)
+            pause = own if asked is None else asked
             if self._refusals > 1:
-                pause = max(pause, doubled / 2)
+                pause = max(pause, own / 2)
             pause *= 1 + jitter
             window = self._search if ticket.search else self._general
             window.paused_until = max(window.paused_until, now + pause)
             lasting = self._refusals >= LASTING and now - self._refused_since > 10 * WINDOW
             return pause, lasting
 
-    def blocked(self, first: float, longest: float) -> float:
+    def blocked(self) -> float:
         """The gate shut us out: nothing leaves for the seconds returned, doubled each time."""
         with self._lock:
             now = self._clock()
             if now >= self._blocked_until:
                 self._blocks += 1
-                self._blocked_until = now + min(longest, first * 2.0 ** min(self._blocks - 1, 16))
+                self._blocked_until = now + backoff.pause(backoff.BLOCKED, self._blocks)
             return self._blocked_until - now
 
     def _wait(self, window: Window, deadline: float, what: str) -> None:

@@ -8,11 +8,7 @@ and one for the sync.
 from dataclasses import dataclass
 
 from daemon.errors import AuthProblem, ConfigProblem, LedgerProblem, RetryLater
-
-_FIRST_PAUSE = 30.0  # seconds; each further failure doubles it
-_LONGEST_PAUSE = 900.0
-# What only a person can mend: asking often wouldn't help, and locks accounts.
-_LONGEST_PAUSE_FOR_A_PERSON = 21_600.0
+from daemon.rules import backoff
 
 
 @dataclass(slots=True)
@@ -50,15 +46,15 @@ class JobState:
         self.heard = now
         return failures
 
-    def fail(self, error: Exception, reason: str, now: float, spread: float) -> bool:
+    def fail(self, error: Exception, reason: str, now: float, jitter: float) -> bool:
         """A pass ended with this error; return whether the reason is a new one.
 
-        `spread` between 0 and 1 sets jobs apart that failed together.
+        `jitter` between 0 and 1 sets jobs apart that failed together.
         """
         news = reason != self.reason
         self.failures += 1
         self.reason = reason
-        self.not_before = now + pause(error, self.failures, spread)
+        self.not_before = now + pause(error, self.failures, jitter)
         self.running = False
         self.without_ledger = isinstance(error, LedgerProblem)
         if not self.without_ledger:
@@ -79,7 +75,7 @@ class JobState:
         return f"{self.name}: {what}, for {now - self.heard:.0f} s"
 
 
-def pause(error: Exception, failures: int, spread: float) -> float:
+def pause(error: Exception, failures: int, jitter: float) -> float:
     """Seconds to leave a job alone after its `failures`-th failure in a row.
 
     A wait that the other side asked for wins. Without the ledger there is none: no other side
@@ -88,9 +84,7 @@ def pause(error: Exception, failures: int, spread: float) -> float:
     if isinstance(error, LedgerProblem):
         return 0.0
     if isinstance(error, RetryLater) and error.after is not None:
-        return min(max(error.after, 0.0), _LONGEST_PAUSE_FOR_A_PERSON) + spread
+        return backoff.pause(backoff.AWAY, failures, asked=error.after)  # spread by who asked
     needs_a_person = isinstance(error, AuthProblem | ConfigProblem)
-    longest = _LONGEST_PAUSE_FOR_A_PERSON if needs_a_person else _LONGEST_PAUSE
-    # The exponent is bounded: after months of failures 2.0**n would overflow.
-    doubled = _FIRST_PAUSE * 2.0 ** min(failures - 1, 16)
-    return min(doubled, longest) * (0.75 + spread / 2)
+    steps = backoff.PERSON if needs_a_person else backoff.AWAY
+    return backoff.pause(steps, failures, jitter=jitter)

@@ -202,7 +202,7 @@ class Polling:
         now = self.wiring.now()
         known = ledger.troubles.of(name)
         failures = known.failures + 1 if known else 1
-        wait = backoff.wait(problem, failures, random.random())  # noqa: S311 - spreads retries
+        wait = backoff.of_mailbox(problem, failures, random.random())  # noqa: S311 - spreads retries
         reason = str(problem)
         if wait is None:
             reason = f"{reason}: parked after {failures} tries, reload or `mail2deal retry`"

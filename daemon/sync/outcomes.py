@@ -13,14 +13,13 @@ from daemon.ledger.journal import JournalRow
 from daemon.log import event
 from daemon.pipedrive.apply import LinkGone, Outcome
 from daemon.pipedrive.outcomes import Blocked, BudgetSpent, Capped, Gone, NotSent, TooMany
+from daemon.rules import backoff
 from daemon.rules.plan import STATISTICS
 from daemon.sync.prepare import forget_place
 from daemon.sync.refresh import look_again
 from daemon.sync.session import Session
 
 NO_PERSON = "its person isn't in Pipedrive"
-_FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=6)
-_POLL_FIRST, _POLL_LONGEST = timedelta(seconds=2), timedelta(minutes=30)
 # What a record keeps of what was written: enough to see a difference, no bodies.
 _KEPT = {
     "activity": ("participants", "subject", "due_date", "due_time", "duration"),
@@ -76,8 +75,8 @@ class Outcomes:
             event("sync.not_converted", key=row.key)
             return
         if outcome.id is None:
-            delay = min(_POLL_FIRST * (row.attempts + 1), _POLL_LONGEST)
-            journal.wait(row, now + delay, None, unknown=False, conversion=outcome.conversion)
+            due = backoff.due(now, backoff.pause(backoff.CONVERSION, row.attempts + 1))
+            journal.wait(row, due, None, unknown=False, conversion=outcome.conversion)
             self._pushed.waiting += 1
             return
         if row.action == "archive":
@@ -107,7 +106,8 @@ class Outcomes:
             case LinkGone():
                 if row.unknown:
                     # An earlier request may have made it: looked for again where its links went.
-                    journal.wait(row, now + _FIRST_WAIT, str(problem), unknown=True)
+                    due = backoff.due(now, backoff.pause(backoff.CHANGE, 1))
+                    journal.wait(row, due, str(problem), unknown=True)
                 else:
                     journal.drop(row)  # not made: what is wanted now is planned anew
                 self._plan_again([row.sender or row.key])
@@ -123,7 +123,8 @@ class Outcomes:
                 journal.park(row, str(problem))
                 pushed.parked += 1
             case RetryLater():
-                due = now + _pause(row.attempts, problem.after)
+                own = backoff.pause(backoff.CHANGE, row.attempts + 1)
+                due = backoff.due(now, max(own, problem.after or 0.0))
                 unknown = row.unknown or not isinstance(problem, NotSent)
                 journal.wait(row, due, str(problem), unknown=unknown)
                 pushed.waiting += 1
@@ -233,10 +234,3 @@ class Outcomes:
 _PARKED_FOR = (
     "SELECT kind, key FROM journal WHERE sender = ? AND state = 'parked' AND last_error LIKE ?"
 )
-
-
-def _pause(attempts: int, asked: float | None) -> timedelta:
-    """How long to wait after a failure: what was asked for, else longer with each attempt."""
-    doublings = min(attempts, 20)
-    own = min(_FIRST_WAIT * (1 << doublings), _LONGEST_WAIT)
-    return max(own, timedelta(seconds=asked)) if asked else own
