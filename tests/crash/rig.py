@@ -24,7 +24,7 @@ from typing import Any
 from postbox import START, WE
 
 from daemon import failpoints
-from daemon.cli import wiring as wiring_module
+from daemon import wiring as wiring_module
 from daemon.cli.catch_up import catch_up
 from daemon.config import load
 from daemon.ledger.store import Ledger
