@@ -87,9 +87,11 @@ class Wiring:
                 "has no oauth.provider", what=mailbox.name, hint="only such a mailbox needs a login"
             )
         # Beside the ledger: the one directory that the service may write.
-        path = self.config.ledger.parent / "tokens" / f"{quote(mailbox.name, safe='')}.json"
+        provider = _provider(mailbox.name, mailbox.username, oauth)
+        directory = self.config.ledger.parent / "tokens"
+        path = directory / f"{quote(provider.shared or mailbox.name, safe='')}.json"
         seed = oauth.refresh_token.read if oauth.refresh_token else None
-        return Tokens(_provider(mailbox.name, oauth), path, seed=seed, now=self.now)
+        return Tokens(provider, path, seed=seed, now=self.now)
 
     def _token(self, mailbox: MailboxSection) -> Callable[[str | None], str]:
         if mailbox.oauth is not None and mailbox.oauth.command is not None:
@@ -221,17 +223,33 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def _provider(name: str, oauth: OAuthSection) -> "Provider":
-    """The provider that a mailbox's `oauth` section describes; `name` is the mailbox's."""
-    from daemon.oauth.provider import Provider, google, microsoft  # noqa: PLC0415 - see the module
+def _provider(name: str, user: str, oauth: OAuthSection) -> "Provider":
+    """The provider that an `oauth` section describes, for the mailbox `name` of the user `user`."""
+    from daemon.oauth.application import (  # noqa: PLC0415 - see the module
+        google_service_account,
+        microsoft_application,
+    )
+    from daemon.oauth.provider import Provider, google, microsoft  # noqa: PLC0415 - the same
 
     client_id = oauth.client_id or ""  # the configuration has it checked
     secret = oauth.client_secret.read if oauth.client_secret else None
-    match oauth.provider:
-        case "google":
+    match oauth.provider, oauth.grant:
+        case "google", "application":
+            assert oauth.service_account is not None  # noqa: S101 - the configuration has it checked
+            chosen = google_service_account(name, user, oauth.service_account.read)
+        case "google", _:
             chosen = google(name, client_id, secret)
-        case "microsoft":
-            chosen = microsoft(name, client_id, secret, oauth.tenant)
+        case "microsoft", "application":
+            chosen = microsoft_application(
+                name,
+                client_id,
+                oauth.tenant,
+                oauth.cloud,
+                client_secret=secret,
+                certificate=oauth.certificate.read if oauth.certificate else None,
+            )
+        case "microsoft", _:
+            chosen = microsoft(name, client_id, secret, oauth.tenant, oauth.cloud)
         case _:
             chosen = Provider(name, client_id, oauth.token_url or "", (), secret)
     return replace(

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from config_kit import SMALL, written
@@ -25,11 +25,16 @@ def uncommented() -> Any:
     )
 
 
+def section_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a key holds; not those that a person names, which stand elsewhere, too."""
+    return None if get_origin(annotation) is dict else _model(annotation)
+
+
 def model_keys(section: type[BaseModel], place: str = "") -> set[str]:
     keys = set()
     for name, field in section.model_fields.items():
         keys.add(place + name)
-        inner = _model(field.annotation)
+        inner = section_in(field.annotation)
         if inner is not None:
             keys |= model_keys(inner, f"{place}{name}.")
     return keys
@@ -40,7 +45,7 @@ def file_keys(document: Any, section: type[BaseModel], place: str = "") -> set[s
     for one in document if isinstance(document, list) else [document]:
         for name, value in one.items():
             keys.add(place + name)
-            inner = _model(section.model_fields[name].annotation)
+            inner = section_in(section.model_fields[name].annotation)
             if inner is not None:
                 keys |= file_keys(value, inner, f"{place}{name}.")
     return keys
@@ -70,6 +75,10 @@ def test_every_example_value_is_accepted(tmp_path: Path) -> None:
     mailbox, pipedrive = document["mailboxes"][0], document["pipedrive"]
     oauth = mailbox.pop("oauth")
     command = {"command": oauth.pop("command")}
+    office = {"provider": "microsoft", "tenant": "example.com", "client_id": "1"}
+    for key in ("certificate", "service_account"):  # each for its own provider, without a secret
+        provider = office if key == "certificate" else {"provider": "google"}
+        document["logins"][key] = provider | {key: oauth.pop(key), "grant": "application"}
     del pipedrive["base_url"]
     del mailbox["password"]
     for login in (oauth, command):

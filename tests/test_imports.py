@@ -58,7 +58,7 @@ OUTSIDE = {
     "requests": {"oauth", "pipedrive", "rehearsal", "sandbox", "cli"},
     "rich": {"cli"},
     "signal": {"cli", "failpoints", "intake", "sandbox", "service"},
-    "socket": {"mailbox", "service", "sandbox"},
+    "socket": {"mailbox", "oauth", "service", "sandbox"},
     "sqlite3": {"ledger", "rehearsal", "sandbox"},
     "sqlite_utils": {"ledger"},
     "ssl": {"mailbox", "pipedrive", "sandbox"},

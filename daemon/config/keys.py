@@ -5,11 +5,20 @@ not only those of the first section that fails. The commented `config.yaml` list
 a test compares the two.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+)
 
 from daemon.config.values import (
     Address,
@@ -36,6 +45,8 @@ from daemon.config.values import (
 
 # A key that may be absent, but not in every company: its validator sees the absence as None.
 _CHECKED: Any = Field(default=None, validate_default=True)
+_APPLICATION_KEYS = ("certificate", "service_account")  # each logs an application in, never a user
+_SHARED_TENANTS = ("common", "organizations", "consumers")  # of users, not of one directory
 _PORTS = {"implicit": 993, "starttls": 143, "none": 143}  # RFC 8314, RFC 9051
 
 
@@ -60,18 +71,25 @@ class FoldersSection(Section):
 
 
 class OAuthSection(Section):
-    """An OAuth 2 login: a provider whose tokens we refresh, or a command that prints a token."""
+    """An OAuth 2 login: a provider whose tokens we keep fresh, or a command that prints a token.
+
+    `grant` says who is logged in: a user, once, by `mail2deal login`, or this application itself.
+    """
 
     command: SecretCommand | None = None
     provider: Literal["google", "microsoft", "custom"] | None = _CHECKED
-    client_id: Text | None = _CHECKED
+    certificate: SecretReference | None = None
+    service_account: SecretReference | None = None
     client_secret: SecretReference | None = None
+    client_id: Text | None = _CHECKED
+    refresh_token: SecretReference | None = None
     tenant: Text = "common"
+    cloud: Literal["global", "us", "us-dod", "china"] = "global"
+    grant: Literal["user", "application"] | None = _CHECKED
     token_url: Url | None = _CHECKED
     device_url: Url | None = None
     authorize_url: Url | None = None
     scopes: tuple[Text, ...] = ()
-    refresh_token: SecretReference | None = None
 
     @field_validator("provider")
     @classmethod
@@ -82,9 +100,40 @@ class OAuthSection(Section):
     @field_validator("client_id")
     @classmethod
     def _known_client(cls, client_id: str | None, info: ValidationInfo) -> str | None:
-        if client_id is None and info.data.get("provider") is not None:
+        named = info.data.get("provider") is not None
+        if client_id is None and named and info.data.get("service_account") is None:
             raise ValueError("missing")
         return client_id
+
+    @field_validator("certificate", "service_account")
+    @classmethod
+    def _of_its_provider(cls, key: Any, info: ValidationInfo) -> Any:
+        whose = {"certificate": "microsoft", "service_account": "google"}[info.field_name or ""]
+        provider = info.data.get("provider", whose)
+        if key is not None and provider != whose:
+            raise ValueError(f"is for provider {whose} only")
+        return key
+
+    @field_validator("grant")
+    @classmethod
+    def _who_logs_in(cls, grant: str | None, info: ValidationInfo) -> str | None:
+        data = info.data
+        if data.get("provider") not in {"google", "microsoft"}:
+            return _refuse(grant == "application", grant, "application: google and microsoft only")
+        keys = [key for key in _APPLICATION_KEYS if data.get(key) is not None]
+        is_secret = data["provider"] == "microsoft" and data.get("client_secret") is not None
+        known_tenant = data.get("tenant") not in _SHARED_TENANTS
+        if grant is None:
+            # A secret alone is an application's; with a refresh token somebody has logged in.
+            alone = is_secret and known_tenant and data.get("refresh_token") is None
+            grant = "application" if keys or alone else "user"
+        if grant == "user":
+            return _refuse(bool(keys), grant, f"user: {' and '.join(keys)} log no user in")
+        if data["provider"] == "google":
+            return _refuse(not keys, grant, "application: needs service_account")
+        _refuse(not (keys or is_secret), grant, "application: needs client_secret or certificate")
+        _refuse(bool(keys) and is_secret, grant, "client_secret and certificate: choose one")
+        return _refuse(not known_tenant, grant, "application: tenant must name your directory")
 
     @field_validator("token_url")
     @classmethod
@@ -92,6 +141,22 @@ class OAuthSection(Section):
         if token_url is None and info.data.get("provider") == "custom":
             raise ValueError("missing")
         return token_url
+
+
+def _named_login(value: Any, info: ValidationInfo) -> Any:
+    """An `oauth` section itself, or the name of one under `logins`."""
+    if not isinstance(value, str):
+        return value
+    logins: Mapping[str, OAuthSection] | None = (info.context or {}).get("logins")
+    if logins is None:  # they failed their own check, and its problems are named already
+        return None
+    if value not in logins:
+        there = ", ".join(logins) or "none"
+        raise ValueError(f"no login is named {value} (under logins: {there})")
+    return logins[value]
+
+
+SharedLogin = Annotated[OAuthSection, BeforeValidator(_named_login)]
 
 
 class MailboxSection(Section):
@@ -103,7 +168,7 @@ class MailboxSection(Section):
     port: Port = _CHECKED
     ca_file: FilePath | None = None
     username: Text
-    oauth: OAuthSection | None = None
+    oauth: SharedLogin | None = None
     password: SecretReference | None = _CHECKED
     folders: FoldersSection = FoldersSection()
     since: Day | None = None
@@ -222,6 +287,7 @@ class LogSection(Section):
 class Config(Section):
     """The whole configuration."""
 
+    logins: dict[Text, OAuthSection] = Field(default_factory=dict, validate_default=True)
     mailboxes: tuple[MailboxSection, ...]
     pipedrive: PipedriveSection
     engagement: EngagementSection = EngagementSection()
@@ -236,6 +302,15 @@ class Config(Section):
     ledger: FilePath = Path("/var/lib/mail2deal/ledger.db")
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())
+
+    @field_validator("logins")
+    @classmethod
+    def _for_mailboxes(
+        cls, logins: dict[str, OAuthSection], info: ValidationInfo
+    ) -> dict[str, OAuthSection]:
+        if info.context is not None:
+            info.context["logins"] = logins  # mailboxes, checked next, name them
+        return logins
 
     @field_validator("mailboxes")
     @classmethod
@@ -264,3 +339,9 @@ def _one_of(key: str, value: object, other: str, info: ValidationInfo) -> None:
         raise ValueError(f"missing ({key} or {other})")
     if value is not None and info.data[other] is not None:
         raise ValueError(f"can't stand beside {other}: choose one")
+
+
+def _refuse(wrong: bool, value: str | None, why: str) -> str | None:
+    if wrong:
+        raise ValueError(why)
+    return value

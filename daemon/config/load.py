@@ -80,6 +80,9 @@ def _secrets(section: BaseModel, prefix: str) -> Iterator[tuple[str, Secret]]:
 
 
 def _each(place: str, value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict):
+        yield from ((f"{place}.{name}", one) for name, one in value.items())
+        return
     if not isinstance(value, tuple):
         yield place, value
         return

@@ -6,19 +6,23 @@ machine. Each returns the token endpoint's answer; `Tokens.grant` keeps it.
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import secrets
+import selectors
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from daemon.errors import AuthProblem, ConfigProblem, RetryLater
 from daemon.oauth.provider import GrantRefused, Provider, for_a_person, post
+from daemon.oauth.refusals import advice
 
 _DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 _LONGEST = 900.0  # seconds that a person may take
@@ -90,7 +94,7 @@ def loopback(
     state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
     digest = hashlib.sha256(verifier.encode()).digest()
     challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-    with _Return(port, state) as server:
+    with _Return(provider.loopback_host, port, state) as server:
         query = {
             "response_type": "code",
             "client_id": provider.client_id,
@@ -106,8 +110,10 @@ def loopback(
     if answer is None:
         raise AuthProblem("nobody came back from the browser in time", what=provider.name)
     if "code" not in answer:
-        said = answer.get("error", "no code")
-        raise AuthProblem(f"the login was refused: {said}", what=provider.name)
+        error = answer.get("error", "no code")
+        said = " ".join(answer.get("error_description", "").split())[:200]
+        refused = GrantRefused(error, f"{error}: {said}" if said else error, what=provider.name)
+        raise _denied(refused, provider)
     form = {
         "grant_type": "authorization_code",
         "code": answer["code"],
@@ -122,30 +128,57 @@ def loopback(
 
 
 def _denied(refused: GrantRefused, provider: Provider) -> AuthProblem:
+    hint = advice(refused.code, refused.message, is_person=True)
     return AuthProblem(
         f"the login was refused: {refused.message}",
         what=provider.name,
-        hint="check client_id, client_secret, tenant and scopes",
+        hint=hint or "check client_id, client_secret, tenant and scopes",
     )
 
 
-class _Return(HTTPServer):
+class _Return:
     """A port of this machine to which the browser comes back with the code."""
 
-    def __init__(self, port: int, state: str) -> None:
-        super().__init__(("127.0.0.1", port), _Page)
+    def __init__(self, host: str, port: int, state: str) -> None:
         self.state = state
         self.answer: dict[str, str] | None = None
-        # The literal address: `localhost` may lead elsewhere (RFC 8252, 8.3).
-        self.address = f"http://127.0.0.1:{self.server_address[1]}/"
+        first = _Listener(("127.0.0.1", port), _Page)
+        port = first.server_address[1]
+        self._listeners = [first]
+        if host == "localhost":
+            # A browser may take `localhost` for ::1 (RFC 8252, 7.3); without IPv6 it can't.
+            with contextlib.suppress(OSError):
+                self._listeners.append(_Listener6(("::1", port), _Page))
+        for listener in self._listeners:
+            listener.back = self
+        # The literal address where the provider takes it: `localhost` may lead elsewhere (8.3).
+        self.address = f"http://{host}:{port}/"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for listener in self._listeners:
+            listener.server_close()
 
     def wait(self, seconds: float) -> dict[str, str] | None:
         """What the browser brought; None if it didn't come."""
         end = time.monotonic() + seconds
-        while self.answer is None and (left := end - time.monotonic()) > 0:
-            self.timeout = left
-            self.handle_request()
+        with selectors.DefaultSelector() as selector:
+            for listener in self._listeners:
+                selector.register(listener, selectors.EVENT_READ, listener)
+            while self.answer is None and (left := end - time.monotonic()) > 0:
+                for ready, _ in selector.select(left):
+                    ready.data.handle_request()
         return self.answer
+
+
+class _Listener(HTTPServer):
+    back: _Return
+
+
+class _Listener6(_Listener):
+    address_family = socket.AF_INET6
 
 
 class _Page(BaseHTTPRequestHandler):
@@ -154,8 +187,8 @@ class _Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Take the code, if the state is the one that we sent."""
         query = {name: one[0] for name, one in parse_qs(urlsplit(self.path).query).items()}
-        server = self.server
-        assert isinstance(server, _Return)  # noqa: S101 - it is the only one that uses this class
+        assert isinstance(self.server, _Listener)  # noqa: S101 - the only one that uses this class
+        server = self.server.back
         ours = hmac.compare_digest(query.get("state", "").encode(), server.state.encode())
         if ours:
             server.answer = query

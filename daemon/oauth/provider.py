@@ -8,11 +8,13 @@ token. Redirects aren't followed: a form with a secret in it goes where the conf
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
 import requests
 
 from daemon.errors import AuthProblem, ConfigProblem, Problem, RetryLater
+from daemon.oauth.refusals import advice
 
 _TIMEOUT = (10.0, 30.0)  # seconds to connect, and between two pieces of the answer
 _LARGEST = 1 << 16  # bytes of an answer; tokens are a few kilobytes
@@ -21,7 +23,39 @@ _DEAD = frozenset({"invalid_grant", "interaction_required", "consent_required", 
 _PASSING = frozenset({"temporarily_unavailable", "server_error"})
 
 GOOGLE_SCOPE = "https://mail.google.com/"
-MICROSOFT_SCOPES = ("https://outlook.office.com/IMAP.AccessAsUser.All", "offline_access")
+GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
+
+Cloud = Literal["global", "us", "us-dod", "china"]
+
+
+@dataclass(frozen=True, slots=True)
+class _MicrosoftCloud:
+    """Where one of Microsoft's clouds keeps its logins, and what its Exchange is called there."""
+
+    login: str
+    exchange: str  # the resource that tokens are asked for
+    delegated: str  # the same for the login of a person
+
+
+# https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud
+_CLOUDS: dict[Cloud, _MicrosoftCloud] = {
+    "global": _MicrosoftCloud(
+        "login.microsoftonline.com", "https://outlook.office365.com", "https://outlook.office.com"
+    ),
+    "us": _MicrosoftCloud(
+        "login.microsoftonline.us", "https://outlook.office365.us", "https://outlook.office365.us"
+    ),
+    "us-dod": _MicrosoftCloud(
+        "login.microsoftonline.us",
+        "https://outlook-dod.office365.us",
+        "https://outlook-dod.office365.us",
+    ),
+    "china": _MicrosoftCloud(
+        "login.partner.microsoftonline.cn",
+        "https://partner.outlook.cn",
+        "https://partner.outlook.cn",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +70,11 @@ class Provider:
     device_url: str | None = None
     authorize_url: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)  # for the authorization request
+    # Where no person logs in: the form that asks for a token, given the endpoint and the time.
+    application: Callable[[str, datetime], dict[str, str]] | None = None
+    shared: str = ""  # the same in all mailboxes that one token opens
+    # What a browser here is sent back to; Entra's portal takes `localhost` only.
+    loopback_host: Literal["127.0.0.1", "localhost"] = "127.0.0.1"
 
     @property
     def login_hint(self) -> str:
@@ -56,7 +95,7 @@ def google(name: str, client_id: str, client_secret: Callable[[], str] | None) -
     return Provider(
         name,
         client_id,
-        "https://oauth2.googleapis.com/token",
+        GOOGLE_TOKEN_URL,
         (GOOGLE_SCOPE,),
         client_secret,
         authorize_url="https://accounts.google.com/o/oauth2/v2/auth",
@@ -66,22 +105,33 @@ def google(name: str, client_id: str, client_secret: Callable[[], str] | None) -
 
 
 def microsoft(
-    name: str, client_id: str, client_secret: Callable[[], str] | None, tenant: str = "common"
+    name: str,
+    client_id: str,
+    client_secret: Callable[[], str] | None,
+    tenant: str = "common",
+    cloud: Cloud = "global",
 ) -> Provider:
-    """Microsoft 365 and Outlook.com.
+    """Microsoft 365 and Outlook.com, for a person who logs in.
 
     https://learn.microsoft.com/entra/identity-platform/v2-oauth2-device-code
     """
-    base = f"https://login.microsoftonline.com/{tenant}/oauth2/v2.0"
+    base = f"https://{_CLOUDS[cloud].login}/{tenant}/oauth2/v2.0"
     return Provider(
         name,
         client_id,
         f"{base}/token",
-        MICROSOFT_SCOPES,
+        (f"{_CLOUDS[cloud].delegated}/IMAP.AccessAsUser.All", "offline_access"),
         client_secret,
         device_url=f"{base}/devicecode",
         authorize_url=f"{base}/authorize",
+        extra={"prompt": "select_account"},
+        loopback_host="localhost",
     )
+
+
+def exchange_scope(cloud: Cloud) -> str:
+    """The scope of a token for an application: all that its permissions in Exchange allow."""
+    return f"{_CLOUDS[cloud].exchange}/.default"
 
 
 class GrantRefused(Problem):
@@ -130,16 +180,19 @@ def post(provider: Provider, url: str, form: Mapping[str, str]) -> dict[str, Any
 
 def for_a_person(refused: GrantRefused, provider: Provider) -> Problem:
     """What a refusal of the token endpoint means for this mailbox."""
-    if refused.code in _DEAD:
+    is_person = provider.application is None
+    hint = advice(refused.code, str(refused), is_person=is_person)
+    if is_person and refused.code in _DEAD:
+        again = provider.login_hint
         return AuthProblem(
             f"the OAuth login has ended ({refused.message})",
             what=provider.name,
-            hint=provider.login_hint,
+            hint=f"{hint}; then {again}" if hint else again,
         )
     return AuthProblem(
         f"the OAuth server refuses: {refused.message}",
         what=provider.name,
-        hint="check client_id, client_secret, tenant and scopes",
+        hint=hint or "check client_id, client_secret, tenant and scopes",
     )
 
 

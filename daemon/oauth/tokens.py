@@ -72,6 +72,8 @@ class Tokens:
             stored = self._load()  # somebody may have been faster
             if stored and stored.is_fresh(self._now()) and stored.access_token != refused:
                 return stored.access_token
+            if self.provider.application is not None:
+                return self._ask(self.provider.application).access_token
             if stored is None:
                 raise AuthProblem(
                     "no OAuth login yet", what=self.provider.name, hint=self.provider.login_hint
@@ -82,6 +84,8 @@ class Tokens:
         """Write what a token endpoint answered; raises AuthProblem if no token is in it."""
         access = answer.get("access_token")
         refresh = answer.get("refresh_token") or (before.refresh_token if before else None)
+        if self.provider.application is not None:
+            refresh = ""  # the next token is asked for in the same way
         if not isinstance(access, str) or not access or not isinstance(refresh, str):
             missing = "access token" if not access else "refresh token"
             raise AuthProblem(
@@ -97,6 +101,16 @@ class Tokens:
         )
         self._write(stored)
         return stored
+
+    def _ask(self, application: Callable[[str, datetime], dict[str, str]]) -> StoredTokens:
+        """A token for the application itself; no person is asked."""
+        url = self.provider.token_url
+        try:
+            answer = post(self.provider, url, application(url, self._now()))
+        except GrantRefused as refused:
+            raise for_a_person(refused, self.provider) from None
+        event("oauth.granted", mailbox=self.provider.name)
+        return self.keep(answer)
 
     def _refresh(self, stored: StoredTokens) -> StoredTokens:
         form = {
@@ -126,7 +140,7 @@ class Tokens:
         except FileNotFoundError:
             pass
         except (OSError, ValueError, AttributeError) as error:
-            if self._seed is None:
+            if self._seed is None and self.provider.application is None:
                 raise AuthProblem(
                     f"{self.path} can't be read: {type(error).__name__}",
                     what=self.provider.name,
