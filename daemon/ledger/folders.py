@@ -9,6 +9,8 @@ from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
 from daemon.rules import backoff
 
+_LAST_UID = 2**32 - 1  # RFC 3501, nz-number
+
 
 @dataclass(frozen=True, slots=True)
 class FolderRow:
@@ -136,14 +138,14 @@ class Folders:
             (error, stamp(next_due), mailbox, name, name),
         )
 
-    def known_uids(self, folder: int, uidvalidity: int, first: int = 1) -> set[int]:
-        """UIDs ≥ `first` that have a sighting or lie in quarantine."""
-        values = (folder, uidvalidity, first) * 2
+    def known_uids(
+        self, folder: int, uidvalidity: int, first: int = 1, last: int = _LAST_UID
+    ) -> set[int]:
+        """UIDs from `first` to `last` that have a sighting or lie in quarantine."""
+        stretch = "WHERE folder = ? AND uidvalidity = ? AND uid BETWEEN ? AND ?"
         rows = self._db.execute(
-            "SELECT uid FROM sightings WHERE folder = ? AND uidvalidity = ? AND uid >= ?"
-            " UNION ALL"
-            " SELECT uid FROM quarantine WHERE folder = ? AND uidvalidity = ? AND uid >= ?",
-            values,
+            f"SELECT uid FROM sightings {stretch} UNION ALL SELECT uid FROM quarantine {stretch}",
+            (folder, uidvalidity, first, last) * 2,
         )
         return {row["uid"] for row in rows}
 
@@ -193,12 +195,13 @@ class Folders:
         """Have every folder looked through as a whole in its next poll."""
         self._db.execute("UPDATE folders SET scanned_at = NULL, next_due = NULL WHERE active")
 
-    def quarantine_rows(self) -> list[sqlite3.Row]:
-        """Every quarantined UID with its mailbox and folder."""
+    def quarantine_rows(self, mailbox: str | None = None) -> list[sqlite3.Row]:
+        """Every quarantined UID with its mailbox and folder, or those of one mailbox."""
         return self._db.execute(
             "SELECT f.mailbox, f.name, f.id AS folder, q.uidvalidity, q.uid, q.reason"
             " FROM quarantine q JOIN folders f ON f.id = q.folder WHERE f.active"
-            " ORDER BY f.mailbox, f.name, q.uid"
+            " AND (? IS NULL OR f.mailbox = ?) ORDER BY f.mailbox, f.name, q.uid",
+            (mailbox, mailbox),
         ).fetchall()
 
     def release_quarantine(self, now: datetime) -> int:

@@ -122,6 +122,16 @@ class Journal:
             ).fetchone()
         )
 
+    def has_unknown(self, now: datetime) -> bool:
+        """Whether a change that may have been made is due to be looked for."""
+        return bool(
+            self._db.execute(
+                "SELECT 1 FROM journal WHERE unknown AND state = 'waiting'"
+                " AND (not_before IS NULL OR not_before <= ?) LIMIT 1",
+                (stamp(now),),
+            ).fetchone()
+        )
+
     def sending(self, rows: Iterable[JournalRow], now: datetime) -> None:
         """Commit to sending: from here on the outcome is unknown until it is recorded."""
         self._db.executemany(
@@ -230,6 +240,72 @@ class Journal:
         ).fetchone()
         return _row(row) if row else None
 
+    def keys(self, kind: str) -> list[str]:
+        """The records of a kind for which a change is on its way."""
+        rows = self._db.execute(
+            "SELECT key FROM journal WHERE kind = ? AND state <> 'done'", (kind,)
+        )
+        return [row["key"] for row in rows]
+
+    def senders(self) -> set[str]:
+        """Senders with a change on its way."""
+        rows = self._db.execute(
+            "SELECT DISTINCT sender FROM journal WHERE state <> 'done' AND sender IS NOT NULL"
+        )
+        return {row["sender"] for row in rows}
+
+    def named_in_activities(self, sender: str) -> set[str]:
+        """Everybody who is a participant of a sender's activities that are on their way."""
+        rows = self._db.execute(
+            "SELECT DISTINCT p.value FROM journal, json_each(fields, '$.participants') p"
+            " WHERE sender = ? AND kind = 'activity' AND state <> 'done'",
+            (sender,),
+        )
+        return {row["value"] for row in rows}
+
+    def parked_for(self, sender: str, reason: str) -> list[JournalRow]:
+        """The changes of a sender that were set aside with a reason that begins like this."""
+        rows = self._db.execute(
+            "SELECT * FROM journal WHERE sender = ? AND state = 'parked'"
+            " AND substr(last_error, 1, length(?)) = ?",
+            (sender, reason, reason),
+        )
+        return [_row(row) for row in rows]
+
+    def overtaken(self) -> set[str]:
+        """Senders for whom something waits to be made that a listing shows to be there."""
+        return {row["sender"] for row in self._db.execute(_OVERTAKEN)}
+
+    def unsettled(self, run: int) -> int:
+        """How many changes of a run may have been made without our knowing."""
+        (count,) = self._db.execute(
+            "SELECT count(*) FROM journal WHERE run = ? AND state <> 'done'"
+            " AND (unknown OR state = 'sending' OR conversion IS NOT NULL)",
+            (run,),
+        ).fetchone()
+        return int(count)
+
+    def done_counts(self) -> dict[tuple[str, str], int]:
+        """How many changes are done, by (kind, action)."""
+        rows = self._db.execute(
+            "SELECT kind, action, count(*) AS n FROM journal WHERE state = 'done' GROUP BY 1, 2"
+        )
+        return {(row["kind"], row["action"]): row["n"] for row in rows}
+
+    def persons_touched(self, *, done: bool) -> int:
+        """How many persons that people made are, or with `done` were, to be written to."""
+        (count,) = self._db.execute(
+            "SELECT count(*) FROM journal j JOIN records r ON r.kind = 'person' AND r.key = j.key"
+            " WHERE j.kind = 'person' AND j.action = 'update' AND r.origin = 'adopted'"
+            " AND (j.state = 'done') = ?",
+            (done,),
+        ).fetchone()
+        return int(count)
+
+    def forget_conversions(self) -> None:
+        """Have every conversion begun anew: what runs in Pipedrive isn't known where this is."""
+        self._db.execute("UPDATE journal SET conversion = NULL WHERE conversion IS NOT NULL")
+
     def next_due(self) -> datetime | None:
         """When the next postponed change is due; None without one.
 
@@ -278,6 +354,27 @@ class Journal:
         return self._db.execute(
             "DELETE FROM journal WHERE state = 'done' AND done_at < ?", (stamp(before),)
         ).rowcount
+
+
+_WAITING = "j.state IN ('planned', 'waiting', 'parked') AND NOT j.unknown"
+_OVERTAKEN = f"""
+SELECT j.sender FROM journal j JOIN crm_emails e ON e.email = j.key
+WHERE j.kind = 'person' AND j.action = 'create' AND {_WAITING}
+UNION
+SELECT j.sender FROM journal j
+JOIN records p ON p.kind = 'person' AND p.key = j.key AND p.tombstone IS NULL
+JOIN crm_deals d ON d.person_id = p.pipedrive_id
+WHERE j.kind IN ('lead', 'deal') AND j.action <> 'archive' AND {_WAITING}
+UNION
+SELECT j.sender FROM journal j
+JOIN records p ON p.kind = 'person' AND p.key = j.key AND p.tombstone IS NULL
+JOIN crm_leads l ON l.person_id = p.pipedrive_id
+WHERE j.kind IN ('lead', 'deal') AND j.action = 'create' AND {_WAITING}
+UNION
+SELECT s.address FROM journal j JOIN senders s ON s.organization = j.key
+WHERE j.kind = 'organization' AND j.action = 'create' AND {_WAITING}
+  AND EXISTS (SELECT 1 FROM crm_organizations o WHERE o.name_key = j.key OR o.domain = j.key)
+"""
 
 
 def stage(kind: str, action: str) -> int:

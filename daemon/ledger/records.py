@@ -58,6 +58,39 @@ class Records:
         ).fetchone()
         return row["pipedrive_id"] if row else None
 
+    def live_ids(self, kind: str) -> dict[str, str]:
+        """The Pipedrive ids of all records of a kind that aren't tombstones, by key."""
+        rows = self._db.execute(
+            "SELECT key, pipedrive_id FROM records WHERE kind = ? AND tombstone IS NULL"
+            " AND pipedrive_id IS NOT NULL",
+            (kind,),
+        )
+        return dict(map(tuple, rows))
+
+    def live_page(self, kind: str, after: str, limit: int) -> list[tuple[str, str]]:
+        """Up to `limit` of the same, (key, id) in order of the keys above `after`."""
+        rows = self._db.execute(
+            "SELECT key, pipedrive_id FROM records WHERE kind = ? AND key > ?"
+            " AND tombstone IS NULL AND pipedrive_id IS NOT NULL ORDER BY key LIMIT ?",
+            (kind, after, limit),
+        )
+        return list(map(tuple, rows))
+
+    def none_created(self) -> bool:
+        """Whether nothing but our fields was ever created out of this ledger."""
+        found = self._db.execute(
+            "SELECT 1 FROM records WHERE origin = 'created' AND kind <> 'field' LIMIT 1"
+        ).fetchone()
+        return found is None
+
+    def adopted_counts(self) -> dict[str, int]:
+        """How many live records of each kind stand for objects that people made."""
+        rows = self._db.execute(
+            "SELECT kind, count(*) FROM records WHERE origin = 'adopted' AND tombstone IS NULL"
+            " GROUP BY kind"
+        )
+        return dict(map(tuple, rows))
+
     def adopt(
         self,
         adoption: Adoption,
@@ -183,6 +216,13 @@ class Records:
             (kind,),
         ).fetchall()
         return [record_of(row) for row in rows]
+
+    def senders_with(self, kind: str) -> set[str]:
+        """Senders who have, or had, a record of a kind."""
+        rows = self._db.execute(
+            "SELECT DISTINCT sender FROM records WHERE kind = ? AND sender IS NOT NULL", (kind,)
+        )
+        return {row["sender"] for row in rows}
 
     def senders_of(self, kind: str, key: str) -> list[str]:
         """Senders that a record concerns: its own, or all of an organization's."""

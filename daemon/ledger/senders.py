@@ -139,6 +139,14 @@ class Senders:
         row = self._db.execute("SELECT * FROM senders WHERE address = ?", (address,)).fetchone()
         return _sender_row(row) if row else None
 
+    def any_of(self, organization: str) -> bool:
+        """Whether a sender of this organization is a lead or has a deal."""
+        found = self._db.execute(
+            "SELECT 1 FROM senders WHERE organization = ? AND class <> 'ignore' LIMIT 1",
+            (organization,),
+        ).fetchone()
+        return found is not None
+
     def due(self, limit: int) -> list[SenderRow]:
         """Senders whose state has changed since the sync planned them; deals first."""
         rows = self._db.execute(
@@ -204,6 +212,25 @@ class Senders:
                 for meeting in state.meeting_list
             ],
         )
+
+    def keep_states(self) -> None:
+        """Keep every sender's numbers as they are, for `changed_states` on this connection."""
+        self._db.execute(f"CREATE TEMP TABLE before AS SELECT address, {_STATE} FROM senders")
+        self._db.execute("CREATE UNIQUE INDEX before_address ON before (address)")
+
+    def changed_states(self) -> list[str]:
+        """Senders whose numbers aren't those that were kept."""
+        return [row["address"] for row in self._db.execute(_CHANGED)]
+
+    def distrust(self, address: str | None = None) -> None:
+        """Have the next computation write a sender whatever it was, or every sender."""
+        self._db.execute(
+            "UPDATE senders SET digest = '' WHERE ? IS NULL OR address = ?", (address, address)
+        )
+
+    def without_activity(self) -> list[tuple[str, str]]:
+        """Contact messages that have no activity, nor one on its way; each with its sender."""
+        return list(map(tuple, self._db.execute(_WITHOUT_ACTIVITY)))
 
     def missing_activities(self, address: str, limit: int = -1) -> Sequence[sqlite3.Row]:
         """Contact messages of this sender, newest first, whose activity doesn't name it yet."""
@@ -277,6 +304,32 @@ LEFT JOIN journal j ON j.kind = 'activity' AND j.key = m.key AND j.state <> 'don
 WHERE c.sender = ? AND c.verdict = 'contact'
   AND instr(coalesce(j.fields, r.fields, ''), ?) = 0 AND r.tombstone IS NULL
 ORDER BY m.sent_at DESC, m.key LIMIT ?
+"""
+
+
+_WITHOUT_ACTIVITY = """
+SELECT m.key, min(c.sender) AS sender FROM correspondence c
+JOIN messages m ON m.id = c.message
+JOIN senders s ON s.address = c.sender
+JOIN records p ON p.kind = 'person' AND p.key = c.sender AND p.tombstone IS NULL
+LEFT JOIN records r ON r.kind = 'activity' AND r.key = m.key
+LEFT JOIN journal j ON j.kind = 'activity' AND j.key = m.key AND j.state <> 'done'
+WHERE c.verdict = 'contact' AND s.class <> 'ignore' AND s.version = s.synced_version
+  AND r.key IS NULL AND j.id IS NULL
+GROUP BY m.key
+"""
+
+_STATE = (
+    "name, domain, organization, msg_count, sent_count, replies, meetings, thread_count,"
+    " first_contact, last_contact, avg_response_hours"
+)
+
+_CHANGED = f"""
+SELECT address FROM senders WHERE ({_STATE}) IS NOT
+  (SELECT {_STATE} FROM before WHERE before.address = senders.address)
+UNION
+SELECT address FROM before WHERE address NOT IN (SELECT address FROM senders)
+ORDER BY address
 """
 
 

@@ -200,7 +200,7 @@ class Lock:
 class _Cursor(sqlite3.Cursor):
     """Rows of a statement; what the disk says while they are read is a LedgerProblem too."""
 
-    connection: "_Connection"
+    connection: "Connection"
 
     def fetchone(self) -> Any:
         """As sqlite3 does."""
@@ -225,7 +225,7 @@ class _Cursor(sqlite3.Cursor):
             _explain(self.connection.path, error)
 
 
-class _Connection(sqlite3.Connection):
+class Connection(sqlite3.Connection):
     """A connection whose errors name the ledger at `path`."""
 
     path = Path()
@@ -238,13 +238,13 @@ class _Connection(sqlite3.Connection):
             _explain(self.path, error)
 
 
-def _connect(path: Path, *, readonly: bool = False) -> _Connection:
+def _connect(path: Path, *, readonly: bool = False) -> Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro" if readonly else str(path),
         timeout=_BUSY_SECONDS,
         uri=readonly,
         isolation_level=None,
-        factory=_Connection,
+        factory=Connection,
     )
     connection.path = path
     connection.row_factory = sqlite3.Row

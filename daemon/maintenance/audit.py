@@ -15,6 +15,7 @@ from pathlib import Path
 
 from daemon.intake import scoring
 from daemon.intake.scoring import ScoringSettings
+from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Mailbox
 from daemon.pipedrive import directory
@@ -31,6 +32,8 @@ class Gap:
     kind: str
     key: str
     why: str = ""
+    gone: bool = False  # a record that Pipedrive doesn't show
+    sender: str | None = None  # whose message has no activity
 
 
 def mailbox_gaps(mailbox: Mailbox, ledger: Ledger, name: str) -> Iterator[Gap]:
@@ -45,20 +48,19 @@ def mailbox_gaps(mailbox: Mailbox, ledger: Ledger, name: str) -> Iterator[Gap]:
         uids = sorted(mailbox.uids(since=since))
         for start in range(0, len(uids), _PAGE):
             page = uids[start : start + _PAGE]
-            stretch = (folder.id, status.uidvalidity, page[0], page[-1])
-            known = {row["uid"] for row in ledger.rows(_KNOWN, *stretch * 2)}
+            known = ledger.folders.known_uids(folder.id, status.uidvalidity, page[0], page[-1])
             for uid in page:
                 if uid not in known:
                     yield Gap("message", f"{where} UID {uid}", "not read")
-    for row in ledger.rows(_QUARANTINED, name):
+    for row in ledger.folders.quarantine_rows(name):
         yield Gap("quarantined", f"{name}/{row['name']} UID {row['uid']}", row["reason"])
 
 
 def activity_gaps(ledger: Ledger) -> Iterator[Gap]:
     """Contact messages of senders with a person that have no activity, nor one on its way."""
-    for row in ledger.rows(_WITHOUT_ACTIVITY):
-        yield Gap("activity", row["key"], f"message of {row['sender']}")
-    for row in ledger.rows("SELECT * FROM parked"):
+    for key, sender in ledger.senders.without_activity():
+        yield Gap("activity", key, f"message of {sender}", sender=sender)
+    for row in reports.parked(ledger):
         yield Gap("parked", f"{row['action']} {row['kind']} {row['key']}", row["last_error"] or "")
 
 
@@ -67,12 +69,12 @@ def record_gaps(ledger: Ledger, client: Client) -> Iterator[Gap]:
     code = ledger.records.live_id("field", "mail_key")
     for kind in (*directory.KINDS, "activity"):
         last = ""
-        while page := ledger.rows(_LIVE, kind, last, _PAGE):
-            last = page[-1]["key"]
-            there = _there(client, kind, sorted({row["pipedrive_id"] for row in page}), code)
-            for row in page:
-                if row["pipedrive_id"] not in there:
-                    yield Gap(kind, row["key"], f"{row['pipedrive_id']} isn't in Pipedrive")
+        while page := ledger.records.live_page(kind, last, _PAGE):
+            last, _ = page[-1]
+            there = _there(client, kind, sorted({identifier for _, identifier in page}), code)
+            for key, identifier in page:
+                if identifier not in there:
+                    yield Gap(kind, key, f"{identifier} isn't in Pipedrive", gone=True)
 
 
 def _there(client: Client, kind: str, ids: list[str], code: str | None) -> set[str]:
@@ -96,12 +98,11 @@ def state_gaps(ledger: Ledger, reading: ScoringSettings) -> Iterator[Gap]:
         ledger.copy_to(copy)
         with Ledger.open(copy) as rebuilt:
             with rebuilt.transaction("before"):
-                rebuilt.rows(f"CREATE TABLE before AS SELECT address, {_STATE} FROM senders")
-                rebuilt.rows("CREATE UNIQUE INDEX before_address ON before (address)")
-                rebuilt.rows("UPDATE senders SET digest = ''")  # so that all are written anew
+                rebuilt.senders.keep_states()
+                rebuilt.senders.distrust()
             scoring.rebuild(rebuilt, reading)
-            for row in rebuilt.rows(_CHANGED):
-                yield Gap("state", row["address"], "isn't what its messages say")
+            for address in rebuilt.senders.changed_states():
+                yield Gap("state", address, "isn't what its messages say")
 
 
 def close(ledger: Ledger, reading: ScoringSettings, gaps: list[Gap], now: datetime) -> None:
@@ -112,56 +113,13 @@ def close(ledger: Ledger, reading: ScoringSettings, gaps: list[Gap], now: dateti
         ledger.journal.retry()
         touched: set[str] = set()
         for gap in gaps:
-            if gap.kind in {*directory.KINDS, "activity"} and gap.why.endswith("Pipedrive"):
+            if gap.gone:
                 touched |= set(ledger.records.senders_of(gap.kind, gap.key))
                 ledger.records.bury(gap.kind, gap.key, "deleted", now, "found gone by an audit")
-            elif gap.kind == "activity":
-                touched.add(gap.why.removeprefix("message of "))
+            elif gap.sender is not None:
+                touched.add(gap.sender)
             elif gap.kind == "state":  # the digest may be that of the right state
-                ledger.rows("UPDATE senders SET digest = '' WHERE address = ?", gap.key)
+                ledger.senders.distrust(gap.key)
         ledger.senders.touch(touched)
     if any(gap.kind == "state" for gap in gaps):
         scoring.rebuild(ledger, reading)
-
-
-_KNOWN = """
-SELECT uid FROM sightings WHERE folder = ? AND uidvalidity = ? AND uid BETWEEN ? AND ?
-UNION ALL
-SELECT uid FROM quarantine WHERE folder = ? AND uidvalidity = ? AND uid BETWEEN ? AND ?
-"""
-
-_LIVE = """
-SELECT key, pipedrive_id FROM records
-WHERE kind = ? AND key > ? AND tombstone IS NULL AND pipedrive_id IS NOT NULL
-ORDER BY key LIMIT ?
-"""
-
-_STATE = (
-    "name, domain, organization, msg_count, sent_count, replies, meetings, thread_count,"
-    " first_contact, last_contact, avg_response_hours"
-)
-
-_CHANGED = f"""
-SELECT address FROM senders WHERE ({_STATE}) IS NOT
-  (SELECT {_STATE} FROM before WHERE before.address = senders.address)
-UNION
-SELECT address FROM before WHERE address NOT IN (SELECT address FROM senders)
-ORDER BY address
-"""
-
-_QUARANTINED = """
-SELECT f.name, q.uid, q.reason FROM quarantine q JOIN folders f ON f.id = q.folder
-WHERE f.mailbox = ? AND f.active ORDER BY f.name, q.uid
-"""
-
-_WITHOUT_ACTIVITY = """
-SELECT m.key, min(c.sender) AS sender FROM correspondence c
-JOIN messages m ON m.id = c.message
-JOIN senders s ON s.address = c.sender
-JOIN records p ON p.kind = 'person' AND p.key = c.sender AND p.tombstone IS NULL
-LEFT JOIN records r ON r.kind = 'activity' AND r.key = m.key
-LEFT JOIN journal j ON j.kind = 'activity' AND j.key = m.key AND j.state <> 'done'
-WHERE c.verdict = 'contact' AND s.class <> 'ignore' AND s.version = s.synced_version
-  AND r.key IS NULL AND j.id IS NULL
-GROUP BY m.key
-"""

@@ -66,12 +66,7 @@ def undo(session: Session, run: int) -> Undone:
 
 def open_questions(session: Session, run: int) -> int:
     """Changes of a run that may have been made without our knowing: to be settled first."""
-    (row,) = session.ledger.rows(
-        "SELECT count(*) AS n FROM journal WHERE run = ? AND state <> 'done'"
-        " AND (unknown OR state = 'sending' OR conversion IS NOT NULL)",
-        run,
-    )
-    return int(row["n"])
+    return session.ledger.journal.unsettled(run)
 
 
 def _list(session: Session) -> None:

@@ -6,6 +6,7 @@ Read from the scratch ledger after the rehearsal; nothing here prints.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.rules.explain import REASONS
 
@@ -91,12 +92,7 @@ def forecast(
 ) -> Forecast:
     """Gather what `run` did in the scratch ledger; `spent` is (calls, tokens) by kind of call."""
     made = ledger.records.made_by(run)
-    done = {
-        (row["kind"], row["action"]): row["n"]
-        for row in ledger.rows(
-            "SELECT kind, action, count(*) AS n FROM journal WHERE state = 'done' GROUP BY 1, 2"
-        )
-    }
+    done = ledger.journal.done_counts()
     return Forecast(
         create={_PLURALS[kind]: made.get(kind, 0) for kind in _KINDS},
         tokens=sum(tokens for _, tokens in spent.values()),
@@ -109,13 +105,10 @@ def forecast(
         adopted={
             _PLURALS[kind]: n - adopted_before.get(kind, 0) for kind, n in adopted(ledger).items()
         },
-        parked={
-            row["why"]: row["n"]
-            for row in ledger.rows("SELECT last_error AS why, count(*) AS n FROM parked GROUP BY 1")
-        },
+        parked=reports.parked_reasons(ledger),
         important=_important(ledger, run),
         left_out=_left_out(ledger),
-        ignored_senders=_count(ledger, "SELECT count(*) FROM senders WHERE class = 'ignore'"),
+        ignored_senders=ledger.counts("senders").get("ignore", 0),
         spent=tuple(
             Spent(call, *spent[call]) for call in sorted(spent, key=lambda c: (-spent[c][1], c))
         ),
@@ -126,13 +119,7 @@ def forecast(
 
 def adopted(ledger: Ledger) -> dict[str, int]:
     """How many records of each kind stand for objects that people made."""
-    counts = {
-        row["kind"]: row["n"]
-        for row in ledger.rows(
-            "SELECT kind, count(*) AS n FROM records WHERE origin = 'adopted'"
-            " AND tombstone IS NULL GROUP BY kind"
-        )
-    }
+    counts = ledger.records.adopted_counts()
     return {kind: counts.get(kind, 0) for kind in _KINDS[:4]}
 
 
@@ -149,58 +136,18 @@ def _important(ledger: Ledger, run: int) -> tuple[Important, ...]:
             meetings=row["meetings"],
             last_contact=row["last_contact"],
         )
-        for row in ledger.rows(_IMPORTANT_ONES, run, run, _IMPORTANT)
+        for row in reports.important(ledger, run, _IMPORTANT)
     )
-
-
-# Deals before leads; in each, by meetings and replies, then by messages and the latest contact.
-_IMPORTANT_ONES = """
-SELECT s.*, CASE
-    WHEN d.run IS NOT NULL AND EXISTS (SELECT 1 FROM journal j WHERE j.kind = 'deal'
-      AND j.key = s.address AND j.action = 'convert' AND j.state = 'done')
-    THEN 'lead becomes a deal'
-    WHEN d.run IS NOT NULL THEN 'new deal'
-    ELSE 'new lead' END AS what
-FROM senders s
-LEFT JOIN records d ON d.kind = 'deal' AND d.key = s.address AND d.run = ?
-LEFT JOIN records l ON l.kind = 'lead' AND l.key = s.address AND l.run = ?
-WHERE d.key IS NOT NULL OR (l.key IS NOT NULL AND l.tombstone IS NULL)
-ORDER BY d.key IS NULL, min(s.meetings, 3) + min(s.replies, 10) DESC, s.msg_count DESC,
-  s.last_contact DESC, s.address
-LIMIT ?
-"""
 
 
 def _left_out(ledger: Ledger) -> tuple[LeftOut, ...]:
     """Messages without a record by their final reason, the most frequent first."""
-    found = []
-    for row in ledger.rows(_REASONS):
-        examples = tuple(
-            one["address"] for one in ledger.rows(_EXAMPLES_OF, row["reason"], _EXAMPLES)
+    return tuple(
+        LeftOut(
+            reason=row["reason"],
+            words=REASONS.get(row["reason"], row["reason"]),
+            messages=row["messages"],
+            examples=tuple(reports.left_out_senders(ledger, row["reason"], _EXAMPLES)),
         )
-        words = REASONS.get(row["reason"], row["reason"])
-        found.append(LeftOut(row["reason"], words, row["messages"], examples))
-    return tuple(found)
-
-
-_FINAL = """
-WITH final AS (
-  SELECT m.id AS message, m.from_address AS address, m.reason FROM messages m
-  WHERE m.verdict = 'ignored'
-  UNION ALL
-  SELECT c.message, c.sender, c.reason FROM correspondence c WHERE c.verdict = 'evidence'
-)
-"""
-_REASONS = (
-    _FINAL + "SELECT reason, count(DISTINCT message) AS messages FROM final"
-    " GROUP BY reason ORDER BY messages DESC, reason"
-)
-_EXAMPLES_OF = (
-    _FINAL + "SELECT address FROM final WHERE reason = ? AND address IS NOT NULL"
-    " GROUP BY address ORDER BY count(*) DESC, address LIMIT ?"
-)
-
-
-def _count(ledger: Ledger, sql: str) -> int:
-    (row,) = ledger.rows(sql)
-    return int(next(iter(row.values())))
+        for row in reports.left_out(ledger)
+    )

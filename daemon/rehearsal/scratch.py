@@ -1,8 +1,7 @@
 """A copy of the ledger that a rehearsal may change, and what it says about the CRM."""
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,18 +20,14 @@ def scratch(ledger: Path, home: Path, now: datetime) -> Iterator[Ledger]:
     """
     copy = home / NAME
     if ledger.exists():
-        with Ledger.open(ledger, readonly=True):  # refuses what isn't a ledger by its own name
-            pass
-        source = sqlite3.connect(f"{ledger.absolute().as_uri()}?mode=ro", uri=True)
-        with closing(source), closing(sqlite3.connect(copy)) as target:
-            source.backup(target)
+        with Ledger.open(ledger, readonly=True) as source:
+            source.copy_to(copy)
     with Ledger.open(copy) as opened:
-        opened.rows("PRAGMA synchronous = OFF")  # a copy needn't outlive a power cut
         with opened.transaction("rehearsal"):
             # What is done already isn't part of the forecast.
             opened.journal.prune(now + timedelta(seconds=1))
             # A running conversion is unknown to the sandbox: there it starts anew.
-            opened.rows("UPDATE journal SET conversion = NULL WHERE conversion IS NOT NULL")
+            opened.journal.forget_conversions()
         yield opened
 
 
@@ -41,12 +36,8 @@ def listed(ledger: Path) -> dict[str, int]:
     if not ledger.exists():
         return {}
     with Ledger.open(ledger, readonly=True) as opened:
-        (row,) = opened.rows(
-            "SELECT (SELECT count(*) FROM crm_organizations) AS organization,"
-            " (SELECT count(*) FROM crm_persons) AS person,"
-            " (SELECT count(*) FROM crm_deals) AS deal, (SELECT count(*) FROM crm_leads) AS lead"
-        )
-    return row
+        kinds = ("organization", "person", "deal", "lead")
+        return {kind: opened.crm.count(kind) for kind in kinds}
 
 
 def activities(ledger: Ledger, listed: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -56,14 +47,10 @@ def activities(ledger: Ledger, listed: Iterable[Mapping[str, Any]]) -> list[dict
     """
     found = [dict(one) for one in listed]
     known = {one["id"] for one in found}
-    rows = ledger.rows(
-        "SELECT pipedrive_id, key FROM records WHERE kind = 'activity'"
-        " AND tombstone IS NULL AND pipedrive_id IS NOT NULL"
-    )
     return found + [
-        {"id": int(row["pipedrive_id"]), "subject": row["key"], "update_time": _LONG_AGO}
-        for row in rows
-        if int(row["pipedrive_id"]) not in known
+        {"id": int(identifier), "subject": key, "update_time": _LONG_AGO}
+        for key, identifier in ledger.records.live_ids("activity").items()
+        if int(identifier) not in known
     ]
 
 

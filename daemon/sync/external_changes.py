@@ -42,7 +42,7 @@ def notice(session: Session, place: Target, *, whole: bool) -> set[str]:
 
 def _overtaken(session: Session) -> set[str]:
     """Senders for whom something waits to be made that people have made meanwhile."""
-    found = {row["sender"] for row in session.ledger.rows(_OVERTAKEN)}
+    found = session.ledger.journal.overtaken()
     if found:
         with session.ledger.transaction("touch"):
             session.ledger.senders.touch(found)
@@ -62,24 +62,3 @@ def _gone(session: Session, place: Target) -> list[tuple[str, str]]:
             with session.ledger.transaction("listing"):
                 session.ledger.crm.keep([found], session.ledger.setting("sweep") or 0)
     return gone
-
-
-_WAITING = "j.state IN ('planned', 'waiting', 'parked') AND NOT j.unknown"
-_OVERTAKEN = f"""
-SELECT j.sender FROM journal j JOIN crm_emails e ON e.email = j.key
-WHERE j.kind = 'person' AND j.action = 'create' AND {_WAITING}
-UNION
-SELECT j.sender FROM journal j
-JOIN records p ON p.kind = 'person' AND p.key = j.key AND p.tombstone IS NULL
-JOIN crm_deals d ON d.person_id = p.pipedrive_id
-WHERE j.kind IN ('lead', 'deal') AND j.action <> 'archive' AND {_WAITING}
-UNION
-SELECT j.sender FROM journal j
-JOIN records p ON p.kind = 'person' AND p.key = j.key AND p.tombstone IS NULL
-JOIN crm_leads l ON l.person_id = p.pipedrive_id
-WHERE j.kind IN ('lead', 'deal') AND j.action = 'create' AND {_WAITING}
-UNION
-SELECT s.address FROM journal j JOIN senders s ON s.organization = j.key
-WHERE j.kind = 'organization' AND j.action = 'create' AND {_WAITING}
-  AND EXISTS (SELECT 1 FROM crm_organizations o WHERE o.name_key = j.key OR o.domain = j.key)
-"""

@@ -177,10 +177,8 @@ class Outcomes:
         self._unblocked = self._unblocked or (row.kind != "activity" and row.action != "update")
         records, journal = self.ledger.records, self.ledger.journal
         if row.kind == "person" and row.action == "create":
-            for parked in self.ledger.rows(_PARKED_FOR, row.key, f"{NO_PERSON}%"):
-                waiting = journal.open_row(parked["kind"], parked["key"])
-                if waiting is not None:
-                    journal.become(waiting, waiting.action)
+            for parked in journal.parked_for(row.key, NO_PERSON):
+                journal.become(parked, parked.action)
             if self._session.settings.emails and self.ledger.senders.missing_activities(row.key, 1):
                 self._plan_again([row.key])  # logged without it, while it couldn't be made
         if row.kind == "lead" and row.action == "create":
@@ -229,8 +227,3 @@ class Outcomes:
 
     def _plan_again(self, senders: Iterable[str]) -> None:
         self._pushed.touched |= set(senders)
-
-
-_PARKED_FOR = (
-    "SELECT kind, key FROM journal WHERE sender = ? AND state = 'parked' AND last_error LIKE ?"
-)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from daemon.ledger.journal import JournalRow
-from daemon.ledger.timestamp import stamp
 from daemon.pipedrive.apply import Outcome, WriteRequest
 from daemon.pipedrive.objects import Target
 from daemon.sync import listing
@@ -127,13 +126,7 @@ class Sync:
         place = prepare(session, self._push_fields)
         with ledger.transaction("touch"):
             # All that were planned without the fields, persons that need nothing else included.
-            touched = [
-                row["sender"]
-                for row in ledger.rows(
-                    "SELECT sender FROM journal WHERE state <> 'done' AND sender IS NOT NULL"
-                    " UNION SELECT sender FROM records WHERE kind = 'person' AND sender IS NOT NULL"
-                )
-            ]
+            touched = sorted(ledger.journal.senders() | ledger.records.senders_with("person"))
             ledger.senders.touch(touched)
         plan_due(session, touched)
         return place
@@ -146,12 +139,7 @@ class Sync:
         return self._fields
 
     def _has_unknown(self) -> bool:
-        ready = self.session.ledger.rows(
-            "SELECT 1 FROM journal WHERE unknown AND state = 'waiting'"
-            " AND (not_before IS NULL OR not_before <= ?) LIMIT 1",
-            stamp(self.session.now()),
-        )
-        return bool(ready)
+        return self.session.ledger.journal.has_unknown(self.session.now())
 
     def _add(self, total: Pushed, pushed: Pushed) -> bool:
         """Join what one push did to the others of the pass, and have touched senders planned.

@@ -106,9 +106,8 @@ def _follow_fields(session: Session) -> None:
         return
     with ledger.transaction("fields"):
         if before is not None and set(there) - set(before):
-            ledger.senders.touch(r.key for r in ledger.records.live("person"))
-            coming = "SELECT key FROM journal WHERE kind = 'person' AND state <> 'done'"
-            ledger.senders.touch(row["key"] for row in ledger.rows(coming))
+            ledger.senders.touch(ledger.records.live_ids("person"))
+            ledger.senders.touch(ledger.journal.keys("person"))
         ledger.set("fields_written", there)
 
 

@@ -149,8 +149,7 @@ class Pusher:
     def _is_wanted(self, row: JournalRow) -> bool:
         """Whether the sender of a change is still there, or anybody of an organization's."""
         if row.kind == "organization":
-            sql = "SELECT 1 FROM senders WHERE organization = ? AND class <> 'ignore' LIMIT 1"
-            return bool(self.ledger.rows(sql, row.key))
+            return self.ledger.senders.any_of(row.key)
         return row.sender is None or self.ledger.senders.get(row.sender) is not None
 
     def _persons(self, row: JournalRow) -> dict[str, int] | None:

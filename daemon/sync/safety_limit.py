@@ -51,9 +51,7 @@ def grant(ledger: Ledger, creates: int | Literal["all"]) -> None:
 
 def is_first(ledger: Ledger) -> bool:
     """Whether nothing was ever created out of this ledger."""
-    return not ledger.rows(
-        "SELECT 1 FROM records WHERE origin = 'created' AND kind <> 'field' LIMIT 1"
-    )
+    return ledger.records.none_created()
 
 
 def strangers_touched(ledger: Ledger, *, done: bool) -> int:
@@ -61,13 +59,7 @@ def strangers_touched(ledger: Ledger, *, done: bool) -> int:
 
     Those who carry our marks are ours, although a new ledger has to adopt them.
     """
-    (row,) = ledger.rows(
-        "SELECT count(*) AS n FROM journal j JOIN records r ON r.kind = 'person' AND r.key = j.key"
-        " WHERE j.kind = 'person' AND j.action = 'update' AND r.origin = 'adopted'"
-        " AND (j.state = 'done') = ?",
-        done,
-    )
-    return int(row["n"])
+    return ledger.journal.persons_touched(done=done)
 
 
 def check(ledger: Ledger, valve: SafetyLimit, *, persons: int | None) -> None:

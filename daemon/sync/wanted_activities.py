@@ -26,13 +26,9 @@ def happenings(session: Session, address: str, now: datetime) -> list[Change]:
 
 def take_back(session: Session, address: str) -> AbstractSet[str]:
     """Take back what is on its way for a sender; the others who are named in it."""
-    rows = session.ledger.rows(
-        "SELECT fields FROM journal WHERE sender = ? AND kind = 'activity' AND state <> 'done'",
-        address,
-    )
+    named = session.ledger.journal.named_in_activities(address)
     session.ledger.journal.drop_of(address)
-    named = (json.loads(row["fields"]).get("participants") or () for row in rows)
-    return {party for parties in named for party in parties} - {address}
+    return named - {address}
 
 
 def _emails(session: Session, address: str) -> list[Change]:
