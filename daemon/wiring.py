@@ -69,6 +69,7 @@ class Wiring:
                 username=mailbox.username,
                 password=mailbox.password.read if mailbox.password else None,
                 token=self._token(mailbox) if mailbox.oauth else None,
+                advice=self._advice(mailbox),
                 port=mailbox.port,
                 tls=mailbox.tls,
                 ca_file=str(mailbox.ca_file) if mailbox.ca_file else None,
@@ -92,6 +93,12 @@ class Wiring:
         path = directory / f"{quote(provider.shared or mailbox.name, safe='')}.json"
         seed = oauth.refresh_token.read if oauth.refresh_token else None
         return Tokens(provider, path, seed=seed, now=self.now)
+
+    def _advice(self, mailbox: MailboxSection) -> str:
+        """What a person does where the server refuses a good token."""
+        if mailbox.oauth is None or mailbox.oauth.provider is None:
+            return ""
+        return _provider(mailbox.name, mailbox.username, mailbox.oauth).refused_by_server
 
     def _token(self, mailbox: MailboxSection) -> Callable[[str | None], str]:
         if mailbox.oauth is not None and mailbox.oauth.command is not None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import socket
 import stat
 import threading
 import urllib.request
@@ -260,14 +261,19 @@ def test_nobody_enters_the_code(tokens: Tokens, server: OAuthServer) -> None:
         grant.device(tokens.provider, lambda *_: None, grant.Patience(sleep=lambda _: None))
 
 
-def browse(server: OAuthServer, address: str, **instead: str) -> None:
-    """What a browser does: ask the provider, be sent back with a code."""
+def browse(server: OAuthServer, address: str, host: str = "", **instead: str) -> None:
+    """What a browser does: ask the provider, be sent back with a code.
+
+    `host`: the address that the browser takes for the one it is sent back to.
+    """
     asked = {name: one[0] for name, one in parse_qs(urlsplit(address).query).items()}
     assert asked["code_challenge_method"] == "S256"
     server.codes["code-1"] = asked["code_challenge"]
     query = {"code": "code-1", "state": asked["state"]} | instead
     text = "&".join(f"{name}={value}" for name, value in query.items() if value)
     back = f"{asked['redirect_uri']}?{text}"
+    if host:
+        back = back.replace("//localhost:", f"//{host}:")
 
     def come_back() -> None:
         try:
@@ -287,6 +293,23 @@ def test_the_loopback_flow_brings_the_code_home(tokens: Tokens, server: OAuthSer
 
     assert tokens.access() == "access-1"
     assert server.forms[-1][1]["redirect_uri"].startswith("http://127.0.0.1:")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_a_browser_may_take_localhost_for_either_loopback_address(
+    tokens: Tokens, server: OAuthServer, address: str
+) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        socket.create_server((address, 0), family=family).close()
+    except OSError:
+        pytest.skip(f"this machine has no {address}")
+    host = f"[{address}]" if ":" in address else address
+    asked = dataclasses.replace(tokens.provider, loopback_host="localhost")
+    tokens.grant(grant.loopback(asked, lambda url: browse(server, url, host)))
+
+    assert tokens.access() == "access-1"
+    assert server.forms[-1][1]["redirect_uri"].startswith("http://localhost:")
 
 
 def test_a_code_with_a_foreign_state_is_not_taken(tokens: Tokens, server: OAuthServer) -> None:

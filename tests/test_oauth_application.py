@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from oauth_server import Answer, OAuthServer, oauth_server
+from scripted_imap import ScriptedImap
 
+from daemon.cli.login import login
 from daemon.config import load
 from daemon.errors import AuthProblem, ConfigProblem
+from daemon.mailbox.imap import Mailbox
 from daemon.oauth.provider import Provider
 from daemon.wiring import Wiring
 
@@ -345,8 +349,11 @@ def test_each_cloud_has_its_own_hosts(tmp_path: Path, cloud: str, host: str, sco
         ({"provider": "microsoft", "client_id": "a", "certificate": "x"}, "tenant must name"),
         (
             {
-                "provider": "microsoft", "client_id": "a", "tenant": "t",
-                "certificate": "x", "client_secret": "s",
+                "provider": "microsoft",
+                "client_id": "a",
+                "tenant": "t",
+                "certificate": "x",
+                "client_secret": "s",
             },
             "choose one",
         ),
@@ -376,3 +383,33 @@ def test_a_person_may_still_log_in_with_a_secret(tmp_path: Path) -> None:
         (box,) = wired(tmp_path, {}, {"oauth": section | more}).config.mailboxes
         assert box.oauth is not None
         assert box.oauth.grant == "user"
+
+
+def test_an_imap_server_that_refuses_a_good_token_says_what_an_administrator_does(
+    server: OAuthServer, authority: Authority, tmp_path: Path
+) -> None:
+    entra(server, authority)
+    box = {"oauth": office(server, client_secret="app-secret")}
+    (mailbox,) = (wiring := wired(tmp_path, {}, box)).config.mailboxes
+    said = b"TAG NO AUTHENTICATE failed.\r\n"
+
+    with ScriptedImap({"AUTHENTICATE": said}, capabilities="IMAP4rev1 AUTH=XOAUTH2") as imap:
+        there = replace(wiring.account(mailbox), host=imap.account().host, port=imap.account().port)
+        with pytest.raises(AuthProblem, match="New-ServicePrincipal") as refused:
+            Mailbox.connect(replace(there, tls="none"))
+
+    assert "access-" not in str(refused.value)
+
+
+def test_the_login_command_has_nothing_to_ask_for_an_application(
+    server: OAuthServer, authority: Authority, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entra(server, authority, secret="another")
+    server.fault = lambda _: (
+        400,
+        {"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret."},
+    )
+    wiring = wired(tmp_path, {}, {"oauth": office(server, client_secret="app-secret")})
+    with pytest.raises(AuthProblem, match="Value, not its ID"):
+        login(wiring, "sales", port=0, browser=False)
+    assert capsys.readouterr().out == ""

@@ -263,7 +263,7 @@ def test_the_login_command_grants_and_tries_the_mailbox(
         monkeypatch.setattr("daemon.oauth.grant.Patience", partial(Patience, sleep=lambda _: None))
         with desk(tmp_path, {"port": server.port, "oauth": section}) as work:
             assert "mail2deal login sales" in str(work.fails())
-            assert login(work.wiring(), "sales", port=0) == DONE
+            assert login(work.wiring(), "sales", port=0, browser=False) == DONE
             work.later(hours=1)
             work.poll()
         said = capsys.readouterr().out

@@ -194,13 +194,14 @@ def explain(ctx: click.Context, address: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("mailbox")
+@click.option("--browser", is_flag=True, help="In a browser here, not by a code for any browser.")
 @click.option("--port", type=int, default=0, help="Where the browser comes back to; 0: any port.")
 @click.pass_context
-def login(ctx: click.Context, mailbox: str, port: int) -> None:
+def login(ctx: click.Context, mailbox: str, port: int, *, browser: bool) -> None:
     """Grant access to a mailbox by OAuth once; the service keeps it alive."""
     from daemon.cli.login import login as run  # noqa: PLC0415 - each command loads its own
 
-    ctx.exit(run(wire(ctx), mailbox, port=port))
+    ctx.exit(run(wire(ctx), mailbox, port=port, browser=browser))
 
 
 @main.command()

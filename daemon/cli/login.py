@@ -6,16 +6,26 @@ from daemon.oauth import grant
 from daemon.wiring import Wiring
 
 
-def login(wiring: Wiring, name: str, *, port: int) -> int:
-    """Ask a person to grant access, keep what comes of it, and try it on the mailbox."""
+def login(wiring: Wiring, name: str, *, port: int, browser: bool) -> int:
+    """Ask a person to grant access, keep what comes of it, and try it on the mailbox.
+
+    `browser`: in a browser of this machine although the provider has codes for any browser.
+    """
     (box,) = wiring.mailboxes(name)
     tokens = wiring.tokens(box)
-    if tokens.provider.device_url is not None:
-        answer = grant.device(tokens.provider, _show_code)
+    provider = tokens.provider
+    if provider.application is not None:
+        tokens.access()
+        _say(f"{name}: the application got its token; nobody needs to log in")
     else:
-        answer = grant.loopback(tokens.provider, _show_address, port=port)
-    tokens.grant(answer)
-    _say(f"{name}: granted, kept in {tokens.path}")
+        by_code = provider.device_url is not None and not (browser or port)
+        answer = (
+            grant.device(provider, _show_code)
+            if by_code
+            else grant.loopback(provider, _show_address, port=port)
+        )
+        tokens.grant(answer)
+        _say(f"{name}: granted, kept in {tokens.path}")
     with Mailbox.connect(wiring.account(box)):
         _say(f"{name}: logged in as {box.username} at {box.host}")
     _say(

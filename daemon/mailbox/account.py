@@ -10,8 +10,9 @@ class Account:
     """One IMAP account: where it is, how to get in, which of its folders matter.
 
     `token` gives an OAuth 2 access token instead of a password; asked again with the one that the
-    server refused, it gives another. `inbox` names the folders that hold what reached us; `auto`
-    among them stands for the one folder with everything on Gmail and for INBOX elsewhere. `sent`
+    server refused, it gives another. `advice` tells a person what to do where that is refused, too.
+    `inbox` names the folders that hold what reached us; `auto` among them stands for the one folder
+    with everything on Gmail and for INBOX elsewhere. `sent`
     None looks the folder up. Timeouts are seconds. `compress` None means where it pays: for a
     caller that has much to read, over a line that isn't loopback.
     """
@@ -28,4 +29,5 @@ class Account:
     connect_timeout: float = 15.0
     read_timeout: float = 60.0
     token: Callable[[str | None], str] | None = None
+    advice: str = ""
     compress: bool | None = None

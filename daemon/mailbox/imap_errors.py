@@ -52,20 +52,20 @@ def refused(text: str, *, what: str) -> Rejected | RetryLater:
     return Rejected(f"the server refuses: {text}", what=what)
 
 
-def login_refused(text: str, *, what: str, bad: bool) -> AuthProblem | RetryLater:
-    """The error for a login answered NO or BAD.
+def login_refused(text: str, *, what: str, bad: bool, advice: str = "") -> AuthProblem | RetryLater:
+    """The error for a login answered NO or BAD; `advice` is what a person does about a wrong one.
 
     Servers answer NO for a wrong password, for too many connections and for their own trouble;
     only what names the credentials, or names nothing at all, is taken for a wrong password.
     """
     code = _code(text)
     if code in _CREDENTIAL_CODES:
-        return _wrong_credentials(text, what)
+        return _wrong_credentials(text, what, advice)
     wait = backoff(text)
     if bad or wait is not None or _passes(text):
         kind = Crowded if _CROWDED.search(text) else RetryLater
         return kind(f"login put off, the server says: {text}", what=what, after=wait)
-    return _wrong_credentials(text, what)
+    return _wrong_credentials(text, what, advice)
 
 
 def lost(error: BaseException | str, *, what: str) -> RetryLater:
@@ -121,9 +121,9 @@ def _passes(text: str) -> bool:
     return _code(text) in _PASSING_CODES or _PASSING_WORDS.search(text) is not None
 
 
-def _wrong_credentials(text: str, what: str) -> AuthProblem:
+def _wrong_credentials(text: str, what: str, advice: str) -> AuthProblem:
     return AuthProblem(
         f"login refused: {text}",
         what=what,
-        hint="check username and password; some providers want an app password",
+        hint=advice or "check username and password; some providers want an app password",
     )

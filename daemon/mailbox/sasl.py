@@ -81,7 +81,8 @@ def refusal(error: LoginError, account: Account) -> Problem:
         return imap_errors.lost(error, what=account.name)
     said = error.__context__.args[0] if error.__context__ else str(error)
     text = imap_errors.words(said if isinstance(said, bytes | str) else str(said))
-    return imap_errors.login_refused(text, what=account.name, bad=" command error: BAD " in text)
+    bad = " command error: BAD " in text
+    return imap_errors.login_refused(text, what=account.name, bad=bad, advice=account.advice)
 
 
 def _bear(client: IMAPClient, account: Account, mechanism: str, token: str) -> None:

@@ -16,7 +16,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from daemon.errors import ConfigProblem
-from daemon.oauth.provider import GOOGLE_TOKEN_URL, Cloud, Provider, exchange_scope, microsoft
+from daemon.oauth.provider import (
+    GMAIL_REFUSED,
+    GOOGLE_TOKEN_URL,
+    Cloud,
+    Provider,
+    exchange_scope,
+    microsoft,
+)
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -31,6 +38,11 @@ _BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _LIFE = timedelta(minutes=5)  # of an assertion; both providers take at most an hour
 _SKEW = timedelta(minutes=1)  # that this machine's clock may be ahead
 
+_OFFICE_REFUSED = (
+    "in Exchange Online PowerShell: New-ServicePrincipal with the Object ID of the Enterprise"
+    " application, Add-MailboxPermission -AccessRights FullAccess for it, Set-CASMailbox"
+    " -ImapEnabled $true; it takes effect within an hour or two"
+)
 # A file may hold key and certificate in either order.
 _KEY = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
 
@@ -63,6 +75,7 @@ def microsoft_application(
         whose,
         scopes=(scope,),
         application=form,
+        refused_by_server=_OFFICE_REFUSED,
         shared=f"application {tenant} {client_id}",
         device_url=None,
         authorize_url=None,
@@ -90,7 +103,14 @@ def google_service_account(name: str, user: str, key: Callable[[], str]) -> Prov
         private = _private_key(name, account["private_key"], "service_account")
         return {"grant_type": _BEARER, "assertion": _sign(claims, private, "RS256", headers)}
 
-    return Provider(name, "", GOOGLE_TOKEN_URL, (GOOGLE_IMAP_SCOPE,), application=form)
+    return Provider(
+        name,
+        "",
+        GOOGLE_TOKEN_URL,
+        (GOOGLE_IMAP_SCOPE,),
+        application=form,
+        refused_by_server=GMAIL_REFUSED,
+    )
 
 
 def _service_account(name: str, text: str) -> dict[str, Any]:

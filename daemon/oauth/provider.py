@@ -73,6 +73,7 @@ class Provider:
     # Where no person logs in: the form that asks for a token, given the endpoint and the time.
     application: Callable[[str, datetime], dict[str, str]] | None = None
     shared: str = ""  # the same in all mailboxes that one token opens
+    refused_by_server: str = ""  # what to do where the IMAP server refuses a good token
     # What a browser here is sent back to; Entra's portal takes `localhost` only.
     loopback_host: Literal["127.0.0.1", "localhost"] = "127.0.0.1"
 
@@ -101,6 +102,7 @@ def google(name: str, client_id: str, client_secret: Callable[[], str] | None) -
         authorize_url="https://accounts.google.com/o/oauth2/v2/auth",
         # Without these, a second grant comes without a refresh token.
         extra={"access_type": "offline", "prompt": "consent"},
+        refused_by_server=GMAIL_REFUSED,
     )
 
 
@@ -125,6 +127,7 @@ def microsoft(
         device_url=f"{base}/devicecode",
         authorize_url=f"{base}/authorize",
         extra={"prompt": "select_account"},
+        refused_by_server=_OFFICE_USER,
         loopback_host="localhost",
     )
 
@@ -132,6 +135,16 @@ def microsoft(
 def exchange_scope(cloud: Cloud) -> str:
     """The scope of a token for an application: all that its permissions in Exchange allow."""
     return f"{_CLOUDS[cloud].exchange}/.default"
+
+
+_OFFICE_USER = (
+    "switch IMAP on for the mailbox (Set-CASMailbox -ImapEnabled $true) and log in as somebody who"
+    " may open it"
+)
+GMAIL_REFUSED = (
+    "switch IMAP on for the user's organizational unit (Admin console > Apps > Google Workspace >"
+    " Gmail > End User Access) and allow any mail client there"
+)
 
 
 class GrantRefused(Problem):
