@@ -155,8 +155,8 @@ class Shop:
     def plan(self) -> None:
         """Only what comes before the first write: the lists and the journal."""
         session = self.sync_.session
-        place = prepare(session, lambda place: Pusher(session, place).push())
-        plan_due(session, refresh(session, place))
+        Pusher(session, prepare(session)).push(lambda row: row.kind == "field")
+        plan_due(session, refresh(session, prepare(session)))
 
     def settings(self, **changes: Any) -> None:
         """Configure anew, as after a restart."""

@@ -59,7 +59,7 @@ def test_a_call_is_built_from_its_kind() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "search", "writes"),
-    [("persons.search", True, False), ("leads.search", True, False), ("persons.list", False, False),
+    [("persons.search", True, False), ("persons.list", False, False),
      ("persons.create", False, True), ("leads.update", False, True), ("deals.delete", False, True)],
 )  # fmt: skip
 def test_a_call_knows_its_windows(kind: str, search: bool, writes: bool) -> None:

@@ -259,7 +259,7 @@ def test_lists_of_both_versions_come_whole(company: Made, wrapped: bool) -> None
 
 @pytest.mark.parametrize(
     "kind",
-    ["person_fields.list", "deal_fields.list", "organization_fields.list", "pipelines.list",
+    ["person_fields.list", "deal_fields.list", "pipelines.list",
      "stages.list", "users.list", "activity_types.list", "deals.archived", "leads.archived"],
 )  # fmt: skip
 def test_each_list_takes_the_page_size_that_we_ask_for(company: Made, kind: str) -> None:

@@ -18,7 +18,7 @@ from daemon.errors import Unreadable
 from daemon.log import event
 from daemon.message.parse import parse
 from daemon.message.verdict import Us, judge
-from daemon.pipedrive.objects import note
+from daemon.rules.activities import note
 
 US = Us(addresses=frozenset({WE}), domains=frozenset({"ours.example"}))
 MEGABYTE = 1024 * 1024

@@ -14,12 +14,11 @@ from daemon.pipedrive.objects import (
     listed_deal,
     listed_lead,
     listed_person,
-    marker,
-    note,
     origin_id,
     patch,
     website_domain,
 )
+from daemon.rules.activities import marker, note
 
 CODES = {
     "thread_count": "t" * 40,

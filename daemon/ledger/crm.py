@@ -8,13 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from daemon.ledger.records import record_of
-from daemon.pipedrive.objects import (
-    Listed,
-    ListedDeal,
-    ListedLead,
-    ListedOrganization,
-    ListedPerson,
-)
+from daemon.rules.listed import Listed, ListedDeal, ListedLead, ListedOrganization, ListedPerson
 from daemon.rules.plan import CrmDeal, CrmLead, CrmPerson, Record, RemoteMatches
 
 TABLES = {
@@ -39,28 +33,21 @@ class Crm:
                     self._keep_person(item, sweep)
                 case ListedOrganization():
                     self._db.execute(
-                        "INSERT OR REPLACE INTO crm_organizations VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        (
-                            item.id,
-                            item.name,
-                            item.name.strip().lower(),
-                            item.domain,
-                            item.owner_id,
-                            item.add_time,
-                            sweep,
-                        ),
+                        "INSERT OR REPLACE INTO crm_organizations"
+                        " (id, name, name_key, domain, sweep) VALUES (?, ?, ?, ?, ?)",
+                        (item.id, item.name, item.name.strip().lower(), item.domain, sweep),
                     )
                 case ListedDeal():
                     self._db.execute(
-                        "INSERT OR REPLACE INTO crm_deals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        "INSERT OR REPLACE INTO crm_deals (id, person_id, organization_id, status,"
+                        " archived, mail_key, source_lead_id, sweep)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                         (
                             item.id,
                             item.person_id,
                             item.organization_id,
-                            item.title,
                             item.status,
                             item.archived,
-                            item.stage_id,
                             item.mail_key,
                             item.source_lead_id,
                             sweep,
@@ -68,12 +55,12 @@ class Crm:
                     )
                 case ListedLead():
                     self._db.execute(
-                        "INSERT OR REPLACE INTO crm_leads VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        "INSERT OR REPLACE INTO crm_leads (id, person_id, organization_id,"
+                        " archived, mail_key, sweep) VALUES (?, ?, ?, ?, ?, ?)",
                         (
                             item.id,
                             item.person_id,
                             item.organization_id,
-                            item.title,
                             item.archived,
                             item.mail_key,
                             sweep,
@@ -82,17 +69,10 @@ class Crm:
 
     def _keep_person(self, person: ListedPerson, sweep: int) -> None:
         self._db.execute(
-            "INSERT INTO crm_persons VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " name = excluded.name, organization_id = excluded.organization_id,"
-            " owner_id = excluded.owner_id, sweep = excluded.sweep",
-            (
-                person.id,
-                person.name,
-                person.organization_id,
-                person.owner_id,
-                person.add_time,
-                sweep,
-            ),
+            "INSERT INTO crm_persons (id, name, organization_id, sweep) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET name = excluded.name,"
+            " organization_id = excluded.organization_id, sweep = excluded.sweep",
+            (person.id, person.name, person.organization_id, sweep),
         )
         self._db.execute("DELETE FROM crm_emails WHERE person_id = ?", (person.id,))
         self._db.executemany(

@@ -11,7 +11,7 @@ from daemon.ledger.messages import MessageRow, Messages, StoredMessage
 from daemon.ledger.timestamp import stamp
 from daemon.message.forgotten import FORGOTTEN, blank, strip
 from daemon.message.verdict import Us, judge
-from daemon.pipedrive.objects import note
+from daemon.rules.activities import note
 
 _SALT = "forget_salt"
 # Settings that are lists of addresses.

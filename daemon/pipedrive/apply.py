@@ -14,20 +14,14 @@ from daemon.pipedrive import directory
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.find import deal_of_lead, find
-from daemon.pipedrive.objects import FIELDS, ListedLead, Target, body, patch
+from daemon.pipedrive.objects import FIELDS, Target, body, patch
 from daemon.pipedrive.outcomes import Capped, Gone, Refused, Unknown
 from daemon.pipedrive.write_request import Outcome, WriteRequest
+from daemon.rules.listed import ListedLead
 
 __all__ = ["LinkGone", "Outcome", "WriteRequest", "apply"]
 
 _SETTLING = 60.0  # seconds until the next look for the deal of a conversion that may be under way
-_PATHS = {
-    "organization": "organizations",
-    "person": "persons",
-    "lead": "leads",
-    "deal": "deals",
-    "activity": "activities",
-}
 
 
 class LinkGone(RetryLater):
@@ -66,7 +60,7 @@ def _create(client: Client, order: WriteRequest, place: Target) -> Outcome:
     if order.kind == "field":
         data = _send(client, Call.to(f"{order.fields['of']}_fields.create", body=content))
         return Outcome(data["field_code"])
-    call = Call.to(f"{_PATHS[order.kind]}.create", body=content)
+    call = Call.on(order.kind, "create", body=content)
     return Outcome(str(_send_linked(client, call, order, place)["id"]))
 
 
@@ -85,13 +79,13 @@ def _update(client: Client, order: WriteRequest, place: Target) -> Outcome:
         if joined == there.get("participants"):
             del content["participants"]
     if content:
-        call = Call.to(f"{_PATHS[order.kind]}.update", target, body=content)
+        call = Call.on(order.kind, "update", target, body=content)
         _send_linked(client, call, order, place)
     return Outcome(target)
 
 
 def _read(client: Client, kind: str, target: str) -> Mapping[str, Any]:
-    data: Mapping[str, Any] = client.send(Call.to(f"{_PATHS[kind]}.read", target)).data
+    data: Mapping[str, Any] = client.send(Call.on(kind, "read", target)).data
     if data.get("is_deleted"):
         raise Gone("it was deleted", what=f"{kind} {target}")
     return data

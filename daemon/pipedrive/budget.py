@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from daemon.pipedrive.outcomes import BudgetSpent
+from daemon.pipedrive.pacing import share_of
 
 PROBE_EVERY = timedelta(hours=1)
 
@@ -72,12 +73,6 @@ class Budget:
             self._roll()
             return max(0, self._left())
 
-    def allows(self, cost: int) -> bool:
-        """Whether a call of this cost would be let through now, an hourly probe not counted."""
-        with self._lock:
-            self._roll()
-            return cost <= self._left()
-
     def take(self, cost: int, *, what: str = "") -> Taken:
         """Set tokens aside for a request about to leave, or raise BudgetSpent."""
         with self._lock:
@@ -128,13 +123,17 @@ class Budget:
             self._next_probe = now + PROBE_EVERY
 
     def _left(self) -> int:
-        ours = int(self._limit * self._share) - self._spent
+        ours = self._ours()
         if self._company_left is None:
             return ours
         return min(ours, self._company_left - self._in_flight)
 
+    def _ours(self) -> int:
+        """What is left of our share, whatever the company has left."""
+        return share_of(self._limit, self._share) - self._spent
+
     def _probe(self, cost: int, now: datetime) -> bool:
-        if int(self._limit * self._share) - self._spent < cost:
+        if self._ours() < cost:
             return False  # our own share is spent, which needs no asking
         if self._next_probe is None:
             self._next_probe = now + PROBE_EVERY
@@ -146,7 +145,7 @@ class Budget:
     def _refusal(self, cost: int, now: datetime, what: str) -> BudgetSpent:
         resets_at = self._midnight()
         until = resets_at
-        if int(self._limit * self._share) - self._spent >= cost and self._next_probe is not None:
+        if self._ours() >= cost and self._next_probe is not None:
             until = min(until, self._next_probe)
         return BudgetSpent(
             f"{self._spent} of {self._limit} tokens spent by us today, {max(0, self._left())} left "

@@ -26,11 +26,9 @@ class Price(NamedTuple):
 
 # v2 wherever there is one; v1 only for leads, users and activity types, which have no v2.
 PRICES: Mapping[str, Price] = {
-    "organizations.search": Price("GET", "/api/v2/organizations/search", 20, "cursor"),
     "organizations.list": Price("GET", "/api/v2/organizations", 10, "cursor"),
     "organizations.read": Price("GET", "/api/v2/organizations/{}", 1),
     "organizations.create": Price("POST", "/api/v2/organizations", 5),
-    "organizations.update": Price("PATCH", "/api/v2/organizations/{}", 5),
     "organizations.delete": Price("DELETE", "/api/v2/organizations/{}", 3),
     "persons.search": Price("GET", "/api/v2/persons/search", 20, "cursor"),
     "persons.list": Price("GET", "/api/v2/persons", 10, "cursor"),
@@ -38,19 +36,16 @@ PRICES: Mapping[str, Price] = {
     "persons.create": Price("POST", "/api/v2/persons", 5),
     "persons.update": Price("PATCH", "/api/v2/persons/{}", 5),
     "persons.delete": Price("DELETE", "/api/v2/persons/{}", 3),
-    "deals.search": Price("GET", "/api/v2/deals/search", 20, "cursor"),
     "deals.list": Price("GET", "/api/v2/deals", 10, "cursor"),
     "deals.archived": Price("GET", "/api/v2/deals/archived", 20, "cursor"),
     "deals.read": Price("GET", "/api/v2/deals/{}", 1),
     "deals.create": Price("POST", "/api/v2/deals", 5),
-    "deals.update": Price("PATCH", "/api/v2/deals/{}", 5),
     "deals.delete": Price("DELETE", "/api/v2/deals/{}", 3),
     "activities.list": Price("GET", "/api/v2/activities", 10, "cursor"),
     "activities.read": Price("GET", "/api/v2/activities/{}", 1),
     "activities.create": Price("POST", "/api/v2/activities", 5),
     "activities.update": Price("PATCH", "/api/v2/activities/{}", 5),
     "activities.delete": Price("DELETE", "/api/v2/activities/{}", 3),
-    "leads.search": Price("GET", "/api/v2/leads/search", 20, "cursor"),
     "leads.list": Price("GET", "/api/v1/leads", 20, "start"),
     "leads.archived": Price("GET", "/api/v1/leads/archived", 40, "start"),
     "leads.read": Price("GET", "/api/v1/leads/{}", 2),
@@ -65,17 +60,27 @@ PRICES: Mapping[str, Price] = {
     "deal_fields.list": Price("GET", "/api/v2/dealFields", 10, "cursor"),
     "deal_fields.read": Price("GET", "/api/v2/dealFields/{}", 1),
     "deal_fields.create": Price("POST", "/api/v2/dealFields", 5),
-    "organization_fields.list": Price("GET", "/api/v2/organizationFields", 10, "cursor"),
-    "organization_fields.read": Price("GET", "/api/v2/organizationFields/{}", 1),
-    "organization_fields.create": Price("POST", "/api/v2/organizationFields", 5),
     "pipelines.list": Price("GET", "/api/v2/pipelines", 5, "cursor"),
-    "pipelines.read": Price("GET", "/api/v2/pipelines/{}", 1),
     "stages.list": Price("GET", "/api/v2/stages", 5, "cursor"),
     "stages.read": Price("GET", "/api/v2/stages/{}", 1),
     "users.me": Price("GET", "/api/v1/users/me", 2),
     "users.list": Price("GET", "/api/v1/users", 20),
     "activity_types.list": Price("GET", "/api/v1/activityTypes", 20),
 }
+
+# The API's name for the objects of each kind of record, in paths and in the kinds of calls.
+PLURALS = {
+    "organization": "organizations",
+    "person": "persons",
+    "lead": "leads",
+    "deal": "deals",
+    "activity": "activities",
+}
+
+
+def tokens(kind: str, verb: str) -> int:
+    """The price of doing `verb` (list, read, …) to a record of this kind."""
+    return PRICES[f"{PLURALS[kind]}.{verb}"].tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,18 @@ class Call:
             query=tuple((name, _text(value)) for name, value in pairs),
             body=body,
         )
+
+    @classmethod
+    def on(
+        cls,
+        kind: str,
+        verb: str,
+        *ids: str | int,
+        query: Mapping[str, Scalar] | Iterable[tuple[str, Scalar]] = (),
+        body: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Build the call that does `verb` (create, read, …) to records of this kind."""
+        return cls.to(f"{PLURALS[kind]}.{verb}", *ids, query=query, body=body)
 
     @property
     def cost(self) -> int:

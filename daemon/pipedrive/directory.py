@@ -12,11 +12,9 @@ from typing import Any
 
 from daemon.errors import ConfigProblem
 from daemon.pipedrive.client import Client
-from daemon.pipedrive.costs import PRICES, Call, Scalar
+from daemon.pipedrive.costs import Call, Scalar, tokens
 from daemon.pipedrive.objects import (
     FIELDS,
-    Listed,
-    ListedPerson,
     listed_deal,
     listed_lead,
     listed_organization,
@@ -24,9 +22,9 @@ from daemon.pipedrive.objects import (
 )
 from daemon.pipedrive.outcomes import Gone
 from daemon.pipedrive.paging import PAGE
+from daemon.rules.listed import Listed, ListedPerson
 
 KINDS = ("organization", "person", "deal", "lead")
-_READ = {"organization": "organizations", "person": "persons", "deal": "deals", "lead": "leads"}
 IDS = 100  # ids that a list may be asked for at once
 _LINEAGE = ("include_fields", "source_lead_id")
 
@@ -63,7 +61,7 @@ def _pages(
         case _:
             # Newest first: the first page tells how many there can be.
             order = [("sort_by", "id"), ("sort_direction", "desc")] if everything else bound
-            yield from client.pages(Call.to(f"{_READ[kind]}.list", query=order))
+            yield from client.pages(Call.on(kind, "list", query=order))
 
 
 def _read(kind: str, row: dict[str, Any], mail_key: str | None) -> Listed:
@@ -81,15 +79,15 @@ def _read(kind: str, row: dict[str, Any], mail_key: str | None) -> Listed:
 def full_price(kind: str, rows: int) -> int:
     """Tokens that listing all of so many rows costs, archived ones with them."""
     pages = max(1, -(-rows // PAGE))
-    archived = PRICES[f"{_READ[kind]}.archived"].tokens if kind in {"deal", "lead"} else 0
-    return pages * PRICES[f"{_READ[kind]}.list"].tokens + archived
+    archived = tokens(kind, "archived") if kind in {"deal", "lead"} else 0
+    return pages * tokens(kind, "list") + archived
 
 
 def own_price(kind: str, records: int) -> int:
     """Tokens that it costs to look at so many records, and to list what was updated."""
-    list_price = PRICES[f"{_READ[kind]}.list"].tokens
+    list_price = tokens(kind, "list")
     if kind == "lead":  # v1 has no list by ids
-        return records * PRICES["leads.read"].tokens + list_price
+        return records * tokens("lead", "read") + list_price
     return -(-records // IDS) * list_price + list_price
 
 
@@ -106,7 +104,7 @@ def own(
         query: list[tuple[str, Scalar]] = [("ids", ",".join(ids[start : start + IDS]))]
         if kind == "deal":
             query.append(_LINEAGE)
-        for page in client.pages(Call.to(f"{_READ[kind]}.list", query=query)):
+        for page in client.pages(Call.on(kind, "list", query=query)):
             yield [_read(kind, row, mail_key) for row in page]
 
 
@@ -126,7 +124,7 @@ def look(client: Client, kind: str, identifier: str, mail_key: str | None) -> Li
     """One object as it is now; None if it is deleted or gone."""
     query = {"include_fields": "source_lead_id"} if kind == "deal" else {}
     try:
-        answer = client.send(Call.to(f"{_READ[kind]}.read", identifier, query=query))
+        answer = client.send(Call.on(kind, "read", identifier, query=query))
     except Gone:
         return None
     # A soft-deleted object still answers for 30 days, with is_deleted set.

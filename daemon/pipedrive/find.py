@@ -15,9 +15,9 @@ from daemon.pipedrive.objects import (
     listed_deal,
     listed_lead,
     listed_person,
-    marker,
 )
 from daemon.pipedrive.write_request import WriteRequest
+from daemon.rules.activities import marker
 
 _MARGIN = timedelta(minutes=2)  # their clock and ours may differ
 
@@ -77,7 +77,8 @@ def _find_deal(client: Client, order: WriteRequest, place: Target) -> str | None
             for row in page:
                 deal = listed_deal(row, code)
                 # Without the marker field (no permission, plan's cap) the title has to do.
-                ours = deal.mail_key == order.key if code else deal.title == order.fields["title"]
+                title = row.get("title") == order.fields["title"]
+                ours = deal.mail_key == order.key if code else title
                 if ours and (deal.status == "open" or not order.fields.get("again")):
                     return str(deal.id)
     return None

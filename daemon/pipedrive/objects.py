@@ -1,15 +1,18 @@
-"""Record ↔ JSON: what we send to Pipedrive and what we read from its listings. Pure.
+"""Record ↔ JSON: what we send to Pipedrive and what we read from its listings.
 
 API v2 for everything but leads, which only v1 has: there custom fields lie flat at the root, while
 v2 nests them in `custom_fields`. PATCH never carries a person's `emails`: it would replace them.
+What is read may have any shape: a value of another type counts as absent, and an object without
+its id raises Unknown.
 """
 
-import html
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from daemon.message.parse import Address
+from daemon.pipedrive.outcomes import Unknown
+from daemon.rules.listed import ListedDeal, ListedLead, ListedOrganization, ListedPerson
 from daemon.rules.organization import registrable_domain
 
 # Our custom fields: name, type, and the object that has it. Leads share those of deals.
@@ -22,9 +25,7 @@ FIELDS: Mapping[str, tuple[Literal["person", "deal"], str, str]] = {
 _STATISTICS = ("thread_count", "last_contact", "avg_response_hours")
 _MADE = frozenset({"type", "done", "note"})
 _MOVED = frozenset({"subject", "due_date", "due_time", "duration"})
-_NOTE_BYTES = 90_000  # Pipedrive's cap is 100 KB (2025-09-21)
 _ORIGIN = "mail2deal:"
-MARK = "[mail2deal:"  # what the note of every activity of ours holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,59 +46,6 @@ class Links:
     deal: int | None = None
     lead: str | None = None
     participants: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ListedPerson:
-    """A person as listed; `emails` are sender keys."""
-
-    id: int
-    name: str
-    organization_id: int | None
-    owner_id: int | None
-    add_time: str
-    emails: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ListedOrganization:
-    """An organization as listed; `domain` is its website's registrable domain."""
-
-    id: int
-    name: str
-    domain: str | None
-    owner_id: int | None
-    add_time: str
-
-
-@dataclass(frozen=True, slots=True)
-class ListedDeal:
-    """A deal as listed, archived ones included."""
-
-    id: int
-    person_id: int | None
-    organization_id: int | None
-    title: str
-    status: str
-    archived: bool
-    stage_id: int | None
-    mail_key: str | None
-    source_lead_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ListedLead:
-    """A lead as listed, archived ones included."""
-
-    id: str
-    person_id: int | None
-    organization_id: int | None
-    title: str
-    archived: bool
-    mail_key: str | None
-
-
-Listed = ListedPerson | ListedOrganization | ListedDeal | ListedLead
 
 
 def body(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> dict[str, Any]:
@@ -167,21 +115,6 @@ def origin_id(mail_key: str) -> str:
     return _ORIGIN + mail_key
 
 
-def marker(key: str) -> str:
-    """Our marker in an activity's note: short visible text, as comments may be sanitised away."""
-    return f"{MARK}{key}]"
-
-
-def note(text: str, key: str) -> str:
-    """The HTML note of an activity: escaped text, bounded in bytes, the marker at its end."""
-    text = text.replace(MARK, "(mail2deal:")  # only the last line is ours
-    escaped = html.escape(text, quote=False).replace("\n", "<br>")
-    while len(escaped.encode()) > _NOTE_BYTES:
-        text = text[: len(text) * 3 // 4]
-        escaped = html.escape(text, quote=False).replace("\n", "<br>")
-    return f"{escaped}<br><br>{marker(key)}" if escaped else marker(key)
-
-
 def _person(fields: Mapping[str, Any], links: Links, place: Target) -> dict[str, Any]:
     custom = _custom(fields, place, *_STATISTICS)
     return {
@@ -208,27 +141,23 @@ def _happening(fields: Mapping[str, Any], links: Links, names: Collection[str]) 
 
 def listed_person(data: Mapping[str, Any]) -> ListedPerson:
     """Read a person from a v2 listing."""
-    emails = (entry.get("value") for entry in data.get("emails") or ())
+    entries = data.get("emails")
+    found = (e.get("value") if isinstance(e, dict) else e for e in as_list(entries))
+    emails = (e.strip().lower() for e in found if isinstance(e, str) and "@" in e)
     return ListedPerson(
-        id=data["id"],
-        name=data.get("name") or "",
-        organization_id=data.get("org_id"),
-        owner_id=data.get("owner_id"),
-        add_time=data.get("add_time") or "",
-        emails=tuple(
-            dict.fromkeys(Address("", e.strip().lower()).key for e in emails if e and "@" in e)
-        ),
+        id=number(data, "id"),
+        name=_text(data, "name") or "",
+        organization_id=_link(data, "org_id"),
+        emails=tuple(dict.fromkeys(Address("", email).key for email in emails)),
     )
 
 
 def listed_organization(data: Mapping[str, Any]) -> ListedOrganization:
     """Read an organization from a v2 listing."""
     return ListedOrganization(
-        id=data["id"],
-        name=data.get("name") or "",
-        domain=website_domain(data.get("website")),
-        owner_id=data.get("owner_id"),
-        add_time=data.get("add_time") or "",
+        id=number(data, "id"),
+        name=_text(data, "name") or "",
+        domain=website_domain(_text(data, "website")),
     )
 
 
@@ -243,31 +172,54 @@ def website_domain(website: str | None) -> str | None:
 
 def listed_deal(data: Mapping[str, Any], mail_key_code: str | None) -> ListedDeal:
     """Read a deal from a v2 listing."""
+    custom = data.get("custom_fields")
     return ListedDeal(
-        id=data["id"],
-        person_id=data.get("person_id"),
-        organization_id=data.get("org_id"),
-        title=data.get("title") or "",
-        status=data.get("status") or "open",
-        archived=bool(data.get("is_archived")),
-        stage_id=data.get("stage_id"),
-        mail_key=(data.get("custom_fields") or {}).get(mail_key_code) if mail_key_code else None,
-        source_lead_id=data.get("source_lead_id"),
+        id=number(data, "id"),
+        person_id=_link(data, "person_id"),
+        organization_id=_link(data, "org_id"),
+        status=_text(data, "status") or "open",
+        archived=data.get("is_archived") is True,
+        mail_key=_text(custom, mail_key_code) if isinstance(custom, dict) else None,
+        source_lead_id=_text(data, "source_lead_id"),
     )
 
 
 def listed_lead(data: Mapping[str, Any], mail_key_code: str | None) -> ListedLead:
     """Read a lead from a v1 listing; our marker is its `origin_id` or its Mail key."""
-    origin = data.get("origin_id") or ""
-    if origin.startswith(_ORIGIN):
-        mail_key: str | None = origin.removeprefix(_ORIGIN)
-    else:
-        mail_key = data.get(mail_key_code) if mail_key_code else None
+    origin = _text(data, "origin_id") or ""
+    ours = origin.removeprefix(_ORIGIN) if origin.startswith(_ORIGIN) else None
+    identifier = _text(data, "id")
+    if not identifier:
+        raise Unknown("an object without its id", what="lead")
     return ListedLead(
-        id=data["id"],
-        person_id=data.get("person_id"),
-        organization_id=data.get("organization_id"),
-        title=data.get("title") or "",
-        archived=bool(data.get("is_archived")),
-        mail_key=mail_key,
+        id=identifier,
+        person_id=_link(data, "person_id"),
+        organization_id=_link(data, "organization_id"),
+        archived=data.get("is_archived") is True,
+        mail_key=ours or _text(data, mail_key_code),
     )
+
+
+def number(data: Mapping[str, Any], name: str) -> int:
+    """A whole number that an object can't do without; raises Unknown."""
+    value = _link(data, name)
+    if value is None:
+        raise Unknown(f"an object without its {name}", what=name)
+    return value
+
+
+def as_list(value: object) -> list[Any]:
+    """A list, or nothing for whatever stands in its place."""
+    return value if isinstance(value, list) else []
+
+
+def _link(data: Mapping[str, Any], name: str) -> int | None:
+    value = data.get(name)
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(data: Mapping[str, Any], name: str | None) -> str | None:
+    value = data.get(name) if name else None
+    return value if isinstance(value, str) else None

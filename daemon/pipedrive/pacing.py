@@ -42,9 +42,14 @@ class Subscription:
     burst: int
     multiplier: int
 
-    def daily_tokens(self, seats: int) -> int:
-        """Tokens a day for a company of that many seats, without purchased top-ups."""
-        return 30_000 * self.multiplier * seats
+    def daily_tokens(self, seats: int, share: float = 1.0) -> int:
+        """Our share of a day's tokens in a company of that many seats, without top-ups."""
+        return share_of(30_000 * self.multiplier * seats, share)
+
+
+def share_of(tokens: int, share: float) -> int:
+    """How many of a day's tokens are ours."""
+    return int(tokens * share)
 
 
 PLANS: Mapping[str, Subscription] = {

@@ -10,24 +10,17 @@ from typing import Any
 
 from daemon.failpoints import failpoint
 from daemon.pipedrive.client import Client
-from daemon.pipedrive.costs import Call
-from daemon.pipedrive.objects import MARK
+from daemon.pipedrive.costs import PLURALS, Call
 from daemon.pipedrive.outcomes import Gone
+from daemon.rules.activities import MARK
 
-_PATHS = {
-    "organization": "organizations",
-    "person": "persons",
-    "lead": "leads",
-    "deal": "deals",
-    "activity": "activities",
-}
 _LINKS = {"organization": "org_id", "person": "person_id", "lead": "lead_id", "deal": "deal_id"}
 
 
 def changed_at(client: Client, kind: str, identifier: str) -> datetime | None:
     """When an object was last changed by anybody; None if it is gone."""
     try:
-        data: Mapping[str, Any] = client.send(Call.to(f"{_PATHS[kind]}.read", identifier)).data
+        data: Mapping[str, Any] = client.send(Call.on(kind, "read", identifier)).data
     except Gone:
         return None
     if data.get("is_deleted") or data.get("status") == "deleted":
@@ -48,7 +41,7 @@ def foreign_activities(client: Client, kind: str, identifier: str, *, ours_too: 
 def delete(client: Client, kind: str, identifier: str) -> None:
     """Delete an object; one that is gone is no error."""
     try:
-        client.send(Call.to(f"{_PATHS[kind]}.delete", identifier))
+        client.send(Call.on(kind, "delete", identifier))
     except Gone:
         return
-    failpoint(f"request {_PATHS[kind]}.delete")
+    failpoint(f"request {PLURALS[kind]}.delete")

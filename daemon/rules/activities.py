@@ -1,6 +1,7 @@
 """What the activities of a sender should say: one for each message, one for each meeting. Pure."""
 
 import hashlib
+import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,9 +10,9 @@ from typing import Any
 from daemon.rules.plan import Change, Fields, activity_rank
 
 _SUBJECT_CHARS = 255
-# What people may change afterwards without our changing it back: `done` is theirs once made.
-MEETING_FIELDS = ("subject", "due_date", "due_time", "duration", "participants")
 _DAY = 24 * 3600
+_NOTE_BYTES = 90_000  # Pipedrive's cap is 100 KB (2025-09-21)
+MARK = "[mail2deal:"  # what the note of every activity of ours holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +107,18 @@ def participants(
     order = {address: position for position, address in enumerate(recipients)}
     listed = [p for p in parties if classes.get(p, "ignore") != "ignore"]
     return tuple(sorted(listed, key=lambda p: (order.get(p, len(order)), p)))
+
+
+def marker(key: str) -> str:
+    """Our marker in an activity's note: short visible text, as comments may be sanitised away."""
+    return f"{MARK}{key}]"
+
+
+def note(text: str, key: str) -> str:
+    """The HTML note of an activity: escaped text, bounded in bytes, the marker at its end."""
+    text = text.replace(MARK, "(mail2deal:")  # only the last line is ours
+    escaped = html.escape(text, quote=False).replace("\n", "<br>")
+    while len(escaped.encode()) > _NOTE_BYTES:
+        text = text[: len(text) * 3 // 4]
+        escaped = html.escape(text, quote=False).replace("\n", "<br>")
+    return f"{escaped}<br><br>{marker(key)}" if escaped else marker(key)

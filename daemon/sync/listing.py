@@ -15,8 +15,9 @@ from daemon.ledger.timestamp import instant_or_none, stamp
 from daemon.log import event
 from daemon.pipedrive import directory
 from daemon.pipedrive.costs import PRICES
-from daemon.pipedrive.objects import Listed, Target
+from daemon.pipedrive.objects import Target
 from daemon.pipedrive.paging import PAGE
+from daemon.rules.listed import Listed
 from daemon.sync.session import Session
 
 _OVERLAP = timedelta(minutes=2)  # their clock and ours may differ

@@ -1,11 +1,9 @@
 """One pass of the sync, from what is due to what came of it."""
 
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daemon.ledger.journal import JournalRow
-from daemon.pipedrive.apply import Outcome, WriteRequest
 from daemon.pipedrive.objects import Target
 from daemon.sync import listing
 from daemon.sync.lost_records import recognise
@@ -21,27 +19,17 @@ _KEEP_DONE = timedelta(days=30)
 _ROUNDS = 5  # of planning again what a push has shown to be otherwise, in one pass
 
 
-class _FieldsFirst(Pusher):
-    """Makes our custom fields and nothing else: what was planned earlier waits for their codes."""
-
-    def _choose(
-        self, flights: dict[Future[Outcome], JournalRow], queue: list[JournalRow]
-    ) -> tuple[list[tuple[JournalRow, WriteRequest]], list[JournalRow]]:
-        return super()._choose(flights, [row for row in queue if row.kind == "field"])
+def _is_field(row: JournalRow) -> bool:
+    """Our custom fields come first and alone: what shows them must know their codes."""
+    return row.kind == "field"
 
 
-class _FieldsDone(Pusher):
-    """Leaves our fields alone: what shows them must know their codes, as `prepare` finds them."""
-
-    def _choose(
-        self, flights: dict[Future[Outcome], JournalRow], queue: list[JournalRow]
-    ) -> tuple[list[tuple[JournalRow, WriteRequest]], list[JournalRow]]:
-        return super()._choose(flights, [row for row in queue if row.kind != "field"])
+def _is_record(row: JournalRow) -> bool:
+    return row.kind != "field"
 
 
-def _hold(_place: Target) -> Pushed:
-    """Send nothing yet."""
-    return Pushed()
+def _may_be_made(row: JournalRow) -> bool:
+    return row.unknown and row.kind != "field"
 
 
 @dataclass(slots=True)
@@ -51,7 +39,6 @@ class Sync:
     session: Session
     _recovered: bool = False
     _recognised: bool = False
-    _fields: Pushed = field(default_factory=Pushed)  # what the last making of fields did
     _fields_made: datetime | None = None  # when they were made, if not by this start
 
     def __post_init__(self) -> None:
@@ -94,15 +81,14 @@ class Sync:
         for _ in range(_ROUNDS):
             if not self.has_work():
                 break
-            self._fields = Pushed()
             held = session.valve is not None and is_first(ledger)
-            place = prepare(session, _hold if held else self._push_fields)
-            if not held and self._add(total, self._fields):
-                break
+            place = prepare(session)
+            if not held:
+                place = self._make_fields(place, total)
+                if total.halted:
+                    break
             # What may exist already is found out first, or it would seem to be people's.
-            if self._has_unknown() and self._add(
-                total, _FieldsDone(session, place).push(unknown_only=True)
-            ):
+            if self._has_unknown() and self._add(total, Pusher(session, place).push(_may_be_made)):
                 break
             due = refresh(session, place)
             if not self._recognised:
@@ -110,33 +96,34 @@ class Sync:
                 self._recognised = True
             plan_due(session, due)
             if held:
-                place = self._let_through()
-            pushed = self._push(place)
+                place = self._let_through(total)
+            pushed = Pusher(session, place).push(_is_record)
             self._add(total, pushed)
             if pushed.resume_at or pushed.problem or not (pushed.touched or pushed.again):
                 break
         return total
 
-    def _let_through(self) -> Target:
+    def _make_fields(self, place: Target, total: Pushed) -> Target:
+        """Make the fields that are planned, those that Pipedrive refuses aside; the place then."""
+        session = self.session
+        if not session.ledger.journal.ready_of("field", session.now()):
+            return place
+        self._add(total, Pusher(session, place).push(_is_field))
+        return prepare(session)
+
+    def _let_through(self, total: Pushed) -> Target:
         """Ask the valve, then make the fields that it held back and plan with them; once."""
         session, ledger = self.session, self.session.ledger
         assert session.valve is not None  # noqa: S101 - held only by one
         persons = ledger.crm.count("person") if listing.is_complete(session) else None
         check(ledger, session.valve, persons=persons)
-        place = prepare(session, self._push_fields)
+        place = self._make_fields(prepare(session), total)
         with ledger.transaction("touch"):
             # All that were planned without the fields, persons that need nothing else included.
             touched = sorted(ledger.journal.senders() | ledger.records.senders_with("person"))
             ledger.senders.touch(touched)
         plan_due(session, touched)
         return place
-
-    def _push(self, place: Target) -> Pushed:
-        return _FieldsDone(self.session, place).push()
-
-    def _push_fields(self, place: Target) -> Pushed:
-        self._fields = _FieldsFirst(self.session, place).push()
-        return self._fields
 
     def _has_unknown(self) -> bool:
         return self.session.ledger.journal.has_unknown(self.session.now())

@@ -1,7 +1,6 @@
 """Where records go: the stage by its name, our custom fields (found or made once), the owners."""
 
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -17,11 +16,11 @@ from daemon.sync.session import Session
 _ASK_EVERY = timedelta(days=1)
 
 
-def prepare(session: Session, push: Callable[[Target], object]) -> Target:
+def prepare(session: Session) -> Target:
     """The place as the ledger knows it, asked for anew once a day or when it is configured anew.
 
-    Missing fields are created through the journal by `push`; those that Pipedrive refuses are
-    parked there, and everything else goes on without them. Raises ConfigProblem for unknown names.
+    Missing fields are planned in the journal, to be pushed before anything that shows them. Raises
+    ConfigProblem for unknown names.
     """
     settings, ledger = session.settings, session.ledger
     wanted = [settings.pipeline, settings.stage, sorted(set(settings.owners.values()))]
@@ -32,8 +31,6 @@ def prepare(session: Session, push: Callable[[Target], object]) -> Target:
         or session.now() - instant(known["at"]) >= _ASK_EVERY
     ):
         known = _ask(session, wanted, known)
-    if session.ledger.journal.ready_of("field", session.now()):
-        push(Target(known["stage_id"]))
     _follow_fields(session)
     return Target(known["stage_id"], _codes(session), known["owners"])
 

@@ -7,7 +7,7 @@ transaction is open across a request. At most one change of a sender, and of an 
 the wire at a time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import timedelta
@@ -39,17 +39,14 @@ class Pusher:
         self._unblocked = False
         self._landing = Outcomes(session, place.codes, self.pushed)
 
-    def push(self, *, unknown_only: bool = False) -> Pushed:
-        """Send everything that is due; returns when nothing is, or nothing may be sent.
-
-        `unknown_only`: just find out about changes that may have been made already.
-        """
+    def push(self, takes: Callable[[JournalRow], bool]) -> Pushed:
+        """Send what is due and `takes` says yes to, until nothing is or nothing may be sent."""
         with ThreadPoolExecutor(self._workers, thread_name_prefix="pipedrive") as pool:
             flights: _Flights = {}
             queue: list[JournalRow] = []
             while True:
                 if not (self.pushed.halted or self._session.stopping()):
-                    queue = self._launch(pool, flights, queue, unknown_only=unknown_only)
+                    queue = self._launch(pool, flights, queue, takes)
                 if not flights:
                     break
                 landed, _ = wait(flights, return_when=FIRST_COMPLETED)
@@ -78,8 +75,7 @@ class Pusher:
         pool: ThreadPoolExecutor,
         flights: _Flights,
         queue: list[JournalRow],
-        *,
-        unknown_only: bool,
+        takes: Callable[[JournalRow], bool],
     ) -> list[JournalRow]:
         """Commit the next changes to `sending`, then hand them to the workers."""
         self._set_aside_some = True
@@ -88,7 +84,7 @@ class Pusher:
             # What is set aside may have been what others were waiting for.
             self._set_aside_some = False
             ready = self.ledger.journal.ready(self._session.now(), _WINDOW)
-            due = [row for row in ready if row.unknown or not unknown_only]
+            due = [row for row in ready if takes(row)]
             self._read, self._unblocked = len(due), False
             chosen, rest = self._choose(flights, due)
         if chosen:

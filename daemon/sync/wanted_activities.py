@@ -8,8 +8,15 @@ from typing import Any
 
 from daemon.ledger.timestamp import instant
 from daemon.message.parse import Address
-from daemon.pipedrive.objects import note
-from daemon.rules.activities import Mail, MeetingView, email, meeting, meeting_key, participants
+from daemon.rules.activities import (
+    Mail,
+    MeetingView,
+    email,
+    meeting,
+    meeting_key,
+    note,
+    participants,
+)
 from daemon.rules.plan import Change
 from daemon.sync.session import Session
 

@@ -23,7 +23,7 @@ with atheris.instrument_imports(include=["daemon"]):
     from daemon.message.invite import invites
     from daemon.message.parse import parse
     from daemon.message.verdict import Us, judge
-    from daemon.pipedrive.objects import MARK, note
+    from daemon.rules.activities import MARK, note
 
 US = Us(addresses=frozenset({"sales@ours.example"}), domains=frozenset({"ours.example"}))
 

@@ -1,0 +1,49 @@
+"""Objects as Pipedrive lists them, as far as a plan depends on them. Pure data."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPerson:
+    """A person; `emails` are sender keys."""
+
+    id: int
+    name: str
+    organization_id: int | None
+    emails: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedOrganization:
+    """An organization; `domain` is its website's registrable domain."""
+
+    id: int
+    name: str
+    domain: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDeal:
+    """A deal, archived ones included; `mail_key` is our marker, `source_lead_id` its lead."""
+
+    id: int
+    person_id: int | None
+    organization_id: int | None
+    status: str
+    archived: bool
+    mail_key: str | None
+    source_lead_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedLead:
+    """A lead, archived ones included."""
+
+    id: str
+    person_id: int | None
+    organization_id: int | None
+    archived: bool
+    mail_key: str | None
+
+
+Listed = ListedPerson | ListedOrganization | ListedDeal | ListedLead
