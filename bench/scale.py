@@ -33,8 +33,8 @@ from measure import ratio
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from world import READING, World
 
-from daemon.cli.explain import explain
-from daemon.cli.status import status
+from daemon.cli.explain import command as explain
+from daemon.cli.status import command as status
 from daemon.config import load
 from daemon.ledger.store import Ledger
 from daemon.maintenance.audit import Gap, activity_gaps, mailbox_gaps, record_gaps, state_gaps
@@ -129,14 +129,15 @@ class Place:
     def told(self) -> None:
         """`status`."""
         with contextlib.redirect_stdout(io.StringIO()):
-            status(self.wiring, as_json=True)
+            status.main(["--json"], obj=self.wiring, standalone_mode=False)
 
     def explained(self) -> None:
         """`explain` of somebody."""
         self.number += 1
         number = self.old + self.number
         with contextlib.redirect_stdout(io.StringIO()):
-            explain(self.wiring, f"p{number}@firm{number // 3}.example", as_json=True)
+            address = f"p{number}@firm{number // 3}.example"
+            explain.main([address, "--json"], obj=self.wiring, standalone_mode=False)
 
     def audited(self) -> dict[str, float]:
         """CPU seconds and megabytes of an audit, which has to find that all agree."""

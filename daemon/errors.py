@@ -4,6 +4,11 @@ Every error carries the thing it is about (`what`) and, where a person can act, 
 (`hint`). Anything that isn't a `Problem` is a bug in mail2deal and crashes loudly.
 """
 
+from collections.abc import Iterable
+
+# Exit statuses: done; done, but a person should look; usage or configuration; try again later.
+DONE, ATTENTION, USAGE, LATER = 0, 1, 2, 75
+
 
 class Problem(Exception):
     """Something went wrong that mail2deal expects to meet; `str()` is the line a person reads."""
@@ -57,3 +62,19 @@ class Unreadable(Problem):
 
 class LedgerProblem(Problem):
     """The ledger can't be used (foreign, newer, locked, full, corrupt): stop before any write."""
+
+
+def exit_status(problem: Problem) -> int:
+    """The exit status that a problem stands for."""
+    match problem:
+        case RetryLater():
+            return LATER
+        case ConfigProblem() | AuthProblem() | LedgerProblem():
+            return USAGE
+        case _:
+            return ATTENTION
+
+
+def worst(statuses: Iterable[int]) -> int:
+    """The most serious of several exit statuses; DONE without any."""
+    return max(statuses, default=DONE, key=(DONE, ATTENTION, LATER, USAGE).index)

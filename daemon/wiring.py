@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from daemon.oauth.provider import Provider
     from daemon.oauth.tokens import Tokens
     from daemon.pipedrive.client import Client
-    from daemon.rehearsal.remote import ReadOnlyClient
+    from daemon.pipedrive.read_only import ReadOnlyClient
     from daemon.sync import SafetyLimit, Session, Settings
 
     C = TypeVar("C", bound=Client)
@@ -140,7 +140,7 @@ class Wiring:
 
     def reading_client(self) -> "ReadOnlyClient":
         """The same, for which every write is refused."""
-        from daemon.rehearsal.remote import ReadOnlyClient  # noqa: PLC0415 - see the module
+        from daemon.pipedrive.read_only import ReadOnlyClient  # noqa: PLC0415 - see the module
 
         return self._client(ReadOnlyClient)
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
 from company_kit import NOW, Office
 
@@ -71,6 +72,12 @@ class Desk:
 
     def requests(self) -> int:
         return len(self.sandbox.requests_after(0))
+
+
+def run(command: click.Command, wiring: Wiring, *arguments: str) -> int:
+    """A command with a Wiring that is there already; its exit status."""
+    status: int = command.main(list(arguments), obj=wiring, standalone_mode=False)
+    return status
 
 
 def configuration(office: Office, url: str, ledger: Path) -> dict[str, Any]:

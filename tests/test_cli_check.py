@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
-from cli_kit import Desk, desk
+from cli_kit import Desk, desk, run
 from company_kit import Office
 
 from daemon.cli.catch_up import catch_up
-from daemon.cli.check import check
+from daemon.cli.check import command
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def office_desk(small_company: Office, tmp_path: Path) -> Iterator[Desk]:
 def told(at: Desk, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, str]]:
     """The exit status, and each line's text with its mark, by what it is about."""
     capsys.readouterr()
-    status = check(at.wiring())
+    status = run(command, at.wiring())
     shown = capsys.readouterr().out.splitlines()
     lines = {"end": shown.pop()}
     for line in shown:

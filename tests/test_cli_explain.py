@@ -10,9 +10,9 @@ import requests
 from company_kit import NOW, Crm, Office, reading
 from oracle import Expected, expect
 
-from daemon.cli.explain import Told, as_dict, tell
 from daemon.errors import Rejected
 from daemon.ledger.store import Ledger
+from daemon.maintenance.explain import Told, as_dict, tell
 from daemon.rules.explain import REASONS
 from daemon.sandbox.crm import Sandbox, SandboxAdapter, Settings
 

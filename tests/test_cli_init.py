@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from daemon.cli import main
-from daemon.cli.init import guess_host
 from daemon.config import load
+from daemon.config.draft import guess_host
 
 GIVEN = ("--email", "ada@analytical.example", "--company", "analytical")
 
@@ -89,7 +89,7 @@ def test_below_etc_the_unit_s_user_reads_the_file_and_only_root_the_secrets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Not the real /etc: a test leaves the machine as it is.
-    monkeypatch.setattr("daemon.cli.init._FOR_THE_UNIT", tmp_path / "etc")
+    monkeypatch.setattr("daemon.config.draft._FOR_THE_UNIT", tmp_path / "etc")
     path = tmp_path / "etc" / "mail2deal" / "config.yaml"
     typed = "ada@analytical.example\n\nanalytical\n\n\n\nimap secret\npipedrive secret\n"
 
@@ -112,7 +112,7 @@ def test_below_etc_the_unit_s_user_reads_the_file_and_only_root_the_secrets(
 def test_an_instance_of_the_unit_has_a_ledger_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.cli.init._FOR_THE_UNIT", tmp_path)
+    monkeypatch.setattr("daemon.config.draft._FOR_THE_UNIT", tmp_path)
     path = tmp_path / "mail2deal" / "acme" / "config.yaml"
 
     status, out = run(*GIVEN, "--output", str(path), "--no-input")

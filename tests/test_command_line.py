@@ -11,7 +11,7 @@ import pytest
 import yaml
 from company_kit import Office
 
-from daemon.cli import output
+from daemon import errors
 from daemon.sandbox.crm import Sandbox, Server, Settings, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.ports import kept_ports
@@ -85,7 +85,7 @@ def test_a_bad_configuration_lists_all_its_problems_with_their_paths(
 
     done = mail2deal(config, "--catch-up")
 
-    assert done.returncode == output.USAGE
+    assert done.returncode == errors.USAGE
     for place in ("mailboxes[0].host", "mailboxes[0].port", "pipedrive.plan", "engagment"):
         assert f"{place}: " in done.stderr
     assert "Traceback" not in done.stderr
@@ -95,37 +95,37 @@ BROKEN = {
     "wrong password": (
         lambda _config, _nobody: None,
         {"TEST_PASSWORD": "guess"},
-        output.USAGE,
+        errors.USAGE,
         "sales",
     ),
     "unknown folder": (
         lambda config, _nobody: config["mailboxes"][0].update(folders={"inbox": ["Inbux"]}),
         {},
-        output.USAGE,
+        errors.USAGE,
         "Inbux",
     ),
     "unreachable server": (
         lambda config, nobody: config["mailboxes"][0].update(port=nobody),
         {},
-        output.LATER,
+        errors.LATER,
         "sales",
     ),
     "refused token": (
         lambda _config, _nobody: None,
         {"TEST_TOKEN": "nobodys-token"},
-        output.USAGE,
+        errors.USAGE,
         "token",
     ),
     "unknown stage": (
         lambda config, _nobody: config["pipedrive"].update(stage="Frist Contact"),
         {},
-        output.USAGE,
+        errors.USAGE,
         "Initial Contact",
     ),
     "unknown pipeline": (
         lambda config, _nobody: config["pipedrive"].update(pipeline="Slaes"),
         {},
-        output.USAGE,
+        errors.USAGE,
         "Sales",
     ),
 }
@@ -163,16 +163,16 @@ def test_catch_up_then_status_explain_and_check_work(
     config: dict[str, Any], mail2deal: Run
 ) -> None:
     caught_up = mail2deal(config, "--catch-up")
-    assert caught_up.returncode == output.DONE, caught_up.stderr
+    assert caught_up.returncode == errors.DONE, caught_up.stderr
 
     again = mail2deal(config, "--catch-up")
     assert "read 0 new messages, wrote 0 changes" in again.stdout
 
-    assert mail2deal(config, "status").returncode == output.DONE
+    assert mail2deal(config, "status").returncode == errors.DONE
     assert "person_with_deal" in mail2deal(config, "status").stdout
-    assert mail2deal(config, "check").returncode == output.DONE
+    assert mail2deal(config, "check").returncode == errors.DONE
     explained = mail2deal(config, "explain", "nobody@nowhere.example")
-    assert explained.returncode == output.ATTENTION
+    assert explained.returncode == errors.ATTENTION
     assert "isn't a sender" in explained.stderr
 
 
@@ -180,12 +180,12 @@ def test_intake_and_sync_can_run_apart(config: dict[str, Any], nobody: int, mail
     url = f"http://127.0.0.1:{nobody}"
     nowhere = config | {"pipedrive": config["pipedrive"] | {"base_url": url}}
     read = mail2deal(nowhere, "--catch-up", "--intake-only")
-    assert read.returncode == output.DONE, read.stderr
+    assert read.returncode == errors.DONE, read.stderr
     assert "read 301 new messages, wrote 0 changes" in read.stdout
 
     config["mailboxes"][0]["port"] = nobody
     written = mail2deal(config, "--catch-up", "--sync-only")
-    assert written.returncode == output.DONE, written.stderr
+    assert written.returncode == errors.DONE, written.stderr
     assert "read 0 new messages" in written.stdout
 
 
@@ -203,7 +203,7 @@ def test_wrong_usage_is_said_with_status_2(
 ) -> None:
     done = mail2deal(config, *arguments)
 
-    assert done.returncode == output.USAGE
+    assert done.returncode == errors.USAGE
     assert says in done.stderr
 
 
@@ -217,6 +217,6 @@ def test_a_missing_configuration_names_the_places_it_was_looked_for(tmp_path: Pa
         check=False,
     )
 
-    assert done.returncode == output.USAGE
+    assert done.returncode == errors.USAGE
     assert "config.yaml" in done.stderr
     assert "--config" in done.stderr

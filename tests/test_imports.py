@@ -30,14 +30,18 @@ ALLOWED: dict[str, set[str]] = {
     "intake.parsing": {"errors", "log", "message"},  # a process of its own, which should stay small
     "intake": PURE | {"errors", "failpoints", "ledger", "log", "mailbox", "intake.parsing"},
     "sync": PURE | {"errors", "failpoints", "intake", "ledger", "log", "pipedrive"},
-    "rehearsal": PURE | {"errors", "intake", "ledger", "log", "pipedrive", "sandbox", "sync"},
-    "maintenance": PURE | {"errors", "intake", "ledger", "log", "mailbox", "pipedrive", "sync"},
+    "rehearsal": PURE | {"errors", "intake", "ledger", "log", "pipedrive", "sandbox", "sync"}
+    | {"config", "maintenance", "wiring"},
+    "maintenance": PURE
+    | {"config", "errors", "intake", "intake.parsing", "ledger", "log", "mailbox", "pipedrive"}
+    | {"sync", "wiring"},
     # The one place that reads the configuration and builds the edges
     "wiring": PURE
-    | {"config", "errors", "intake", "ledger", "mailbox", "oauth", "pipedrive", "rehearsal", "sync"},
+    | {"config", "errors", "intake", "ledger", "mailbox", "oauth", "pipedrive", "sync"},
     # The process
     "service": PURE
-    | {"config", "errors", "intake", "ledger", "log", "mailbox", "pipedrive", "sync", "wiring"},
+    | {"config", "errors", "intake", "intake.parsing", "ledger", "log", "mailbox", "pipedrive"}
+    | {"sync", "wiring"},
     # The other side: a peer, not our client
     "sandbox": {"errors", "log"},
     "config": {"errors"},
@@ -61,7 +65,7 @@ OUTSIDE = {
     "sqlite_utils": {"ledger"},
     "ssl": {"mailbox", "pipedrive", "sandbox"},
     "subprocess": {"cli", "config", "intake", "sandbox"},
-    "yaml": {"cli", "config"},
+    "yaml": {"config", "rehearsal"},
 }
 
 MODULES = {

@@ -139,15 +139,15 @@ def test_only_who_knows_the_address_and_only_by_this_machines_name(opened: Opene
 def test_without_the_extra_it_says_what_to_install(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from daemon.cli import inspect
     from daemon.errors import ConfigProblem
+    from daemon.maintenance import inspect
 
     def missing(name: str) -> None:
         raise ModuleNotFoundError(name=name)
 
     monkeypatch.setattr(inspect, "import_module", missing)
     with pytest.raises(ConfigProblem, match=re.escape("mail2deal[inspect]")):
-        inspect.inspect(opened.desk.wiring(), 0)
+        inspect.inspect(opened.desk.ledger, 0, print)
 
 
 def test_there_has_to_be_a_ledger(small_company: Office, tmp_path: Path) -> None:

@@ -11,15 +11,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from cli_kit import run
 from dovecot import Post
 from oauth_server import oauth_server
 from polling_kit import MAIL, at, desk, eventually, kill_sessions
 from scripted_imap import ScriptedImap
 
-from daemon.cli.login import login
-from daemon.cli.output import ATTENTION, DONE
-from daemon.cli.status import status as show_status
-from daemon.errors import ConfigProblem, Problem
+from daemon.cli.login import command as login
+from daemon.cli.status import command as status
+from daemon.errors import ATTENTION, DONE, ConfigProblem, Problem
 from daemon.oauth.grant import Patience
 from daemon.sandbox.imap_server import installed, start_imap
 
@@ -54,7 +54,7 @@ def test_refused_logins_slow_down_to_hours_and_then_park_the_mailbox(
         assert "parked" in str(work.fails())
         assert work.polling.tallies.failures == 1
 
-        assert show_status(work.wiring(), as_json=False) == ATTENTION
+        assert run(status, work.wiring()) == ATTENTION
         shown = " ".join(capsys.readouterr().out.split())
         assert "parked: sales: login refused" in shown
 
@@ -62,7 +62,7 @@ def test_refused_logins_slow_down_to_hours_and_then_park_the_mailbox(
         work.reload()
         work.poll()
         assert work.ledger.troubles.of("sales") is None
-        assert show_status(work.wiring(), as_json=True) == DONE
+        assert run(status, work.wiring(), "--json") == DONE
 
 
 def test_a_password_that_is_changed_is_noticed_at_the_next_login_and_mended_by_the_new_one(
@@ -263,7 +263,7 @@ def test_the_login_command_grants_and_tries_the_mailbox(
         monkeypatch.setattr("daemon.oauth.grant.Patience", partial(Patience, sleep=lambda _: None))
         with desk(tmp_path, {"port": server.port, "oauth": section}) as work:
             assert "mail2deal login sales" in str(work.fails())
-            assert login(work.wiring(), "sales", port=0, browser=False) == DONE
+            assert run(login, work.wiring(), "sales") == DONE
             work.later(hours=1)
             work.poll()
         said = capsys.readouterr().out

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from world import READING, World
 
-from daemon.cli.explain import tell
 from daemon.ledger.store import Ledger
+from daemon.maintenance.explain import tell
 from daemon.sync import Sync
 
 GROWING = (

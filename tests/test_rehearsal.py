@@ -18,7 +18,8 @@ from daemon.cli.catch_up import catch_up
 from daemon.cli.dry_run import dry_run
 from daemon.errors import Rejected
 from daemon.pipedrive.costs import PRICES, Call
-from daemon.rehearsal.remote import ReadOnlyClient, price
+from daemon.pipedrive.read_only import ReadOnlyClient
+from daemon.rehearsal.remote import price
 from daemon.sandbox.company import Scenario, generate
 from daemon.sandbox.crm import Sandbox, snapshot
 

@@ -1,56 +1,39 @@
 """`mail2deal audit`: mailbox against ledger against Pipedrive; 0 gaps is the promise."""
 
-from collections.abc import Iterator
+import click
 
 from daemon.cli import output
-from daemon.cli.retry import run_once
-from daemon.intake.scoring import rebuild
+from daemon.cli.commands import pass_wiring, stop_on_signal
+from daemon.cli.retry import run
+from daemon.errors import ATTENTION, DONE
+from daemon.intake.scoring import rebuild as compute_anew
 from daemon.ledger.store import Ledger, owned
-from daemon.mailbox.imap import Mailbox
-from daemon.maintenance.audit import (
-    Gap,
-    activity_gaps,
-    close,
-    mailbox_gaps,
-    record_gaps,
-    state_gaps,
-)
+from daemon.maintenance.audit import Gap, all_gaps, close
 from daemon.wiring import Wiring
 
 
-def audit(wiring: Wiring, *, repair: bool, rebuild_all: bool, as_json: bool) -> int:
-    """Print the gaps; 0 if there are none, else 1."""
-    if not (repair or rebuild_all):
+@click.command("audit")
+@click.option("--repair", is_flag=True, help="Close the gaps, then look again.")
+@click.option("--rebuild", is_flag=True, help="Compute every sender anew, in the ledger itself.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@pass_wiring
+def command(wiring: Wiring, *, repair: bool, rebuild: bool, as_json: bool) -> int:
+    """Compare mailbox, ledger and Pipedrive: the gaps, of which there should be none."""
+    stop_on_signal(wiring)
+    if not (repair or rebuild):
         with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
-            return _report(_gaps(wiring, ledger), as_json=as_json)
+            return _report(all_gaps(wiring, ledger), as_json=as_json)
     with owned(wiring.config.ledger, "mail2deal audit") as ledger:
-        if rebuild_all:
-            changed = rebuild(ledger, wiring.reading())
-            output.errors.print(f"computed every sender anew: {changed} differed", markup=False)
-        gaps = _gaps(wiring, ledger)
+        if rebuild:
+            changed = compute_anew(ledger, wiring.reading())
+            output.note(f"computed every sender anew: {changed} differed")
+        gaps = all_gaps(wiring, ledger)
         if repair and gaps:
             close(ledger, wiring.reading(), gaps, wiring.now())
-            run_once(wiring, ledger, "audit --repair")
-            output.errors.print(f"found {len(gaps)} gaps, and looked again:", markup=False)
-            gaps = _gaps(wiring, ledger)
+            run(wiring, ledger, "audit --repair")
+            output.note(f"found {len(gaps)} gaps, and looked again:")
+            gaps = all_gaps(wiring, ledger)
         return _report(gaps, as_json=as_json)
-
-
-def _gaps(wiring: Wiring, ledger: Ledger) -> list[Gap]:
-    session = wiring.session(ledger, None)
-    return [
-        *_of_mailboxes(wiring, ledger),
-        *(activity_gaps(ledger) if wiring.config.activities.emails else ()),
-        *record_gaps(ledger, session.client),
-        *state_gaps(ledger, wiring.reading()),
-    ]
-
-
-def _of_mailboxes(wiring: Wiring, ledger: Ledger) -> Iterator[Gap]:
-    for box in wiring.config.mailboxes:
-        with Mailbox.connect(wiring.account(box)) as mailbox:
-            mailbox.folders()
-            yield from mailbox_gaps(mailbox, ledger, box.name)
 
 
 def _report(gaps: list[Gap], *, as_json: bool) -> int:
@@ -59,6 +42,6 @@ def _report(gaps: list[Gap], *, as_json: bool) -> int:
         output.print_json({"gaps": len(gaps), "found": rows})
     else:
         for gap in gaps:
-            output.console.print(f"{gap.kind} {gap.key}: {gap.why}", markup=False)
-        output.console.print(f"{len(gaps)} gaps", markup=False)
-    return output.ATTENTION if gaps else output.DONE
+            output.say(f"{gap.kind} {gap.key}: {gap.why}")
+        output.say(f"{len(gaps)} gaps")
+    return ATTENTION if gaps else DONE

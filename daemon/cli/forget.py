@@ -3,15 +3,22 @@
 import click
 
 from daemon.cli import output
-from daemon.errors import ConfigProblem
+from daemon.cli.commands import pass_wiring, stop_on_signal
+from daemon.errors import ATTENTION, DONE, ConfigProblem
 from daemon.ledger.store import owned
 from daemon.maintenance.forget import delete_in_pipedrive, erase, remains
 from daemon.message.parse import Address
 from daemon.wiring import Wiring
 
 
-def forget(wiring: Wiring, address: str, *, in_pipedrive: bool, yes: bool) -> int:
-    """Do it; 1 if something of the sender stays in Pipedrive."""
+@click.command("forget")
+@click.argument("address")
+@click.option("--in-pipedrive", is_flag=True, help="Delete its records there too.")
+@click.option("--yes", is_flag=True, help="Without asking.")
+@pass_wiring
+def command(wiring: Wiring, address: str, *, in_pipedrive: bool, yes: bool) -> int:
+    """Erase a sender here, for its privacy, and ignore its mail from now on."""
+    stop_on_signal(wiring)
     if "@" not in address:
         raise ConfigProblem(f"{address!r} isn't an e-mail address")
     key = Address("", address.strip().lower()).key
@@ -30,9 +37,7 @@ def forget(wiring: Wiring, address: str, *, in_pipedrive: bool, yes: bool) -> in
             there = []
         erase(ledger, wiring.reading(), key, wiring.now())
     words = "forgotten" if known else "wasn't known here"
-    output.console.print(f"{key}: {words}; later mail of it is ignored", markup=False)
+    output.say(f"{key}: {words}; later mail of it is ignored")
     for one in there:
-        output.console.print(
-            f"still in Pipedrive: {one.kind} {one.pipedrive_id} ({one.origin})", markup=False
-        )
-    return output.ATTENTION if there else output.DONE
+        output.say(f"still in Pipedrive: {one.kind} {one.pipedrive_id} ({one.origin})")
+    return ATTENTION if there else DONE

@@ -3,62 +3,67 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import click
 from rich.console import Console
-from rich.text import Text
+from rich.table import Table
 
-from daemon.cli import progress
-from daemon.cli.progress import Phases, Show
-from daemon.errors import AuthProblem, ConfigProblem, LedgerProblem, Problem, RetryLater
+from daemon.cli.progress import Phases, Show, bars, lines
+from daemon.errors import ConfigProblem, Problem, exit_status
 from daemon.ledger.store import Ledger
 from daemon.log import JsonLines
 
-DONE, ATTENTION, USAGE, LATER = 0, 1, 2, 75
-
-__all__ = ["ATTENTION", "DONE", "LATER", "USAGE", "Show"]
-
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# No markup and no emoji: what came by mail is shown as it is.
+console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def tell(problem: Problem) -> int:
     """Print a problem, each of its lines with what to do next; the exit status it stands for."""
     if isinstance(problem, ConfigProblem) and len(problem.problems) > 1:
-        errors.print(f"{problem.what or 'configuration'}:", markup=False)
+        note(f"{problem.what or 'configuration'}:")
         for line in problem.problems:
-            errors.print(f"  {line}", markup=False)
+            note(f"  {line}")
     else:
-        errors.print(f"mail2deal: {problem}", markup=False)
-    return status_of(problem)
+        note(f"mail2deal: {problem}")
+    return exit_status(problem)
 
 
-def status_of(problem: Problem) -> int:
-    """The exit status that a problem stands for."""
-    match problem:
-        case RetryLater():
-            return LATER
-        case ConfigProblem() | AuthProblem() | LedgerProblem():
-            return USAGE
-        case _:
-            return ATTENTION
+def say(text: str) -> None:
+    """Print one line of the result, on stdout."""
+    console.print(text)
 
 
-def severity(status: int) -> int:
-    """How bad an exit status is, for picking the worst of several."""
-    return (DONE, ATTENTION, LATER, USAGE).index(status)
+def note(text: str) -> None:
+    """Print one line about what is going on, on stderr."""
+    errors.print(text)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; nothing if it has no row."""
+    shown = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        shown.add_row(*map(str, row))
+    if shown.row_count:
+        console.print(shown)
+
+
+def counted(number: int, kind: str) -> str:
+    """`1 lead`, `3 activities`."""
+    plural = kind[:-1] + "ies" if kind.endswith("y") else kind + "s"
+    return f"{number} {kind if number == 1 else plural}"
+
+
+def listed(counts: Mapping[str, int]) -> str:
+    """`2 persons, 1 lead` out of numbers by kind; empty if there are none."""
+    return ", ".join(counted(number, kind) for kind, number in counts.items() if number)
 
 
 def print_json(document: object) -> None:
     """One JSON document on stdout, the same on a terminal of any width and in a pipe."""
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-
-
-def plain(text: str) -> Text:
-    """Text for a table as it is: no markup is read out of what came by mail."""
-    return Text(text)
 
 
 def log_to_stderr(style: str, *, quiet: bool = False) -> None:
@@ -72,14 +77,14 @@ def log_to_stderr(style: str, *, quiet: bool = False) -> None:
 
 
 @contextmanager
-def progress_bars(*, terminal: bool, ledger: Ledger | None = None) -> Iterator[Show]:
+def progress(ledger: Ledger | None = None) -> Iterator[Show]:
     """A function that shows (phase, done, total): bars on a terminal, a line at times elsewhere.
 
     With a `ledger`, owned by the same thread, totals that nobody names are looked up there.
     """
     phases = Phases(ledger)
-    if not terminal:
-        yield progress.lines(errors, phases)
+    if not errors.is_terminal:
+        yield lines(errors, phases)
         return
-    with progress.bars(errors, phases) as show:
+    with bars(errors, phases) as show:
         yield show

@@ -1,31 +1,39 @@
 """`mail2deal retry`: quarantined messages and parked changes again, now.
 
-Beside a running service it only makes them due and tells it so, and the service does the rest.
+While a service is running, this only makes them due and tells the service, which does the rest.
 """
 
 from pathlib import Path
 
+import click
+
 from daemon.cli import output
-from daemon.cli.catch_up import CaughtUp, read, write_out
-from daemon.errors import Problem
-from daemon.intake.poll import Pass
+from daemon.cli.commands import pass_wiring, stop_on_signal
+from daemon.errors import ATTENTION, DONE, worst
 from daemon.ledger.store import Held, Ledger, owned
-from daemon.log import event
-from daemon.mailbox.imap import Mailbox
+from daemon.maintenance.retry import release, run_once, save_quarantined
 from daemon.service.running import reload_service
-from daemon.sync import Sync
 from daemon.wiring import Wiring
 
 
-def retry(wiring: Wiring, save: Path | None) -> int:
-    """Do it; 1 if something is parked or quarantined still."""
+@click.command("retry")
+@click.option(
+    "--save",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the quarantined messages into this directory, for a report.",
+)
+@pass_wiring
+def command(wiring: Wiring, save: Path | None) -> int:
+    """Try quarantined messages and parked changes again, now."""
+    stop_on_signal(wiring)
     if save is not None:
         with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
-            _save(wiring, ledger, save)
+            for path in save_quarantined(wiring, ledger, save):
+                output.say(f"saved {path}")
     try:
         with owned(wiring.config.ledger, "mail2deal retry") as ledger:
             _release(wiring, ledger)
-            return run_once(wiring, ledger, "retry")
+            return run(wiring, ledger, "retry")
     except Held as held:
         with Ledger.open(wiring.config.ledger) as ledger:
             _release(wiring, ledger)
@@ -36,66 +44,25 @@ def retry(wiring: Wiring, save: Path | None) -> int:
             if told
             else "it will try with its next pass, a mailbox that failed when its pause is over"
         )
-        output.console.print(f"{held.holder} is at work: {follows}", markup=False)
-        return output.DONE
+        output.say(f"{held.holder} is at work: {follows}")
+        return DONE
 
 
 def _release(wiring: Wiring, ledger: Ledger) -> None:
-    with ledger.transaction("retry"):
-        messages = ledger.folders.release_quarantine(wiring.now())
-        changes = ledger.journal.retry()
-        mailboxes = ledger.troubles.release()
-    output.console.print(
-        f"trying again: {messages} messages, {changes} changes, {mailboxes} mailboxes that failed",
-        markup=False,
+    messages, changes, mailboxes = release(wiring, ledger)
+    output.say(
+        f"trying again: {messages} messages, {changes} changes, {mailboxes} mailboxes that failed"
     )
 
 
-def run_once(wiring: Wiring, ledger: Ledger, command: str) -> int:
-    """Read what is new and due, write what is due; the exit status."""
-    with ledger.transaction("run"):
-        run = ledger.runs.begin(command, wiring.now())
-    result = CaughtUp()
-    for box in wiring.config.mailboxes:
-        start = wiring.floor(box) or wiring.now()
-        one = Pass(wiring.reading(), box.name, start, wiring.now, stopping=wiring.stop.is_set)
-        read(wiring, ledger, box, one, result)
-    flow = Sync(wiring.session(ledger, run))
-    result.pushed = write_out(flow, result, wiring.now, wiring.stop.wait)
+def run(wiring: Wiring, ledger: Ledger, name: str) -> int:
+    """Read and write once, for the command `name`; print what is left, return the exit status."""
+    result = run_once(wiring, ledger, name)
     parked, quarantined = ledger.journal.counts().get("parked", 0), ledger.folders.quarantined()
-    with ledger.transaction("end of run"):
-        ledger.runs.add(run, messages=result.new)
-        ledger.runs.end(run, "done", wiring.now())
-    output.console.print(
-        f"read {result.new} messages, wrote {result.pushed.writes} changes;"
-        f" left: {quarantined} in quarantine, {parked} parked",
-        markup=False,
+    writes = result.pushed.writes if result.pushed else 0
+    output.say(
+        f"read {result.new} messages, wrote {writes} changes;"
+        f" left: {quarantined} in quarantine, {parked} parked"
     )
-    statuses = [output.tell(problem) for problem in result.problems]
-    statuses.append(output.ATTENTION if parked or quarantined else output.DONE)
-    return max(statuses, key=output.severity)
-
-
-def _save(wiring: Wiring, ledger: Ledger, directory: Path) -> None:
-    """Write each quarantined message to a file of its own, for a report; never into the log."""
-    rows = ledger.folders.quarantine_rows()
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for box in wiring.config.mailboxes:
-        mine = [row for row in rows if row["mailbox"] == box.name]
-        if not mine:
-            continue
-        with Mailbox.connect(wiring.account(box)) as mailbox:
-            mailbox.folders()
-            for row in mine:
-                # Nothing that came by mail is part of a file's name.
-                path = directory / f"{row['folder']}-{row['uidvalidity']}-{row['uid']}.eml"
-                try:
-                    if mailbox.examine(row["name"]).uidvalidity != row["uidvalidity"]:
-                        continue
-                    raw = mailbox.raw(row["uid"])
-                except Problem as problem:
-                    event("retry.not_saved", uid=row["uid"], problem=problem)
-                    continue
-                path.touch(mode=0o600)
-                path.write_bytes(raw)
-                output.console.print(f"saved {path}", markup=False)
+    left = ATTENTION if parked or quarantined else DONE
+    return worst([left, *map(output.tell, result.problems)])

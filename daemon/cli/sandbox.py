@@ -4,23 +4,53 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+import click
 from rich.table import Table
 from rich.text import Text
 
 from daemon.cli import output
-from daemon.errors import ConfigProblem
+from daemon.cli.commands import Commands
+from daemon.errors import DONE, ConfigProblem
 from daemon.sandbox.crm import Card, Column, Sandbox, board, run_server
 
 _CARDS = 8  # a column on a board
 
 
-def serve_sandbox(port: int, store: Path) -> int:
+@click.group("sandbox", cls=Commands, invoke_without_command=True)
+@click.option("--port", type=int, default=8080, show_default=True, help="Loopback port; 0: any.")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    default=Path("sandbox.db"),
+    show_default=True,
+    help="Its SQLite file; ':memory:' keeps nothing.",
+)
+@click.pass_context
+def command(ctx: click.Context, port: int, store: Path) -> int:
+    """Run a Pipedrive on loopback, for trying things out."""
+    ctx.obj = store
+    return DONE if ctx.invoked_subcommand else _serve(port, store)
+
+
+@command.command("board")
+@click.option("--pipeline", help="Only this pipeline.")
+@click.pass_obj
+def _board(store: Path, pipeline: str | None) -> int:
+    """Print the sandbox's leads inbox and pipelines as a board."""
+    if not store.exists():
+        raise ConfigProblem("there is no sandbox", what=str(store), hint="name it with --store")
+    with closing(Sandbox(store)) as sandbox:
+        show_board(board(sandbox, pipeline))
+    return DONE
+
+
+def _serve(port: int, store: Path) -> int:
     """Serve until ^C or SIGTERM."""
 
     def ready(url: str, tokens: Mapping[str, str]) -> None:
-        output.console.print(f"a Pipedrive sandbox listens on {url}", markup=False)
+        output.say(f"a Pipedrive sandbox listens on {url}")
         for token, user in tokens.items():
-            output.console.print(f"  token of {user}: {token}", markup=False)
+            output.say(f"  token of {user}: {token}")
 
     try:
         run_server(port, store if str(store) != ":memory:" else ":memory:", ready=ready)
@@ -28,16 +58,7 @@ def serve_sandbox(port: int, store: Path) -> int:
         raise ConfigProblem(
             f"port {port} can't be used: {error.strerror}", hint="choose another with --port"
         ) from error
-    return output.DONE
-
-
-def print_board(store: Path, pipeline: str | None) -> int:
-    """Print the board of the sandbox kept in `store`."""
-    if not store.exists():
-        raise ConfigProblem("there is no sandbox", what=str(store), hint="name it with --store")
-    with closing(Sandbox(store)) as sandbox:
-        show_board(board(sandbox, pipeline))
-    return output.DONE
+    return DONE
 
 
 def show_board(columns: tuple[Column, ...]) -> None:
@@ -55,7 +76,7 @@ def show_board(columns: tuple[Column, ...]) -> None:
     output.console.print(table)
     empty = [column.name for column in columns if not column.cards]
     if empty:
-        output.console.print("nothing in: " + ", ".join(empty), markup=False, style="dim")
+        output.console.print("nothing in: " + ", ".join(empty), style="dim")
 
 
 def _busiest_first(card: Card) -> tuple[int, str]:
@@ -63,6 +84,6 @@ def _busiest_first(card: Card) -> tuple[int, str]:
 
 
 def _card(card: Card) -> Text:
-    mails = f"{card.activities} {'activity' if card.activities == 1 else 'activities'}"
+    mails = output.counted(card.activities, "activity")
     where = f"{card.organization}, " if card.organization else ""
     return Text(card.person or card.title).append(f"\n  {where}{mails}", style="dim")

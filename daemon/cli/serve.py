@@ -4,7 +4,6 @@ from pathlib import Path
 
 from daemon.cli import output
 from daemon.config import load
-from daemon.errors import Problem
 from daemon.service.daemon import Daemon
 
 
@@ -12,7 +11,4 @@ def serve(config_path: Path) -> int:
     """Run until SIGTERM; the exit status."""
     output.log_to_stderr(load(config_path).log.format)
     daemon = Daemon(config_path)
-    try:
-        return daemon.service.run(daemon.work())
-    except Problem as problem:
-        return output.tell(problem)
+    return daemon.service.run(daemon.work())

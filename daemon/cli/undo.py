@@ -3,14 +3,20 @@
 import click
 
 from daemon.cli import output
-from daemon.errors import ConfigProblem, RetryLater
+from daemon.cli.commands import pass_wiring, stop_on_signal
+from daemon.errors import ATTENTION, DONE, ConfigProblem, RetryLater
 from daemon.ledger.store import Ledger, owned
 from daemon.maintenance.undo import Undone, open_questions, undo
 from daemon.wiring import Wiring
 
 
-def undo_run(wiring: Wiring, run: int | None, *, yes: bool) -> int:
-    """Do it, or list the runs; 1 if something was left because people had changed it."""
+@click.command("undo")
+@click.argument("run", type=int, required=False)
+@click.option("--yes", is_flag=True, help="Without asking.")
+@pass_wiring
+def command(wiring: Wiring, run: int | None, *, yes: bool) -> int:
+    """Delete in Pipedrive what a run created and nobody touched since; without RUN, list runs."""
+    stop_on_signal(wiring)
     if run is None:
         with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
             return _list(ledger)
@@ -36,17 +42,16 @@ def undo_run(wiring: Wiring, run: int | None, *, yes: bool) -> int:
 
 def _report(result: Undone) -> int:
     deleted = ", ".join(f"{n} {kind}" for kind, n in result.deleted.items()) or "nothing"
-    output.console.print(f"deleted {deleted}; it stays deleted", markup=False)
+    output.say(f"deleted {deleted}; it stays deleted")
     for kind, key, why in result.kept:
-        output.console.print(f"left {kind} {key}: {why}", markup=False)
-    return output.ATTENTION if result.kept else output.DONE
+        output.say(f"left {kind} {key}: {why}")
+    return ATTENTION if result.kept else DONE
 
 
 def _list(ledger: Ledger) -> int:
     for row in ledger.rows("SELECT * FROM runs ORDER BY id DESC LIMIT 20"):
         made = ", ".join(f"{n} {k}" for k, n in ledger.records.made_by(row["id"]).items())
-        output.console.print(
-            f"{row['id']:>5}  {row['started_at']}  {row['command']}: {made or 'made nothing'}",
-            markup=False,
+        output.say(
+            f"{row['id']:>5}  {row['started_at']}  {row['command']}: {made or 'made nothing'}"
         )
-    return output.DONE
+    return DONE

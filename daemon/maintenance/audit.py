@@ -21,6 +21,7 @@ from daemon.mailbox.imap import Mailbox
 from daemon.pipedrive import directory
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
+from daemon.wiring import Wiring
 
 _PAGE = 10_000  # UIDs or records in memory at once, however many there are
 
@@ -34,6 +35,20 @@ class Gap:
     why: str = ""
     gone: bool = False  # a record that Pipedrive doesn't show
     sender: str | None = None  # whose message has no activity
+
+
+def all_gaps(wiring: Wiring, ledger: Ledger) -> list[Gap]:
+    """Every disagreement between the mailboxes, the ledger and Pipedrive."""
+    gaps: list[Gap] = []
+    for box in wiring.config.mailboxes:
+        with Mailbox.connect(wiring.account(box)) as mailbox:
+            mailbox.folders()
+            gaps += mailbox_gaps(mailbox, ledger, box.name)
+    if wiring.config.activities.emails:
+        gaps += activity_gaps(ledger)
+    gaps += record_gaps(ledger, wiring.session(ledger, None).client)
+    gaps += state_gaps(ledger, wiring.reading())
+    return gaps
 
 
 def mailbox_gaps(mailbox: Mailbox, ledger: Ledger, name: str) -> Iterator[Gap]:

@@ -6,12 +6,10 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any
 
-from daemon.errors import Rejected
-from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import PRICES, Call
 from daemon.pipedrive.objects import FIELDS, listed_deal, listed_lead
-from daemon.pipedrive.outcomes import Answer
 from daemon.pipedrive.paging import PAGE
+from daemon.pipedrive.read_only import ReadOnlyClient
 
 Doc = dict[str, Any]
 
@@ -82,16 +80,6 @@ _KEPT = {
 _MARGIN = timedelta(hours=1)  # more than the sync's own, for what two clocks may differ by
 
 
-class ReadOnlyClient(Client):
-    """A client for which every write is refused before it reaches a socket."""
-
-    def send(self, call: Call) -> Answer:
-        """Send a read; raises Rejected for anything that would change the CRM."""
-        if call.writes:
-            raise Rejected("a rehearsal never writes to Pipedrive", what=call.kind)
-        return super().send(call)
-
-
 @dataclass(frozen=True, slots=True)
 class Company:
     """A company as its lists show it: `listing` is what the sandbox's `seed_from` reads."""
@@ -155,12 +143,12 @@ def read(client: ReadOnlyClient, last_activity: datetime | None) -> Company:
     return Company(me["company_domain"], me["email"], listing)
 
 
-def _rows(client: Client, call: Call) -> Iterator[Doc]:
+def _rows(client: ReadOnlyClient, call: Call) -> Iterator[Doc]:
     for page in client.pages(call):
         yield from page
 
 
-def _activities(client: Client, last: datetime | None, *, marked: bool) -> list[Doc]:
+def _activities(client: ReadOnlyClient, last: datetime | None, *, marked: bool) -> list[Doc]:
     if last is None and not marked:
         return []
     since = (last - _MARGIN).astimezone(UTC) if last else None
@@ -172,7 +160,7 @@ def _living(rows: Iterator[Doc]) -> list[Doc]:
     return [{"is_deleted": False, **row} for row in rows]
 
 
-def _users(client: Client, me: Doc) -> list[Doc]:
+def _users(client: ReadOnlyClient, me: Doc) -> list[Doc]:
     rows = client.send(Call.to("users.list")).data
     users = _kept("users", rows)
     if all(user["id"] != me["id"] for user in users):

@@ -1,0 +1,212 @@
+"""FLOW mailbox → ledger → Pipedrive, once: everything that lies in the mailboxes.
+
+All mail is read before anything is written, so that a sender is classified once, at its end state:
+no lead that becomes a deal an hour later. Where a service is running, that service does the work:
+`follow` asks it to read further back and watches its progress in the ledger.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from daemon.config import MailboxSection
+from daemon.errors import (
+    ATTENTION,
+    DONE,
+    LATER,
+    USAGE,
+    LedgerProblem,
+    Problem,
+    exit_status,
+)
+from daemon.intake.parsing import collect_garbage_seldom
+from daemon.intake.poll import Pass, poll
+from daemon.ledger.store import Ledger
+from daemon.mailbox.imap import Mailbox
+from daemon.mailbox.login import is_loopback
+from daemon.wiring import Wiring
+
+if TYPE_CHECKING:  # the sync is loaded by those who sync: see `wiring`
+    from daemon.sync import Pushed, SafetyLimit, Sync
+
+Show = Callable[[str, int, int], None]  # phase, done, total (0: unknown)
+
+_WORTH_WAITING = timedelta(minutes=2)  # a pause this short is slept through
+_LOOK = 1.0  # seconds between two looks at what the service does
+
+
+@dataclass(slots=True)
+class CaughtUp:
+    """What a catch-up did, and the problems that it met."""
+
+    run: int
+    new: int = 0
+    quarantined: int = 0
+    pushed: "Pushed | None" = None
+    problems: list[Problem] = field(default_factory=list)
+    without_sent: list[str] = field(default_factory=list)  # mailboxes: no replies can be detected
+    status: int = DONE  # the exit status
+
+
+def catch_up(
+    wiring: Wiring,
+    ledger: Ledger,
+    boxes: Sequence[MailboxSection],
+    since: datetime | None,
+    progress: Show,
+    *,
+    intake: bool = True,
+    sync: bool = True,
+    valve: "SafetyLimit | None" = None,
+) -> CaughtUp:
+    """Read these mailboxes, then write; `valve` is what a first run may do without being asked."""
+    collect_garbage_seldom()
+    with ledger.transaction("run"):
+        run = ledger.runs.begin("catch-up", wiring.now())
+    result = CaughtUp(run)
+    if intake:
+        for box in boxes:
+            take_in(wiring, ledger, box, since, result, progress)
+    if sync and not wiring.stop.is_set():
+        from daemon.sync import Sync  # noqa: PLC0415 - loaded by those who sync: see `wiring`
+
+        flow = Sync(wiring.session(ledger, run, progress, valve=valve))
+        result.pushed = write_out(flow, result, wiring.now, wiring.stop.wait)
+    result.status = _status(ledger, result, stopped=wiring.stop.is_set())
+    with ledger.transaction("end of run"):
+        ledger.runs.add(run, messages=result.new)
+        ledger.runs.end(run, _OUTCOMES[result.status], wiring.now())
+    return result
+
+
+def follow(
+    wiring: Wiring, boxes: Sequence[MailboxSection], since: datetime | None, progress: Show
+) -> int:
+    """Have the running service read further back, and watch until it has; the exit status."""
+    names = [box.name for box in boxes]
+    with Ledger.open(wiring.config.ledger) as ledger:
+        with ledger.transaction("floor"):
+            for box in boxes:
+                ledger.folders.lower_floor(box.name, since or wiring.floor(box))
+        while not wiring.stop.is_set():
+            behind = ledger.folders.unread_back(names)
+            pending = ledger.journal.unfinished()
+            progress("folders still to read", behind, 0)
+            progress("changes still to write", pending, 0)
+            if not behind and not pending and not ledger.senders.due(1):
+                return DONE
+            time.sleep(_LOOK)
+    return LATER
+
+
+_OUTCOMES = {
+    DONE: "done",
+    ATTENTION: "done, something is parked or quarantined",
+    USAGE: "stopped: configuration or login",
+    LATER: "unfinished: try again later",
+}
+
+
+def take_in(
+    wiring: Wiring,
+    ledger: Ledger,
+    box: MailboxSection,
+    since: datetime | None,
+    result: CaughtUp,
+    progress: Show,
+) -> None:
+    """Read one mailbox back to `since` (None: its own floor) into the ledger."""
+    floor = since or wiring.floor(box)
+    with ledger.transaction("floor"):
+        ledger.folders.lower_floor(box.name, floor)
+        ledger.folders.due_now(box.name)
+
+    def another() -> Mailbox:
+        return Mailbox.connect(wiring.account(box), much=True)
+
+    run = Pass(
+        reading=wiring.reading(),
+        name=box.name,
+        floor=floor,
+        now=wiring.now,
+        stopping=wiring.stop.is_set,
+        progress=lambda folder, done, total: progress(f"{box.name}: {folder}", done, total),
+        much=bool(ledger.folders.unread_back([box.name])) or not ledger.folders.of(box.name),
+        # Over loopback there is no way to go, and one connection is as fast.
+        another=None if is_loopback(box.host) else another,
+    )
+    if read(wiring, ledger, box, run, result, much=True) and not ledger.setting(
+        f"reply_detection:{box.name}"
+    ):
+        result.without_sent.append(box.name)
+
+
+def read(
+    wiring: Wiring,
+    ledger: Ledger,
+    box: MailboxSection,
+    run: Pass,
+    result: CaughtUp,
+    *,
+    much: bool = False,
+) -> bool:
+    """Connect to one mailbox and take in what is new or due there; False if that failed.
+
+    `much` says that far more than a few mails are expected. What was read and the problems, but
+    those of the ledger, go into `result`.
+    """
+    try:
+        with Mailbox.connect(wiring.account(box), much=much) as mailbox:
+            tally = poll(mailbox, ledger, run)
+    except LedgerProblem:
+        raise
+    except Problem as problem:
+        result.problems.append(problem)
+        return False
+    result.new += tally.new
+    result.quarantined += tally.quarantined
+    result.problems += tally.problems
+    return True
+
+
+def write_out(
+    sync: "Sync",
+    result: CaughtUp,
+    now: Callable[[], datetime],
+    pause: Callable[[float], bool],
+) -> "Pushed":
+    """Sync until nothing is due soon; `pause(seconds)` says whether somebody wants to stop."""
+    from daemon.sync import Pushed  # noqa: PLC0415 - see above
+
+    ledger, total = sync.session.ledger, Pushed()
+    try:
+        while True:
+            pushed = sync.sync()
+            total.writes += pushed.writes
+            total.resume_at, total.problem = pushed.resume_at, pushed.problem
+            if pushed.problem is not None:
+                result.problems.append(pushed.problem)
+                break
+            due = pushed.resume_at or ledger.journal.next_due()
+            worth = due is not None and due - now() <= _WORTH_WAITING
+            if not ledger.journal.unfinished() or not worth or due is None:
+                break
+            if pause(max(0.05, (due - now()).total_seconds())):
+                break
+    except LedgerProblem:
+        raise
+    except Problem as problem:
+        result.problems.append(problem)
+    return total
+
+
+def _status(ledger: Ledger, result: CaughtUp, *, stopped: bool) -> int:
+    statuses = {exit_status(problem) for problem in result.problems}
+    if USAGE in statuses:
+        return USAGE
+    if LATER in statuses or stopped or ledger.journal.unfinished():
+        return LATER
+    attention = ledger.journal.counts().get("parked") or ledger.folders.quarantined()
+    return ATTENTION if attention or statuses else DONE

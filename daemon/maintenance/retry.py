@@ -1,0 +1,64 @@
+"""FLOW what failed, again, now: quarantined messages, parked changes, mailboxes left alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from daemon.errors import Problem
+from daemon.intake.poll import Pass
+from daemon.ledger.store import Ledger
+from daemon.log import event
+from daemon.mailbox.imap import Mailbox
+from daemon.maintenance.catch_up import CaughtUp, read, write_out
+from daemon.sync import Sync
+from daemon.wiring import Wiring
+
+
+def release(wiring: Wiring, ledger: Ledger) -> tuple[int, int, int]:
+    """Make everything that failed due at once; how many messages, changes and mailboxes."""
+    with ledger.transaction("retry"):
+        return (
+            ledger.folders.release_quarantine(wiring.now()),
+            ledger.journal.retry(),
+            ledger.troubles.release(),
+        )
+
+
+def run_once(wiring: Wiring, ledger: Ledger, command: str) -> CaughtUp:
+    """Read what is new and due, then write what is due."""
+    with ledger.transaction("run"):
+        result = CaughtUp(ledger.runs.begin(command, wiring.now()))
+    for box in wiring.config.mailboxes:
+        start = wiring.floor(box) or wiring.now()
+        one = Pass(wiring.reading(), box.name, start, wiring.now, stopping=wiring.stop.is_set)
+        read(wiring, ledger, box, one, result)
+    flow = Sync(wiring.session(ledger, result.run))
+    result.pushed = write_out(flow, result, wiring.now, wiring.stop.wait)
+    with ledger.transaction("end of run"):
+        ledger.runs.add(result.run, messages=result.new)
+        ledger.runs.end(result.run, "done", wiring.now())
+    return result
+
+
+def save_quarantined(wiring: Wiring, ledger: Ledger, directory: Path) -> Iterator[Path]:
+    """Write each quarantined message to a file of its own, for a report; never into the log."""
+    rows = ledger.folders.quarantine_rows()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for box in wiring.config.mailboxes:
+        mine = [row for row in rows if row["mailbox"] == box.name]
+        if not mine:
+            continue
+        with Mailbox.connect(wiring.account(box)) as mailbox:
+            mailbox.folders()
+            for row in mine:
+                # Nothing that came by mail is part of a file's name.
+                path = directory / f"{row['folder']}-{row['uidvalidity']}-{row['uid']}.eml"
+                try:
+                    if mailbox.examine(row["name"]).uidvalidity != row["uidvalidity"]:
+                        continue
+                    raw = mailbox.raw(row["uid"])
+                except Problem as problem:
+                    event("retry.not_saved", uid=row["uid"], problem=problem)
+                    continue
+                path.touch(mode=0o600)
+                path.write_bytes(raw)
+                yield path

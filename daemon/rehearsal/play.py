@@ -1,0 +1,210 @@
+"""FLOW the whole catch-up, rehearsed; nothing is written anywhere.
+
+The mailbox is read as always (it never changes), Pipedrive only listed, the ledger copied.
+"""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from daemon.errors import Problem, RetryLater
+from daemon.ledger.store import Ledger
+from daemon.maintenance.catch_up import CaughtUp, Show, take_in, write_out
+from daemon.pipedrive.pacing import PLANS
+from daemon.rehearsal import remote
+from daemon.rehearsal.forecast import Forecast, adopted, forecast
+from daemon.rehearsal.remote import Company
+from daemon.rehearsal.scratch import activities, last_activity, listed, scratch
+from daemon.rehearsal.stage import Clock, client, stage
+from daemon.sandbox.crm import Sandbox
+from daemon.sync import Sync
+from daemon.sync.safety_limit import is_first, strangers_touched
+from daemon.wiring import Wiring
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """A forecast with what it took to make it, and what the configured plan makes of it."""
+
+    forecast: Forecast
+    tokens_read: int
+    plan: str
+    daily: int  # tokens a day that are ours
+    problems: tuple[Problem, ...]
+    asks: str  # what the first real run would ask for; empty if nothing
+
+    @property
+    def days(self) -> float:
+        """Days of the plan's budget that the tokens take."""
+        return round(self.forecast.tokens / self.daily, 2) if self.daily else 0.0
+
+
+def rehearse(
+    wiring: Wiring,
+    *,
+    since: datetime | None,
+    mailbox: str | None,
+    intake: bool,
+    tell_price: Callable[[str], object],
+    progress: Callable[[Ledger], AbstractContextManager[Show]],
+    watch: Callable[[Sandbox], object] = lambda _sandbox: None,
+) -> Rehearsed | None:
+    """Play the whole catch-up; None if somebody stopped it. `watch` sees the sandbox at its end."""
+    with tempfile.TemporaryDirectory(prefix="mail2deal-rehearsal-") as home:
+        try:
+            company = _look(wiring, tell_price)
+            return _play(
+                wiring,
+                Path(home),
+                company,
+                since=since,
+                mailbox=mailbox,
+                intake=intake,
+                progress=progress,
+                watch=watch,
+            )
+        except RetryLater:
+            if not wiring.stop.is_set():
+                raise
+            return None  # stopped while it listed
+
+
+class _Scene:
+    """The configured program as it plays: in a time that passes by waiting, with all it spends."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.clock = Clock(wiring.now().replace(microsecond=0))
+        self.wiring = Wiring(wiring.config, now=self.clock, stop=wiring.stop)
+        self.spent: dict[str, tuple[int, int]] = {}  # calls and tokens by kind of call
+
+    def sandbox(
+        self, company: Company, ledger: Ledger, home: Path
+    ) -> AbstractContextManager[Sandbox]:
+        """What stands for the real Pipedrive, once the mail is in the ledger."""
+        pipedrive = self.wiring.config.pipedrive
+        return stage(
+            company,
+            activities(ledger, company.listing["activities"]),
+            home,
+            self.clock,
+            plan=pipedrive.plan,
+            seats=pipedrive.seats,
+        )
+
+    def spend(self, kind: str, tokens: int) -> None:
+        """Note a call and its price."""
+        calls, total = self.spent.get(kind, (0, 0))
+        self.spent[kind] = (calls + 1, total + tokens)
+        self.wiring.usage.add(kind, tokens)
+
+    def pause(self, seconds: float) -> bool:
+        """Let the time pass; whether somebody wants to stop."""
+        self.clock.sleep(seconds)
+        return self.wiring.stop.is_set()
+
+
+def _play(
+    wiring: Wiring,
+    home: Path,
+    company: Company,
+    *,
+    since: datetime | None,
+    mailbox: str | None,
+    intake: bool,
+    progress: Callable[[Ledger], AbstractContextManager[Show]],
+    watch: Callable[[Sandbox], object],
+) -> Rehearsed | None:
+    """The catch-up, with its files in `home`."""
+    scene = _Scene(wiring)
+    with ExitStack() as stack:
+        ledger = stack.enter_context(scratch(wiring.config.ledger, home, scene.clock.moment))
+        show = stack.enter_context(progress(ledger))
+        before, first = adopted(ledger), is_first(ledger)
+        with ledger.transaction("run"):
+            result = CaughtUp(ledger.runs.begin("dry run", scene.clock()))
+        if intake:
+            for box in scene.wiring.mailboxes(mailbox):
+                take_in(scene.wiring, ledger, box, since, result, show)
+        sandbox = stack.enter_context(scene.sandbox(company, ledger, home))
+        actor = stack.enter_context(closing(client(sandbox, scene.clock, scene.spend)))
+        session = scene.wiring.session(ledger, result.run, show, actor, workers=1)
+        write_out(Sync(session), result, scene.clock, scene.pause)
+        if wiring.stop.is_set():
+            return None
+        watch(sandbox)
+        found = forecast(
+            ledger,
+            result.run,
+            scene.spent,
+            messages_read=result.new,
+            quarantined=result.quarantined,
+            adopted_before=before,
+        )
+        return _rehearsed(wiring, found, result, _asks(wiring, found, ledger) if first else "")
+
+
+def _rehearsed(wiring: Wiring, found: Forecast, result: CaughtUp, asks: str) -> Rehearsed:
+    pipedrive = wiring.config.pipedrive
+    daily = PLANS[pipedrive.plan].daily_tokens(pipedrive.seats) * pipedrive.daily_share
+    return Rehearsed(
+        forecast=found,
+        tokens_read=wiring.usage.total,
+        plan=pipedrive.plan,
+        daily=int(daily),
+        problems=tuple(result.problems),
+        asks=asks,
+    )
+
+
+def _asks(wiring: Wiring, found: Forecast, ledger: Ledger) -> str:
+    """What the first real run will want to be told."""
+    touched = strangers_touched(ledger, done=True)
+    why = wiring.valve().objection(found.objects, touched, ledger.crm.count("person"))
+    return f"{why}: it will stop and ask; pass --yes to let it go on" if why else ""
+
+
+def _look(wiring: Wiring, tell_price: Callable[[str], object]) -> Company:
+    """List the real CRM, having said what that costs."""
+    with closing(wiring.reading_client()) as client_:
+        known = listed(wiring.config.ledger)
+        last = last_activity(wiring.config.ledger)
+        more = "" if known else ", and 10 to 20 more for each further 500 objects of a kind"
+        tell_price(
+            f"a rehearsal: nothing is written; reading Pipedrive by listing takes"
+            f" {remote.price(known, activities=last is not None)} tokens{more}"
+        )
+        return remote.read(client_, last)
+
+
+def as_dict(rehearsed: Rehearsed) -> dict[str, Any]:
+    """The rehearsal for programs; this is the shape of `--json`."""
+    found = rehearsed.forecast
+    return {
+        "create": dict(found.create),
+        "tokens": found.tokens,
+        "conversions": found.conversions,
+        "fields": found.fields,
+        "updates": dict(found.updates),
+        "adopted": dict(found.adopted),
+        "refused": dict(found.parked),
+        "budget": {
+            "plan": rehearsed.plan,
+            "tokens_a_day": rehearsed.daily,
+            "days": rehearsed.days,
+        },
+        "asks": rehearsed.asks,
+        "important": [asdict(one) for one in found.important],
+        "left_out": [asdict(one) for one in found.left_out],
+        "ignored_senders": found.ignored_senders,
+        "tokens_by_call": [asdict(one) for one in found.spent],
+        "read": {
+            "messages": found.messages_read,
+            "quarantined": found.quarantined,
+            "tokens": rehearsed.tokens_read,
+        },
+        "problems": [str(problem) for problem in rehearsed.problems],
+    }
