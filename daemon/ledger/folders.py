@@ -22,7 +22,6 @@ class FolderRow:
     role: str
     uidvalidity: int | None
     uidnext: int | None
-    highestmodseq: int | None
     floor: datetime | None
     scanned_at: datetime | None
     failures: int
@@ -94,8 +93,7 @@ class Folders:
     def begin_epoch(self, folder: FolderRow, uidvalidity: int) -> None:
         """Start reading the folder under a new UIDVALIDITY; what was seen before stays counted."""
         self._db.execute(
-            "UPDATE folders SET uidvalidity = ?, uidnext = NULL, highestmodseq = NULL,"
-            " scanned_at = NULL WHERE id = ?",
+            "UPDATE folders SET uidvalidity = ?, uidnext = NULL, scanned_at = NULL WHERE id = ?",
             (uidvalidity, folder.id),
         )
         self._db.execute(
@@ -108,14 +106,13 @@ class Folders:
         now: datetime,
         *,
         uidnext: int,
-        highestmodseq: int | None,
         scanned: bool,
     ) -> None:
         """Note a good poll that left nothing unread below `uidnext`."""
         self._db.execute(
-            "UPDATE folders SET uidnext = ?, highestmodseq = ?, polled_at = ?, failures = 0,"
+            "UPDATE folders SET uidnext = ?, polled_at = ?, failures = 0,"
             " last_error = NULL, next_due = NULL, scanned_at = iif(?, ?, scanned_at) WHERE id = ?",
-            (uidnext, highestmodseq, stamp(now), scanned, stamp(now), folder),
+            (uidnext, stamp(now), scanned, stamp(now), folder),
         )
 
     def seen_nothing_new(self, folders: Sequence[int], now: datetime) -> None:
@@ -219,7 +216,6 @@ def _folder(row: sqlite3.Row) -> FolderRow:
         role=row["role"],
         uidvalidity=row["uidvalidity"],
         uidnext=row["uidnext"],
-        highestmodseq=row["highestmodseq"],
         floor=instant_or_none(row["floor"]),
         scanned_at=instant_or_none(row["scanned_at"]),
         failures=row["failures"],

@@ -1,38 +1,28 @@
-"""Commands and replies on one logged-in connection, and the gate that all of them pass.
+"""Commands and their answers on one logged-in connection.
 
-Promises: a command is one line, replies are bounded in bytes and in time, and whatever goes wrong
-leaves here as one of our errors; a connection that can't be trusted any more is closed at once.
-Reading goes through imaplib's `readline` and `read`, so its buffer stays the only one. Nothing is
-kept between commands (imaplib's own table of untagged responses grows on a long connection).
-It doesn't understand what a response says; that is the callers' part.
+A command is one line; an answer is bounded in bytes and in time; whatever goes wrong leaves here
+as one of our errors, and a connection that can't be trusted any more is closed at once. Several
+commands may be under way, which imapclient doesn't do. What a response says is for the callers.
 """
 
-import contextlib
-import io
 import re
 import select
 import socket
-import ssl
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from imaplib import IMAP4
-from typing import NoReturn, cast
-
-from imapclient import IMAPClient
+from typing import NoReturn
 
 from daemon.errors import Problem
-from daemon.mailbox import deflate, imap_errors, login
-from daemon.mailbox.buffered_file import BufferedFile
+from daemon.mailbox import imap_errors, login
+from daemon.mailbox.client import Client
 
 # One response: text, literal, text, literal, …, text; without line ends and `{n}` markers.
 Response = list[bytes]
 
-_WIDE = 1 << 18  # bytes of one read, where much is expected
-KEEP = 1 << 20  # bytes of one literal that are kept; what is longer is read past
-_LONGEST_LITERAL = 1 << 28
-_REPLY_BYTES = 1 << 28
-_REPLY_SECONDS = 900.0  # for one reply as a whole; a silent server is left by the read timeout
+KEEP = 1 << 20  # bytes of one line or literal that are kept; what is longer is read past
+SMALL = 8 << 20  # bytes of an answer that says little
+LARGE = 1 << 28  # bytes of an answer with messages in it
+_SECONDS = 900.0  # for one answer as a whole; the stream leaves a silent server much sooner
 
 _LITERAL = re.compile(rb"~?\{(\d{1,18})\+?\}$")
 _STATUS_LINE = re.compile(rb"\* (?:OK|NO|BAD|BYE|PREAUTH)\b", re.IGNORECASE)
@@ -55,34 +45,34 @@ class ImapReply:
 class Connection:
     """One connection, one owner thread; after an error other than a refusal it is closed."""
 
-    def __init__(self, client: IMAPClient, *, what: str) -> None:
+    def __init__(self, client: Client, *, what: str) -> None:
         """Take over a logged-in connection; `what` names the account in errors."""
         self.what = what
         self.closed = False
         self._client = client
-        self._imap: IMAP4 = client._imap  # noqa: SLF001 - imapclient has no lower public layer
-        self._pack: Callable[[bytes], bytes] | None = None
+        self._stream = client.line
         self._tags = 0
         self._under_way = 0
         self._done: dict[bytes, tuple[bool, str]] = {}
-        self._spent = 0
-        self._since = self._beaten = time.monotonic()
-        # Called about once a second while an answer is coming in, however long that takes.
-        self.beat: Callable[[], object] = lambda: None
 
-    def command(self, line: bytes, *, keep: int = KEEP) -> ImapReply:
-        """Send one command and wait for its reply; a refusal raises Rejected or RetryLater."""
-        reply = self.ask(line, keep=keep)
+    @property
+    def compressed(self) -> bool:
+        """Whether both sides compress what they send."""
+        return self._stream.compressed
+
+    def command(self, line: bytes, *, keep: int = KEEP, most: int = SMALL) -> ImapReply:
+        """Send one command and wait for its answer; a refusal raises Rejected or RetryLater."""
+        reply = self.ask(line, keep=keep, most=most)
         if not reply.ok:
             raise imap_errors.refused(reply.text, what=self.what)
         return reply
 
-    def ask(self, line: bytes, *, keep: int = KEEP) -> ImapReply:
-        """Send one command and wait for its reply, be it OK, NO or BAD."""
+    def ask(self, line: bytes, *, keep: int = KEEP, most: int = SMALL) -> ImapReply:
+        """Send one command and wait for its answer, be it OK, NO or BAD."""
         if self._under_way:
             raise RuntimeError("a fetch on this connection isn't read to its end")
         untagged: list[Response] = []
-        ok, text = self.finish(self.send(line), untagged.append, keep=keep)
+        ok, text = self.finish(self.send(line), untagged.append, keep=keep, most=most)
         return ImapReply(ok, text, untagged)
 
     def send(self, line: bytes) -> bytes:
@@ -94,17 +84,25 @@ class Connection:
         self._tags += 1
         tag = b"m2d%d" % self._tags
         try:
-            self._imap.send(self._packed(tag + b" " + line + b"\r\n"))
-        except (OSError, IMAP4.error) as error:
+            self._stream.send(tag + b" " + line + b"\r\n")
+        except OSError as error:
             self._lose(error)
-        self._spent, self._since = 0, time.monotonic()
         self._under_way += 1
         return tag
 
     def finish(
-        self, tag: bytes, take: Callable[[Response], object], *, keep: int = KEEP
+        self,
+        tag: bytes,
+        take: Callable[[Response], object],
+        *,
+        keep: int = KEEP,
+        most: int = LARGE,
     ) -> tuple[bool, str]:
-        """Hand over untagged responses until the reply to `tag` has come; (was it OK, text)."""
+        """Hand over untagged responses until the answer to `tag` has come; (was it OK, text).
+
+        Each literal is cut to `keep` bytes; an answer of more than `most` bytes ends the connection.
+        """
+        self._stream.expect(seconds=_SECONDS, size=most)
         while tag not in self._done:
             response = self._response(keep)
             tagged = _TAGGED.match(response[0])
@@ -126,57 +124,29 @@ class Connection:
             self._under_way = 0
             login.hang_up(self._client)
 
-    def cut(self) -> None:
-        """End the line under whoever reads it; the one call that another thread may make."""
-        # Not close: it would wait for the reader to let go of imaplib's file.
-        with contextlib.suppress(OSError):  # gone already
-            self._client.socket().shutdown(socket.SHUT_RDWR)
-
-    def widen(self) -> None:
-        """Read in large pieces: where other threads compute, each read has to wait for them."""
-        if deflate.POSSIBLE:  # there, too, imaplib has to have a file
-            pieces = BufferedFile(cast("io.BufferedReader", self._imap.file))
-            self._imap.file = io.BufferedReader(pieces, _WIDE)
+    def interrupt(self) -> None:
+        """Have a read fail within a second; the one call that another thread may make."""
+        self._stream.interrupt()
 
     def compress(self) -> bool:
-        """Have both sides speak compressed from now on; False if the server won't (RFC 4978)."""
+        """Compress on both sides from now on; False if the server won't (RFC 4978)."""
         if not self.ask(b"COMPRESS DEFLATE").ok:
             return False
-        # What imaplib's file has read ahead behind the OK is packed already, so we read through it.
-        self._imap.file = deflate.unpacked(cast("io.BufferedReader", self._imap.file))
-        self._pack = deflate.packer()
+        self._stream.compress()
         return True
 
     def detach(self) -> tuple[socket.socket, bytes]:
-        """The socket, from now on non-blocking, and what was read from it ahead of need.
+        """The socket, from now on non-blocking, and what was read ahead.
 
-        For whoever goes on without us; only `close` may still be called. Not for a line that is
-        compressed: who goes on couldn't read it.
+        For whoever continues without us; only `close` may still be called.
         """
-        if self._pack is not None:
-            raise RuntimeError("a compressed line can't be handed over")
-        line: socket.socket = self._client.socket()
-        line.settimeout(0)
-        # Python 3.14 keeps its own list of pieces, earlier ones a buffered file.
-        pieces = getattr(self._imap, "_readbuf", None)
-        if pieces is not None:
-            return line, b"".join(pieces)
-        try:
-            file = cast("io.BufferedReader", self._imap.file)
-            return line, file.read(len(file.peek(1)))
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return line, b""
-        except OSError as error:
-            self._lose(error)
+        return self._stream.socket, self._stream.hand_over()
 
     def has_news(self) -> bool:
-        """Whether something has come unasked, be it the end: then ask before trusting it."""
+        """Whether something has come unasked, perhaps the end: then ask before trusting it."""
         look = select.poll()
-        look.register(self._client.socket(), select.POLLIN)
+        look.register(self._stream.socket, select.POLLIN)
         return bool(look.poll(0))
-
-    def _packed(self, line: bytes) -> bytes:
-        return self._pack(line) if self._pack is not None else line
 
     def _response(self, keep: int) -> Response:
         """One whole response with its literals, each cut to `keep` bytes."""
@@ -189,41 +159,34 @@ class Connection:
         return parts
 
     def _line(self) -> bytes:
-        try:
-            line = self._imap.readline()
-        except IMAP4.abort as error:
-            self._lose(error)
-        except IMAP4.error:
-            line = self._end_of_long_line()
-        except (OSError, ValueError) as error:  # ValueError: read on a file that is closed
-            self._lose(error)
+        line = self._read_line()
         if not line.endswith(b"\n"):
-            self._lose("closed by the server")
-        self._count(len(line))
+            line = self._end_of_long_line()
         return line[:-2] if line.endswith(b"\r\n") else line[:-1]
 
     def _end_of_long_line(self) -> bytes:
-        """Find the end of a line on which imaplib gave up at a megabyte, so that the next is read.
+        """Read past the end of a line of more than a megabyte.
 
         What the line said is lost: its message counts as not returned.
         """
         tail = b""
         while not tail.endswith(b"\n"):
-            try:
-                piece = self._imap.readline()
-            except IMAP4.error:
-                self._count(KEEP)
-                continue
-            except OSError as error:
-                self._lose(error)
-            if not piece:
-                self._lose("closed by the server")
-            tail = piece[-64:]
+            tail = self._read_line()[-64:]
         literal = _LITERAL.search(tail.rstrip(b"\r\n"))
         return b"* (too long) " + (literal[0] if literal else b"") + b"\r\n"
 
+    def _read_line(self) -> bytes:
+        """A line, or the first megabyte of one."""
+        try:
+            line = self._stream.readline(KEEP)
+        except OSError as error:
+            self._lose(error)
+        if not line.endswith(b"\n") and len(line) < KEEP:
+            self._lose("closed by the server")
+        return line
+
     def _literal(self, size: int, keep: int) -> bytes:
-        if size > _LONGEST_LITERAL:
+        if size > LARGE:
             self._lose(f"the server announces {size} bytes")
         kept = self._read(min(size, keep))
         left = size - len(kept)
@@ -233,22 +196,12 @@ class Connection:
 
     def _read(self, size: int) -> bytes:
         try:
-            data = self._imap.read(size)
-        except (OSError, IMAP4.error, ValueError) as error:
+            data = self._stream.read(size)
+        except OSError as error:
             self._lose(error)
         if len(data) != size:
             self._lose("closed by the server")
-        self._count(size)
         return data
-
-    def _count(self, size: int) -> None:
-        self._spent += size
-        now = time.monotonic()
-        if self._spent > _REPLY_BYTES or now - self._since > _REPLY_SECONDS:
-            self._lose("the server talks without end")
-        if now - self._beaten >= 1.0:
-            self._beaten = now
-            self.beat()
 
     def _lose(self, error: BaseException | str) -> NoReturn:
         self.close()

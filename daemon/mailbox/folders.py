@@ -66,13 +66,12 @@ class FolderRole(NamedTuple):
 
 
 class FolderStatus(NamedTuple):
-    """A folder's counters; `highestmodseq` is None where the server keeps none."""
+    """A folder's counters."""
 
     name: str
     uidvalidity: int
     uidnext: int
     messages: int
-    highestmodseq: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from daemon.errors import Problem, Rejected, RetryLater, Unreadable
-from daemon.mailbox import deflate, fetch, imap_errors
+from daemon.mailbox import fetch, imap_errors
 from daemon.mailbox import folders as folder_names
 from daemon.mailbox.account import Account
 from daemon.mailbox.connection import Connection, ImapReply
@@ -45,7 +45,7 @@ _MONTHS = (*("Jan", "Feb", "Mar", "Apr", "May", "Jun"), *("Jul", "Aug", "Sep", "
 _SEARCH = re.compile(rb"\* SEARCH((?: +\d{1,10}\b)*)", re.IGNORECASE)
 _ESEARCH = re.compile(rb"\* ESEARCH\b.*? ALL ([\d:,]+)", re.IGNORECASE)
 _EXISTS = re.compile(rb"\* (\d{1,18}) EXISTS", re.IGNORECASE)
-_COUNTER = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT|HIGHESTMODSEQ) (\d{1,18})\]", re.IGNORECASE)
+_COUNTER = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT) (\d{1,18})\]", re.IGNORECASE)
 
 
 def in_batches(uids: Sequence[int], *, lines: int = 1) -> Batches:
@@ -60,7 +60,6 @@ class Mailbox:
         """Use `connect`; this takes a connection that is logged in."""
         self.account = account
         self.capabilities = capabilities
-        self.compressed = False
         self._connection = wire
         self._run: Fetch | None = None
         self._selected: FolderStatus | None = None
@@ -68,25 +67,24 @@ class Mailbox:
         self._roles: tuple[float, tuple[FolderRole, ...]] | None = None  # and when they were listed
 
     @classmethod
-    def connect(cls, account: Account, *, much: bool = False) -> Self:
+    def connect(
+        cls, account: Account, *, bulk: bool = False, alive: Callable[[], object] = lambda: None
+    ) -> Self:
         """Log in; raises AuthProblem, ConfigProblem or RetryLater.
 
-        `much` to read: then the line is compressed where that pays. Such a line holds 80 kB of
-        memory and can't be handed to the watcher, so lines that are kept do without.
+        With `bulk`, much is to be read: the line is compressed where that pays. Such a line holds
+        80 kB of memory and can't be handed to the watcher, so lines that are kept do without.
+        `alive` is called about once a second while we wait for the server.
         """
-        client = log_in(account)
+        client = log_in(account, alive)
         capabilities = frozenset(str(one, "ascii", "replace") for one in client.capabilities())
         mailbox = cls(account, Connection(client, what=account.name), capabilities)
         if "ID" in capabilities:
             # NetEase opens no folder for a client that hasn't said its name (RFC 2971).
             mailbox._wire.ask(b'ID ("name" "mail2deal")')
-        if much:
-            mailbox._wire.widen()
-        pays = much and not is_loopback(account.host)
+        pays = bulk and not is_loopback(account.host)
         if account.compress or (account.compress is None and pays):
-            mailbox.compressed = (
-                deflate.POSSIBLE and "COMPRESS=DEFLATE" in capabilities and mailbox._wire.compress()
-            )
+            _ = "COMPRESS=DEFLATE" in capabilities and mailbox._wire.compress()
         return mailbox
 
     def __enter__(self) -> Self:
@@ -110,9 +108,10 @@ class Mailbox:
             run.interrupt()
         return self._connection
 
-    def beat(self, call: Callable[[], object]) -> None:
-        """Have `call` called about once a second while an answer comes in: the line is alive."""
-        self._wire.beat = call
+    @property
+    def compressed(self) -> bool:
+        """Whether both sides compress what they send."""
+        return self._connection.compressed
 
     @property
     def closed(self) -> bool:
@@ -159,9 +158,7 @@ class Mailbox:
         A folder that is open is closed first: what STATUS says of it may be old (RFC 3501, 6.3.10).
         """
         self._unselect()
-        items = b"(MESSAGES UIDNEXT UIDVALIDITY%s)" % (
-            b" HIGHESTMODSEQ" if "CONDSTORE" in self.capabilities else b""
-        )
+        items = b"(MESSAGES UIDNEXT UIDVALIDITY)"
         wires = {name: self._wire_name(name) for name in names}
         found: dict[bytes, dict[str, int]] = {}
         if {"LIST-STATUS", "LIST-EXTENDED"} <= self.capabilities and names:
@@ -180,7 +177,6 @@ class Mailbox:
                 numbers["UIDVALIDITY"],
                 numbers["UIDNEXT"],
                 numbers["MESSAGES"],
-                numbers.get("HIGHESTMODSEQ"),
             )
             for name, numbers in counted.items()
             if {"UIDVALIDITY", "UIDNEXT", "MESSAGES"} <= numbers.keys()
@@ -205,7 +201,6 @@ class Mailbox:
             counters.get(b"UIDVALIDITY", 0),
             counters.get(b"UIDNEXT") or self._uidnext(messages),
             messages,
-            counters.get(b"HIGHESTMODSEQ"),
         )
         return self._selected
 
@@ -273,9 +268,9 @@ class Mailbox:
         """The bare socket and what was read ahead, for `watch`; then only `abandon` is allowed."""
         return self._wire.detach()
 
-    def cut(self) -> None:
-        """Have the read fail that another thread is waiting in; that thread closes then."""
-        self._connection.cut()
+    def interrupt(self) -> None:
+        """Have the read fail that another thread is waiting in; that thread then closes."""
+        self._connection.interrupt()
 
     def abandon(self) -> None:
         """Close the connection without a word."""

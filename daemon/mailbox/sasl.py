@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable
 from imaplib import IMAP4
 
-from imapclient import IMAPClient
 from imapclient.exceptions import LoginError
 
 from daemon.errors import AuthProblem, ConfigProblem, Problem
 from daemon.mailbox import imap_errors
 from daemon.mailbox.account import Account
+from daemon.mailbox.client import Client
 
 MECHANISMS = ("XOAUTH2", "OAUTHBEARER")  # in this order: every provider has proven the first
 
@@ -24,7 +24,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")  # RFC 6750, 2.1 is stricter; providers are
 _BREAKING = re.compile(r"[\x00\x01\r\n]")
 
 
-def authenticate(client: IMAPClient, account: Account) -> None:
+def authenticate(client: Client, account: Account) -> None:
     """Log in; raises LoginError (refused, or the line is gone) or ConfigProblem."""
     if account.token is not None:
         _with_token(client, account, account.token)
@@ -34,7 +34,7 @@ def authenticate(client: IMAPClient, account: Account) -> None:
         raise ConfigProblem("neither a password nor a token", what=account.name)
 
 
-def _with_password(client: IMAPClient, account: Account, password: str) -> None:
+def _with_password(client: Client, account: Account, password: str) -> None:
     if _BREAKING.search(account.username + password):
         raise ConfigProblem("user name or password holds a control character", what=account.name)
     if client.has_capability("AUTH=PLAIN"):
@@ -56,7 +56,7 @@ def _with_password(client: IMAPClient, account: Account, password: str) -> None:
         )
 
 
-def _with_token(client: IMAPClient, account: Account, token: Callable[[str | None], str]) -> None:
+def _with_token(client: Client, account: Account, token: Callable[[str | None], str]) -> None:
     offered = [one for one in MECHANISMS if client.has_capability(f"AUTH={one}")]
     if not offered:
         raise ConfigProblem(
@@ -85,7 +85,7 @@ def refusal(error: LoginError, account: Account) -> Problem:
     return imap_errors.login_refused(text, what=account.name, bad=bad, advice=account.advice)
 
 
-def _bear(client: IMAPClient, account: Account, mechanism: str, token: str) -> None:
+def _bear(client: Client, account: Account, mechanism: str, token: str) -> None:
     """One attempt."""
     if _BREAKING.search(account.username) or not _TOKEN.fullmatch(token):
         raise ConfigProblem("user name or token holds a control character", what=account.name)
