@@ -25,7 +25,7 @@ def seconds(port: int, *, lines: int) -> float:
     account = Account("bench", "127.0.0.1", "one", lambda: PASSWORD, port=port, tls="none")
 
     def connect() -> Mailbox:
-        return Mailbox.connect(account, much=True)
+        return Mailbox.connect(account, bulk=True)
 
     start = time.monotonic()
     with connect() as mailbox:

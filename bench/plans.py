@@ -83,7 +83,7 @@ PLANS: dict[str, Plan] = {
 
 def seconds(port: int, plan: Plan) -> float:
     account = Account("bench", "127.0.0.1", "one", lambda: PASSWORD, port=port, tls="none")
-    with Mailbox.connect(account, much=True) as mailbox:
+    with Mailbox.connect(account, bulk=True) as mailbox:
         mailbox.examine("INBOX")
         uids = mailbox.uids()
         start = time.monotonic()

@@ -6,6 +6,7 @@ small well-behaved server. An answer that ends with `HANGUP` closes the connecti
 """
 
 import socket
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -37,7 +38,9 @@ class ScriptedImap(Loopback):
         greeting: bytes = b"* OK ready\r\n",
         capabilities: str = "IMAP4rev1",
         segment: int | None = None,
+        pace: float = 0.0,
     ) -> None:
+        """`segment`: bytes that are sent at once; `pace`: seconds after each of these."""
         super().__init__()
         self.answers: dict[str, Answer] = {
             "CAPABILITY": f"* CAPABILITY {capabilities}\r\nTAG OK done\r\n".encode(),
@@ -46,6 +49,7 @@ class ScriptedImap(Loopback):
         }
         self.greeting = greeting
         self.segment = segment
+        self.pace = pace
         self.commands: list[bytes] = []
 
     def account(self, **changes: Any) -> Account:
@@ -89,6 +93,8 @@ class ScriptedImap(Loopback):
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for start in range(0, len(said), step):
             line.sendall(said[start : start + step])
+            if self.pace:
+                time.sleep(self.pace)
         return hangup
 
 

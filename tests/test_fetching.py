@@ -1,7 +1,8 @@
 """Messages by one connection or two: each wanted UID once, whatever becomes of the second."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from scripted_imap import HANGUP, ScriptedImap, asked, facts
 
 from daemon.errors import RetryLater
 from daemon.intake import fetching
-from daemon.intake.fetching import Batch, FetchRequest, portions
+from daemon.intake.fetching import Batch, FetchRequest, Suspects, batches
 from daemon.mailbox import fetch
 from daemon.mailbox.fetch import BATCH
 from daemon.mailbox.imap import Mailbox
@@ -33,8 +34,7 @@ def order(
 
 
 def fetched(mailbox: Mailbox, what: FetchRequest) -> list[Batch]:
-    with portions(mailbox, what) as (some, _):
-        return list(some)
+    return list(batches(mailbox, what, Suspects()))
 
 
 def uids(some: list[Batch]) -> list[int]:
@@ -115,6 +115,10 @@ def test_what_a_lost_second_connection_had_taken_over_comes_by_the_first(then: A
     assert all(not portion.unreadable for portion in found)
 
 
+def gone() -> None:
+    raise RetryLater("the server is away")
+
+
 def refuse() -> Mailbox:
     raise RetryLater("too many connections from this user")
 
@@ -151,13 +155,10 @@ def test_a_first_connection_that_is_cut_ends_the_folder_after_what_it_brought(
         return answer(command)
 
     found: list[Batch] = []
-    with (
-        ScriptedImap({"FETCH": once}) as one,
-        one.opened() as mailbox,
-        pytest.raises(RetryLater),
-        portions(mailbox, order(UIDS, refuse)) as (some, _),
-    ):
-        found.extend(some)
+    with ScriptedImap({"FETCH": once}) as one, one.opened() as mailbox:
+        monkeypatch.setattr(mailbox, "reconnect", gone)
+        with pytest.raises(RetryLater, match="away"):
+            found.extend(batches(mailbox, order(UIDS, refuse), Suspects()))
 
     assert uids(found) == sorted(UIDS[:BATCH])
 
@@ -168,11 +169,25 @@ def test_leaving_early_ends_both_and_logs_the_second_out() -> None:
         ScriptedImap({"FETCH": answer}) as two,
         one.opened() as mailbox,
     ):
-        with portions(mailbox, order(UIDS, two.mailbox)) as (some, _):
-            assert isinstance(some, Iterator)
+        with closing(batches(mailbox, order(UIDS, two.mailbox), Suspects())) as some:
             next(some)
-        assert not [one for one in threading.enumerate() if one.name == "ahead"]
+        assert not [one for one in threading.enumerate() if one.name.startswith("ahead")]
         mailbox.noop()
+
+
+def test_a_read_that_doesnt_end_when_nobody_wants_it_is_interrupted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetching, "_PATIENCE", 0.1)
+    monkeypatch.setattr(fetching, "_BATCH", 1)
+
+    def half(command: bytes) -> bytes:
+        return answer(command)[:2000]  # and then nothing more
+
+    with ScriptedImap({"FETCH": half}) as one, one.opened() as mailbox:
+        with closing(batches(mailbox, order(UIDS, None), Suspects())) as some:
+            next(some)
+        assert mailbox.closed
 
 
 def test_two_connections_to_dovecot_say_what_one_says(dovecot: Post) -> None:

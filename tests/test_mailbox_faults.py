@@ -419,7 +419,7 @@ def test_what_a_server_says_unasked_isnt_lost_where_much_is_expected() -> None:
     }
     with (
         ScriptedImap(answers) as server,
-        Mailbox.connect(server.account(), much=True) as mailbox,
+        Mailbox.connect(server.account(), bulk=True) as mailbox,
     ):
         assert [role.name for role in mailbox.folders()] == ["INBOX"]
         mailbox.examine("INBOX")

@@ -221,7 +221,7 @@ def test_a_server_that_drops_every_line_is_left_to_polling(
     scripted: ScriptedImap, news: News
 ) -> None:
     idle(scripted, IDLING + HANGUP)
-    with watching(news, again=3600) as watcher:
+    with watching(news, again=(3600.0,)) as watcher:
         for _ in range(2):
             assert watcher.wants("sales")
             watcher.watch("sales", scripted.mailbox())

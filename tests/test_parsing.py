@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from hostile import DEFECTS
 
-from daemon.errors import RetryLater
 from daemon.intake import parsing
 from daemon.intake.parsing import Answer, Job, Parser, parse_here
 from daemon.message.parse import Message
@@ -39,10 +38,13 @@ parsing.main()
 POISON = Job(b"Subject: die of this\r\n\r\n", 24, None)
 
 
-def answers(parser: Parser, batches: list[list[Job]]) -> list[list[Answer]]:
-    run = list(parser.run(batches, lambda batch: batch, lambda _: 1000))
-    assert [batch for batch, _ in run] == batches
-    return [found for _, found in run]
+def answers(parser: Parser, batches: list[list[Job]], total: int = 1000) -> list[list[Answer]]:
+    found: list[list[Answer]] = []
+    for batch in batches:
+        parser.put(batch, total=total)
+        while parser.is_ready():
+            found.append(parser.get())
+    return found + [parser.get() for _ in range(len(batches) - len(found))]
 
 
 @pytest.fixture(autouse=True)
@@ -105,50 +107,24 @@ def test_where_no_process_may_be_made_mails_are_parsed_here(
     assert answers(parser, BATCHES) == [parse_here(batch, 500) for batch in BATCHES]
 
 
-def test_a_run_that_is_left_early_doesnt_disturb_the_next(parser: Parser) -> None:
-    run = parser.run(BATCHES, lambda batch: batch, lambda _: 1000)
-    next(run)
-    run.close()  # type: ignore[attr-defined]
+def test_no_more_than_a_handful_of_batches_is_under_way(parser: Parser) -> None:
+    for _ in range(parsing._AHEAD):
+        parser.put(BATCHES[0], total=1000)
+    parser.put(BATCHES[0], total=1000)
 
-    assert answers(parser, BATCHES[3:5]) == [parse_here(batch, 500) for batch in BATCHES[3:5]]
-
-
-def test_what_came_before_a_problem_is_answered_before_it_is_raised(parser: Parser) -> None:
-    def cut() -> Iterator[list[Job]]:
-        yield from BATCHES[:3]
-        raise RetryLater("the line is cut")
-
-    run = parser.run(cut(), lambda batch: batch, lambda _: 1000)
-
-    assert [next(run) for _ in range(3)] == [(b, parse_here(b, 500)) for b in BATCHES[:3]]
-    with pytest.raises(RetryLater):
-        next(run)
-
-
-def test_answers_are_taken_while_the_next_batch_isnt_ready(parser: Parser) -> None:
-    given = []
-
-    def slowly() -> Iterator[list[Job]]:
-        for batch in BATCHES:
-            given.append(batch)
-            yield batch
-
-    run = parser.run(slowly(), lambda batch: batch, lambda _: 1000, ready=lambda: False)
-
-    for number, (batch, _) in enumerate(run, start=1):
-        assert given == BATCHES[:number]
-        assert batch == BATCHES[number - 1]
+    assert parser.is_ready()
+    while parser.is_ready():
+        assert parser.get() == parse_here(BATCHES[0], 500)
 
 
 @pytest.mark.parametrize("worth", [lambda at: at % 2, lambda at: at > 3, lambda at: at == 0])
 def test_batches_of_short_and_long_runs_keep_their_order(
     parser: Parser, worth: Callable[[int], int]
 ) -> None:
-    run = parser.run(
-        enumerate(BATCHES), lambda numbered: numbered[1], lambda numbered: int(worth(numbered[0]))
-    )
+    for at, batch in enumerate(BATCHES):
+        parser.put(batch, total=int(worth(at)))
 
-    assert list(run) == [((at, b), parse_here(b, 500)) for at, b in enumerate(BATCHES)]
+    assert [parser.get() for _ in BATCHES] == [parse_here(batch, 500) for batch in BATCHES]
 
 
 def test_a_short_run_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:

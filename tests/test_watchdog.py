@@ -3,6 +3,8 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import timedelta
 
 import pytest
@@ -10,7 +12,6 @@ from notify_socket import Listener, eventually, listening
 from service_kit import QUICK, Clocks, Company, live
 
 from daemon.errors import LedgerProblem, RetryLater
-from daemon.intake.prefetch import Prefetch, Source
 from daemon.service.process import Service, Timing
 from daemon.service.schedule import Timetable
 
@@ -55,8 +56,8 @@ def read_here(items: Iterator[int]) -> None:
 
 
 def read_ahead(items: Iterator[int]) -> None:
-    with Prefetch([Source(items, lambda: None)], 1) as ahead:
-        list(ahead)  # the thread of the pass itself has nothing to say
+    with ThreadPoolExecutor(1) as pool:  # the thread of the pass itself has nothing to say
+        pool.submit(copy_context().run, list, items).result()
 
 
 @pytest.mark.parametrize("read", [read_here, read_ahead])

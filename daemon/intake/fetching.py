@@ -1,32 +1,39 @@
-"""A folder's messages in portions, many of them fetched ahead of need and by two connections.
+"""A folder's messages in batches, read ahead and over two connections where there are many.
 
-Promises: every UID that is wanted comes once; when a line is cut, what it has brought comes before
-the cause. A second connection only ever helps: one that the server refuses, or cuts, is done
-without, and what it had taken over is fetched by the first. It judges and writes nothing.
+Every wanted UID comes once. When a line is lost, what it has brought comes first; then the rest is
+read over a new line, but the messages that were asked for in that moment are put aside as suspects:
+`isolate` reads these last, in smaller and smaller requests, until the one message on which the
+server fails is alone and given up. A second connection only ever helps: one that the server
+refuses, or cuts, is done without. Nothing is judged or written here.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from queue import Empty, Queue
+from threading import Event
 
-from daemon.errors import Problem
+from daemon.errors import Problem, RetryLater
 from daemon.intake.parsing import Job
-from daemon.intake.prefetch import Prefetch, Source
 from daemon.log import event
 from daemon.mailbox.imap import Batches, Fetched, Mailbox, Unfetched, in_batches
 
-_PORTION = 200  # messages that are handed over at once …
-_PORTION_BYTES = 1 << 19  # … and about so many bytes
-_AHEAD = 4  # portions that are fetched ahead of need
+_BATCH = 200  # messages that are handed over at once …
+_BATCH_BYTES = 1 << 19  # … and about so many bytes
+_AHEAD = 4  # batches that are fetched ahead of need
+_PATIENCE = 3.0  # seconds for what a connection is reading when nobody wants it any more
+_SMALLER = 8  # into so many requests one is split whose line was lost
+_MOST_LOSSES = 16  # lines lost in one pass over a folder; the next pass continues
 WORTH_A_SECOND = 2000  # messages for which another connection pays
-
-Ready = Callable[[], bool]
 
 
 @dataclass(slots=True)
 class Batch:
-    """Some fetched messages, sorted: to parse, below the folder's floor, not to be had."""
+    """Some fetched messages, sorted: to parse, older than the folder's oldest date, failed."""
 
     found: list[tuple[int, datetime]] = field(default_factory=list)  # UID and arrival
     jobs: list[Job] = field(default_factory=list)  # of each found
@@ -49,88 +56,178 @@ class FetchRequest:
     wanted: Sequence[int]
     floor: datetime | None  # a message that arrived before is below
     now: datetime  # the arrival of what the server gives none for
-    most: int  # messages in a portion
-    ahead: bool  # by a thread, while the caller does something else
-    another: Callable[[], Mailbox] | None  # opens a second connection to the same mailbox
+    most: int  # messages in a batch
+    ahead: bool = False  # by a thread, while the caller does something else
+    another: Callable[[], Mailbox] | None = None  # opens a second connection to the same mailbox
 
 
-@contextmanager
-def portions(mailbox: Mailbox, order: FetchRequest) -> Iterator[tuple[Iterable[Batch], Ready]]:
-    """What is ordered, as it comes, and whether more of it is there without waiting."""
-    if not order.ahead:
-        yield _portions(mailbox.fetch(order.wanted), order), lambda: True
-        return
-    another = order.another if len(order.wanted) >= WORTH_A_SECOND else None
-    uids = in_batches(order.wanted, lines=2 if another else 1)
-    sources = [Source(_portions(mailbox.fetch(uids), order), mailbox.cut)]
-    if another is not None:
-        helper = _Helper(another, order, uids)
-        sources.append(Source(_portions(helper, order), helper.cut))
-    with Prefetch(sources, _AHEAD) as ahead:
-        yield _all(ahead, mailbox, order), ahead.ready
+@dataclass(slots=True)
+class Suspects:
+    """Messages of one folder that were under way when a line was lost."""
+
+    groups: deque[tuple[int, ...]] = field(default_factory=deque)
+    losses: int = 0
+
+    def lost(self, mailbox: Mailbox, request: FetchRequest, problem: RetryLater) -> None:
+        """Open the line anew after a loss; raises `problem` where that can't help."""
+        self.losses += 1
+        if not mailbox.closed or problem.after is not None or self.losses > _MOST_LOSSES:
+            raise problem
+        mailbox.reconnect()
+        if mailbox.examine(request.folder).uidvalidity != request.uidvalidity:
+            raise problem
 
 
-def _all(ahead: Iterable[Batch], mailbox: Mailbox, order: FetchRequest) -> Iterator[Batch]:
-    left = set(order.wanted)
-    for portion in ahead:
-        left.difference_update(portion.uids())
-        yield portion
-    if left:  # a second connection was lost with these
-        yield from _portions(mailbox.fetch(sorted(left, reverse=True)), order)
+def batches(
+    mailbox: Mailbox, request: FetchRequest, suspects: Suspects
+) -> Generator[Batch, None, None]:
+    """What is wanted, as it comes, but for the messages that are put aside as suspects."""
+    left = dict.fromkeys(request.wanted)
+    while left:
+        part = replace(request, wanted=tuple(left))
+        try:
+            for batch in _ahead(mailbox, part) if request.ahead else _fetch(mailbox, part):
+                for uid in batch.uids():
+                    left.pop(uid, None)
+                yield batch
+        except RetryLater as problem:
+            blamed = tuple(uid for uid in mailbox.under_way if uid in left)
+            if not blamed:
+                raise
+            suspects.lost(mailbox, request, problem)
+            suspects.groups.extend(_split(blamed))
+            for uid in blamed:
+                del left[uid]
+        # What is left otherwise was taken over by a second connection that was lost.
+        request = replace(request, another=None)
+
+
+def isolate(mailbox: Mailbox, request: FetchRequest, suspects: Suspects) -> Iterator[Batch]:
+    """The suspects, in smaller and smaller requests; one that alone costs the line is given up."""
+    groups = suspects.groups
+    while groups:
+        left = dict.fromkeys(groups.popleft())
+        try:
+            for batch in _fetch(mailbox, replace(request, wanted=tuple(left)), one_at_a_time=True):
+                for uid in batch.uids():
+                    left.pop(uid, None)
+                yield batch
+        except RetryLater as problem:
+            suspects.lost(mailbox, request, problem)
+            if len(left) == 1:
+                yield Batch(unreadable=[Unfetched(uid, problem.message) for uid in left])
+            else:
+                groups.extendleft(reversed(_split(tuple(left))))
+
+
+def _split(uids: tuple[int, ...]) -> list[tuple[int, ...]]:
+    size = max(1, len(uids) // _SMALLER)
+    return [uids[start : start + size] for start in range(0, len(uids), size)]
+
+
+def _ahead(mailbox: Mailbox, request: FetchRequest) -> Iterator[Batch]:
+    """What threads fetch ahead, each over its connection, until all is there or one has failed."""
+    another = request.another if len(request.wanted) >= WORTH_A_SECOND else None
+    uids = in_batches(request.wanted, lines=2 if another else 1)
+    helper = _Helper(another, request, uids) if another else None
+    sources = [_sorted(mailbox.fetch(uids), request)]
+    if helper:
+        sources.append(_sorted(helper, request))
+    queue: Queue[Batch | None] = Queue(_AHEAD)
+    left = Event()  # nobody wants more
+
+    def fill(source: Generator[Batch, None, None]) -> None:
+        try:
+            with closing(source):
+                while not left.is_set() and (batch := next(source, None)) is not None:
+                    queue.put(batch)
+        finally:
+            queue.put(None)
+
+    with ThreadPoolExecutor(len(sources), "ahead") as pool:
+        # In the caller's context: a sign of life given there is one of the caller's.
+        threads = [pool.submit(copy_context().run, fill, source) for source in sources]
+        running = len(threads)
+        try:
+            while running:
+                batch = queue.get()
+                if batch is None:
+                    running -= 1
+                else:
+                    yield batch
+        finally:
+            left.set()
+            while running:
+                try:
+                    running -= queue.get(timeout=_PATIENCE) is None
+                except Empty:
+                    mailbox.interrupt()
+                    if helper:
+                        helper.interrupt()
+        for thread in threads:
+            thread.result()
 
 
 class _Helper(Iterable[Fetched]):
     """A second connection, which fetches from the same list what it can."""
 
-    def __init__(self, connect: Callable[[], Mailbox], order: FetchRequest, uids: Batches) -> None:
+    def __init__(
+        self, connect: Callable[[], Mailbox], request: FetchRequest, uids: Batches
+    ) -> None:
         self._connect = connect
-        self._order = order
+        self._request = request
         self._uids = uids
         self._mailbox: Mailbox | None = None
 
     def __iter__(self) -> Iterator[Fetched]:
         try:
             with self._connect() as self._mailbox:
-                status = self._mailbox.examine(self._order.folder)
-                if status.uidvalidity == self._order.uidvalidity:
+                status = self._mailbox.examine(self._request.folder)
+                if status.uidvalidity == self._request.uidvalidity:
                     found = self._mailbox.fetch(self._uids)
-                    # What doesn't come is the first one's to try, and to give up.
+                    # What it can't have is left to the first one.
                     yield from (one for one in found if isinstance(one, Fetched))
         except Problem as problem:
-            event("fetching.second_connection_lost", folder=self._order.folder, error=problem)
+            event("fetching.second_connection_lost", folder=self._request.folder, error=problem)
 
-    def cut(self) -> None:
+    def interrupt(self) -> None:
         """Have a read fail that doesn't end."""
         if self._mailbox is not None:
-            self._mailbox.cut()
+            self._mailbox.interrupt()
 
 
-def _portions(items: Iterable[Fetched | Unfetched], order: FetchRequest) -> Iterator[Batch]:
-    some: list[Fetched | Unfetched] = []
-    total = 0
+def _fetch(
+    mailbox: Mailbox, request: FetchRequest, *, one_at_a_time: bool = False
+) -> Iterator[Batch]:
+    return _sorted(mailbox.fetch(request.wanted, one_at_a_time=one_at_a_time), request)
+
+
+def _sorted(
+    items: Iterable[Fetched | Unfetched], request: FetchRequest
+) -> Generator[Batch, None, None]:
+    """Batches of what comes; before a problem, what came before it."""
+    batch, size = Batch(), 0
     try:
-        for item in items:
-            some.append(item)
-            total += len(item.raw) if isinstance(item, Fetched) else 0
-            if len(some) == min(order.most, _PORTION) or total >= _PORTION_BYTES:
-                yield _sorted(some, order)
-                some, total = [], 0
+        for count, item in enumerate(items, start=1):
+            size += _add(batch, item, request)
+            if count % min(request.most, _BATCH) == 0 or size >= _BATCH_BYTES:
+                yield batch
+                batch, size = Batch(), 0
     except Problem:
-        yield _sorted(some, order)
+        yield batch
         raise
-    yield _sorted(some, order)
+    yield batch
 
 
-def _sorted(items: Iterable[Fetched | Unfetched], order: FetchRequest) -> Batch:
-    portion = Batch()
-    for item in items:
-        if isinstance(item, Unfetched):
-            portion.unreadable.append(item)
-            continue
-        arrived_at = (item.internal_date or order.now).astimezone(UTC)
-        if order.floor is not None and arrived_at < order.floor:
-            portion.below.append((item.uid, None))
-            continue
-        portion.found.append((item.uid, arrived_at))
-        portion.jobs.append(Job(item.raw, item.size, item.thread))
-    return portion
+def _add(batch: Batch, item: Fetched | Unfetched, request: FetchRequest) -> int:
+    """Put a message where it belongs; its bytes."""
+    if isinstance(item, Unfetched):
+        batch.unreadable.append(item)
+        return 0
+    arrived_at = (item.internal_date or request.now).astimezone(UTC)
+    if request.floor is not None and arrived_at < request.floor:
+        batch.below.append((item.uid, None))
+    else:
+        batch.found.append((item.uid, arrived_at))
+        batch.jobs.append(Job(item.raw, item.size, item.thread))
+    return len(item.raw)

@@ -1,12 +1,13 @@
 """Mails parsed in a process of their own, while whoever needs them fetches and writes.
 
-Parsing is the larger half of a backfill's work and all of it is computing, so a second process
-uses the second core. It knows only `daemon.message`, which keeps it small. It is also a wall: a
-mail on which a C library crashes ends that process, not ours; then its neighbours are parsed one
-by one, and it alone is unreadable.
+Parsing is more than half of a backfill's work and all of it is computing, so a second process uses
+the second core. It knows only `daemon.message`, which keeps it small. It also protects us: a mail
+on which a C library crashes ends that process, not ours; then its batch is parsed one by one, and
+that mail alone is unreadable.
 
-Promises: the same answers in the same order as without a process; it holds a handful of batches.
-Where no process can be started, mails are parsed here.
+The answers are the same, in the same order, as without a process. Where none can be started, mails
+are parsed here. It is no ProcessPoolExecutor, because that starts a third process, imports the
+whole program again in the second, and fails all that is under way together with one bad mail.
 """
 
 import copyreg
@@ -14,20 +15,21 @@ import fcntl
 import gc
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
 from queue import Queue
 from threading import Thread
-from typing import IO, Any, Generic, NamedTuple, Self, TypeVar
+from typing import IO, Any, NamedTuple, Self
 
-from daemon.errors import Problem, Unreadable
+from daemon.errors import Unreadable
 from daemon.log import event
 from daemon.message.invite import Invite
 from daemon.message.parse import Address, Message, parse
@@ -36,8 +38,6 @@ _LENGTH = 8  # bytes that tell how long what follows is
 _GREETING = "ready"
 _AHEAD = 5  # batches in the other process: one that it parses, some that wait or are answered
 _PIPE = 1 << 20  # bytes that can wait in either direction while the other side is busy
-
-T = TypeVar("T")
 
 
 class Job(NamedTuple):
@@ -65,80 +65,57 @@ def parse_here(jobs: Iterable[Job], snippet_chars: int) -> list[Answer]:
 
 
 class Parser:
-    """Parses batches of mails, in a process of its own from the first long run on."""
+    """Parses batches of mails in their order, long runs of them in a process of its own."""
 
     def __init__(self, snippet_chars: int, worth_a_process: int | None) -> None:
         """`worth_a_process`: how many mails a run must have; None for never."""
         self._snippet_chars = snippet_chars
-        self._worth = worth_a_process
+        self._worth = worth_a_process if _cores() > 1 else None
         self._number = 0
         self._greeted = False
         self._process: subprocess.Popen[bytes] | None = None
+        self._under_way: deque[_Sent] = deque()
 
     def __enter__(self) -> Self:
         return self
 
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
     def start(self) -> None:
         """Start the process ahead of need: it takes a while to be ready."""
-        if self._worth is not None and _cores() > 1 and self._process is None:
+        if self._worth is not None and self._process is None:
             try:
                 self._process = _start()
             except OSError as error:  # then the first batch tries again
                 event("parsing.process_lost", error=error)
 
-    def __exit__(self, *_: object) -> None:
-        self._end()
+    def put(self, jobs: Sequence[Job], *, total: int) -> None:
+        """Hand over a batch; `total` is how many mails there are of its kind."""
+        here = not jobs or self._worth is None or (self._process is None and total < self._worth)
+        self._under_way.append(_Sent(jobs, None if here else self._send(jobs)))
 
-    def run(
-        self,
-        batches: Iterable[T],
-        jobs_of: Callable[[T], Sequence[Job]],
-        count_of: Callable[[T], int],
-        ready: Callable[[], bool] = lambda: True,
-    ) -> Iterator[tuple[T, list[Answer]]]:
-        """Each batch with the answers to its jobs; `count_of` says how many are like it.
-
-        Where the next batch isn't `ready`, answers are waited for instead. If `batches` raises, all
-        that came before it is answered first.
-        """
-        under_way: deque[_Sent[T]] = deque()
-        try:
-            for batch in batches:
-                jobs, here = jobs_of(batch), self._is_for_here(count_of(batch))
-                under_way.append(_Sent(batch, jobs, None if here else self._send(jobs), here))
-                while under_way and (under_way[0].here or len(under_way) > _AHEAD or not ready()):
-                    yield self._next(under_way)
-        except Problem:
-            yield from self._rest(under_way)
-            raise
-        else:
-            yield from self._rest(under_way)
-        finally:
-            if under_way:
-                self._end()  # left early: it has answers that nobody will read
-
-    def _is_for_here(self, count: int) -> bool:
-        if self._worth is None or _cores() == 1:
+    def is_ready(self) -> bool:
+        """Whether the oldest batch should be taken now: it is parsed, or enough are under way."""
+        if not self._under_way:
+            return False
+        if self._under_way[0].number is None or len(self._under_way) > _AHEAD:
             return True
-        return self._process is None and count < self._worth
+        return self._process is None or _has_more(self._process.stdout)
 
-    def _rest(self, under_way: "deque[_Sent[T]]") -> Iterator[tuple[T, list[Answer]]]:
-        while under_way:
-            yield self._next(under_way)
-
-    def _next(self, under_way: "deque[_Sent[T]]") -> tuple[T, list[Answer]]:
-        batch, jobs, number, here = under_way.popleft()
-        if here:
-            return batch, parse_here(jobs, self._snippet_chars)
+    def get(self) -> list[Answer]:
+        """The answers to the oldest batch."""
+        jobs, number = self._under_way.popleft()
+        if number is None:
+            return parse_here(jobs, self._snippet_chars)
         answers = self._receive(number)
         if answers is None:
             answers = [self._alone(job) for job in jobs]
-            # What was handed over meanwhile died with it.
-            under_way.extend([one._replace(number=self._again(one)) for one in _taken(under_way)])
-        return batch, answers
-
-    def _again(self, one: "_Sent[T]") -> int | None:
-        return None if one.here else self._send(one.jobs)
+            # What was handed over meanwhile died with the process.
+            for _ in range(len(self._under_way)):
+                jobs, number = self._under_way.popleft()
+                self._under_way.append(_Sent(jobs, None if number is None else self._send(jobs)))
+        return answers
 
     def _alone(self, job: Job) -> Answer:
         """The answer to one job; a mail on which the process dies is unreadable."""
@@ -199,24 +176,21 @@ class Parser:
                     pipe.close()  # type: ignore[union-attr] # both were asked for
 
 
-class _Sent(NamedTuple, Generic[T]):
-    """A batch under way, and the number of its jobs; None if they couldn't be handed over."""
+class _Sent(NamedTuple):
+    """A batch under way, and its number; None if it is to be parsed here, when its turn comes."""
 
-    batch: T
     jobs: Sequence[Job]
     number: int | None
-    here: bool  # it is to be parsed by us, when its turn comes
-
-
-def _taken(entries: deque[T]) -> list[T]:
-    """All entries, taken out."""
-    taken = list(entries)
-    entries.clear()
-    return taken
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
+
+
+def _has_more(pipe: IO[bytes] | None) -> bool:
+    look = select.poll()
+    look.register(pipe, select.POLLIN)  # type: ignore[arg-type] # asked for in _start
+    return bool(look.poll(0))
 
 
 def _start() -> "subprocess.Popen[bytes]":

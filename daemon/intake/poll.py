@@ -1,78 +1,78 @@
 """FLOW mailbox → message → ledger: what is new in each folder, read once, counted once.
 
-    roles → what is new → read → parse → one transaction a batch (messages, sightings, states)
+    folders → what is new → fetch → parse → one transaction a batch (messages, sightings, states)
 
 A UID is recorded only together with its message and the state of the senders that it touches. So
-a crash at any point loses nothing and doubles nothing: what isn't recorded is new the next time.
-It needs no Pipedrive, and never changes anything in a mailbox.
+a crash at any point loses nothing and counts nothing twice: what isn't recorded is new the next
+time. It needs no Pipedrive, and never changes anything in a mailbox.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from daemon.errors import LedgerProblem, Problem, RetryLater
-from daemon.intake import scoring
-from daemon.intake.fetching import Batch, FetchRequest, Ready, portions
-from daemon.intake.parsing import Answer, Job, Parser
-from daemon.intake.scoring import IncomingMessage, ScoringSettings
+from daemon.intake.fetching import Batch, FetchRequest, Suspects, batches, isolate
+from daemon.intake.parsing import Parser
+from daemon.intake.writing import FolderEnd, Pass, Step, Tally, Writer
 from daemon.ledger.folders import FolderRow
 from daemon.ledger.store import Ledger
 from daemon.log import event
-from daemon.mailbox.imap import FolderStatus, Mailbox, Unfetched
-from daemon.rules import backoff
+from daemon.mailbox.imap import FolderStatus, Mailbox
 from daemon.rules.organization import warm_up
+
+__all__ = ["Pass", "Tally", "poll"]
 
 _FULL_SCAN_EVERY = timedelta(days=1)
 _LIST_EVERY = 3600.0  # seconds; a folder that is missing makes it look at once
-_BATCH_BYTES = 4 << 20  # of small messages, in one transaction
-
-
-@dataclass(slots=True)
-class Tally:
-    """What one pass over a mailbox took in."""
-
-    new: int = 0
-    sightings: int = 0
-    quarantined: int = 0
-    problems: list[Problem] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """What one pass over a mailbox needs beside the mailbox and the ledger."""
-
-    reading: ScoringSettings
-    name: str  # of the mailbox, in the configuration
-    floor: datetime | None  # where folders begin that we see for the first time
-    now: Callable[[], datetime]
-    # Takes ids of folders that were polled and had nothing new, to be written later, many at once.
-    quiet: Callable[[Sequence[int], datetime], None] | None = None
-    stopping: Callable[[], bool] = lambda: False
-    progress: Callable[[str, int, int], None] = lambda *_: None  # folder, done, total
-    worth_a_process: int | None = 1000  # new mails of a folder; see `parsing.Parser`
-    much: bool = False  # whether far more than a few mails are expected
-    another: Callable[[], Mailbox] | None = None  # a second connection, for folders with many
 
 
 def poll(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Tally:
     """Take in what is new in all folders of a mailbox.
 
     A folder that fails is noted in the ledger and in `Tally.problems`; the others go on. Raises
-    what ends the whole mailbox: AuthProblem, ConfigProblem, or RetryLater when the line is cut.
+    what ends the whole mailbox: AuthProblem, ConfigProblem, or RetryLater when the server is away.
     """
     with Parser(run.reading.snippet_chars, run.worth_a_process) as parser:
-        if run.much:
+        if run.bulk:
             parser.start()
             warm_up()  # while the process comes up
         return _poll(mailbox, ledger, run, parser)
 
 
 def _poll(mailbox: Mailbox, ledger: Ledger, run: Pass, parser: Parser) -> Tally:
-    tally = Tally()
+    """Fetch → parse → write: the next messages are fetched while these are parsed and written."""
+    writer = Writer(ledger, run)
+    waiting: deque[Step] = deque()
+    ended_by: Problem | None = None
+    with closing(_incoming(mailbox, ledger, run)) as steps:
+        try:
+            for step in steps:
+                parser.put(step.batch.jobs, total=step.total)
+                waiting.append(step)
+                while parser.is_ready():
+                    writer.take(waiting.popleft(), parser.get())
+                if run.stopping():
+                    return writer.tally
+        except LedgerProblem:
+            raise
+        except Problem as problem:
+            ended_by = problem
+    while waiting:
+        writer.take(waiting.popleft(), parser.get())
+    if ended_by is not None:
+        raise ended_by
+    return writer.tally
+
+
+def _changed(mailbox: Mailbox, ledger: Ledger, run: Pass) -> list[FolderRow]:
+    """The folders that are due and may have something new; the others are noted as polled."""
     now = run.now()
-    active = _folders(mailbox, ledger, run)
-    folders = [f for f in active if f.next_due is None or f.next_due <= now]
+    folders = [
+        one for one in _folders(mailbox, ledger, run) if one.next_due is None or one.next_due <= now
+    ]
     statuses = mailbox.status([folder.name for folder in folders])
     idle = [f for f in folders if _nothing_new(f, statuses.get(f.name), ledger, now)]
     healthy = [f.id for f in idle if not f.failures] if run.quiet else []
@@ -81,12 +81,7 @@ def _poll(mailbox: Mailbox, ledger: Ledger, run: Pass, parser: Parser) -> Tally:
     if len(healthy) < len(idle):
         with ledger.transaction("polled"):
             ledger.folders.seen_nothing_new([f.id for f in idle if f.id not in healthy], now)
-    coming = _Coming(mailbox, ledger, run, [f for f in folders if f not in idle])
-    steps = parser.run(coming, lambda one: one.jobs, lambda one: one.total, coming.ready)
-    _write_down(ledger, run, steps, tally)
-    if coming.ended_by is not None:
-        raise coming.ended_by
-    return tally
+    return [folder for folder in folders if folder not in idle]
 
 
 def _folders(mailbox: Mailbox, ledger: Ledger, run: Pass) -> list[FolderRow]:
@@ -113,85 +108,61 @@ def _nothing_new(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """Something of one folder on its way to the ledger: some of its messages, or its end."""
-
-    folder: FolderRow
-    total: int  # messages that are wanted of it
-    portion: Batch | None = None
-    end: "_Read | Problem | None" = None
-
-    @property
-    def jobs(self) -> Sequence[Job]:
-        return self.portion.jobs if self.portion else ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What to remember of a folder that was read to its end; `whole`: from its beginning."""
-
-    status: FolderStatus
-    whole: bool
+def _incoming(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Generator[Step, None, None]:
+    """All that is new, folder after folder, and last the messages that have cost a line."""
+    put_aside: list[_OpenFolder] = []
+    for row in _changed(mailbox, ledger, run):
+        folder = _OpenFolder(mailbox, ledger, run, row)
+        yield from _guarded(folder, folder.new())
+        if folder.suspects.groups:
+            put_aside.append(folder)
+        if run.stopping():
+            return
+    for folder in put_aside:
+        yield from _guarded(folder, folder.put_aside())
 
 
-class _Coming(Iterable[_Step]):
-    """All that is new in some folders, one after the other.
+def _guarded(folder: "_OpenFolder", steps: Iterator[Step]) -> Iterator[Step]:
+    """The steps of one folder, whose trouble is its own; raises what ends the whole mailbox."""
+    mailbox = folder.mailbox
+    try:
+        yield from steps
+    except LedgerProblem:
+        raise
+    except Problem as problem:
+        folder.suspects.groups.clear()
+        yield Step(folder.row, end=problem)
+        if isinstance(problem, RetryLater) and problem.after is not None:
+            raise  # the next folder would only make it worse
+        if mailbox.closed:
+            mailbox.reconnect()
 
-    A folder is opened as soon as the one before it is fetched: that one's messages may still have
-    to be parsed and written, and the line shall not wait for it.
-    """
 
-    def __init__(
-        self, mailbox: Mailbox, ledger: Ledger, run: Pass, folders: Sequence[FolderRow]
-    ) -> None:
-        self.ended_by: Problem | None = None  # of the whole mailbox: no other folder was tried
-        self._mailbox = mailbox
+class _OpenFolder:
+    """One folder while it is read; `row` is in the present epoch once it is open."""
+
+    def __init__(self, mailbox: Mailbox, ledger: Ledger, run: Pass, row: FolderRow) -> None:
+        self.mailbox = mailbox
+        self.row = row
+        self.suspects = Suspects()
         self._ledger = ledger
         self._run = run
-        self._folders = folders
-        self._open: FolderRow  # in its present epoch
-        self._ready: Ready = lambda: True
+        self._request: FetchRequest
+        self._end: FolderEnd
 
-    def ready(self) -> bool:
-        """Whether the next step needs no waiting for the server."""
-        return self._ready()
-
-    def __iter__(self) -> Iterator[_Step]:
-        for folder in self._folders:
-            if self._run.stopping():
-                return
-            self._open = folder
-            try:
-                yield from self._of(folder)
-            except LedgerProblem:
-                raise
-            except Problem as problem:
-                patience = isinstance(problem, RetryLater) and problem.after is not None
-                if self._mailbox.closed or patience:
-                    self.ended_by = problem  # the next folder would only make it worse
-                yield _Step(self._open, 0, end=problem)
-                if self.ended_by is not None:
-                    return
-
-    def _of(self, folder: FolderRow) -> Iterator[_Step]:
-        """One folder, newest first."""
-        mailbox, ledger, run = self._mailbox, self._ledger, self._run
-        status = mailbox.examine(folder.name)
-        if folder.uidvalidity != status.uidvalidity:
-            if folder.uidvalidity is not None:
-                event("intake.new_epoch", mailbox=run.name, folder=folder.name)
-            with ledger.transaction("epoch"):
-                ledger.folders.begin_epoch(folder, status.uidvalidity)
-            folder = replace(folder, uidvalidity=status.uidvalidity, uidnext=None, scanned_at=None)
-            self._open = folder
+    def new(self) -> Iterator[Step]:
+        """What is new, newest first; its end, unless messages were put aside."""
+        mailbox, ledger, run = self.mailbox, self._ledger, self._run
+        status = self._open()
+        folder = self.row
         whole = folder.scanned_at is None or run.now() - folder.scanned_at >= _FULL_SCAN_EVERY
         first = 1 if whole else folder.uidnext or 1
         present = mailbox.uids(since=folder.floor.date() if folder.floor else None, first=first)
         new = set(present) - ledger.folders.known_uids(folder.id, status.uidvalidity, first)
         new.update(_to_retry(mailbox, ledger, folder, status.uidvalidity, run.now()))
         wanted = sorted(new, reverse=True)
-        order = FetchRequest(
+        self._end = FolderEnd(status, whole)
+        self._request = FetchRequest(
             folder=folder.name,
             uidvalidity=status.uidvalidity,
             wanted=wanted,
@@ -201,56 +172,31 @@ class _Coming(Iterable[_Step]):
             ahead=run.worth_a_process is not None and len(wanted) >= run.worth_a_process,
             another=run.another,
         )
-        with portions(mailbox, order) as (some, self._ready):
-            for portion in some:
-                yield _Step(folder, len(wanted), portion)
-        self._ready = lambda: True
-        yield _Step(folder, len(wanted), end=_Read(status, whole))
+        yield from self._steps(batches(mailbox, self._request, self.suspects))
 
+    def put_aside(self) -> Iterator[Step]:
+        """The messages that were put aside because a line was lost over them, and the end."""
+        self._open()
+        yield from self._steps(isolate(self.mailbox, self._request, self.suspects))
 
-def _write_down(
-    ledger: Ledger, run: Pass, steps: Iterable[tuple[_Step, Sequence[Answer]]], tally: Tally
-) -> None:
-    """Write what comes, a transaction a batch; of a folder that failed, all that came before."""
-    batch, done, before = _Batch(), 0, tally.new
-    for step, answers in steps:
-        if step.portion is not None:
-            batch.take(step.portion, answers)
-            if batch.count < run.reading.batch and batch.size < _BATCH_BYTES:
-                continue
-        _record(ledger, run, step.folder, batch, tally)
-        done += batch.count
-        if batch.count:
-            run.progress(step.folder.name, done, step.total)
-        batch = _Batch()
-        if step.end is not None:
-            _note_end(ledger, run, step, tally, new=tally.new - before)
-            done, before = 0, tally.new
-        if run.stopping():
-            return
+    def _open(self) -> FolderStatus:
+        status = self.mailbox.examine(self.row.name)
+        if self.row.uidvalidity != status.uidvalidity:
+            if self.row.uidvalidity is not None:
+                event("intake.new_epoch", mailbox=self._run.name, folder=self.row.name)
+            with self._ledger.transaction("epoch"):
+                self._ledger.folders.begin_epoch(self.row, status.uidvalidity)
+            self.row = replace(
+                self.row, uidvalidity=status.uidvalidity, uidnext=None, scanned_at=None
+            )
+        return status
 
-
-def _note_end(ledger: Ledger, run: Pass, step: _Step, tally: Tally, *, new: int) -> None:
-    """Note that a folder was read to its end, or why it wasn't and when it is tried again."""
-    folder = step.folder
-    if isinstance(step.end, Problem):
-        tally.problems.append(step.end)
-        event("intake.folder_failed", mailbox=run.name, folder=folder.name, error=step.end)
-        due = run.now() + timedelta(seconds=backoff.pause(backoff.FOLDER, folder.failures + 1))
-        with ledger.transaction("folder failed"):
-            ledger.folders.failed(run.name, folder.name, str(step.end), due)
-        return
-    assert step.end is not None  # noqa: S101 - said by the caller
-    with ledger.transaction("polled"):
-        ledger.folders.polled(
-            folder.id,
-            run.now(),
-            uidnext=step.end.status.uidnext,
-            highestmodseq=step.end.status.highestmodseq,
-            scanned=step.end.whole,
-        )
-    if step.total:
-        event("intake.folder", mailbox=run.name, folder=folder.name, read=step.total, new=new)
+    def _steps(self, batches: Iterator[Batch]) -> Iterator[Step]:
+        total = len(self._request.wanted)
+        for batch in batches:
+            yield Step(self.row, total, batch)
+        if not self.suspects.groups:
+            yield Step(self.row, total, end=self._end)
 
 
 def _to_retry(
@@ -264,52 +210,3 @@ def _to_retry(
     with ledger.transaction("quarantine"):
         ledger.folders.let_go(folder.id, uidvalidity, [uid for uid in due if uid not in there])
     return [uid for uid in due if uid in there]
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What came of some messages: found, below the folder's floor, not to be had."""
-
-    seen: list[IncomingMessage] = field(default_factory=list)
-    below: list[tuple[int, None]] = field(default_factory=list)
-    unreadable: list[Unfetched] = field(default_factory=list)
-    size: int = 0  # bytes that were fetched
-
-    @property
-    def count(self) -> int:
-        return len(self.seen) + len(self.below) + len(self.unreadable)
-
-    def take(self, portion: Batch, answers: Sequence[Answer]) -> None:
-        """Take what was fetched, with what the parser says of it."""
-        for (uid, arrived_at), answer in zip(portion.found, answers, strict=True):
-            if isinstance(answer, str):
-                self.unreadable.append(Unfetched(uid, answer))
-            else:
-                self.seen.append(IncomingMessage(uid, arrived_at, answer))
-        self.below += portion.below
-        self.unreadable += portion.unreadable
-        self.size += sum(len(job.raw) for job in portion.jobs)
-
-
-def _record(ledger: Ledger, run: Pass, folder: FolderRow, batch: _Batch, tally: Tally) -> None:
-    """Write all of a batch in one transaction."""
-    if not batch.count:
-        return
-    now, uidvalidity = run.now(), folder.uidvalidity
-    assert uidvalidity is not None  # noqa: S101 - it is open
-    with ledger.transaction("batch", repeatable=True):
-        new = scoring.add(ledger, run.reading, folder.id, folder.role, uidvalidity, batch.seen)
-        ledger.folders.see(folder.id, uidvalidity, batch.below)
-        for item in batch.unreadable:
-            ledger.folders.quarantine(folder.id, uidvalidity, item.uid, item.reason, now)
-    for item in batch.unreadable:
-        event(
-            "intake.quarantined",
-            mailbox=run.name,
-            folder=folder.name,
-            uid=item.uid,
-            reason=item.reason,
-        )
-    tally.new += len(new)
-    tally.sightings += len(batch.seen)
-    tally.quarantined += len(batch.unreadable)

@@ -11,11 +11,15 @@ import socket
 import ssl
 from collections.abc import Callable
 from imaplib import IMAP4
+from typing import TYPE_CHECKING
 
 from imapclient import IMAPClient
 
 from daemon.mailbox.account import Account
 from daemon.mailbox.stream import Stream
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 LOGIN_BYTES = 1 << 20  # greeting, capabilities and login together take a few thousand
 _KEEP_ALIVE = (
@@ -33,8 +37,8 @@ class Client(IMAPClient):  # type: ignore[misc] # imapclient has no types
         self, account: Account, context: ssl.SSLContext | None, alive: Callable[[], object]
     ) -> None:
         """Connect and read the greeting; raises what the libraries and the server raise."""
-        self.imap4: Imap4 | None = None
-        self._new_imap4 = lambda: Imap4(account, context, alive)
+        self._account, self._context, self._alive = account, context, alive
+        self.imap4: Imap4
         super().__init__(
             account.host,
             port=account.port,
@@ -50,7 +54,7 @@ class Client(IMAPClient):  # type: ignore[misc] # imapclient has no types
         return self.imap4.stream()
 
     def _create_IMAP4(self) -> IMAP4:  # noqa: N802 - imapclient's name for it
-        self.imap4 = self._new_imap4()
+        self.imap4 = Imap4(self._account, self._context, self._alive)
         return self.imap4
 
 
@@ -97,9 +101,9 @@ class Imap4(IMAP4):
         """The bytes of a literal."""
         return self.stream().read(size)
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: "Buffer") -> None:
         """Send a command or a part of one."""
-        self.stream().send(data)
+        self.stream().send(bytes(data))
 
     def shutdown(self) -> None:
         """Close the socket without a word to the server."""

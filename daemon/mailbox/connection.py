@@ -100,7 +100,7 @@ class Connection:
     ) -> tuple[bool, str]:
         """Hand over untagged responses until the answer to `tag` has come; (was it OK, text).
 
-        Each literal is cut to `keep` bytes; an answer of more than `most` bytes ends the connection.
+        A literal is cut to `keep` bytes; an answer of more than `most` bytes ends the connection.
         """
         self._stream.expect(seconds=_SECONDS, size=most)
         while tag not in self._done:

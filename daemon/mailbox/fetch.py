@@ -163,8 +163,17 @@ class _Ask:
 class Fetch(Iterator[Fetched | Unfetched]):
     """One run over UIDs on a connection; the connection is its own until it has ended."""
 
-    def __init__(self, wire: Connection, uids: Batches, *, thread_item: bytes | None) -> None:
+    def __init__(
+        self,
+        wire: Connection,
+        uids: Batches,
+        *,
+        thread_item: bytes | None,
+        one_at_a_time: bool = False,
+    ) -> None:
         """`thread_item` is the item that holds the server's thread id, if it has one."""
+        # When the line was lost: the messages of the first command that had no answer.
+        self.suspects: tuple[int, ...] = ()
         self._wire = wire
         self._thread_item = thread_item
         self._facts = uids
@@ -176,7 +185,8 @@ class Fetch(Iterator[Fetched | Unfetched]):
         self._sent: deque[tuple[bytes, _Ask]] = deque()
         self._items: dict[int, Items] = {}
         self._known: dict[int, Described] = {}
-        self._refusing = False
+        # One question at a time: on demand, or after a refusal until one is answered.
+        self._one_at_a_time = self._refusing = one_at_a_time
         self._failures = 0
         self._run = self._messages()
         self._ended = False
@@ -190,7 +200,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
 
     def interrupt(self) -> None:
         """Make the connection free for another command; a run that isn't at its end can't go on."""
-        self._interrupted = not self._ended
+        self._interrupted |= not self._ended
         self._run.close()
 
     def _messages(self) -> Generator[Fetched | Unfetched, None, None]:
@@ -202,15 +212,18 @@ class Fetch(Iterator[Fetched | Unfetched]):
                 self._sent.popleft()
                 yield from self._settle(ask, ok=ok, text=text)
                 self._fill()
+        except RetryLater:
+            if self._sent and self._wire.closed:
+                ask = self._sent[0][1]
+                came = [uid for uid in ask.uids if ask.complete(self._items.get(uid, {}))]
+                self.suspects = tuple(uid for uid in ask.uids if uid not in came) or ask.uids
+            raise
         finally:
             self._ended = True
             self._drain()
 
     def _fill(self) -> None:
-        """Keep the line busy.
-
-        After a refusal one question at a time is asked, until one is answered.
-        """
+        """Keep the line busy."""
         under_way = sum(len(ask.uids) for _, ask in self._sent)
         while (
             len(self._sent) < (1 if self._refusing else MOST_COMMANDS)
@@ -269,7 +282,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
                 more.append(message)
             else:
                 yield self._done(message)
-        self._refusing = not ok
+        self._refusing = self._one_at_a_time or not ok
         if ok:
             yield from self._left_out(ask, left)
         elif left:

@@ -56,12 +56,16 @@ def in_batches(uids: Sequence[int], *, lines: int = 1) -> Batches:
 class Mailbox:
     """One connection to one account, with at most one folder open."""
 
-    def __init__(self, account: Account, wire: Connection, capabilities: frozenset[str]) -> None:
-        """Use `connect`; this takes a connection that is logged in."""
+    def __init__(
+        self, account: Account, *, bulk: bool = False, alive: Callable[[], object] = lambda: None
+    ) -> None:
+        """Use `connect`; this one isn't logged in."""
         self.account = account
-        self.capabilities = capabilities
-        self._connection = wire
-        self._run: Fetch | None = None
+        self.capabilities: frozenset[str] = frozenset()
+        self._bulk = bulk
+        self._alive = alive
+        self._connection: Connection
+        self._run: Fetch | None = None  # the last one
         self._selected: FolderStatus | None = None
         self._wire_names: dict[str, bytes] = {}
         self._roles: tuple[float, tuple[FolderRole, ...]] | None = None  # and when they were listed
@@ -76,16 +80,27 @@ class Mailbox:
         80 kB of memory and can't be handed to the watcher, so lines that are kept do without.
         `alive` is called about once a second while we wait for the server.
         """
-        client = log_in(account, alive)
-        capabilities = frozenset(str(one, "ascii", "replace") for one in client.capabilities())
-        mailbox = cls(account, Connection(client, what=account.name), capabilities)
-        if "ID" in capabilities:
-            # NetEase opens no folder for a client that hasn't said its name (RFC 2971).
-            mailbox._wire.ask(b'ID ("name" "mail2deal")')
-        pays = bulk and not is_loopback(account.host)
-        if account.compress or (account.compress is None and pays):
-            _ = "COMPRESS=DEFLATE" in capabilities and mailbox._wire.compress()
+        mailbox = cls(account, bulk=bulk, alive=alive)
+        mailbox._log_in()
         return mailbox
+
+    def _log_in(self) -> None:
+        client = log_in(self.account, self._alive)
+        self.capabilities = frozenset(str(one, "ascii", "replace") for one in client.capabilities())
+        self._connection = Connection(client, what=self.account.name)
+        if "ID" in self.capabilities:
+            # NetEase opens no folder for a client that hasn't said its name (RFC 2971).
+            self._connection.ask(b'ID ("name" "mail2deal")')
+        pays = self._bulk and not is_loopback(self.account.host)
+        compress = pays if self.account.compress is None else self.account.compress
+        if compress and "COMPRESS=DEFLATE" in self.capabilities:
+            self._connection.compress()
+
+    def reconnect(self) -> None:
+        """Log in anew in the place of a connection that was lost; no folder is open then."""
+        self._connection.close()
+        self._selected = None
+        self._log_in()
 
     def __enter__(self) -> Self:
         """Leave the block, and the connection is closed."""
@@ -104,8 +119,7 @@ class Mailbox:
     def _wire(self) -> Connection:
         """The connection, free for a command: a fetch that was left before its end is over."""
         if self._run is not None:
-            run, self._run = self._run, None
-            run.interrupt()
+            self._run.interrupt()
         return self._connection
 
     @property
@@ -225,11 +239,14 @@ class Mailbox:
         # `n:*` names the last message even if its UID is below n (RFC 3501, sequence-set).
         return sorted(uid for uid in found if uid >= first)
 
-    def fetch(self, uids: Sequence[int] | Batches) -> Iterator[Fetched | Unfetched]:
+    def fetch(
+        self, uids: Sequence[int] | Batches, *, one_at_a_time: bool = False
+    ) -> Iterator[Fetched | Unfetched]:
         """Messages of the open folder: every UID once, as it becomes ready, in no fixed order.
 
-        It may be left at any point; after another command on this mailbox it can't go on. UIDs
-        `in_batches` may be shared with the fetch of another connection.
+        It may be left at any point; after another command on this mailbox it can't continue. UIDs
+        `in_batches` may be shared with the fetch of another connection. With `one_at_a_time`, a
+        command waits for the answer to the one before.
         """
         if not isinstance(uids, Batches):
             uids = in_batches(uids)
@@ -237,8 +254,13 @@ class Mailbox:
         thread_item = b"X-GM-THRID" if "X-GM-EXT-1" in self.capabilities else None
         if thread_item is None and "OBJECTID" in self.capabilities:
             thread_item = b"THREADID"
-        self._run = Fetch(self._wire, uids, thread_item=thread_item)
+        self._run = Fetch(self._wire, uids, thread_item=thread_item, one_at_a_time=one_at_a_time)
         return self._run
+
+    @property
+    def under_way(self) -> tuple[int, ...]:
+        """After a fetch that has lost the line: the messages that the server was to send then."""
+        return self._run.suspects if self._run is not None else ()
 
     def raw(self, uid: int) -> bytes:
         """A whole message of the open folder; raises Unreadable if it isn't there any more."""

@@ -23,6 +23,7 @@ from daemon.mailbox.client import LOGIN_BYTES, Client
 # It logs every connection that it closes; our own events say what matters.
 logging.getLogger("imapclient").setLevel(logging.WARNING)
 
+
 def log_in(account: Account, alive: Callable[[], object] = lambda: None) -> Client:
     """A connection that is logged in, with its capabilities known.
 

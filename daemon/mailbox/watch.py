@@ -303,8 +303,8 @@ class Watcher:
         line.due = self._monotonic() + self._rhythm.answer
 
     def _drop(self, line: _Line, reason: str) -> None:
-        self._close(line)
         self._failed(line.name)
+        self._close(line)
         event("watch.lost", mailbox=line.name, reason=reason)
         self._notice(line.name)  # a poll shows whether the server is there
 

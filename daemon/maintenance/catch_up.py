@@ -124,7 +124,7 @@ def take_in(
         ledger.folders.due_now(box.name)
 
     def another() -> Mailbox:
-        return Mailbox.connect(wiring.account(box), much=True)
+        return Mailbox.connect(wiring.account(box), bulk=True)
 
     run = Pass(
         reading=wiring.reading(),
@@ -133,11 +133,11 @@ def take_in(
         now=wiring.now,
         stopping=wiring.stop.is_set,
         progress=lambda folder, done, total: progress(f"{box.name}: {folder}", done, total),
-        much=bool(ledger.folders.unread_back([box.name])) or not ledger.folders.of(box.name),
+        bulk=bool(ledger.folders.unread_back([box.name])) or not ledger.folders.of(box.name),
         # Over loopback there is no way to go, and one connection is as fast.
         another=None if is_loopback(box.host) else another,
     )
-    if read(wiring, ledger, box, run, result, much=True) and not ledger.setting(
+    if read(wiring, ledger, box, run, result, bulk=True) and not ledger.setting(
         f"reply_detection:{box.name}"
     ):
         result.without_sent.append(box.name)
@@ -150,15 +150,15 @@ def read(
     run: Pass,
     result: CaughtUp,
     *,
-    much: bool = False,
+    bulk: bool = False,
 ) -> bool:
     """Connect to one mailbox and take in what is new or due there; False if that failed.
 
-    `much` says that far more than a few mails are expected. What was read and the problems, but
+    `bulk` says that far more than a few mails are expected. What was read and the problems, but
     those of the ledger, go into `result`.
     """
     try:
-        with Mailbox.connect(wiring.account(box), much=much) as mailbox:
+        with Mailbox.connect(wiring.account(box), bulk=bulk) as mailbox:
             tally = poll(mailbox, ledger, run)
     except LedgerProblem:
         raise

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Self
 
 from daemon.config import MailboxSection
@@ -21,6 +22,7 @@ from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.mailbox.account import Account
 from daemon.mailbox.connections import Connections, Left, NoRoom
+from daemon.mailbox.imap import Mailbox
 from daemon.mailbox.watch import Watcher
 from daemon.rules import backoff
 from daemon.wiring import Wiring
@@ -91,9 +93,13 @@ class Polling:
         self.watcher = Watcher(soon)
         self._soon = soon
         self._carry_on = carry_on
-        self._connections = Connections(wiring.config.poll.connections_per_host)
+        self._connections = self._connect(wiring)
         self._started: dict[str, datetime] = {}
         self._quiet = Quiet()
+
+    def _connect(self, wiring: Wiring) -> Connections:
+        connect = partial(Mailbox.connect, alive=self._alive)
+        return Connections(wiring.config.poll.connections_per_host, connect)
 
     def begin(self, ledger: Ledger, last_start: datetime | None) -> None:
         """Start watching; a parked mailbox gets one try, as a person may have mended it.
@@ -146,7 +152,7 @@ class Polling:
             ledger.troubles.release()
         self._plan = _Plan.of(wiring)
         self._connections.close()  # another host, user or password may be meant now
-        self._connections = Connections(wiring.config.poll.connections_per_host)
+        self._connections = self._connect(wiring)
         self.watcher.forget()
 
     def close(self, ledger: Ledger) -> None:
@@ -191,7 +197,6 @@ class Polling:
     def _take_in(self, account: Account, ledger: Ledger, run: Pass) -> Tally:
         with self._connections.lent(account) as mailbox:
             # A folder that failed is left alone by itself; `intake` has logged it.
-            mailbox.beat(self._alive)
             return poll(mailbox, ledger, run)
 
     def _alive(self, *_: object) -> None:

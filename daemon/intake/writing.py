@@ -1,0 +1,166 @@
+"""What a pass has read, into the ledger: one transaction a batch, and each folder's end."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from daemon.errors import Problem
+from daemon.intake import scoring
+from daemon.intake.fetching import Batch
+from daemon.intake.parsing import Answer
+from daemon.intake.scoring import IncomingMessage, ScoringSettings
+from daemon.ledger.folders import FolderRow
+from daemon.ledger.store import Ledger
+from daemon.log import event
+from daemon.mailbox.imap import FolderStatus, Mailbox, Unfetched
+from daemon.rules import backoff
+
+_BATCH_BYTES = 4 << 20  # of small messages, in one transaction
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one pass over a mailbox took in."""
+
+    new: int = 0
+    sightings: int = 0
+    quarantined: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one pass over a mailbox needs beside the mailbox and the ledger."""
+
+    reading: ScoringSettings
+    name: str  # of the mailbox, in the configuration
+    floor: datetime | None  # where folders begin that we see for the first time
+    now: Callable[[], datetime]
+    # Takes ids of folders that were polled and had nothing new, to be written later, many at once.
+    quiet: Callable[[Sequence[int], datetime], None] | None = None
+    stopping: Callable[[], bool] = lambda: False
+    progress: Callable[[str, int, int], None] = lambda *_: None  # folder, done, total
+    worth_a_process: int | None = 1000  # new mails of a folder; see `parsing.Parser`
+    bulk: bool = False  # whether far more than a few mails are expected
+    another: Callable[[], Mailbox] | None = None  # a second connection, for folders with many
+
+
+@dataclass(frozen=True, slots=True)
+class FolderEnd:
+    """What to remember of a folder that was read to its end; `whole`: from its beginning."""
+
+    status: FolderStatus
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Some messages of one folder on their way to the ledger, or the folder's end."""
+
+    folder: FolderRow
+    total: int = 0  # messages that are wanted of it
+    batch: Batch = field(default_factory=Batch)
+    end: FolderEnd | Problem | None = None
+
+
+class Writer:
+    """Writes what comes, a transaction a batch; of a folder that failed, all that came before."""
+
+    def __init__(self, ledger: Ledger, run: Pass) -> None:
+        self.tally = Tally()
+        self._ledger = ledger
+        self._run = run
+        self._folder: FolderRow | None = None
+        self._found = _Found()
+        self._done: Counter[int] = Counter()  # messages by folder …
+        self._new: Counter[int] = Counter()  # … and those that nobody knew
+
+    def take(self, step: Step, answers: Sequence[Answer]) -> None:
+        """Take a step, with what the parser says of its messages."""
+        if self._folder is not None and self._folder.id != step.folder.id:
+            self._write(self._folder, step.total)
+        self._folder = step.folder
+        self._found.take(step.batch, answers)
+        full = self._found.count >= self._run.reading.batch or self._found.size >= _BATCH_BYTES
+        if full or step.end is not None:
+            self._write(step.folder, step.total)
+        if step.end is not None:
+            self._note_end(step, step.end)
+
+    def _write(self, folder: FolderRow, total: int) -> None:
+        """Write all of a batch in one transaction."""
+        run, ledger = self._run, self._ledger
+        found, self._found = self._found, _Found()
+        if not found.count:
+            return
+        now, uidvalidity = run.now(), folder.uidvalidity
+        assert uidvalidity is not None  # noqa: S101 - it is open
+        with ledger.transaction("batch", repeatable=True):
+            new = scoring.add(ledger, run.reading, folder.id, folder.role, uidvalidity, found.seen)
+            ledger.folders.see(folder.id, uidvalidity, found.below)
+            for item in found.unreadable:
+                ledger.folders.quarantine(folder.id, uidvalidity, item.uid, item.reason, now)
+        for item in found.unreadable:
+            event(
+                "intake.quarantined",
+                mailbox=run.name,
+                folder=folder.name,
+                uid=item.uid,
+                reason=item.reason,
+            )
+        self.tally.new += len(new)
+        self.tally.sightings += len(found.seen)
+        self.tally.quarantined += len(found.unreadable)
+        self._done[folder.id] += found.count
+        self._new[folder.id] += len(new)
+        run.progress(folder.name, self._done[folder.id], total)
+
+    def _note_end(self, step: Step, end: FolderEnd | Problem) -> None:
+        """Note that a folder was read to its end, or why it wasn't and when it is tried again."""
+        run, folder = self._run, step.folder
+        if isinstance(end, Problem):
+            self.tally.problems.append(end)
+            event("intake.folder_failed", mailbox=run.name, folder=folder.name, error=end)
+            wait = backoff.pause(backoff.FOLDER, folder.failures + 1)
+            with self._ledger.transaction("folder failed"):
+                due = run.now() + timedelta(seconds=wait)
+                self._ledger.folders.failed(run.name, folder.name, str(end), due)
+            return
+        with self._ledger.transaction("polled"):
+            self._ledger.folders.polled(
+                folder.id, run.now(), uidnext=end.status.uidnext, scanned=end.whole
+            )
+        if step.total:
+            event(
+                "intake.folder",
+                mailbox=run.name,
+                folder=folder.name,
+                read=step.total,
+                new=self._new[folder.id],
+            )
+
+
+@dataclass(slots=True)
+class _Found:
+    """What came of some messages: found, older than the oldest date, not to be had."""
+
+    seen: list[IncomingMessage] = field(default_factory=list)
+    below: list[tuple[int, None]] = field(default_factory=list)
+    unreadable: list[Unfetched] = field(default_factory=list)
+    size: int = 0  # bytes that were fetched
+
+    @property
+    def count(self) -> int:
+        return len(self.seen) + len(self.below) + len(self.unreadable)
+
+    def take(self, batch: Batch, answers: Sequence[Answer]) -> None:
+        """Take what was fetched, with what the parser says of it."""
+        for (uid, arrived_at), answer in zip(batch.found, answers, strict=True):
+            if isinstance(answer, str):
+                self.unreadable.append(Unfetched(uid, answer))
+            else:
+                self.seen.append(IncomingMessage(uid, arrived_at, answer))
+        self.below += batch.below
+        self.unreadable += batch.unreadable
+        self.size += sum(len(job.raw) for job in batch.jobs)
