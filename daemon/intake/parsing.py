@@ -31,6 +31,7 @@ from typing import IO, Any, NamedTuple, Self
 
 from daemon.errors import Unreadable
 from daemon.log import event
+from daemon.message.candidates import Candidate, Fact
 from daemon.message.invite import Invite
 from daemon.message.parse import Address, Message, parse
 
@@ -262,7 +263,7 @@ def collect_garbage_seldom() -> None:
 def main() -> None:
     """Serve on standard input and output; ends when the process that started it closes them."""
     collect_garbage_seldom()
-    for kind in (Address, Message, Invite):
+    for kind in (Address, Candidate, Fact, Message, Invite):
         _pickle_by_arguments(kind)
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_IGN)  # it is told to end by its pipes, at a batch's end

@@ -83,7 +83,9 @@ class Forgotten:
 
     def _rewrite(self, stored: StoredMessage, address: str, us: Us) -> None:
         message = stored.message
-        authors = {a.key for a in (message.from_, message.sender_of_group) if a is not None}
+        authors = {one.address.key for one in message.candidates}
+        if message.from_ is not None:
+            authors.add(message.from_.key)
         rest = tuple(to for to in message.to if to.key != address)
         named = len(rest) < len(message.to)
         alone = named and stored.in_sent and all(us.is_us(to) for to in rest)

@@ -12,6 +12,7 @@ from typing import Any
 
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import instant, instant_or_none, stamp, stamp_or_none
+from daemon.message.candidates import Candidate, Fact
 from daemon.message.invite import Invite
 from daemon.message.parse import Address, Message, bounded_date
 from daemon.message.verdict import Judgement
@@ -72,9 +73,16 @@ class Messages:
             "DELETE FROM correspondence WHERE message = ?", [(number,) for number in there.values()]
         )
         self._db.executemany(
-            "INSERT INTO correspondence VALUES (?, ?, ?, ?)",
+            "INSERT INTO correspondence (sender, message, verdict, reason, name, way)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
             [
-                (party.key, ids[entry.message.key], *entry.judgement.verdict)
+                (
+                    party.key,
+                    ids[entry.message.key],
+                    *entry.judgement.verdict,
+                    party.name,
+                    entry.judgement.way,
+                )
                 for entry in entries
                 if entry.judgement.verdict.kind != "ignored"
                 for party in _distinct(entry.judgement.parties)
@@ -189,8 +197,12 @@ def _row(entry: MessageRow) -> dict[str, object]:
         facts["to"] = [_pair(address) for address in message.to]
     if message.recipients_count != len(message.to):
         facts["recipients_count"] = message.recipients_count
-    if message.sender_of_group:
-        facts["group"] = _pair(message.sender_of_group)
+    if message.candidates:
+        facts["candidates"] = [
+            (one.way, *_pair_of(one.address), stamp_or_none(one.date)) for one in message.candidates
+        ]
+    if message.facts:
+        facts["said"] = [(one.kind, one.value, one.way) for one in message.facts]
     if message.marks:
         facts["marks"] = message.marks
     if message.opaque:
@@ -220,7 +232,21 @@ def _row(entry: MessageRow) -> dict[str, object]:
 
 
 def _pair(address: Address | None) -> tuple[str, str] | None:
-    return (address.name, address.address) if address else None
+    return _pair_of(address) if address else None
+
+
+def _pair_of(address: Address) -> tuple[str, str]:
+    return address.name, address.address
+
+
+def _candidates(facts: dict[str, Any]) -> tuple[Candidate, ...]:
+    """Who else may have written it; up to 1.0 that was one address, of whatever field."""
+    if "group" in facts:
+        return (Candidate("group", Address(*facts["group"])),)
+    return tuple(
+        Candidate(way, Address(name, address), instant_or_none(date))
+        for way, name, address, date in facts.get("candidates", ())
+    )
 
 
 def _stored(row: sqlite3.Row) -> StoredMessage:
@@ -231,7 +257,8 @@ def _stored(row: sqlite3.Row) -> StoredMessage:
         message_id=row["message_id"],
         answers=tuple(row["answers"].split()),
         from_=Address(*facts["from"]) if facts["from"] else None,
-        sender_of_group=Address(*facts["group"]) if "group" in facts else None,
+        candidates=_candidates(facts),
+        facts=tuple(Fact(*one) for one in facts.get("said", ())),
         to=to,
         subject=row["subject"],
         date=instant_or_none(row["date"]),

@@ -354,6 +354,25 @@ def m004_counts(db: Database) -> None:
             )
 
 
+AUTHORS = """
+ALTER TABLE correspondence ADD COLUMN name TEXT NOT NULL DEFAULT '';
+ALTER TABLE correspondence ADD COLUMN way TEXT NOT NULL DEFAULT 'from';
+UPDATE correspondence SET
+  name = coalesce((SELECT CASE WHEN m.from_address = sender THEN m.from_name
+                               ELSE json_extract(m.facts, '$.group[0]') END
+                   FROM messages m WHERE m.id = message AND m.direction = 'received'), ''),
+  way = CASE WHEN (SELECT m.direction = 'sent' OR m.from_address = sender
+                   FROM messages m WHERE m.id = message) THEN 'from' ELSE 'group' END;
+"""
+
+
+@migrations()
+def m005_authors(db: Database) -> None:
+    """The name that each message gives its sender, and the way by which we know who wrote it."""
+    for statement in _statements(AUTHORS):
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     # executescript() would commit the migration's own transaction, so statements go one by one.
     lines = (line.split("--")[0].rstrip() for line in script.splitlines())

@@ -274,10 +274,7 @@ class Senders:
 
 _CORRESPONDENCE = """
 SELECT c.sender, c.message, c.verdict AS final, c.reason AS final_reason, m.key, m.message_id,
-       m.direction, m.verdict, m.reason, m.sent_at, m.answers, m.thread, m.invites,
-       CASE WHEN m.direction <> 'received' THEN ''
-            WHEN m.from_address = c.sender THEN m.from_name
-            ELSE json_extract(m.facts, '$.group[0]') END AS name
+       m.direction, m.verdict, m.reason, m.sent_at, m.answers, m.thread, m.invites, c.name, c.way
 FROM correspondence c JOIN messages m ON m.id = c.message WHERE c.sender
 """
 
@@ -335,17 +332,19 @@ ORDER BY address
 
 def _correspondence(row: sqlite3.Row) -> Correspondence:
     # By place: a backfill reads each message several times, and a row finds names by searching.
-    key, message_id, direction, verdict, reason, sent_at, answers, thread, invites, name = row[4:]
+    key, message_id, direction, verdict, reason, sent_at, answers, thread, invites = row[4:13]
+    name, way = row[13:]
     return Correspondence(
         key,
         message_id,
         direction,
         Verdict(verdict, reason),
         instant(sent_at),
-        name or "",
+        name,
         tuple(answers.split()),
         thread,
         invites_from(invites),
+        way,
     )
 
 

@@ -41,6 +41,7 @@ WANTED: tuple[str, ...] = (
     "X-Original-From",
     "X-Original-Sender",
     "X-Precedence",
+    "X-Trasporto",
 )
 _NAMES = {name.lower(): name.lower() for name in WANTED}
 

@@ -5,7 +5,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from daemon.message.parse import Message
-from daemon.message.verdict import Judgement, Us, Verdict
+from daemon.message.us import Us
+from daemon.message.verdict import Judgement, Verdict
 
 MARK = "forgotten"
 FORGOTTEN = Judgement(None, (), Verdict("ignored", MARK))
@@ -15,7 +16,7 @@ def without(
     message: Message, is_forgotten: Callable[[str], bool], *, in_sent: bool, us: Us
 ) -> Message:
     """The message without those who are forgotten: nothing but its key, if it was theirs alone."""
-    authors = (message.from_, message.sender_of_group)
+    authors = [message.from_, *(one.address for one in message.candidates)]
     if any(author is not None and is_forgotten(author.key) for author in authors):
         return blank(message)
     gone = {address.key for address in message.to if is_forgotten(address.key)}
@@ -50,7 +51,8 @@ def blank(message: Message) -> Message:
         message_id=None,
         answers=(),
         from_=None,
-        sender_of_group=None,
+        candidates=(),
+        facts=(),
         to=(),
         subject="",
         date=None,

@@ -33,10 +33,13 @@ _FROM_LIMIT = 4_096  # characters of a From that are read, in one field
 _RECIPIENTS_LIMIT = 65_536  # the same of To, Cc and Bcc each
 _RAW_SUBJECT_LIMIT = 8_192
 _DATE_LIMIT = 200
+_FEW = 4  # addresses of Reply-To that are kept; a form names the visitor and the site
 # Header fields by the names under which mail-parser reads addresses.
 _ADDRESS_FIELDS = {
     "From": (("from",), _FROM_LIMIT),
-    "Reply-To": (("x-original-sender", "x-original-from", "reply-to"), _FROM_LIMIT),
+    "Reply-To": (("reply-to",), _FROM_LIMIT),
+    # mail-parser has no name of its own for what groups keep of a From that they rewrite.
+    "Delivered-To": (("x-original-sender", "x-original-from"), _FROM_LIMIT),
     "To": (("to",), _RECIPIENTS_LIMIT),
     "Cc": (("cc",), _RECIPIENTS_LIMIT),
     "Bcc": (("bcc",), _RECIPIENTS_LIMIT),
@@ -54,7 +57,8 @@ class Header:
     """What the header says, decoded."""
 
     author: Address | None
-    group: Address | None  # the first of X-Original-Sender, X-Original-From, Reply-To
+    originals: tuple[Address, ...]  # X-Original-Sender, X-Original-From: whom a group hands on
+    reply_to: tuple[Address, ...]
     recipients: tuple[Address, ...]  # of To, Cc and Bcc, as they come
     unread: int  # recipients beyond what was read
     subject: str
@@ -69,6 +73,7 @@ def read(fields: Fields) -> Header:
     found = {
         "From": mail.from_,
         "Reply-To": mail.reply_to,
+        "Delivered-To": mail.delivered_to,
         "To": mail.to,
         "Cc": mail.cc,
         "Bcc": mail.bcc,
@@ -80,7 +85,8 @@ def read(fields: Fields) -> Header:
     }
     return Header(
         author=next(iter(addresses.get("From", ())), None),
-        group=next(iter(addresses.get("Reply-To", ())), None),
+        originals=tuple(addresses.get("Delivered-To", ())[:_FEW]),
+        reply_to=tuple(addresses.get("Reply-To", ())[:_FEW]),
         recipients=tuple(a for name in ("To", "Cc", "Bcc") for a in addresses.get(name, ())),
         unread=unread,
         subject=one_line(mail.subject, SUBJECT_LIMIT),

@@ -12,8 +12,10 @@ from datetime import UTC, datetime, timedelta
 from daemon.errors import Unreadable
 from daemon.message import body, mime
 from daemon.message.address import Address
+from daemon.message.candidates import Candidate, Fact
 from daemon.message.charset import ESCAPED, codec, decode
 from daemon.message.fields import BLOCK_LIMIT, Fields, body_start, first, has_any, scan
+from daemon.message.finding import Found, Parts, find
 from daemon.message.header import read
 from daemon.message.header_signals import marks
 from daemon.message.invite import Invite, invites
@@ -48,7 +50,8 @@ class Message:
     message_id: str | None
     answers: tuple[str, ...]  # Message-IDs of In-Reply-To, then of References from the last
     from_: Address | None
-    sender_of_group: Address | None  # who wrote it if From turns out to be ours
+    candidates: tuple[Candidate, ...]  # who else than From may have written it
+    facts: tuple[Fact, ...]  # what it says about its author
     to: tuple[Address, ...]  # To, Cc and Bcc, each key once
     subject: str
     date: datetime | None  # the Date header
@@ -97,17 +100,19 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
     kinds = frozenset((kind, *(leaf.kind for leaf in leaves)))
     plain, html = _texts(leaves)
     opaque = _is_opaque(raw, kinds, plain)
+    found = find(fields, reading, Parts(raw, leaves, plain, html)) if not opaque else Found()
     return Message(
         key=_key(fields, message_id, author, reading.subject, size),
         message_id=message_id,
         answers=_answers(fields),
         from_=author,
-        sender_of_group=reading.group,
+        candidates=tuple(found.candidates),
+        facts=tuple(found.facts),
         to=tuple(to.values())[:RECIPIENT_LIMIT],
         subject=reading.subject,
         date=reading.date,
-        snippet="" if opaque else _snippet(raw, plain, html, snippet_chars),
-        marks=marks(fields, author, reading.subject, kinds),
+        snippet="" if opaque else _snippet(raw, plain, html, found.words, snippet_chars),
+        marks=tuple(sorted({*marks(fields, author, reading.subject, kinds), *found.marks})),
         invites=_invites(raw, leaves),
         opaque=opaque,
         thread=thread,
@@ -162,10 +167,13 @@ def _texts(leaves: tuple[mime.MimePart, ...]) -> tuple[mime.MimePart | None, mim
 
 
 def _snippet(
-    raw: bytes, plain: mime.MimePart | None, html: mime.MimePart | None, limit: int
+    raw: bytes, plain: mime.MimePart | None, html: mime.MimePart | None, handed: str, limit: int
 ) -> str:
+    """The author's own words: of the mail that was handed on (`handed`), if it is one."""
     if limit <= 0:
         return ""
+    if handed and (text := body.snippet(handed, None, limit)):
+        return text
     text = body.snippet(mime.text(raw, plain, _TEXT_LIMIT), None, limit) if plain else ""
     if not text and html:
         text = body.snippet(None, mime.text(raw, html, _HTML_LIMIT), limit)

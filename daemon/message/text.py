@@ -24,7 +24,7 @@ def one_line(text: str, limit: int) -> str:
     """The text as one line of at most `limit` characters, white space folded to single spaces."""
     text = text[: 4 * limit]
     if not (text.isascii() and text.isprintable()):
-        text = _visible(text)
+        text = visible(text)
     return " ".join(text.split())[:limit].rstrip()
 
 
@@ -32,7 +32,7 @@ def folded_lines(text: str) -> list[str]:
     """The lines of a text, each without control characters and with its white space folded."""
     lines = [" ".join(line.split()) for line in text.splitlines()]
     return [
-        line if line.isascii() and line.isprintable() else " ".join(_visible(line).split())
+        line if line.isascii() and line.isprintable() else " ".join(visible(line).split())
         for line in lines
     ]
 
@@ -44,8 +44,8 @@ def without_escapes(text: str) -> str:
     return text
 
 
-def _visible(text: str) -> str:
-    """Without what can't be seen or could drive a terminal; composed (NFC)."""
+def visible(text: str) -> str:
+    """The text without what can't be seen or could drive a terminal; composed (NFC)."""
     text = _CONTROL.sub(" ", without_escapes(text))
     if not text.isascii():
         text = _BROKEN.sub("\ufffd", _INVISIBLE.sub("", text))

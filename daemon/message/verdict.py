@@ -7,9 +7,13 @@ like a machine is `sender`'s decision, which sees all messages of a sender.
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from daemon.message.address import Address, ascii_domain
+from daemon.message.address import Address
+from daemon.message.author import RELAYED, Author, author
 from daemon.message.localparts import is_no_reply, is_role
 from daemon.message.parse import Message
+from daemon.message.us import Us, within
+
+__all__ = ["Judgement", "Us", "Verdict", "judge"]
 
 # Evidence that `sender` may lift to contact: the message answers ours, or there was a reply.
 SOFT_REASONS = frozenset(
@@ -47,35 +51,14 @@ class Verdict(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Us:
-    """Who we are and whom we don't want to see: sender keys and domains, all lower case."""
-
-    addresses: frozenset[str] = frozenset()
-    domains: frozenset[str] = frozenset()
-    authserv_id: str | None = None  # the server whose Authentication-Results are believed
-    ignored_addresses: frozenset[str] = frozenset()
-    ignored_domains: frozenset[str] = frozenset()
-    max_recipients: int = 10
-
-    def is_us(self, address: Address | str) -> bool:
-        """Whether an address (or a sender key) is one of ours, by itself or by its domain."""
-        key = address if isinstance(address, str) else address.key
-        return key in self.addresses or _within(key.rpartition("@")[2], self.domains)
-
-    def ignores(self, address: Address) -> str | None:
-        """The reason why this address is ignored, None if it isn't."""
-        if address.key in self.ignored_addresses or address.address in self.ignored_addresses:
-            return "ignored-address"
-        return "ignored-domain" if _within(address.domain, self.ignored_domains) else None
-
-
-@dataclass(frozen=True, slots=True)
 class Judgement:
     """Which way a message went, the outside addresses it belongs to, and its verdict."""
 
     direction: Literal["received", "sent"] | None
     parties: tuple[Address, ...]
     verdict: Verdict
+    way: str = "from"  # how we know the author; see `author`
+    why: str = ""  # the reason of that step
 
 
 def judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
@@ -84,23 +67,22 @@ def judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
         return Judgement(None, (), Verdict("ignored", "no-from"))
     if in_sent:
         return _judge_sent(message, message.from_, us)
+    wrote = author(message, message.from_, us)
+    if wrote.address is None:
+        return Judgement(None, (), Verdict("ignored", wrote.reason), wrote.way, wrote.reason)
     marks = frozenset(message.marks)
-    sender = message.from_
-    if us.is_us(sender):
-        member = message.sender_of_group
-        if member is None or us.is_us(member):
-            outside = any(not us.is_us(recipient) for recipient in message.to)
-            reason = "from-us-not-in-sent" if outside else "internal"
-            return Judgement(None, (), Verdict("ignored", reason))
-        sender = member
+    if wrote.way in RELAYED or wrote.way == "relay":
+        marks = frozenset(mark for mark in marks if mark.startswith("dmarc-fail:"))
+    elif wrote.way == "group" or _is_our_list(marks, us):
         marks -= _GROUP_MARKS
-    elif _is_our_list(marks, us):
-        marks -= _GROUP_MARKS
-    return Judgement("received", (sender,), _received(message, sender, marks, us))
+    verdict = _received(message, wrote, marks, us)
+    return Judgement("received", (wrote.address,), verdict, wrote.way, wrote.reason)
 
 
-def _received(message: Message, sender: Address, marks: frozenset[str], us: Us) -> Verdict:
+def _received(message: Message, wrote: Author, marks: frozenset[str], us: Us) -> Verdict:
     """The verdict on a message from outside; the first reason that fits is the one."""
+    sender = wrote.address
+    assert sender is not None  # noqa: S101 - nobody's mail was ignored before
     if ignored := us.ignores(sender):
         return Verdict("ignored", ignored)
     if us.authserv_id and f"dmarc-fail:{us.authserv_id.lower()}" in marks:
@@ -114,14 +96,14 @@ def _received(message: Message, sender: Address, marks: frozenset[str], us: Us) 
     reason = next((why for mark, why in _MACHINE_MARKS if mark in marks), None) if marks else None
     if reason is None and is_no_reply(sender.local):
         reason = "no-reply-address"
-    elif reason is None and is_role(sender.local):
+    elif reason is None and is_role(sender.local) and wrote.way not in RELAYED:
         reason = "role-address"
     return Verdict("evidence", reason) if reason else Verdict("contact", "human")
 
 
-def _judge_sent(message: Message, author: Address, us: Us) -> Judgement:
+def _judge_sent(message: Message, sender: Address, us: Us) -> Judgement:
     """The judgement on a message from a Sent folder: ours only if its From is."""
-    if not us.is_us(author):
+    if not us.is_us(sender):
         return Judgement(None, (), Verdict("ignored", "not-ours-in-sent"))
     outside = tuple(to for to in message.to if not us.is_us(to) and us.ignores(to) is None)
     method = _method(message)
@@ -149,18 +131,6 @@ def _method(message: Message) -> str:
 def _is_our_list(marks: frozenset[str], us: Us) -> bool:
     """Whether the List-Id is under a domain of ours: a group of ours such as sales@."""
     return any(
-        mark.startswith("list-of:") and _within(mark.removeprefix("list-of:"), us.domains)
+        mark.startswith("list-of:") and within(mark.removeprefix("list-of:"), us.domains)
         for mark in marks
     )
-
-
-def _within(domain: str, domains: frozenset[str]) -> bool:
-    """Whether a domain is one of these or a subdomain of one."""
-    if not domains:
-        return False
-    domain = ascii_domain(domain) or domain
-    while domain:
-        if domain in domains:
-            return True
-        domain = domain.partition(".")[2]
-    return False

@@ -62,7 +62,7 @@ def classify_sender(
 def _crossed(state: SenderState, rules: Rules) -> list[str]:
     """The thresholds for a deal that this sender has reached, as people read them."""
     crossed = []
-    if state.msg_count >= rules.deal_at_messages:
+    if state.msg_count - state.submitted >= rules.deal_at_messages:
         crossed.append(messages(state.msg_count))
     if state.replies >= rules.deal_at_replies:
         crossed.append(replies(state.replies))

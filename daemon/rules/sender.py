@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from daemon.message.author import SUBMITTED
 from daemon.message.invite import Invite
+from daemon.message.names import clean_name
 from daemon.message.verdict import SOFT_REASONS, Us, Verdict
 from daemon.rules.meeting import Meeting, Statement, meetings
 from daemon.rules.organization import PublicProviders, organization_key
@@ -37,10 +39,11 @@ class Correspondence:
     direction: Literal["received", "sent"]
     verdict: Verdict  # as `judge` gave it
     sent_at: datetime  # bounded by the message's arrival
-    name: str  # the sender's display name in this mail, "" for sent
+    name: str  # the sender's display name in this mail; of one that we sent, our name for them
     answers: tuple[str, ...]
     thread: str | None
     invites: tuple[Invite, ...]
+    way: str = "from"  # how we know that it is the sender's; see `message.author`
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class SenderState:
     verdicts: tuple[tuple[str, Verdict], ...]  # final verdict by message key, in order of the keys
     meeting_list: tuple[Meeting, ...]  # by start, those that don't count included
     reply_keys: tuple[str, ...] = ()  # the messages that are replies, in order of the keys
+    submitted: int = 0  # of msg_count, what anybody could submit in this name: forms
 
 
 def sender_state(
@@ -95,7 +99,7 @@ def sender_state(
     domain = address.rpartition("@")[2]
     return SenderState(
         address=address,
-        name=_display_name(received) or _name_from(address),
+        name=_display_name(address, received) or _display_name(address, sent) or _name_from(address),
         domain=domain,
         organization=organization_key(domain, public),
         msg_count=len(received) if counting.count == "received" else len(contacts),
@@ -109,6 +113,7 @@ def sender_state(
         verdicts=tuple(sorted(verdicts.items())),
         meeting_list=met,
         reply_keys=reply_keys,
+        submitted=sum(m.way in SUBMITTED for m in received),
     )
 
 
@@ -150,7 +155,7 @@ def _reply_keys(
     received = list(received)
     their_ids = {m.message_id for m in received if m.message_id not in ours}
     their_ids.discard(None)
-    keys = [m.key for m in received if _first_of_ours(m, ours)]
+    keys = [m.key for m in received if m.way not in SUBMITTED and _first_of_ours(m, ours)]
     keys += [m.key for m in sent if not their_ids.isdisjoint(m.answers)]
     return tuple(sorted(keys))
 
@@ -216,13 +221,13 @@ def _statements(messages: Iterable[Correspondence]) -> list[Statement]:
     ]
 
 
-def _display_name(received: Iterable[Correspondence]) -> str:
-    """The newest display name that is a name, and not the address again."""
+def _display_name(address: str, messages: Iterable[Correspondence]) -> str:
+    """The newest display name that is a name of a person or a firm, and not the address again."""
     name, newest = "", None
-    for m in received:
+    for m in messages:
         if m.name and (newest is None or (m.sent_at, m.key) > newest):
-            cleaned = " ".join(m.name.split()).strip("'\" ")
-            if cleaned and "@" not in cleaned:
+            cleaned = clean_name(m.name)
+            if cleaned and "@" not in cleaned and cleaned.lower() != address.partition("@")[0]:
                 name, newest = cleaned, (m.sent_at, m.key)
     return name
 

@@ -1,0 +1,221 @@
+"""Step 1 of judging a mail: who really wrote it, and how we know. Pure.
+
+The From, unless it only hands on what somebody else wrote: a group or a desk of ours, our web site,
+a colleague who forwards, a form service, a portal, a chat window, certified mail. A relay is never
+a person. What a stranger can write by himself (a Reply-To, a form, a quoted header) is believed
+only from a sender that hands on, and proves nothing about engagement: see `SUBMITTED`.
+"""
+
+from typing import NamedTuple
+
+from daemon.message.address import Address
+from daemon.message.candidates import COPY, HANDS_ON, Candidate
+from daemon.message.localparts import is_no_reply
+from daemon.message.parse import Message
+from daemon.message.relay import (
+    hands_on,
+    is_conversation,
+    is_machine_like,
+    names_service,
+    same_site,
+    via,
+)
+from daemon.message.us import Us
+
+# Ways by which anybody can put any address before us: such mails never add up to a deal.
+SUBMITTED = frozenset({"form", "reply-to", "text"})
+# Ways on which the From, its marks and its envelope are a relay's and say nothing about the author.
+RELAYED = SUBMITTED | {"forward", "attached", "envelope"}
+
+
+class Author(NamedTuple):
+    """Who wrote a mail: None for nobody, the way we know it, and the reason as a slug."""
+
+    address: Address | None
+    way: str
+    reason: str
+
+
+def author(message: Message, sender: Address, us: Us) -> Author:
+    """Who wrote a received message whose From is `sender`."""
+    place = us.sources.place(sender)
+    if place is not None:
+        return _configured(message, sender, place, us)
+    return _ours(message, sender, us) if us.is_us(sender) else _theirs(message, sender, us)
+
+
+def _configured(message: Message, sender: Address, place: str, us: Us) -> Author:
+    """The author where `sources` in the configuration says that it stands."""
+    ways = {"reply-to": ("reply-to",), "body": ("form", "text", "forward", "attached")}
+    for way in ways.get(place, ()):
+        if found := _first(message, way, us):
+            return Author(_named(message, found, sender), way, "configured")
+    if place == "from" and not us.is_us(sender):
+        return Author(sender, "from", "configured")
+    return Author(None, "from", "no-author-in-relay")
+
+
+def _ours(message: Message, sender: Address, us: Us) -> Author:
+    """The author of a mail From us: one whom a group, the web site or a colleague hands on."""
+    sources = us.sources
+    if sources.groups and (member := _first(message, "group", us)):
+        return Author(_named(message, member, sender), "group", "group-of-ours")
+    if sources.forwards:
+        for way in ("forward", "attached"):
+            if found := _first(message, way, us):
+                return Author(found.address, way, "forwarded-by-us")
+    reply = _first(message, "reply-to", us)
+    if reply and sources.groups and "list-id" in message.marks:
+        return Author(_named(message, reply, sender), "group", "group-of-ours")
+    if sources.forms:
+        form = _first(message, "form", us)
+        if reply:
+            way = "form" if form and form.address.key == reply.address.key else "reply-to"
+            return Author(_named(message, reply, sender), way, "form-of-ours")
+        if form:
+            return Author(_named(message, form, sender), "form", "form-of-ours")
+        if HANDS_ON in message.marks and (found := _only(message, sender, us)):
+            return Author(_named(message, found, sender), "text", "form-of-ours")
+    outside = any(not us.is_us(recipient) for recipient in message.to)
+    return Author(None, "from", "from-us-not-in-sent" if outside else "internal")
+
+
+def _theirs(message: Message, sender: Address, us: Us) -> Author:
+    """The author of a mail from outside: its From, or whom a service of others hands on."""
+    if found := _first(message, "envelope", us):
+        return Author(found.address, "envelope", "certified-mail")
+    if us.sources.forms and (handed := _handed_on(message, sender, us)):
+        return handed
+    return Author(sender, "from", "from")
+
+
+def _handed_on(message: Message, sender: Address, us: Us) -> Author | None:
+    """The visitor of a form, portal, chat or booking page of others; None if it is none."""
+    service = hands_on(sender)
+    says = HANDS_ON in message.marks
+    machine = service or is_machine_like(sender.local)
+    reply = _outside(message, "reply-to", sender, us)
+    form = _outside(message, "form", sender, us)
+    if _is_copy(message, us) and not form:
+        return Author(None, "form", "copy-of-a-form")
+    if is_conversation(sender.domain) or _is_conversation_by_name(sender):
+        return Author(_bare(sender), "relay", "relay-of-a-portal")
+    if form and (machine or (reply and reply.address.key == form.address.key)):
+        visitor = reply if reply and not form.address.name and reply.address.name else form
+        return Author(_named(message, visitor, sender), "form", "form-of-others")
+    if reply and machine and (says or (service and is_conversation(reply.address.domain))):
+        way = "relay" if is_conversation(reply.address.domain) else "reply-to"
+        if service and same_site(reply.address.domain, sender.domain):
+            way = "relay"
+        return Author(_named(message, reply, sender), way, "form-of-others")
+    if machine and says and (found := _only(message, sender, us)):
+        return Author(_named(message, found, sender), "text", "form-of-others")
+    return None
+
+
+def _is_copy(message: Message, us: Us) -> bool:
+    """Whether a form of others was filled in with our address, and this is the copy for us."""
+    if "list-id" in message.marks:
+        return False  # a list of ours sends answers to itself
+    replies = [one for one in message.candidates if one.way == "reply-to"]
+    filled = [one for one in message.candidates if one.way == "form"]
+    if any(us.is_us(one.address) for one in filled) and all(
+        us.is_us(one.address) for one in filled
+    ):
+        return COPY in message.marks or HANDS_ON in message.marks or bool(replies)
+    return COPY in message.marks and any(us.is_us(one.address) for one in replies)
+
+
+def _first(message: Message, way: str, us: Us) -> Candidate | None:
+    """The first candidate found this way that can be a person outside."""
+    for one in message.candidates:
+        if one.way == way and not us.is_us(one.address):
+            if way in {"forward", "attached", "group"} or not is_no_reply(one.address.local):
+                return one
+    return None
+
+
+def _outside(message: Message, way: str, sender: Address, us: Us) -> Candidate | None:
+    """The first candidate of this way that isn't ours, and not the relay's own address."""
+    for one in message.candidates:
+        if (
+            one.way == way
+            and not us.is_us(one.address)
+            and not is_no_reply(one.address.local)
+            and (
+                not same_site(one.address.domain, sender.domain)
+                or (way == "reply-to" and is_conversation(one.address.domain))
+            )
+        ):
+            return one
+    return None
+
+
+def _only(message: Message, sender: Address, us: Us) -> Candidate | None:
+    """The one address in the text that can be a visitor's, None if there are more."""
+    found = [
+        one
+        for one in message.candidates
+        if one.way == "text"
+        and not us.is_us(one.address)
+        and not is_no_reply(one.address.local)
+        and not same_site(one.address.domain, sender.domain)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_conversation_by_name(sender: Address) -> bool:
+    """Whether the name says "Ada via Service" and the address is that service's own."""
+    parts = via(sender.name)
+    return (
+        parts is not None
+        and names_service(parts[1], sender.domain)
+        and not is_machine_like(sender.local)
+    )
+
+
+def _bare(address: Address) -> Address:
+    parts = via(address.name)
+    return Address(parts[0], address.address) if parts else address
+
+
+def _named(message: Message, candidate: Candidate, sender: Address) -> Address:
+    """The author with the best name that the mail has for it."""
+    address = candidate.address
+    told = next((fact.value for fact in message.facts if fact.kind == "name"), "")
+    other = next(
+        (
+            one.address.name
+            for one in message.candidates
+            if one.address.key == address.key and one.address.name
+        ),
+        "",
+    )
+    name = told if candidate.way != "group" else ""
+    return Address(name or address.name or other or _name_of(sender, address), address.address)
+
+
+def _name_of(sender: Address, visitor: Address) -> str:
+    """The relay's display name where it is the visitor's: it says via, or the address agrees."""
+    parts = via(sender.name)
+    name = (parts[0] if parts else sender.name).strip(" '\"")
+    if parts or is_conversation(visitor.domain):
+        return name
+    there = _plain(visitor.address)
+    words = [word for word in _plain_words(name) if len(word) > 2]  # noqa: PLR2004 "de", "von"
+    return name if any(word in there for word in words) and not hands_on(sender) else ""
+
+
+def _plain_words(text: str) -> list[str]:
+    return [_plain(word) for word in text.split()]
+
+
+def _plain(text: str) -> str:
+    """Letters and digits in lower case, umlauts as they are written in addresses."""
+    folded = text.casefold().translate(_FOLDED)
+    return "".join(char for char in folded if char.isalnum())
+
+
+_FOLDED = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "o", "å": "a", "æ": "ae", "ł": "l", "đ": "d"}
+)

@@ -1,0 +1,163 @@
+"""Where else than in From an author may stand: finds the candidates and facts of one mail. Pure.
+
+Costs next to nothing for an ordinary letter: the text is only looked through where the header says
+that the mail may be handed on, or where a signature is to be read.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from daemon.message import form as forms
+from daemon.message import forward as forwards
+from daemon.message import mime
+from daemon.message.address import Address, mailbox
+from daemon.message.candidates import COPY, FACT_LIMIT, HANDS_ON, VALUE_LIMIT, Candidate, Fact, FactKind, bounded
+from daemon.message.fields import Fields, body_start, first, scan
+from daemon.message.header import Header, read
+from daemon.message.lines import html_lines, text_lines
+from daemon.message.relay import (
+    hands_on,
+    hands_on_by_words,
+    is_copy_by_words,
+    is_machine_like,
+    same_site,
+)
+
+_TEXT_BYTES = 32_768
+_HTML_BYTES = 131_072
+_ATTACHED_HEADER = 32_768  # bytes of an attached mail's header
+_TEXT_ADDRESSES = 5
+_ON_BEHALF = re.compile(r"(?:per conto di|im auftrag von|on behalf of)\s*:?\s*([^\s<>\"]{1,254}@[^\s<>\"]{1,254})", re.IGNORECASE)
+_CERTIFIED = re.compile(r"posta-certificata|certified|de-mail", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Found:
+    """What `find` found in one mail."""
+
+    candidates: list[Candidate] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    marks: set[str] = field(default_factory=set)
+    words: str = ""  # of a forwarded mail: its author's own, for the snippet
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a mail in its bytes: its text, and all leaves."""
+
+    raw: bytes
+    leaves: tuple[mime.MimePart, ...]
+    plain: mime.MimePart | None
+    html: mime.MimePart | None
+
+    def lines(self) -> list[str]:
+        """The lines of the text, plain before HTML."""
+        lines = text_lines(mime.text(self.raw, self.plain, _TEXT_BYTES)) if self.plain else []
+        if self.html and not any(line.strip() for line in lines):
+            lines = html_lines(mime.text(self.raw, self.html, _HTML_BYTES))
+        return lines
+
+
+def find(fields: Fields, header: Header, parts: Parts) -> Found:
+    """The candidates for the author of one mail, and what it says about them."""
+    found = Found()
+    sender = header.author
+    if sender is None:
+        return found
+    found.candidates.extend(_originals(header))
+    found.candidates.extend(Candidate("reply-to", one) for one in header.reply_to if one.key != sender.key)
+    found.candidates.extend(_enveloped(fields, header, sender))
+    inside = any(same_site(to.domain, sender.domain) for to in header.recipients[:20])
+    may_hand_on = (
+        inside
+        or any(one.way == "reply-to" for one in found.candidates)
+        or is_machine_like(sender.local)
+        or hands_on(sender)
+    )
+    if may_hand_on:
+        _read_text(found, header, parts, sender, inside=inside)
+    found.candidates = list(bounded(found.candidates))
+    return found
+
+
+def _originals(header: Header) -> Iterator[Candidate]:
+    """Whom a group hands on: the address of X-Original-Sender, with the name there is for it."""
+    names = {one.key: one.name for one in header.reply_to + header.originals if one.name}
+    for one in header.originals:
+        yield Candidate("group", Address(one.name or names.get(one.key, ""), one.address))
+
+
+def _enveloped(fields: Fields, header: Header, sender: Address) -> Iterator[Candidate]:
+    """The sender of a certified mail, which a provider sends on his behalf (Italian PEC)."""
+    behalf = _ON_BEHALF.search(sender.name)
+    if behalf is None or not (
+        first(fields, "x-trasporto") or _CERTIFIED.search(sender.local)
+    ):
+        return
+    address = mailbox("", behalf[1])
+    if address is not None:
+        named = next((one.name for one in header.reply_to if one.key == address.key), "")
+        yield Candidate("envelope", Address(named, address.address))
+
+
+def _read_text(found: Found, header: Header, parts: Parts, sender: Address, *, inside: bool) -> None:
+    """Candidates that stand in the text or are attached to it."""
+    lines = parts.lines()
+    text = "\n".join(lines)
+    if inside and not forwards.says_answer(header.subject):
+        _forwarded(found, lines, header.subject, text)
+        _attached(found, parts)
+    if "@" in text:
+        form = forms.read_form(lines)
+        if form.is_one:
+            name = form.full_name
+            found.candidates.extend(
+                Candidate("form", Address(one.name or name, one.address)) for one in form.addresses
+            )
+        _form_facts(found, form)
+        found.candidates.extend(
+            Candidate("text", one) for one in forms.addresses_in(text, _TEXT_ADDRESSES)
+        )
+    if hands_on_by_words(header.subject, text):
+        found.marks.add(HANDS_ON)
+    if is_copy_by_words(header.subject, text):
+        found.marks.add(COPY)
+
+
+def _forwarded(found: Found, lines: list[str], subject: str, text: str) -> None:
+    if "@" not in text:
+        return
+    blocks = forwards.forwarded(lines, subject)
+    for block in blocks:
+        found.candidates.append(Candidate("forward", block.author, block.date))
+    if blocks:
+        found.words = "\n".join(lines[blocks[0].text_at :])
+
+
+def _attached(found: Found, parts: Parts) -> None:
+    """The first mail that is attached (message/rfc822, RFC 2046 section 5.2.1)."""
+    part = next((one for one in parts.leaves if one.kind == "message/rfc822"), None)
+    if part is None:
+        return
+    content = mime.content(parts.raw, part, _ATTACHED_HEADER)
+    fields = scan(content[: body_start(content, 0, len(content))])
+    inner = read(fields)
+    if inner.author is not None:
+        found.candidates.append(Candidate("attached", inner.author, inner.date))
+
+
+def _form_facts(found: Found, form: forms.Form) -> None:
+    facts: list[tuple[FactKind, str]] = [
+        ("name", form.full_name),
+        ("phone", form.phone),
+        ("company", form.company),
+        ("title", form.title),
+    ]
+    if form.addresses:
+        found.facts.extend(
+            Fact(kind, value[:VALUE_LIMIT], "form") for kind, value in facts if value
+        )
+    del found.facts[FACT_LIMIT:]
+
+

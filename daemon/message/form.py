@@ -1,0 +1,196 @@
+r"""The labelled fields of a mail that a web form, a portal or a booking tool sent.
+
+Three layouts cover what such programs write: `Label: value` on one line (or with dots, a tab or
+wide spaces between the two), a label alone with its value on the next line, and the cells of a
+table, which are lines here too. The labels are data, in more than thirty languages.
+
+Costs one pass over a bounded text; every expression is linear.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from daemon.message.address import Address, mailbox
+from daemon.message.text import one_line
+
+LINES = 200  # of a mail that are looked at
+_LABEL_CHARS = 60
+_NAME_CHARS = 100
+_VALUE_CHARS = 200
+_NAME_WORDS = 7
+_ASKING_WORDS = 8
+_REACH = 3  # lines from a label to its value: one may be empty, one a hint
+
+# What stands between a label and its value on one line.
+_PAIR = re.compile(
+    r"\s*[*•·▪►>|\-–—]{0,3}\s*(?P<label>[^\s:：|=\t.][^:：|=\t\n]{0,59}?)"
+    r"(?:\s*\.{2,60}\s*[:：]?|\s*\*{0,3}\s*[:：]|\s*[|=]|\t|[ \u00a0]{2,40})\s*(?P<value>\S.*)?$"
+)
+_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+_DECORATION = re.compile(r"[*_:：?？!.\-–—()\[\]<>\"“”'’`#|•·►▪✱]+|^\d{1,2}[.)]\s")
+_SPACE = re.compile(r"\s+")
+
+
+@dataclass(slots=True)
+class Form:
+    """What a form says about who filled it in; "" for what it doesn't say."""
+
+    addresses: list[Address] = field(default_factory=list)
+    labels: set[str] = field(default_factory=set)
+    name: str = ""
+    first: str = ""
+    last: str = ""
+    phone: str = ""
+    company: str = ""
+    title: str = ""
+
+    @property
+    def full_name(self) -> str:
+        """The name as people write it, from whatever fields the form has for it."""
+        if self.first and self.last:
+            return f"{self.first} {self.last}"
+        if self.name and self.last and not self.first and self.last not in self.name:
+            return f"{self.name} {self.last}"
+        return self.name or self.first or self.last
+
+    @property
+    def is_one(self) -> bool:
+        """Whether this is a form: an address, and beside it a name or a message."""
+        return bool(self.addresses) and not self.labels.isdisjoint(
+            {"name", "first", "last", "message", "sender"}
+        )
+
+
+def read_form(lines: Sequence[str]) -> Form:
+    """The fields in the first lines of a mail; a form without an address is an empty one."""
+    form = Form()
+    lines = lines[:LINES]
+    for label, value in _fields(lines):
+        kind = kind_of(label)
+        if kind:
+            _take(form, kind, value)
+    return form
+
+
+def _fields(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Every label with its value, "" where it has none."""
+    for at, line in enumerate(lines):
+        if not line.strip():
+            continue
+        found = _PAIR.match(line[: _LABEL_CHARS + 2 * _VALUE_CHARS])
+        if found and found["value"] and kind_of(found["label"]):
+            yield found["label"], found["value"]
+        elif len(line) <= _LABEL_CHARS + 10 and (kind := kind_of(line)):
+            yield line, _below(lines, at, kind)
+
+
+def _below(lines: Sequence[str], at: int, kind: str) -> str:
+    """The value under a label that stands alone, "" if another label comes first."""
+    for line in lines[at + 1 : at + 1 + _REACH]:
+        text = line.strip()
+        if not text:
+            continue
+        if kind in {"email", "sender"} and "@" not in text:
+            return ""
+        pair = _PAIR.match(text[:_VALUE_CHARS])
+        if kind_of(text) or (pair and pair["value"] and kind_of(pair["label"])):
+            return ""
+        return text
+    return ""
+
+
+def _take(form: Form, kind: str, value: str) -> None:
+    """Keep a field; the first of each kind counts, except that every address is kept."""
+    if kind in {"email", "sender"}:
+        address = _address(value)
+        if address is None:
+            return
+        if kind == "sender":
+            form.name = form.name or address.name
+        form.addresses.append(address)
+    elif kind != "message":
+        text = one_line(value.strip(" *_|\"'"), _VALUE_CHARS)
+        if not text or "@" in text or (kind in {"name", "first", "last"} and not _is_name(text)):
+            return
+        if not getattr(form, kind):
+            setattr(form, kind, text)
+    form.labels.add(kind)
+
+
+def _is_name(text: str) -> bool:
+    return (
+        len(text) <= _NAME_CHARS
+        and len(text.split()) <= _NAME_WORDS
+        and any(char.isalpha() for char in text)
+        and "://" not in text
+    )
+
+
+def _address(value: str) -> Address | None:
+    """The first address in a value, with the name before it."""
+    found = _ADDRESS.search(value[: 2 * _VALUE_CHARS])
+    if found is None:
+        return None
+    before = value[: found.start()].removesuffix("mailto:").rstrip(" <([:\"'")
+    name = before.strip(" \"'") if any(char.isalpha() for char in before) else ""
+    return mailbox(name, found[0].strip(".'*_"))
+
+
+def addresses_in(text: str, limit: int) -> list[Address]:
+    """The addresses in a text, each once, at most `limit`."""
+    found: dict[str, Address] = {}
+    for match in _ADDRESS.finditer(text):
+        address = mailbox("", match[0].strip(".'*_"))
+        if address is not None:
+            found.setdefault(address.key, address)
+            if len(found) == limit:
+                break
+    return list(found.values())
+
+
+@lru_cache(maxsize=4096)  # forms ask the same questions again and again
+def kind_of(label: str) -> str:
+    """What a label asks for ("email", "name", "first", …), "" for any other text."""
+    if len(label) > 2 * _LABEL_CHARS:
+        return ""
+    is_question = label.rstrip(" *:：").endswith(("?", "？"))
+    plain = _plain(label)
+    if not plain:
+        return ""
+    known, filler, asks = _labels()
+    if found := known.get(plain):
+        return found
+    words = plain.split()
+    bare = " ".join(word for word in words if word not in filler)
+    if found := known.get(bare):
+        return found
+    if len(words) <= _ASKING_WORDS and (is_question or len(words) <= 3):  # noqa: PLR2004 "client e-mail 1"
+        return next((asks[word] for word in reversed(words) if word in asks), "")
+    return "message" if is_question and len(words) > 1 else ""
+
+
+def _plain(label: str) -> str:
+    """A label in lower case, without punctuation and with single spaces."""
+    text = label.casefold().replace("e-mail", "email").replace("_", " ").replace("/", " / ")
+    return _SPACE.sub(" ", _DECORATION.sub(" ", text)).strip()
+
+
+@cache
+def _labels() -> tuple[dict[str, str], frozenset[str], dict[str, str]]:
+    """Kind by label, the words that say nothing, and kind by a word that a question has."""
+    text = files("daemon.message.data").joinpath("form_labels.toml").read_text("utf-8")
+    data = tomllib.loads(text)
+    known: dict[str, str] = {}
+    asks: dict[str, str] = {}
+    for kind, table in data.items():
+        if kind == "filler":
+            continue
+        for label in table["labels"].replace("\n", "|").split("|"):
+            if plain := _plain(label):
+                known.setdefault(plain, kind)
+        asks |= {_plain(word): kind for word in table.get("asks", "").split()}
+    return known, frozenset(map(_plain, data["filler"].split())), asks

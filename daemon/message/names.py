@@ -1,0 +1,45 @@
+"""A person's name as people write it, from the display name of a mail. Pure.
+
+Display names are kept as they came and cleaned when a sender's state is computed, so that a better
+rule improves what is there already.
+"""
+
+import re
+
+from daemon.message.relay import via
+
+_BRACKETS = re.compile(r"\s*[(\[{（【][^()\[\]{}（）【】]{0,100}[)\]}）】]\s*")
+_BEHIND = re.compile(r"\s+[|/–—•·]\s+.*$|\s+-\s+.*$|\s*@\s*\S.*$")
+_SPACE = re.compile(r"\s+")
+# What follows a comma without being a first name: titles and company forms.
+_NOT_FIRST = frozenset(
+    """
+    jr sr ii iii iv phd ph.d. md m.d. mba msc bsc ba ma llm esq cpa cfa pe dr prof dipl ing mag
+    inc llc ltd limited gmbh ag kg ug se sa sas sarl srl spa bv nv ab as oy oyj aps a/s kft zrt doo d.o.o.
+    spol s.r.o. a.s. plc corp co pty lda sl s.l. s.a. s.p.a. s.r.l. & e.k. ek ohg gbr ev e.v. bcom bed rn dds
+    """.split()
+)
+
+
+def clean_name(name: str) -> str:
+    """A display name without quotes, departments, services and addresses; first name first."""
+    name = _SPACE.sub(" ", name).strip(" '\"`´‘’“”„<>")
+    if parts := via(name):
+        name = parts[0]
+    bare = _BRACKETS.sub(" ", name).strip()
+    name = bare or name.strip("()[]{} ")
+    name = _turned(_BEHIND.sub("", name).strip() or name)
+    return name.strip(" '\",;")
+
+
+def _turned(name: str) -> str:
+    """First name first: of "Lovelace, Ada" it is "Ada Lovelace"."""
+    last, comma, first = (part.strip() for part in name.partition(","))
+    if not comma or not last or not first or "," in first:
+        return name
+    words = first.casefold().split()
+    if words[0].strip(".") in _NOT_FIRST or words[0] in _NOT_FIRST or len(words) > 3:  # noqa: PLR2004
+        return name
+    if len(last.split()) > 4:  # noqa: PLR2004 a firm's name rather than a family's
+        return name
+    return f"{first} {last}"

@@ -1,0 +1,105 @@
+"""Senders that hand on what other people write: what tells them, by their address and their words.
+
+Data and the questions asked of it; which of a mail's candidates is believed is `author`'s decision.
+"""
+
+import re
+import tomllib
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from daemon.message.address import Address
+from daemon.message.localparts import is_no_reply, is_role
+from daemon.message.us import within
+
+_HEAD_CHARS = 3_000  # of a text in which a program says what it hands on
+
+# Local parts under which web sites send; info@ and the like are roles already.
+_SITES = frozenset(
+    """
+    wordpress www www-data wwwrun wwwuser webserver apache nginx httpd php cgi typo3 joomla drupal
+    contao magento shopware prestashop woocommerce web website site homepage webseite webform
+    webforms form forms formular formulare formulaire formulario formulaires modulo kontaktformular
+    contactform contact-form contactformulier kontaktskjema lomake formularz formulář urlap form-submission
+    form-submissions submission submissions lead leads anfragen anfrage enquiries enquiry inquiries
+    inquiry requests solicitudes demandes zapytania poptavky dopyty upiti zayavka zayavki shop
+    webshop store bot robot system server mailer mail email smtp post postfix noreply-forms no-reply-forms
+    notification notifications notify chat livechat tickets ticket helpdesk booking bookings termine
+    scanner feedback messages message hello team
+    """.split()
+)
+_VIA = re.compile(
+    r"^(?P<name>.{2,100}?)[\s,]+(?:via|über|ueber|through|par|por|tramite|attraverso|przez|přes|prin"
+    r"|genom|gjennom|gennem|kautta|üzerinden|через|из|經由|通过|通過|経由)\s+(?P<service>.{2,60})$",
+    re.IGNORECASE,
+)
+
+
+def hands_on(address: Address) -> bool:
+    """Whether it is the domain of a service whose mail is about visitors: forms, portals, chats."""
+    return within(address.domain, _domains("visitors"))
+
+
+@lru_cache(maxsize=1024)
+def is_conversation(domain: str) -> bool:
+    """Whether addresses under this domain stand for one conversation each, never for a company."""
+    return within(domain, _domains("conversations"))
+
+
+@lru_cache(maxsize=1024)
+def is_machine_like(local: str) -> bool:
+    """Whether a program may send from this local part: a site, a desk or what takes no answer."""
+    return local in _SITES or is_role(local) or is_no_reply(local)
+
+
+def via(name: str) -> tuple[str, str] | None:
+    """The person and the service of a display name like "Ada Lovelace via Booking.com"."""
+    found = _VIA.match(name)
+    return (found["name"].strip(" '\""), found["service"].strip(" '\"")) if found else None
+
+
+def names_service(service: str, domain: str) -> bool:
+    """Whether a service's name is its domain's: "Kleinanzeigen" of mail.kleinanzeigen.de."""
+    plain = re.sub(r"[^a-z0-9]", "", service.casefold().rpartition("/")[2])
+    labels = domain.split(".")
+    whole = "".join(labels)
+    return len(plain) > 2 and (  # noqa: PLR2004 "de" is in many domains
+        plain in whole or any(len(label) > 3 and label in plain for label in labels[:-1])  # noqa: PLR2004
+    )
+
+
+def same_site(one: str, other: str) -> bool:
+    """Whether two domains belong to one owner by their endings: mail.acme.de and acme.de."""
+    if one == other or one.endswith(f".{other}") or other.endswith(f".{one}"):
+        return True
+    ours, theirs = one.split("."), other.split(".")
+    need = 3 if len(ours) > 2 and len(ours[-2]) <= 3 and len(ours[-1]) == 2 else 2  # noqa: PLR2004 co.uk
+    return len(ours) >= need and ours[-need:] == theirs[-need:]
+
+
+def hands_on_by_words(subject: str, text: str) -> bool:
+    """Whether a program says that it hands on what a visitor wrote."""
+    head = f"{subject}\n{text[:_HEAD_CHARS]}".casefold()
+    return any(words in head for words in _words("words"))
+
+
+def is_copy_by_words(subject: str, text: str) -> bool:
+    """Whether a form says that this is the copy for the one who filled it in."""
+    head = f"{subject}\n{text[:_HEAD_CHARS]}".casefold()
+    return any(words in head for words in _words("copies"))
+
+
+@cache
+def _domains(kind: str) -> frozenset[str]:
+    return frozenset(_data("relays")[kind].split())
+
+
+@cache
+def _words(kind: str) -> tuple[str, ...]:
+    lines = _data("submission")[kind].replace("\n", "|").split("|")
+    return tuple(line.strip().casefold() for line in lines if line.strip())
+
+
+@cache
+def _data(name: str) -> dict[str, str]:
+    return tomllib.loads(files("daemon.message.data").joinpath(f"{name}.toml").read_text("utf-8"))
