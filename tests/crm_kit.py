@@ -119,7 +119,6 @@ class Shop:
             message_id=f"{number}@mail.example",
             answers=() if answers is None else (f"{answers}@mail.example",),
             from_=Address(name, sender),
-            sender_of_group=None,
             to=tuple(Address("", address) for address in to),
             subject=subject or f"Mail {number}",
             date=at,

@@ -15,13 +15,15 @@ BIDI = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 def texts(message: Message) -> list[str]:
     """All that of a mail may be shown on a terminal or sent to the CRM; a snippet has lines."""
-    people = [a for a in (message.from_, message.sender_of_group, *message.to) if a]
+    others = (one.address for one in message.candidates)
+    people = [a for a in (message.from_, *others, *message.to) if a]
     return [
         message.subject,
         message.snippet.replace("\n", " "),
         message.message_id or "",
         *message.answers,
         *message.marks,
+        *(fact.value for fact in message.facts),
         *(f"{person.name} {person.address} {person.key}" for person in people),
         *(f"{i.summary} {i.uid} {i.method} {i.organizer}" for i in message.invites),
     ]

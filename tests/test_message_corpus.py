@@ -50,8 +50,8 @@ def facts(message: Message, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What a message says, as JSON has it, of the keys that are wanted."""
     judgement = judge(message, in_sent=bool(wanted.get("in_sent")), us=US)
     found = {name: plain(value) for name, value in asdict(message).items()}
-    for name in ("from_", "sender_of_group"):
-        found[name] = pair(getattr(message, name))
+    found["from_"] = pair(message.from_)
+    found["candidates"] = [[one.way, *(pair(one.address) or ())] for one in message.candidates]
     found["to"] = [pair(address) for address in message.to]
     found["invites"] = [plain(asdict(invite)) for invite in message.invites]
     found["verdict"] = list(judgement.verdict)

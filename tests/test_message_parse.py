@@ -168,7 +168,9 @@ def test_arrival_at_the_end_of_time_is_no_error() -> None:
 def assert_safe(message: Message) -> None:
     """No value carries a control character, and each is within its bound."""
     texts = [message.subject, message.message_id or "", *message.answers, *message.marks]
-    for address in (message.from_, message.sender_of_group, *message.to):
+    texts += [fact.value for fact in message.facts]
+    assert len(message.candidates) <= 8
+    for address in (message.from_, *(one.address for one in message.candidates), *message.to):
         if address is not None:
             texts += [address.name, address.address]
             assert address.key.count("@") == 1

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from daemon.message.address import Address
+from daemon.message.candidates import Candidate
 from daemon.message.invite import Invite
 from daemon.message.localparts import is_no_reply, is_role
 from daemon.message.parse import Message
@@ -26,7 +27,6 @@ FROM_ADA = Message(
     message_id="1@acme.example",
     answers=(),
     from_=ADA,
-    sender_of_group=None,
     to=(BOB,),
     subject="Question",
     date=None,
@@ -48,6 +48,10 @@ def itip(method: str, organizer: str = ADA.key) -> tuple[Invite, ...]:
 
 def at(local: str) -> Address:
     return Address("", f"{local}@acme.example")
+
+
+def group(address: Address) -> tuple[Candidate, ...]:
+    return (Candidate("group", address),)
 
 
 RECEIVED = [
@@ -91,12 +95,12 @@ FROM_US = [
     ("internal", "ignored", {"to": (CARL,)}),
     ("internal", "ignored", {"to": ()}),
     ("internal", "ignored", {"from_": Address("", "agency@partner.example"), "to": (CARL,)}),
-    ("from-us-not-in-sent", "ignored", {"sender_of_group": CARL}),
-    ("human", "contact", {"sender_of_group": ADA}),
-    ("human", "contact", {"sender_of_group": ADA, "marks": ("list-id", "list-unsubscribe", "precedence-bulk")}),
-    ("auto-reply", "evidence", {"sender_of_group": ADA, "marks": ("auto-reply", "list-id")}),
-    ("role-address", "evidence", {"sender_of_group": at("office")}),
-    ("ignored-domain", "ignored", {"sender_of_group": Address("", "a@ignored.example")}),
+    ("from-us-not-in-sent", "ignored", {"candidates": group(CARL)}),
+    ("human", "contact", {"candidates": group(ADA)}),
+    ("human", "contact", {"candidates": group(ADA), "marks": ("list-id", "list-unsubscribe", "precedence-bulk")}),
+    ("auto-reply", "evidence", {"candidates": group(ADA), "marks": ("auto-reply", "list-id")}),
+    ("role-address", "evidence", {"candidates": group(at("office"))}),
+    ("ignored-domain", "ignored", {"candidates": group(Address("", "a@ignored.example"))}),
 ]  # fmt: skip
 SENT = [
     ("sent", "contact", {}),
@@ -126,7 +130,7 @@ def test_a_received_message(reason: str, kind: str, changes: dict[str, object]) 
     sender = changes.get("from_", ADA)
     expected = Judgement(None, (), judgement.verdict)
     if isinstance(sender, Address):
-        expected = Judgement("received", (sender,), judgement.verdict)
+        expected = Judgement("received", (sender,), judgement.verdict, "from", "from")
     assert judgement == expected
 
 
@@ -136,9 +140,10 @@ def test_a_message_from_us_that_isnt_in_sent(
 ) -> None:
     judgement = judge(replace(FROM_BOB, **changes), in_sent=False, us=US)  # type: ignore[arg-type]  # a table of fields
     assert judgement.verdict == (kind, reason)
-    group = changes.get("sender_of_group")
-    taken = isinstance(group, Address) and not US.is_us(group)
-    assert judgement.parties == ((group,) if taken else ())
+    candidates = changes.get("candidates")
+    members = [one.address for one in candidates] if isinstance(candidates, tuple) else []
+    taken = [member for member in members if not US.is_us(member)]
+    assert judgement.parties == tuple(taken)
     assert judgement.direction == ("received" if taken else None)
 
 

@@ -26,6 +26,8 @@ from daemon.message.us import Us
 SUBMITTED = frozenset({"form", "reply-to", "text"})
 # Ways on which the From, its marks and its envelope are a relay's and say nothing about the author.
 RELAYED = SUBMITTED | {"forward", "attached", "envelope"}
+# Ways on which a machine's address is the author's too, and judged as such.
+_WHOEVER = frozenset({"forward", "attached", "group"})
 
 
 class Author(NamedTuple):
@@ -64,20 +66,23 @@ def _ours(message: Message, sender: Address, us: Us) -> Author:
         for way in ("forward", "attached"):
             if found := _first(message, way, us):
                 return Author(found.address, way, "forwarded-by-us")
-    reply = _first(message, "reply-to", us)
-    if reply and sources.groups and "list-id" in message.marks:
-        return Author(_named(message, reply, sender), "group", "group-of-ours")
-    if sources.forms:
-        form = _first(message, "form", us)
-        if reply:
-            way = "form" if form and form.address.key == reply.address.key else "reply-to"
-            return Author(_named(message, reply, sender), way, "form-of-ours")
-        if form:
-            return Author(_named(message, form, sender), "form", "form-of-ours")
-        if HANDS_ON in message.marks and (found := _only(message, sender, us)):
-            return Author(_named(message, found, sender), "text", "form-of-ours")
+    if sources.forms and (visitor := _of_our_site(message, sender, us)):
+        return visitor
     outside = any(not us.is_us(recipient) for recipient in message.to)
     return Author(None, "from", "from-us-not-in-sent" if outside else "internal")
+
+
+def _of_our_site(message: Message, sender: Address, us: Us) -> Author | None:
+    """Who filled in a form of our web site, opened a ticket at our desk or wrote to our list."""
+    reply, form = _first(message, "reply-to", us), _first(message, "form", us)
+    if reply:
+        same = form is not None and form.address.key == reply.address.key
+        way = "group" if "list-id" in message.marks else "form" if same else "reply-to"
+        reason = "group-of-ours" if way == "group" else "form-of-ours"
+        return Author(_named(message, reply, sender), way, reason)
+    if form is None and HANDS_ON in message.marks:
+        form = _only(message, sender, us)
+    return Author(_named(message, form, sender), form.way, "form-of-ours") if form else None
 
 
 def _theirs(message: Message, sender: Address, us: Us) -> Author:
@@ -129,9 +134,12 @@ def _is_copy(message: Message, us: Us) -> bool:
 def _first(message: Message, way: str, us: Us) -> Candidate | None:
     """The first candidate found this way that can be a person outside."""
     for one in message.candidates:
-        if one.way == way and not us.is_us(one.address):
-            if way in {"forward", "attached", "group"} or not is_no_reply(one.address.local):
-                return one
+        if (
+            one.way == way
+            and not us.is_us(one.address)
+            and (way in _WHOEVER or not is_no_reply(one.address.local))
+        ):
+            return one
     return None
 
 

@@ -18,7 +18,7 @@ CANDIDATE_LIMIT = 8  # of one mail; a forwarded thread names many
 FACT_LIMIT = 8
 VALUE_LIMIT = 200  # characters of one fact
 
-# Marks of a mail by its words: a program hands on what a visitor wrote; a form's copy for the visitor.
+# Marks of a mail by its words: a program hands on a visitor's; a form's copy for the visitor.
 HANDS_ON = "hands-on"
 COPY = "form-copy"
 

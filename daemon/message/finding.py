@@ -12,7 +12,16 @@ from daemon.message import form as forms
 from daemon.message import forward as forwards
 from daemon.message import mime
 from daemon.message.address import Address, mailbox
-from daemon.message.candidates import COPY, FACT_LIMIT, HANDS_ON, VALUE_LIMIT, Candidate, Fact, FactKind, bounded
+from daemon.message.candidates import (
+    COPY,
+    FACT_LIMIT,
+    HANDS_ON,
+    VALUE_LIMIT,
+    Candidate,
+    Fact,
+    FactKind,
+    bounded,
+)
 from daemon.message.fields import Fields, body_start, first, scan
 from daemon.message.header import Header, read
 from daemon.message.lines import html_lines, text_lines
@@ -28,7 +37,10 @@ _TEXT_BYTES = 32_768
 _HTML_BYTES = 131_072
 _ATTACHED_HEADER = 32_768  # bytes of an attached mail's header
 _TEXT_ADDRESSES = 5
-_ON_BEHALF = re.compile(r"(?:per conto di|im auftrag von|on behalf of)\s*:?\s*([^\s<>\"]{1,254}@[^\s<>\"]{1,254})", re.IGNORECASE)
+_ON_BEHALF = re.compile(
+    r"(?:per conto di|im auftrag von|on behalf of)\s*:?\s*([^\s<>\"]{1,254}@[^\s<>\"]{1,254})",
+    re.IGNORECASE,
+)
 _CERTIFIED = re.compile(r"posta-certificata|certified|de-mail", re.IGNORECASE)
 
 
@@ -66,7 +78,9 @@ def find(fields: Fields, header: Header, parts: Parts) -> Found:
     if sender is None:
         return found
     found.candidates.extend(_originals(header))
-    found.candidates.extend(Candidate("reply-to", one) for one in header.reply_to if one.key != sender.key)
+    found.candidates.extend(
+        Candidate("reply-to", one) for one in header.reply_to if one.key != sender.key
+    )
     found.candidates.extend(_enveloped(fields, header, sender))
     inside = any(same_site(to.domain, sender.domain) for to in header.recipients[:20])
     may_hand_on = (
@@ -76,7 +90,7 @@ def find(fields: Fields, header: Header, parts: Parts) -> Found:
         or hands_on(sender)
     )
     if may_hand_on:
-        _read_text(found, header, parts, sender, inside=inside)
+        _read_text(found, header, parts, inside=inside)
     found.candidates = list(bounded(found.candidates))
     return found
 
@@ -91,9 +105,7 @@ def _originals(header: Header) -> Iterator[Candidate]:
 def _enveloped(fields: Fields, header: Header, sender: Address) -> Iterator[Candidate]:
     """The sender of a certified mail, which a provider sends on his behalf (Italian PEC)."""
     behalf = _ON_BEHALF.search(sender.name)
-    if behalf is None or not (
-        first(fields, "x-trasporto") or _CERTIFIED.search(sender.local)
-    ):
+    if behalf is None or not (first(fields, "x-trasporto") or _CERTIFIED.search(sender.local)):
         return
     address = mailbox("", behalf[1])
     if address is not None:
@@ -101,7 +113,7 @@ def _enveloped(fields: Fields, header: Header, sender: Address) -> Iterator[Cand
         yield Candidate("envelope", Address(named, address.address))
 
 
-def _read_text(found: Found, header: Header, parts: Parts, sender: Address, *, inside: bool) -> None:
+def _read_text(found: Found, header: Header, parts: Parts, *, inside: bool) -> None:
     """Candidates that stand in the text or are attached to it."""
     lines = parts.lines()
     text = "\n".join(lines)
@@ -159,5 +171,3 @@ def _form_facts(found: Found, form: forms.Form) -> None:
             Fact(kind, value[:VALUE_LIMIT], "form") for kind, value in facts if value
         )
     del found.facts[FACT_LIMIT:]
-
-

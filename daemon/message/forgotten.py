@@ -51,8 +51,6 @@ def blank(message: Message) -> Message:
         message_id=None,
         answers=(),
         from_=None,
-        candidates=(),
-        facts=(),
         to=(),
         subject="",
         date=None,

@@ -17,6 +17,8 @@ from importlib.resources import files
 from daemon.message.address import Address, mailbox
 from daemon.message.text import one_line
 
+# ruff: noqa: RUF001  letters and punctuation of other languages
+
 LINES = 200  # of a mail that are looked at
 _LABEL_CHARS = 60
 _NAME_CHARS = 100

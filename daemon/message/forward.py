@@ -16,9 +16,14 @@ from importlib.resources import files
 
 from daemon.message.address import Address, mailbox
 
+# ruff: noqa: RUF001  letters and punctuation of other languages
+
 BLOCKS = 4  # forwarded headers of one mail
 _BLOCK_LINES = 12
-_FIELD = re.compile(r"\s*[*_>]{0,3}\s*(?P<label>[^\s:：][^:：\n]{0,30}?)\s{0,3}[*_]{0,3}\s?[:：](?P<value>.*)$")
+_FIELDS = 3  # that a forwarded header has at least: the sender, date or recipients, one more
+_FIELD = re.compile(
+    r"\s*[*_>]{0,3}\s*(?P<label>[^\s:：][^:：\n]{0,30}?)\s{0,3}[*_]{0,3}\s?[:：](?P<value>.*)$"
+)
 _ADDRESS = re.compile(
     r"[<\[(]{1,2}\s?(?:mailto:)?(?P<angled>[^\s<>\[\]()\"]{1,64}@[^\s<>\[\]()\",;]{1,190})\s?[>\])]"
     r"|(?P<bare>[^\s<>\[\]()\",;:]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})"
@@ -26,7 +31,9 @@ _ADDRESS = re.compile(
 # Programs that write all fields without line breaks (Yahoo).
 _RUN_TOGETHER = re.compile(r"(?<=[>\w\d])(?=(?:[^\W\d_]{1,14} ?)[:：] )")
 _RULE = re.compile(r"^[\s>]*(?:[-_=*–—]{2,}|.{0,80}[:：]\s*$)")
-_PREFIX = re.compile(r"\s*(?:\[[^\[\]]{1,40}\]\s*)?([^\s:：\[\]][^:：\[\]]{0,24}?)\s?(?:\[\d{1,3}\]|\(\d{1,3}\))?\s?[:：]")
+_PREFIX = re.compile(
+    r"\s*(?:\[[^\[\]]{1,40}\]\s*)?([^\s:：\[\]][^:：\[\]]{0,24}?)\s?(?:\[\d{1,3}\]|\(\d{1,3}\))?\s?[:：]"
+)
 _INTRODUCTION = re.compile(r"[:：]\s*$")
 
 
@@ -72,34 +79,29 @@ def forwarded(lines: Sequence[str], subject: str) -> list[Forwarded]:
 
 def _block(lines: Sequence[str], at: int) -> Forwarded | None:
     """The forwarded header that begins at a line, None if none does."""
-    author: Address | None = None
-    date: datetime | None = None
-    kinds: set[str] = set()
+    values: dict[str, str] = {}
     end = at
-    last = ""
     for number, line in enumerate(_unfolded(lines[at : at + _BLOCK_LINES])):
-        for part in line:
-            field = _FIELD.match(part[:400])
-            kind = _kind(field["label"]) if field else ""
-            if field and kind:
-                kinds.add(kind)
-                last = kind
-                if kind == "from" and author is None:
-                    author = _author(field["value"])
-                elif kind == "date":
-                    date = date or _date(field["value"])
-                end = at + number + 1
-            elif not part.strip():
-                break
-            elif last in {"to", "from"} and ("@" in part or part.startswith((" ", "\t"))):
-                end = at + number + 1  # folded recipients
-        if number == 0 and not kinds:
-            return None
-        if not any(part.strip() for part in line) and kinds:
+        fields = [field for part in line if (field := _field(part))]
+        if fields:
+            for kind, value in fields:
+                values.setdefault(kind, value)
+            end = at + number + 1
+        elif not values or not any(part.strip() for part in line):
             break
-    if author is None or not kinds & {"date", "to"} or len(kinds) < 3:  # noqa: PLR2004 from, one of these, one more
+        elif "@" in line[0]:
+            end = at + number + 1  # folded recipients
+    author = _author(values["from"]) if "from" in values else None
+    if author is None or values.keys().isdisjoint(("date", "to")) or len(values) < _FIELDS:
         return None
-    return Forwarded(author, date, end)
+    return Forwarded(author, _date(values.get("date", "")), end)
+
+
+def _field(line: str) -> tuple[str, str] | None:
+    """The kind and the value of a field of a forwarded header, None for another line."""
+    found = _FIELD.match(line[:400])
+    kind = _kind(found["label"]) if found else ""
+    return (kind, found["value"]) if found and kind else None
 
 
 def _unfolded(lines: Sequence[str]) -> Iterator[list[str]]:
@@ -158,7 +160,7 @@ def _is_separator(line: str) -> bool:
 def _first_prefix(subject: str, kind: str) -> bool:
     """Whether the first prefix of a subject is of this kind."""
     found = _PREFIX.match(subject[:80])
-    return bool(found) and found[1].casefold().strip() in _words(kind)
+    return found is not None and found[1].casefold().strip() in _words(kind)
 
 
 def _kind(label: str) -> str:

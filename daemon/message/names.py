@@ -8,16 +8,89 @@ import re
 
 from daemon.message.relay import via
 
+# ruff: noqa: RUF001  letters and punctuation of other languages
+
 _BRACKETS = re.compile(r"\s*[(\[{（【][^()\[\]{}（）【】]{0,100}[)\]}）】]\s*")
 _BEHIND = re.compile(r"\s+[|/–—•·]\s+.*$|\s+-\s+.*$|\s*@\s*\S.*$")
 _SPACE = re.compile(r"\s+")
 # What follows a comma without being a first name: titles and company forms.
 _NOT_FIRST = frozenset(
-    """
-    jr sr ii iii iv phd ph.d. md m.d. mba msc bsc ba ma llm esq cpa cfa pe dr prof dipl ing mag
-    inc llc ltd limited gmbh ag kg ug se sa sas sarl srl spa bv nv ab as oy oyj aps a/s kft zrt doo d.o.o.
-    spol s.r.o. a.s. plc corp co pty lda sl s.l. s.a. s.p.a. s.r.l. & e.k. ek ohg gbr ev e.v. bcom bed rn dds
-    """.split()
+    [
+        "jr",
+        "sr",
+        "ii",
+        "iii",
+        "iv",
+        "phd",
+        "ph.d.",
+        "md",
+        "m.d.",
+        "mba",
+        "msc",
+        "bsc",
+        "ba",
+        "ma",
+        "llm",
+        "esq",
+        "cpa",
+        "cfa",
+        "pe",
+        "dr",
+        "prof",
+        "dipl",
+        "ing",
+        "mag",
+        "inc",
+        "llc",
+        "ltd",
+        "limited",
+        "gmbh",
+        "ag",
+        "kg",
+        "ug",
+        "se",
+        "sa",
+        "sas",
+        "sarl",
+        "srl",
+        "spa",
+        "bv",
+        "nv",
+        "ab",
+        "as",
+        "oy",
+        "oyj",
+        "aps",
+        "a/s",
+        "kft",
+        "zrt",
+        "doo",
+        "d.o.o.",
+        "spol",
+        "s.r.o.",
+        "a.s.",
+        "plc",
+        "corp",
+        "co",
+        "pty",
+        "lda",
+        "sl",
+        "s.l.",
+        "s.a.",
+        "s.p.a.",
+        "s.r.l.",
+        "&",
+        "e.k.",
+        "ek",
+        "ohg",
+        "gbr",
+        "ev",
+        "e.v.",
+        "bcom",
+        "bed",
+        "rn",
+        "dds",
+    ]
 )
 
 

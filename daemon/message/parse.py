@@ -50,8 +50,6 @@ class Message:
     message_id: str | None
     answers: tuple[str, ...]  # Message-IDs of In-Reply-To, then of References from the last
     from_: Address | None
-    candidates: tuple[Candidate, ...]  # who else than From may have written it
-    facts: tuple[Fact, ...]  # what it says about its author
     to: tuple[Address, ...]  # To, Cc and Bcc, each key once
     subject: str
     date: datetime | None  # the Date header
@@ -62,6 +60,8 @@ class Message:
     thread: str | None  # the server's thread id
     size: int  # RFC822.SIZE
     recipients_count: int
+    candidates: tuple[Candidate, ...] = ()  # who else than From may have written it
+    facts: tuple[Fact, ...] = ()  # what it says about its author
 
 
 def parse(raw: bytes, *, size: int, thread: str | None = None, snippet_chars: int = 500) -> Message:

@@ -12,22 +12,9 @@ from daemon.message.address import Address
 from daemon.message.localparts import is_no_reply, is_role
 from daemon.message.us import within
 
+_SHORTEST = 3  # letters of a service's name: fewer are in many domains
 _HEAD_CHARS = 3_000  # of a text in which a program says what it hands on
 
-# Local parts under which web sites send; info@ and the like are roles already.
-_SITES = frozenset(
-    """
-    wordpress www www-data wwwrun wwwuser webserver apache nginx httpd php cgi typo3 joomla drupal
-    contao magento shopware prestashop woocommerce web website site homepage webseite webform
-    webforms form forms formular formulare formulaire formulario formulaires modulo kontaktformular
-    contactform contact-form contactformulier kontaktskjema lomake formularz formulář urlap form-submission
-    form-submissions submission submissions lead leads anfragen anfrage enquiries enquiry inquiries
-    inquiry requests solicitudes demandes zapytania poptavky dopyty upiti zayavka zayavki shop
-    webshop store bot robot system server mailer mail email smtp post postfix noreply-forms no-reply-forms
-    notification notifications notify chat livechat tickets ticket helpdesk booking bookings termine
-    scanner feedback messages message hello team
-    """.split()
-)
 _VIA = re.compile(
     r"^(?P<name>.{2,100}?)[\s,]+(?:via|über|ueber|through|par|por|tramite|attraverso|przez|přes|prin"
     r"|genom|gjennom|gennem|kautta|üzerinden|через|из|經由|通过|通過|経由)\s+(?P<service>.{2,60})$",
@@ -37,19 +24,19 @@ _VIA = re.compile(
 
 def hands_on(address: Address) -> bool:
     """Whether it is the domain of a service whose mail is about visitors: forms, portals, chats."""
-    return within(address.domain, _domains("visitors"))
+    return within(address.domain, _names("visitors"))
 
 
 @lru_cache(maxsize=1024)
 def is_conversation(domain: str) -> bool:
     """Whether addresses under this domain stand for one conversation each, never for a company."""
-    return within(domain, _domains("conversations"))
+    return within(domain, _names("conversations"))
 
 
 @lru_cache(maxsize=1024)
 def is_machine_like(local: str) -> bool:
     """Whether a program may send from this local part: a site, a desk or what takes no answer."""
-    return local in _SITES or is_role(local) or is_no_reply(local)
+    return local in _names("sites") or is_role(local) or is_no_reply(local)
 
 
 def via(name: str) -> tuple[str, str] | None:
@@ -63,9 +50,9 @@ def names_service(service: str, domain: str) -> bool:
     plain = re.sub(r"[^a-z0-9]", "", service.casefold().rpartition("/")[2])
     labels = domain.split(".")
     whole = "".join(labels)
-    return len(plain) > 2 and (  # noqa: PLR2004 "de" is in many domains
-        plain in whole or any(len(label) > 3 and label in plain for label in labels[:-1])  # noqa: PLR2004
-    )
+    if len(plain) < _SHORTEST:
+        return False
+    return plain in whole or any(len(one) > _SHORTEST and one in plain for one in labels[:-1])
 
 
 def same_site(one: str, other: str) -> bool:
@@ -90,7 +77,7 @@ def is_copy_by_words(subject: str, text: str) -> bool:
 
 
 @cache
-def _domains(kind: str) -> frozenset[str]:
+def _names(kind: str) -> frozenset[str]:
     return frozenset(_data("relays")[kind].split())
 
 

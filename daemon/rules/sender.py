@@ -99,7 +99,9 @@ def sender_state(
     domain = address.rpartition("@")[2]
     return SenderState(
         address=address,
-        name=_display_name(address, received) or _display_name(address, sent) or _name_from(address),
+        name=_display_name(address, received)
+        or _display_name(address, sent)
+        or _name_from(address),
         domain=domain,
         organization=organization_key(domain, public),
         msg_count=len(received) if counting.count == "received" else len(contacts),
