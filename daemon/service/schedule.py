@@ -1,26 +1,25 @@
 """Every mailbox in turn: one APScheduler job each, over a few worker threads.
 
-A mailbox is never polled twice at once; a turn that comes while one is running is left out, unless
-somebody asked for it meanwhile (`soon`), then it follows at once. What a pass does and what its
+A mailbox is never polled twice at once. A turn that comes due while one is running is skipped; if
+somebody asked for it meanwhile (`soon`), another one follows at once. What a pass does and what its
 failure means isn't known here: `attempt` runs it and keeps the JobState.
 """
 
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
+from apscheduler.events import EVENT_JOB_EXECUTED, EVENT_SCHEDULER_STARTED, JobExecutionEvent
 from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.jobstores.base import JobLookupError
-from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from daemon.service.job import JobState
-
-_BRIEFLY = timedelta(milliseconds=50)  # until APScheduler, too, knows that a pass has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +48,22 @@ class PollSchedule:
         self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="poll")
         # APScheduler's own default drops a turn that starts a second late (misfire_grace_time).
-        self._scheduler = BackgroundScheduler(
+        self._scheduler = BlockingScheduler(
             executors={"default": _Workers(self._pool)},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone=UTC,
         )
-        self._scheduler.add_listener(self._left_out, EVENT_JOB_MAX_INSTANCES)
-        # It warns of every turn left out, which is daily life here.
+        self._thread = threading.Thread(target=self._scheduler.start, name="schedule", daemon=True)
+        self._scheduler.add_listener(self._ended, EVENT_JOB_EXECUTED)
+        # It warns of every turn that it skips, which happens all the time here.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
     def start(self) -> None:
-        """Start the scheduler's thread."""
-        self._scheduler.start()
+        """Start the scheduler in its thread; return when it runs."""
+        running = threading.Event()
+        self._scheduler.add_listener(lambda _: running.set(), EVENT_SCHEDULER_STARTED)
+        self._thread.start()
+        running.wait()
 
     def follow(self, schedule: Timetable) -> None:
         """Poll these mailboxes from now on, all of them now; those no longer named never again."""
@@ -91,18 +94,17 @@ class PollSchedule:
             self._hasten(mailbox)
 
     def is_running(self) -> bool:
-        """Say whether the scheduler's thread lives: nothing in it survives an error of its own."""
-        thread = self._scheduler._thread  # noqa: SLF001 -- APScheduler offers no other way to ask
-        return thread is not None and thread.is_alive()
+        """Say whether the scheduler's thread lives: an error in the scheduler itself ends it."""
+        return self._thread.is_alive()
 
     def has_idle_workers(self) -> bool:
         """Say whether a turn that is due could start at once."""
         return sum(turn.running for turn in tuple(self.turns.values())) < self._workers
 
     def stop(self) -> None:
-        """Start no pass any more and wait until those that run have ended."""
-        # Never wait inside APScheduler: it holds its lock meanwhile, and a pass that asks it for
-        # anything would wait for ever.
+        """Start no further pass and wait until the running ones have ended."""
+        # Don't let APScheduler wait: it would hold its lock meanwhile, and a pass that asks it for
+        # anything would never end.
         self._scheduler.shutdown(wait=False)
         self._pool.shutdown(wait=True)
 
@@ -112,19 +114,16 @@ class PollSchedule:
             return
         turn.wanted = False
         self._attempt(turn)
-        if turn.wanted:
-            self._hasten(mailbox)
 
-    def _left_out(self, left_out: JobSubmissionEvent) -> None:
-        # The wish came while a pass was ending: it has been looked at for the last time, but
-        # APScheduler still counted it.
-        turn = self.turns.get(left_out.job_id)
-        if turn is not None and turn.wanted and not turn.running:
-            self._hasten(turn.name, _BRIEFLY)
+    def _ended(self, ended: JobExecutionEvent) -> None:
+        # APScheduler says so after it has counted the pass as ended, so the next one can start.
+        turn = self.turns.get(ended.job_id)
+        if turn is not None and turn.wanted:
+            self._hasten(turn.name)
 
-    def _hasten(self, mailbox: str, after: timedelta = timedelta()) -> None:
+    def _hasten(self, mailbox: str) -> None:
         with suppress(JobLookupError):  # the mailbox has left the configuration meanwhile
-            self._scheduler.modify_job(mailbox, next_run_time=datetime.now(UTC) + after)
+            self._scheduler.modify_job(mailbox, next_run_time=datetime.now(UTC))
 
 
 class _Workers(BasePoolExecutor):  # type: ignore[misc]  # APScheduler has no type information
