@@ -187,6 +187,13 @@ class Wiring:
             progress=progress,
         )
 
+    def daily_tokens(self) -> int:
+        """API tokens that we may spend on one day, as the configured plan gives them."""
+        from daemon.pipedrive.pacing import PLANS  # noqa: PLC0415 - see the module
+
+        pipedrive = self.config.pipedrive
+        return PLANS[pipedrive.plan].daily_tokens(pipedrive.seats, pipedrive.daily_share)
+
     def valve(self) -> "SafetyLimit":
         """What a first run may do without being told to."""
         from daemon.sync import SafetyLimit  # noqa: PLC0415 - see the module

@@ -1,13 +1,14 @@
 """`mail2deal --dry-run`: what the catch-up would make and cost; nothing is written anywhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from daemon.cli import output
 from daemon.errors import LATER, worst
 from daemon.rehearsal.page import page
-from daemon.rehearsal.play import Rehearsed, as_dict, rehearse
+from daemon.rehearsal.play import rehearse
 from daemon.sandbox.crm import Sandbox
 from daemon.wiring import Wiring
 
@@ -36,52 +37,56 @@ def dry_run(
         output.note("stopped: nothing was written, and nothing is kept")
         return LATER
     if html is not None:
-        html.write_text(page(as_dict(rehearsed), wiring.now()), encoding="utf-8")
+        html.write_text(page(rehearsed.found, wiring.now()), encoding="utf-8")
     if as_json:
-        output.print_json(as_dict(rehearsed))
+        output.print_json(rehearsed.found)
     else:
-        _show(rehearsed)
+        _show(rehearsed.found)
         if html is not None:
             output.say(f"the page is at {html}")
     return worst(map(output.tell, rehearsed.problems))
 
 
-def _show(rehearsed: Rehearsed) -> None:
-    found = rehearsed.forecast
-    unreadable = f"; {found.quarantined} can't be read" if found.quarantined else ""
-    output.say(f"read {found.messages_read} new messages{unreadable}")
-    made = ", ".join(f"{n} {kind}" for kind, n in found.create.items())
-    output.say(f"would make {made}")
+def _show(found: Mapping[str, Any]) -> None:
+    read, budget, updates = found["read"], found["budget"], found["updates"]
+    unreadable = f"; {read['quarantined']} can't be read" if read["quarantined"] else ""
+    output.say(f"read {read['messages']} new messages{unreadable}")
+    output.say("would make " + ", ".join(f"{n} {kind}" for kind, n in found["create"].items()))
     output.say(
-        f"  and {found.fields} custom fields; {found.conversions} of the deals come from leads;"
-        f" {found.updates['persons']} persons and {found.updates['activities']} activities"
+        f"  and {found['fields']} custom fields; {found['conversions']} of the deals come from"
+        f" leads; {updates['persons']} persons and {updates['activities']} activities"
         " would be updated"
     )
-    taken = ", ".join(f"{n} {kind}" for kind, n in found.adopted.items() if n)
+    taken = ", ".join(f"{n} {kind}" for kind, n in found["adopted"].items() if n)
     output.say(f"already there and used as they are: {taken or 'none'}")
-    for why, count in found.parked.items():
+    for why, count in found["refused"].items():
         output.say(f"Pipedrive would refuse {count}: {why}")
     output.table(
-        f"the {len(found.important)} most important",
+        f"the {len(found['important'])} most important",
         ("who", "organization", "what", "because"),
         [
-            (f"{one.name} <{one.address}>", one.organization or "", one.what, one.reason)
-            for one in found.important
+            (
+                f"{one['name']} <{one['address']}>",
+                one["organization"] or "",
+                one["what"],
+                one["reason"],
+            )
+            for one in found["important"]
         ],
     )
     output.table(
-        f"left out ({found.ignored_senders} senders get no record)",
+        f"left out ({found['ignored_senders']} senders get no record)",
         ("messages", "why", "for example"),
-        [(str(one.messages), one.words, ", ".join(one.examples)) for one in found.left_out],
+        [(one["messages"], one["words"], ", ".join(one["examples"])) for one in found["left_out"]],
     )
     output.table(
         "tokens",
         ("call", "calls", "tokens"),
-        [(one.call, str(one.calls), str(one.tokens)) for one in found.spent],
+        [tuple(one.values()) for one in found["tokens_by_call"]],
     )
     output.say(
-        f"{found.tokens} tokens: {rehearsed.days} days of the {rehearsed.daily} a day that the"
-        f" plan {rehearsed.plan} gives; the rehearsal itself read {rehearsed.tokens_read}"
+        f"{found['tokens']} tokens: {budget['days']} days of the {budget['tokens_a_day']} a day"
+        f" that the plan {budget['plan']} gives; the rehearsal itself read {read['tokens']}"
     )
-    if rehearsed.asks:
-        output.say(rehearsed.asks)
+    if found["asks"]:
+        output.say(found["asks"])

@@ -6,7 +6,7 @@ The mailbox is read as always (it never changes), Pipedrive only listed, the led
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,8 @@ from typing import Any
 from daemon.errors import Problem, RetryLater
 from daemon.ledger.store import Ledger
 from daemon.maintenance.catch_up import CaughtUp, Show, take_in, write_out
-from daemon.pipedrive.pacing import PLANS
 from daemon.rehearsal import remote
-from daemon.rehearsal.forecast import Forecast, adopted, forecast
+from daemon.rehearsal.forecast import forecast
 from daemon.rehearsal.remote import Company
 from daemon.rehearsal.scratch import activities, last_activity, listed, scratch
 from daemon.rehearsal.stage import Clock, client, stage
@@ -28,19 +27,10 @@ from daemon.wiring import Wiring
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """A forecast with what it took to make it, and what the configured plan makes of it."""
+    """What was found, in the shape of `--dry-run --json`, and the problems that were met."""
 
-    forecast: Forecast
-    tokens_read: int
-    plan: str
-    daily: int  # tokens a day that are ours
+    found: dict[str, Any]
     problems: tuple[Problem, ...]
-    asks: str  # what the first real run would ask for; empty if nothing
-
-    @property
-    def days(self) -> float:
-        """Days of the plan's budget that the tokens take."""
-        return round(self.forecast.tokens / self.daily, 2) if self.daily else 0.0
 
 
 def rehearse(
@@ -123,7 +113,7 @@ def _play(
     with ExitStack() as stack:
         ledger = stack.enter_context(scratch(wiring.config.ledger, home, scene.clock.moment))
         show = stack.enter_context(progress(ledger))
-        before, first = adopted(ledger), is_first(ledger)
+        before, first = ledger.records.adopted_counts(), is_first(ledger)
         with ledger.transaction("run"):
             result = CaughtUp(ledger.runs.begin("dry run", scene.clock()))
         if intake:
@@ -136,34 +126,30 @@ def _play(
         if wiring.stop.is_set():
             return None
         watch(sandbox)
-        found = forecast(
-            ledger,
-            result.run,
-            scene.spent,
-            messages_read=result.new,
-            quarantined=result.quarantined,
-            adopted_before=before,
-        )
-        return _rehearsed(wiring, found, result, _asks(wiring, found, ledger) if first else "")
+        found = forecast(ledger, result.run, scene.spent, before)
+        daily = wiring.daily_tokens()
+        found |= {
+            "budget": {
+                "plan": wiring.config.pipedrive.plan,
+                "tokens_a_day": daily,
+                "days": round(found["tokens"] / daily, 2) if daily else 0.0,
+            },
+            "asks": _asks(wiring, found, ledger) if first else "",
+            "read": {
+                "messages": result.new,
+                "quarantined": result.quarantined,
+                "tokens": wiring.usage.total,
+            },
+            "problems": [str(problem) for problem in result.problems],
+        }
+        return Rehearsed(found, tuple(result.problems))
 
 
-def _rehearsed(wiring: Wiring, found: Forecast, result: CaughtUp, asks: str) -> Rehearsed:
-    pipedrive = wiring.config.pipedrive
-    daily = PLANS[pipedrive.plan].daily_tokens(pipedrive.seats) * pipedrive.daily_share
-    return Rehearsed(
-        forecast=found,
-        tokens_read=wiring.usage.total,
-        plan=pipedrive.plan,
-        daily=int(daily),
-        problems=tuple(result.problems),
-        asks=asks,
-    )
-
-
-def _asks(wiring: Wiring, found: Forecast, ledger: Ledger) -> str:
-    """What the first real run will want to be told."""
+def _asks(wiring: Wiring, found: dict[str, Any], ledger: Ledger) -> str:
+    """What the first real run will ask for; empty if nothing."""
+    creates = sum(n for kind, n in found["create"].items() if kind != "activities")
     touched = strangers_touched(ledger, done=True)
-    why = wiring.valve().objection(found.objects, touched, ledger.crm.count("person"))
+    why = wiring.valve().objection(creates, touched, ledger.crm.count("person"))
     return f"{why}: it will stop and ask; pass --yes to let it go on" if why else ""
 
 
@@ -178,33 +164,3 @@ def _look(wiring: Wiring, tell_price: Callable[[str], object]) -> Company:
             f" {remote.price(known, activities=last is not None)} tokens{more}"
         )
         return remote.read(client_, last)
-
-
-def as_dict(rehearsed: Rehearsed) -> dict[str, Any]:
-    """The rehearsal for programs; this is the shape of `--json`."""
-    found = rehearsed.forecast
-    return {
-        "create": dict(found.create),
-        "tokens": found.tokens,
-        "conversions": found.conversions,
-        "fields": found.fields,
-        "updates": dict(found.updates),
-        "adopted": dict(found.adopted),
-        "refused": dict(found.parked),
-        "budget": {
-            "plan": rehearsed.plan,
-            "tokens_a_day": rehearsed.daily,
-            "days": rehearsed.days,
-        },
-        "asks": rehearsed.asks,
-        "important": [asdict(one) for one in found.important],
-        "left_out": [asdict(one) for one in found.left_out],
-        "ignored_senders": found.ignored_senders,
-        "tokens_by_call": [asdict(one) for one in found.spent],
-        "read": {
-            "messages": found.messages_read,
-            "quarantined": found.quarantined,
-            "tokens": rehearsed.tokens_read,
-        },
-        "problems": [str(problem) for problem in rehearsed.problems],
-    }

@@ -31,51 +31,20 @@ _PAGED = {
 }
 # What a listing must keep for plans to come out the same; nothing else leaves the real CRM.
 _KEPT = {
-    "organizations": ("id", "name", "website", "owner_id", "add_time", "update_time"),
-    "persons": ("id", "name", "emails", "org_id", "owner_id", "add_time", "update_time"),
+    "organizations": "id name website owner_id add_time update_time",
+    "persons": "id name emails org_id owner_id add_time update_time",
     "deals": (
-        "id",
-        "title",
-        "person_id",
-        "org_id",
-        "pipeline_id",
-        "stage_id",
-        "status",
-        "is_archived",
-        "archive_time",
-        "source_lead_id",
-        "owner_id",
-        "add_time",
-        "update_time",
+        "id title person_id org_id pipeline_id stage_id status is_archived archive_time "
+        "source_lead_id owner_id add_time update_time"
     ),
     "leads": (
-        "id",
-        "title",
-        "person_id",
-        "organization_id",
-        "origin_id",
-        "is_archived",
-        "owner_id",
-        "add_time",
-        "update_time",
+        "id title person_id organization_id origin_id is_archived owner_id add_time update_time"
     ),
     "activities": (
-        "id",
-        "subject",
-        "type",
-        "done",
-        "due_date",
-        "due_time",
-        "duration",
-        "note",
-        "participants",
-        "deal_id",
-        "lead_id",
-        "org_id",
-        "add_time",
-        "update_time",
+        "id subject type done due_date due_time duration note participants deal_id "
+        "lead_id org_id add_time update_time"
     ),
-    "users": ("id", "name", "email"),
+    "users": "id name email",
 }
 _MARGIN = timedelta(hours=1)  # more than the sync's own, for what two clocks may differ by
 
@@ -190,7 +159,7 @@ def _mail_key(fields: list[Doc]) -> str | None:
 
 
 def _kept(kind: str, rows: Iterator[Doc] | list[Doc]) -> list[Doc]:
-    return [{name: row[name] for name in _KEPT[kind] if name in row} for row in rows]
+    return [{name: row[name] for name in _KEPT[kind].split() if name in row} for row in rows]
 
 
 def _deal(row: Doc, mail_key: str | None) -> Doc:

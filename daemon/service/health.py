@@ -4,7 +4,6 @@ from typing import Any
 
 from daemon.ledger.store import Ledger
 from daemon.pipedrive.costs import PRICES
-from daemon.pipedrive.pacing import PLANS
 from daemon.wiring import Wiring
 
 _CALLS = {
@@ -27,8 +26,7 @@ def report(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
     backlog = sum(
         PRICES[_CALLS[change]].tokens * n for change, n in pending.items() if change in _CALLS
     )
-    pipedrive = wiring.config.pipedrive
-    daily = int(PLANS[pipedrive.plan].daily_tokens(pipedrive.seats) * pipedrive.daily_share)
+    daily = wiring.daily_tokens()
     spent = ledger.runs.spent(now.date().isoformat())
     return {
         "folders": ledger.rows("SELECT * FROM health ORDER BY mailbox, folder"),

@@ -5,7 +5,7 @@ within its own thread; it can't hold up a poll, and a ledger that can't be read 
 which `up == 0` shows. Labels are names of mailboxes, kinds and states: never an address.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,6 @@ from daemon.config import Listen
 from daemon.errors import ConfigProblem
 from daemon.ledger.store import Ledger
 from daemon.log import event
-from daemon.pipedrive.pacing import PLANS
 from daemon.service.poll import Polling
 from daemon.wiring import Wiring
 
@@ -75,27 +74,18 @@ class _Collector:
         yield from self._counters()
         with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
             yield from self._mailboxes(wiring, ledger)
-            yield _by(
-                "messages",
-                "Messages in the ledger by verdict",
-                "verdict",
-                [{"label": value, "n": n} for value, n in ledger.counts("messages").items()],
-            )
-            yield _by(
-                "senders",
-                "Senders by class",
-                "class",
-                [{"label": value, "n": n} for value, n in ledger.counts("senders").items()],
-            )
-            counts = dict.fromkeys(_STATES, 0) | ledger.journal.counts()
-            yield _by(
-                "journal",
-                "Changes in the journal by state",
-                "state",
-                [{"label": state, "n": n} for state, n in counts.items()],
-            )
+            for name, says, label, counts in (
+                ("messages", "Messages in the ledger", "verdict", ledger.counts("messages")),
+                ("senders", "Senders", "class", ledger.counts("senders")),
+                ("journal", "Changes in the journal", "state", ledger.journal.counts()),
+            ):
+                every = dict.fromkeys(_STATES, 0) if name == "journal" else {}
+                yield _gauges(name, f"{says} by {label}", label, every | counts)
             yield _gauge("quarantined_messages", "Unreadable", ledger.folders.quarantined())
-            yield from _tokens(wiring, ledger)
+            spent = ledger.runs.spent(wiring.now().date().isoformat())
+            yield _gauge("tokens_spent_today", "API tokens spent on this UTC day", spent)
+            left = max(0, wiring.daily_tokens() - spent)
+            yield _gauge("tokens_left_today", "API tokens of our share that are left today", left)
 
     def _counters(self) -> Iterator[Any]:
         tallies = self._polling.tallies
@@ -115,53 +105,34 @@ class _Collector:
             )
         }
         now = wiring.now()
-        yield _by(
-            "poll_lag_seconds",
-            "Time since the last good poll of all folders of a mailbox",
-            "mailbox",
-            [
-                {
-                    "label": name,
-                    "n": max(0.0, (now - polled.get(name, self._started_at)).total_seconds()),
-                }
-                for name in names
-            ],
-        )
+        lag = {
+            name: max(0.0, (now - polled.get(name, self._started_at)).total_seconds())
+            for name in names
+        }
+        says = "Time since the last good poll of all folders of a mailbox"
+        yield _gauges("poll_lag_seconds", says, "mailbox", lag)
         troubles = ledger.rows("SELECT mailbox, next_due FROM troubles")
         parked = {row["mailbox"] for row in troubles if row["next_due"] is None}
-        yield _by(
-            "mailbox_parked",
-            "1 if a mailbox needs a person: its logins are refused",
-            "mailbox",
-            [{"label": name, "n": int(name in parked)} for name in names],
-        )
-
-
-def _tokens(wiring: Wiring, ledger: Ledger) -> Iterator[Any]:
-    pipedrive = wiring.config.pipedrive
-    daily = int(PLANS[pipedrive.plan].daily_tokens(pipedrive.seats) * pipedrive.daily_share)
-    spent = ledger.runs.spent(wiring.now().date().isoformat())
-    yield _gauge("tokens_spent_today", "API tokens spent on this UTC day", spent)
-    left = max(0, daily - spent)
-    yield _gauge("tokens_left_today", "API tokens of our share that are left today", left)
+        says = "1 if a mailbox needs a person: its logins are refused"
+        yield _gauges("mailbox_parked", says, "mailbox", {name: name in parked for name in names})
 
 
 def _gauge(name: str, says: str, value: float) -> Any:
-    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - an optional extra
-
-    return GaugeMetricFamily(f"mail2deal_{name}", says, value=value)
+    return _core().GaugeMetricFamily(f"mail2deal_{name}", says, value=value)
 
 
 def _counter(name: str, says: str, value: float) -> Any:
-    from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 - an optional extra
-
-    return CounterMetricFamily(f"mail2deal_{name}", says, value=value)
+    return _core().CounterMetricFamily(f"mail2deal_{name}", says, value=value)
 
 
-def _by(name: str, says: str, label: str, rows: Iterable[dict[str, Any]]) -> Any:
-    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - an optional extra
-
-    family = GaugeMetricFamily(f"mail2deal_{name}", says, labels=[label])
-    for row in rows:
-        family.add_metric([row["label"]], row["n"])
+def _gauges(name: str, says: str, label: str, values: Mapping[str, float]) -> Any:
+    family = _core().GaugeMetricFamily(f"mail2deal_{name}", says, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], number)
     return family
+
+
+def _core() -> Any:
+    from prometheus_client import core  # noqa: PLC0415 - an optional extra
+
+    return core
