@@ -12,7 +12,7 @@ IN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench crash soak fuzz systemd-test clean dovecot
+.PHONY: help demo test check bench crash soak fuzz systemd-test layout clean dovecot
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | \
@@ -45,6 +45,9 @@ fuzz: $(VENV)/.test $(VENV)/.fuzz ## broken input without end: guided by coverag
 
 systemd-test: ## the units under a real systemd in a container; needs root, takes minutes
 	tests/systemd/run
+
+layout: ## name every module in docs/design.md, as it is now
+	python3 tests/test_layout.py
 
 clean: ## remove what was made here
 	rm -rf .venv build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
