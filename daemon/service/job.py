@@ -1,8 +1,7 @@
-"""One recurring job, told by its last turns: alive or hung, failing since when, due again when.
+"""One recurring job, told by its last passes: alive or hung, failing since when, due again when.
 
-Pure: what happened and when (monotonic seconds) are arguments, so the rules of backing off and of
-being alive can be read and tested without a thread. The service holds one JobState for each mailbox
-and one for the sync.
+Pure: what happened and when (monotonic seconds) are arguments, so that backing off and being alive
+can be tested without a thread. The service holds one JobState a mailbox and one for the sync.
 """
 
 from dataclasses import dataclass
@@ -31,15 +30,15 @@ class JobState:
             self.heard = now
 
     def beat(self, now: float) -> None:
-        """A running pass got on, or an idle job was looked at and rightly left alone.
+        """A running pass made progress, or an idle job was found to be waiting for its time.
 
-        A rest is no life while the ledger can't be used: systemd shall notice that.
+        Waiting doesn't count while the ledger can't be used, so that systemd notices.
         """
         if self.running or not self.without_ledger:
             self.heard = now
 
     def succeed(self, now: float) -> int:
-        """A pass ended well; return how many had failed before it."""
+        """A pass succeeded; return how many had failed before it."""
         failures, self.failures = self.failures, 0
         self.reason, self.not_before, self.without_ledger = "", 0.0, False
         self.running = False

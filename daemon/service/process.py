@@ -1,14 +1,14 @@
-"""The life of the process: start, poll every mailbox in turn, keep the sync going, leave.
+"""The life of the process: start, poll every mailbox in turn, keep the sync going, stop.
 
-    prepare ─▶ READY ─┬─ rounds: one job per mailbox ─▶ poll(name) in a few worker threads
+    prepare ─▶ READY ─┬─ schedule: one job per mailbox ─▶ poll(name) in a few worker threads
                       ├─ sync thread: sync(), then rest until a row is due or intake wakes it
                       └─ main thread: signals, status and watchdog for systemd
     SIGHUP ─▶ reload       SIGTERM, SIGINT ─▶ STOPPING ─▶ every pass ends ─▶ close
 
-The work itself is handed in: this module knows no mailbox, no ledger and no Pipedrive. It promises
-that one mailbox is never polled twice at once, that a failing job is left alone for a while and
-keeps nobody else waiting, that the watchdog is fed only while passes really get on, and that the
-process is gone `grace` seconds after it was asked to go.
+The work itself is an argument: this module knows no mailbox, no ledger and no Pipedrive. It
+promises that a mailbox is never polled twice at once, that a failing job is retried later and
+delays no other, that the watchdog is fed only while passes make progress, and that the process has
+ended `grace` seconds after it was asked to stop.
 """
 
 import logging
@@ -39,7 +39,7 @@ _SHORTEST_REST = 0.05  # seconds, so that a row that stays due can't keep a core
 _SYNC_PATIENCE = 10  # times the patience with a mailbox
 _FAILING_SHOWN = 3  # jobs named in the status line
 # Of the pass that runs in this thread, and in those that it starts with its context (see `ahead`).
-_TURN: ContextVar[JobState | None] = ContextVar("turn", default=None)
+_JOB: ContextVar[JobState | None] = ContextVar("job", default=None)
 _CLOCK_JUMP = 5.0  # seconds by which wall clock and monotonic clock may drift apart in one look
 
 
@@ -91,8 +91,8 @@ class Service:
         # A SimpleQueue, because a signal handler may put into it at any instruction; an Event's
         # own lock could be held by the very thread that the signal interrupts.
         self._orders: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._rounds = PollSchedule(self._poll, workers=timing.workers, monotonic=monotonic)
-        self._sync_turn = JobState("sync", monotonic())
+        self._schedule = PollSchedule(self._poll, workers=timing.workers, monotonic=monotonic)
+        self._sync_job = JobState("sync", monotonic())
         self._sync_wanted = False
         self._sync_stir = threading.Event()  # look again, whatever the reason
         self._exit_status = 1
@@ -100,16 +100,16 @@ class Service:
         self._said = ""
         self._in_trouble = False
 
-    # What the work may call
+    # What the work calls
 
     def carry_on(self) -> bool:
         """Say that the pass of this context is alive, and learn whether it should go on.
 
         A pass calls this between items, more often than every `patience` seconds.
         """
-        turn = _TURN.get()
-        if turn is not None:
-            turn.beat(self._monotonic())
+        job = _JOB.get()
+        if job is not None:
+            job.beat(self._monotonic())
         return not self.stopping.is_set()
 
     def wake_sync(self) -> None:
@@ -119,34 +119,34 @@ class Service:
 
     def poll_soon(self, mailbox: str) -> None:
         """Poll this mailbox now; if a pass is running, again when it has ended."""
-        self._rounds.soon(mailbox)
+        self._schedule.soon(mailbox)
 
     def stop(self) -> None:
-        """Leave, as by SIGTERM."""
+        """Stop, as by SIGTERM."""
         self._orders.put("stop")
 
     # The life
 
     def run(self, work: Work) -> int:
-        """Live until SIGTERM or SIGINT; return the exit status.
+        """Run until SIGTERM or SIGINT; return the exit status.
 
-        Raises what `work.prepare` raises. Until it returns nothing is running, and signals end
+        Raises what `work.prepare` raises. Until that returns nothing is running, and signals end
         the process as they do any other.
         """
         self._work = work
         notify(status_line("starting"))
         try:
-            schedule = work.prepare()
+            timetable = work.prepare()
         except Problem as problem:
             notify(status_line(str(problem)))
             raise
         self._syncing = threading.Thread(target=self._sync_forever, name="sync", daemon=True)
         with self._signals():
-            self._rounds.start()
-            self._rounds.follow(schedule)
+            self._schedule.start()
+            self._schedule.follow(timetable)
             self._syncing.start()
             self._say_ready()
-            event("service.ready", mailboxes=len(schedule.mailboxes))
+            event("service.ready", mailboxes=len(timetable.mailboxes))
             try:
                 self._serve()
                 self._exit_status = 0
@@ -183,7 +183,7 @@ class Service:
             if abs(apart - before) > _CLOCK_JUMP:
                 # A clock set back by an hour would leave interval jobs asleep for that hour.
                 event("service.clock_jump", logging.WARNING, seconds=round(apart - before))
-                self._rounds.follow(self._rounds.schedule)
+                self._schedule.follow(self._schedule.timetable)
 
     def _clocks_apart(self) -> float:
         return self._now().timestamp() - self._monotonic()
@@ -196,16 +196,16 @@ class Service:
         last_resort.start()
         self.stopping.set()
         self._sync_stir.set()
-        self._rounds.stop()
+        self._schedule.stop()
         self._syncing.join()
         self._work.close()
         last_resort.cancel()
         event("service.stopped")
 
     def _tear_off(self) -> None:
-        # A pass that hangs in a socket can't be ended from outside. The ledger is made for being
-        # killed at any moment, so this is safe, only less polite towards the servers.
-        left = [turn.name for turn in self._all_turns() if turn.running]
+        # A pass that hangs in a socket can't be ended from outside. The ledger survives a kill at
+        # any moment, so this is safe; only the servers aren't told goodbye.
+        left = [job.name for job in self._all_jobs() if job.running]
         event("service.torn_off", logging.ERROR, running=",".join(left), after=self._timing.grace)
         logging.shutdown()
         os._exit(self._exit_status)
@@ -213,7 +213,7 @@ class Service:
     def _reload(self) -> None:
         reloading()
         try:
-            schedule = self._work.reload()
+            timetable = self._work.reload()
         except Problem as problem:
             problems = problem.problems if isinstance(problem, ConfigProblem) else (str(problem),)
             for one in problems:
@@ -221,27 +221,27 @@ class Service:
             self._notice = f"new configuration refused, the old one stays: {problems[0]}"
         else:
             self._notice = ""
-            for turn in self._all_turns():
-                turn.forgive()
-            self._rounds.follow(schedule)
+            for job in self._all_jobs():
+                job.forgive()
+            self._schedule.follow(timetable)
             self.wake_sync()
-            event("service.reloaded", mailboxes=len(schedule.mailboxes))
+            event("service.reloaded", mailboxes=len(timetable.mailboxes))
         self._say_ready()
 
     # The passes
 
-    def _poll(self, turn: JobState) -> None:
+    def _poll(self, job: JobState) -> None:
         if self.stopping.is_set():
             return
-        if self._monotonic() < turn.not_before:
-            turn.beat(self._monotonic())
+        if self._monotonic() < job.not_before:
+            job.beat(self._monotonic())
             return
-        self._attempt(turn, lambda: self._work.poll(turn.name))
+        self._attempt(job, lambda: self._work.poll(job.name))
 
     def _sync_forever(self) -> None:
         while not self.stopping.is_set():
             self._sync_wanted = False
-            self._rest(self._attempt(self._sync_turn, self._work.sync))
+            self._rest(self._attempt(self._sync_job, self._work.sync))
 
     def _rest(self, due: datetime | None) -> None:
         """Sleep until the sync is due or wanted, but never less than its pause after a failure."""
@@ -251,41 +251,41 @@ class Service:
         end = self._monotonic() + rest
         while not self.stopping.is_set():
             now = self._monotonic()
-            self._sync_turn.beat(now)
-            wake = max(now if self._sync_wanted else end, self._sync_turn.not_before)
+            self._sync_job.beat(now)
+            wake = max(now if self._sync_wanted else end, self._sync_job.not_before)
             if wake <= now:
                 return
             self._sync_stir.wait(min(wake - now, self._timing.idle))
             self._sync_stir.clear()
 
-    def _attempt(self, turn: JobState, call: Callable[[], _Result]) -> _Result | None:
-        """Run one pass; a failure is kept in its turn and told once, the next turn goes on."""
-        _TURN.set(turn)
-        turn.begin(self._monotonic())
+    def _attempt(self, job: JobState, call: Callable[[], _Result]) -> _Result | None:
+        """Run one pass; a failure is kept in its JobState and logged; the next pass comes later."""
+        _JOB.set(job)
+        job.begin(self._monotonic())
         try:
             result = call()
         except Problem as problem:
-            self._failed(turn, problem, str(problem))
+            self._failed(job, problem, str(problem))
         except Exception as error:  # noqa: BLE001 -- the boundary: a bug in one job stops no other
-            self._failed(turn, error, f"{type(error).__name__}: {error}")
+            self._failed(job, error, f"{type(error).__name__}: {error}")
         else:
-            failures = turn.succeed(self._monotonic())
+            failures = job.succeed(self._monotonic())
             if failures:
-                event("job.recovered", job=turn.name, failures=failures)
+                event("job.recovered", job=job.name, failures=failures)
             return result
         return None
 
-    def _failed(self, turn: JobState, error: Exception, reason: str) -> None:
+    def _failed(self, job: JobState, error: Exception, reason: str) -> None:
         now = self._monotonic()
-        news = turn.fail(error, reason, now, random.random())  # noqa: S311 -- only spreads retries
+        news = job.fail(error, reason, now, random.random())  # noqa: S311 -- only spreads retries
         is_bug = not isinstance(error, Problem)
         event(
             "job.failed",
             logging.ERROR if is_bug else logging.WARNING,
-            job=turn.name,
+            job=job.name,
             reason=reason,
-            failures=turn.failures,
-            again_in=round(max(turn.not_before - now, 0.0)),
+            failures=job.failures,
+            again_in=round(max(job.not_before - now, 0.0)),
             traceback="".join(traceback.format_exception(error)) if is_bug and news else None,
         )
 
@@ -306,33 +306,33 @@ class Service:
             notify(*lines)
 
     def _what_hangs(self) -> str:
-        """Name what would need a restart, or return an empty text.
+        """Name what needs a restart, or return an empty text.
 
-        A server or a CRM that is away isn't that: its passes end, with a RetryLater.
+        An unreachable server or CRM doesn't: its passes end, with a RetryLater.
         """
-        if not self._rounds.is_running():
+        if not self._schedule.is_running():
             return "the scheduler has died"
         if not self._syncing.is_alive():
             return "the sync has died"
         now, patience = self._monotonic(), self._timing.patience
-        if self._sync_turn.is_silent(now, patience * _SYNC_PATIENCE, self._timing.idle):
-            return self._sync_turn.silence(now)
-        schedule = self._rounds.schedule
-        rest = (schedule.every + schedule.jitter).total_seconds()
-        # With every worker busy a mailbox waits for its turn, which is nobody's fault.
-        may_start = self._rounds.has_idle_workers()
-        for turn in tuple(self._rounds.turns.values()):
-            blamed = turn.running or turn.without_ledger or may_start
-            if blamed and turn.is_silent(now, patience, rest):
-                return turn.silence(now)
+        if self._sync_job.is_silent(now, patience * _SYNC_PATIENCE, self._timing.idle):
+            return self._sync_job.silence(now)
+        timetable = self._schedule.timetable
+        rest = (timetable.every + timetable.jitter).total_seconds()
+        # While every worker is busy, a mailbox that waits hasn't failed.
+        may_start = self._schedule.has_idle_workers()
+        for job in tuple(self._schedule.jobs.values()):
+            blamed = job.running or job.without_ledger or may_start
+            if blamed and job.is_silent(now, patience, rest):
+                return job.silence(now)
         return ""
 
     def _status(self) -> str:
-        turns = tuple(self._rounds.turns.values())
-        parts = [f"{len(turns)} mailboxes, {sum(turn.running for turn in turns)} being polled"]
-        parts.append("sync at work" if self._sync_turn.running else "sync at rest")
-        failing = [turn for turn in self._all_turns() if turn.failures]
-        parts += [f"{turn.name}: {turn.reason}" for turn in failing[:_FAILING_SHOWN]]
+        jobs = tuple(self._schedule.jobs.values())
+        parts = [f"{len(jobs)} mailboxes, {sum(job.running for job in jobs)} being polled"]
+        parts.append("sync at work" if self._sync_job.running else "sync at rest")
+        failing = [job for job in self._all_jobs() if job.failures]
+        parts += [f"{job.name}: {job.reason}" for job in failing[:_FAILING_SHOWN]]
         if len(failing) > _FAILING_SHOWN:
             parts.append(f"{len(failing) - _FAILING_SHOWN} more fail")
         return "; ".join(part for part in (self._notice, *parts, self._work.status()) if part)
@@ -341,5 +341,5 @@ class Service:
         self._said = self._status()
         ready(self._said)
 
-    def _all_turns(self) -> tuple[JobState, ...]:
-        return (self._sync_turn, *self._rounds.turns.values())
+    def _all_jobs(self) -> tuple[JobState, ...]:
+        return (self._sync_job, *self._schedule.jobs.values())

@@ -1,8 +1,8 @@
-"""The service that runs beside a command: told to look again, if it surely is the service.
+"""Tells the running service to reload, after making sure that the process is the service.
 
-A signal to a process that doesn't wait for it ends that process, and a number in a file may be
-anybody's by now. So it is sent only to a process that has the ledger's lock, and that listens.
-It doesn't wait for what the service makes of it. Needs Linux, as the service does.
+A signal ends a process that has no handler for it, and the number in the lock file may belong to
+another process by now. So the signal is sent only to a process that holds the ledger's lock and
+handles SIGHUP. What the service does then isn't waited for. Needs Linux, as the service does.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Every mailbox in turn: one APScheduler job each, over a few worker threads.
 
-A mailbox is never polled twice at once. A turn that comes due while one is running is skipped; if
+A mailbox is never polled twice at once. A poll that comes due while one is running is skipped; if
 somebody asked for it meanwhile (`soon`), another one follows at once. What a pass does and what its
 failure means isn't known here: `attempt` runs it and keeps the JobState.
 """
@@ -24,7 +24,7 @@ from daemon.service.job import JobState
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """Which mailboxes are polled, how often, and by how much each turn may be late on purpose."""
+    """Which mailboxes are polled, how often, and by how much each poll may be late on purpose."""
 
     mailboxes: tuple[str, ...]
     every: timedelta
@@ -32,7 +32,7 @@ class Timetable:
 
 
 class PollSchedule:
-    """The polling of all mailboxes; `turns` tells how each fares."""
+    """The polling of all mailboxes; `jobs` has the state of each."""
 
     def __init__(
         self,
@@ -41,13 +41,13 @@ class PollSchedule:
         workers: int,
         monotonic: Callable[[], float],
     ) -> None:
-        self.turns: dict[str, JobState] = {}
-        self.schedule = Timetable((), timedelta(seconds=60))
+        self.jobs: dict[str, JobState] = {}
+        self.timetable = Timetable((), timedelta(seconds=60))
         self._attempt = attempt
         self._monotonic = monotonic
         self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="poll")
-        # APScheduler's own default drops a turn that starts a second late (misfire_grace_time).
+        # APScheduler's own default drops a run that starts a second late (misfire_grace_time).
         self._scheduler = BlockingScheduler(
             executors={"default": _Workers(self._pool)},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
@@ -55,7 +55,7 @@ class PollSchedule:
         )
         self._thread = threading.Thread(target=self._scheduler.start, name="schedule", daemon=True)
         self._scheduler.add_listener(self._ended, EVENT_JOB_EXECUTED)
-        # It warns of every turn that it skips, which happens all the time here.
+        # It warns of every run that it skips, which happens all the time here.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
     def start(self) -> None:
@@ -65,19 +65,19 @@ class PollSchedule:
         self._thread.start()
         running.wait()
 
-    def follow(self, schedule: Timetable) -> None:
+    def follow(self, timetable: Timetable) -> None:
         """Poll these mailboxes from now on, all of them now; those no longer named never again."""
-        self.schedule = schedule
-        for gone in self.turns.keys() - set(schedule.mailboxes):
-            del self.turns[gone]
+        self.timetable = timetable
+        for gone in self.jobs.keys() - set(timetable.mailboxes):
+            del self.jobs[gone]
             self._scheduler.remove_job(gone)
-        for mailbox in schedule.mailboxes:
-            self.turns.setdefault(mailbox, JobState(mailbox, self._monotonic()))
+        for mailbox in timetable.mailboxes:
+            self.jobs.setdefault(mailbox, JobState(mailbox, self._monotonic()))
             self._scheduler.add_job(
-                self._take_turn,
+                self._run,
                 IntervalTrigger(
-                    seconds=schedule.every.total_seconds(),
-                    jitter=schedule.jitter.total_seconds() or None,
+                    seconds=timetable.every.total_seconds(),
+                    jitter=timetable.jitter.total_seconds() or None,
                     timezone=UTC,
                 ),
                 args=[mailbox],
@@ -88,9 +88,9 @@ class PollSchedule:
 
     def soon(self, mailbox: str) -> None:
         """Poll this mailbox now; if a pass is running, again when it has ended."""
-        turn = self.turns.get(mailbox)
-        if turn is not None:
-            turn.wanted = True
+        job = self.jobs.get(mailbox)
+        if job is not None:
+            job.wanted = True
             self._hasten(mailbox)
 
     def is_running(self) -> bool:
@@ -98,8 +98,8 @@ class PollSchedule:
         return self._thread.is_alive()
 
     def has_idle_workers(self) -> bool:
-        """Say whether a turn that is due could start at once."""
-        return sum(turn.running for turn in tuple(self.turns.values())) < self._workers
+        """Say whether a job that is due could start at once."""
+        return sum(job.running for job in tuple(self.jobs.values())) < self._workers
 
     def stop(self) -> None:
         """Start no further pass and wait until the running ones have ended."""
@@ -108,18 +108,18 @@ class PollSchedule:
         self._scheduler.shutdown(wait=False)
         self._pool.shutdown(wait=True)
 
-    def _take_turn(self, mailbox: str) -> None:
-        turn = self.turns.get(mailbox)
-        if turn is None:
+    def _run(self, mailbox: str) -> None:
+        job = self.jobs.get(mailbox)
+        if job is None:
             return
-        turn.wanted = False
-        self._attempt(turn)
+        job.wanted = False
+        self._attempt(job)
 
     def _ended(self, ended: JobExecutionEvent) -> None:
         # APScheduler says so after it has counted the pass as ended, so the next one can start.
-        turn = self.turns.get(ended.job_id)
-        if turn is not None and turn.wanted:
-            self._hasten(turn.name)
+        job = self.jobs.get(ended.job_id)
+        if job is not None and job.wanted:
+            self._hasten(job.name)
 
     def _hasten(self, mailbox: str) -> None:
         with suppress(JobLookupError):  # the mailbox has left the configuration meanwhile
