@@ -25,6 +25,13 @@ from daemon.sync.safety_limit import is_first, strangers_touched
 from daemon.wiring import Wiring
 
 
+# In the order of docs/rehearsal.md.
+_KEYS = (
+    "create tokens conversions fields updates adopted refused budget asks important left_out"
+    " ignored_senders tokens_by_call read problems"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
     """What was found, in the shape of `--dry-run --json`, and the problems that were met."""
@@ -126,15 +133,16 @@ def _play(
         if wiring.stop.is_set():
             return None
         watch(sandbox)
-        found = forecast(ledger, result.run, scene.spent, before)
+        made = forecast(ledger, result.run, scene.spent, before)
         daily = wiring.daily_tokens()
-        found |= {
+        found = {
+            **made,
             "budget": {
                 "plan": wiring.config.pipedrive.plan,
                 "tokens_a_day": daily,
-                "days": round(found["tokens"] / daily, 2) if daily else 0.0,
+                "days": round(made["tokens"] / daily, 2) if daily else 0.0,
             },
-            "asks": _asks(wiring, found, ledger) if first else "",
+            "asks": _asks(wiring, made, ledger) if first else "",
             "read": {
                 "messages": result.new,
                 "quarantined": result.quarantined,
@@ -142,7 +150,7 @@ def _play(
             },
             "problems": [str(problem) for problem in result.problems],
         }
-        return Rehearsed(found, tuple(result.problems))
+        return Rehearsed({key: found[key] for key in _KEYS.split()}, tuple(result.problems))
 
 
 def _asks(wiring: Wiring, found: dict[str, Any], ledger: Ledger) -> str:
