@@ -24,7 +24,6 @@ from daemon.sync import Sync
 from daemon.sync.safety_limit import is_first, strangers_touched
 from daemon.wiring import Wiring
 
-
 # In the order of docs/rehearsal.md.
 _KEYS = (
     "create tokens conversions fields updates adopted refused budget asks important left_out"
