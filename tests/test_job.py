@@ -82,3 +82,16 @@ def test_without_the_ledger_neither_a_start_nor_a_rest_is_a_sign_of_life() -> No
     turn.succeed(133.0)
     turn.beat(140.0)
     assert turn.heard == 140.0
+
+
+def test_a_pass_that_fails_after_a_reload_is_followed_by_one_at_once() -> None:
+    job = JobState("sales", heard=0.0)
+    job.begin(0.0)
+    job.forgive()
+    assert job.wanted
+    job.fail(AuthProblem("refused"), "refused", now=5.0, jitter=0.5)
+    assert job.not_before == 5.0
+
+    job.begin(6.0)
+    job.fail(AuthProblem("refused"), "refused", now=7.0, jitter=0.5)
+    assert job.not_before > 30.0

@@ -22,10 +22,12 @@ class JobState:
     reason: str = ""
     not_before: float = 0.0
     without_ledger: bool = False
+    forgiven: bool = False
 
     def begin(self, now: float) -> None:
         """A pass starts."""
         self.running = True
+        self.forgiven = False
         if not self.without_ledger:
             self.heard = now
 
@@ -53,7 +55,7 @@ class JobState:
         news = reason != self.reason
         self.failures += 1
         self.reason = reason
-        self.not_before = now + pause(error, self.failures, jitter)
+        self.not_before = now if self.forgiven else now + pause(error, self.failures, jitter)
         self.running = False
         self.without_ledger = isinstance(error, LedgerProblem)
         if not self.without_ledger:
@@ -61,8 +63,9 @@ class JobState:
         return news
 
     def forgive(self) -> None:
-        """The configuration changed: try again at once."""
+        """The configuration changed: try again at once, or as soon as the running pass has ended."""
         self.not_before = 0.0
+        self.forgiven = self.wanted = self.running
 
     def is_silent(self, now: float, patience: float, rest: float) -> bool:
         """Say whether a pass, or a job that rests for `rest` seconds between passes, has hung."""
