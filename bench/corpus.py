@@ -18,7 +18,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from daemon.sandbox.company import Mail, generate
+from daemon.sandbox.company import Mail
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+from correspondence import generate
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 POOL_BYTES = 8 << 20

@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
-from corpus import bench_corpus, write_maildir
+from corpus import bench_corpus, generate, write_maildir
 
-from daemon.sandbox.company import generate
 from daemon.sandbox.imap_server import ImapServer, start_imap
 
 PASSWORD = "secret"  # noqa: S105 - of a mailbox that lives as long as this program

@@ -29,7 +29,9 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from corpus import generate
 from measure import ratio
+from snapshots import snapshot
 
 from daemon.errors import Unreadable
 from daemon.intake.scoring import IncomingMessage, ScoringSettings, add
@@ -42,8 +44,8 @@ from daemon.pipedrive.pacing import Subscription
 from daemon.rules.classify import Rules
 from daemon.rules.organization import PublicProviders, organization_key, public_providers
 from daemon.rules.plan import Policy
-from daemon.sandbox.company import Scenario, generate
-from daemon.sandbox.crm import Sandbox, SandboxAdapter, Settings, snapshot
+from daemon.sandbox.company import Scenario
+from daemon.sandbox.crm import Sandbox, SandboxAdapter, Settings
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sync import Session, Sync, Usage
 from daemon.sync import Settings as SyncSettings

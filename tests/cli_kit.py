@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 import yaml
+from acts import Acts
 from company_kit import NOW, Office
 
 from daemon.config import load
 from daemon.ledger.store import Ledger
-from daemon.sandbox.crm import Acts, Sandbox, Server, Settings, serve
+from daemon.sandbox.crm import Sandbox, Server, Settings, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.wiring import Wiring
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import requests
+from correspondence import generate
 
 from daemon.intake.poll import Pass, Tally, poll
 from daemon.intake.scoring import ScoringSettings
@@ -24,7 +25,7 @@ from daemon.pipedrive.pacing import Subscription
 from daemon.rules.classify import Rules
 from daemon.rules.organization import public_providers
 from daemon.rules.plan import Policy
-from daemon.sandbox.company import Scenario, demo, generate
+from daemon.sandbox.company import Scenario, demo
 from daemon.sandbox.crm import Sandbox, SandboxAdapter, Settings, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.imap_server import ImapServer, installed, start_imap

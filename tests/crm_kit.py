@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from acts import Acts
 from openapi import Description
+from snapshots import snapshot
 
 from daemon.intake.scoring import IncomingMessage, ScoringSettings, add
 from daemon.ledger.store import Ledger
@@ -28,7 +30,7 @@ from daemon.pipedrive.pacing import Subscription
 from daemon.rules.classify import Rules
 from daemon.rules.organization import public_providers
 from daemon.rules.plan import Policy
-from daemon.sandbox.crm import Acts, Sandbox, SandboxAdapter, duplicates, snapshot
+from daemon.sandbox.crm import Sandbox, SandboxAdapter, duplicates
 from daemon.sandbox.crm import Settings as Company
 from daemon.sandbox.crm.core import Logged
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
@@ -180,7 +182,7 @@ class Shop:
     def shown(self) -> dict[str, list[Any]]:
         """What people see; that nothing is there twice is asserted every time."""
         seen = snapshot(self.sandbox)
-        assert duplicates(seen) == []
+        assert duplicates(self.sandbox) == []
         return seen
 
     def count(self) -> dict[str, int]:

@@ -1,9 +1,12 @@
 """Fixtures for tests on a real Dovecot: `dovecot` is a fresh user on a server that all tests share."""
 
 import itertools
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,3 +70,41 @@ def dovecot(dovecot_server: ImapServer) -> Post:
     user = f"user{next(_numbers)}@example.com"
     dovecot_server.add_user(user, "secret")
     return Post(dovecot_server, user, "secret")
+
+
+def with_capability(line: str | None) -> Callable[[Path], str]:
+    """A server that says it can do this and no more; None for all it can."""
+    return lambda _home: f"imap_capability = {line}" if line else ""
+
+
+def with_oauth(introspection_url: str) -> Callable[[Path], str]:
+    """A server that asks there whether an access token is good, and whose it is (RFC 7662)."""
+
+    def settings(home: Path) -> str:
+        file = home / "oauth2.conf"
+        file.write_text(
+            f"introspection_mode = post\nintrospection_url = {introspection_url}\n"
+            "username_attribute = username\nactive_attribute = active\nactive_value = true\n"
+            "force_introspection = yes\ntimeout_msecs = 5000\n"
+        )
+        return (
+            "auth_mechanisms = plain login xoauth2 oauthbearer\npassdb {\n  driver = oauth2\n"
+            f"  mechanisms = xoauth2 oauthbearer\n  args = {file}\n}}"
+        )
+
+    return settings
+
+
+def with_compression(_home: Path) -> str:
+    """A server with COMPRESS=DEFLATE (RFC 4978), where its plugin is installed."""
+    return "mail_plugins = zlib\nprotocol imap {\n  mail_plugins = zlib imap_zlib\n}"
+
+
+def can_compress() -> bool:
+    """Whether that plugin is installed; a distribution may pack it apart."""
+    asks = shutil.which("doveconf")
+    if asks is None:
+        return False
+    command = [asks, "-d", "-h", "mail_plugin_dir"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    return bool(list(Path(shown.stdout.strip() or "/nowhere").glob("lib*_imap_zlib_plugin.so")))

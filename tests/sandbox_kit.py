@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
+from acts import Acts
 from openapi import Description
 
-from daemon.sandbox.crm import Acts, Sandbox, SandboxAdapter, Settings
+from daemon.sandbox.crm import Sandbox, SandboxAdapter, Settings
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 
 BASE = "http://sandbox.test"

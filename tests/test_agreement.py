@@ -8,6 +8,7 @@ from collections import defaultdict
 from datetime import UTC, datetime
 
 import pytest
+from correspondence import generate
 from oracle import Expected, expect
 
 from daemon.message.parse import Message, bounded_date, parse
@@ -15,7 +16,7 @@ from daemon.message.verdict import Judgement, Us, judge
 from daemon.rules.classify import Rules, classify_sender
 from daemon.rules.organization import public_providers
 from daemon.rules.sender import Correspondence, Counting, SenderState, sender_state
-from daemon.sandbox.company import Scenario, generate
+from daemon.sandbox.company import Scenario
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 

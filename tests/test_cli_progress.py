@@ -18,7 +18,7 @@ from rich.console import Console
 
 from daemon.cli.progress import Phases, line, lines
 from daemon.ledger.store import Ledger
-from daemon.sandbox.crm import duplicates, snapshot
+from daemon.sandbox.crm import duplicates
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -155,4 +155,4 @@ def test_ctrl_c_ends_cleanly_says_what_was_done_and_the_same_command_goes_on(
         )
         assert again.returncode == 0, again.stderr
         assert len(slow.acts.every("persons")) == 78
-        assert duplicates(snapshot(slow.sandbox)) == []
+        assert duplicates(slow.sandbox) == []

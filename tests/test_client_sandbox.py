@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 import requests
+from acts import Acts
 from notify_socket import eventually
 
 from daemon.pipedrive.client import Client
@@ -19,7 +20,7 @@ from daemon.pipedrive.outcomes import (
     TooMany,
     Unknown,
 )
-from daemon.sandbox.crm import Acts, Fault, Sandbox, SandboxAdapter, Settings, serve
+from daemon.sandbox.crm import Fault, Sandbox, SandboxAdapter, Settings, serve
 from daemon.sandbox.crm.core import ROUTER
 from daemon.sandbox.crm.faults import Kind
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN

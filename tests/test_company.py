@@ -6,9 +6,10 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from correspondence import generate
 from oracle import Expected, expect
 
-from daemon.sandbox.company import Scenario, demo, generate
+from daemon.sandbox.company import Scenario, demo
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 SIZE = 2_000

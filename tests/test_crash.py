@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from acts import Acts
 from crash.rig import COMPANY, DIED, Home, Rig, crm, ledger
 from crash.scenario import Day, days
 from postbox import WE
 
-from daemon.sandbox.crm import Acts, Sandbox, serve
+from daemon.sandbox.crm import Sandbox, serve
 from daemon.sandbox.imap_server import installed, start_imap
 
 CASTS = int(os.environ.get("MAIL2DEAL_CRASH_CASTS", "1"))

@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
+from correspondence import generate
 from dovecot import ARRIVED, Post
 from scripted_imap import HANGUP, ScriptedImap, asked, facts
 
@@ -15,7 +16,6 @@ from daemon.intake.fetching import Batch, FetchRequest, Suspects, batches
 from daemon.mailbox import fetch
 from daemon.mailbox.fetch import BATCH
 from daemon.mailbox.imap import Mailbox
-from daemon.sandbox.company import generate
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 UIDS = list(range(8 * BATCH, 0, -1))

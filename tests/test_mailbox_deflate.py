@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from dovecot import Post
+from dovecot import Post, can_compress, with_compression
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from proxy import Proxy
@@ -17,7 +17,6 @@ from daemon.errors import RetryLater
 from daemon.mailbox import connection, imap
 from daemon.mailbox.imap import Fetched, Mailbox, Unfetched
 from daemon.mailbox.stream import Stream
-from daemon.sandbox import dovecot as dovecot_of_the_sandbox
 from daemon.sandbox.imap_server import installed, start_imap
 
 OFFERED = "IMAP4rev1 COMPRESS=DEFLATE"
@@ -40,9 +39,9 @@ def mail(number: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def office() -> Iterator[Post]:
-    if "dovecot" not in installed() or not dovecot_of_the_sandbox.can_compress():
+    if "dovecot" not in installed() or not can_compress():
         pytest.skip("Dovecot 2.3 with its imap_zlib plugin isn't installed")
-    with start_imap("dovecot", tls=True, compress=True) as server:
+    with start_imap("dovecot", tls=True, settings=with_compression) as server:
         post = Post(server, "sales@example.com", "secret")
         for number in range(MAILS):
             post.deliver(mail(number))

@@ -8,6 +8,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from correspondence import generate
 from dovecot import ARRIVED, Post
 from hostile import DEFECTS, HEAVY
 from mail_shapes import mail, shapes
@@ -18,7 +19,6 @@ from daemon.mailbox.assemble import assemble, whole_lines
 from daemon.mailbox.imap import Fetched, Mailbox, Unfetched
 from daemon.mailbox.structure import HTML_BYTES, PLAIN_BYTES, plan, read_structure
 from daemon.message.parse import Message, parse
-from daemon.sandbox.company import generate
 from daemon.sandbox.imap_server import start_imap
 
 CORPUS = sorted((Path(__file__).parent / "messages").glob("*.eml"))

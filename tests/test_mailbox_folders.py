@@ -1,7 +1,7 @@
 """Which folders matter, and their counters: on Dovecot, and on servers that are worse."""
 
 import pytest
-from dovecot import Post
+from dovecot import Post, with_capability
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_imap import ScriptedImap
@@ -242,7 +242,7 @@ def test_status_of_an_open_folder_is_fresh(dovecot: Post) -> None:
 
 @pytest.mark.parametrize("capability", [None, "IMAP4rev1 UIDPLUS", "IMAP4rev1 CONDSTORE"])
 def test_status_of_many_folders(capability: str | None) -> None:
-    with start_imap("dovecot", capability=capability) as server:
+    with start_imap("dovecot", settings=with_capability(capability)) as server:
         post = Post(server, "sales@example.com", "secret")
         names = [f"Kunde {number}/Größe" for number in range(20)]
         for number, name in enumerate(names):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dovecot import Post
+from dovecot import Post, with_capability
 from scripted_imap import HANGUP, ScriptedImap
 
 from daemon.errors import AuthProblem, ConfigProblem, RetryLater
@@ -94,7 +94,7 @@ def test_too_many_connections_pass_by_themselves() -> None:
 
 
 def test_a_weak_server_will_do() -> None:
-    with start_imap("dovecot", capability="IMAP4rev1 UIDPLUS") as server:
+    with start_imap("dovecot", settings=with_capability("IMAP4rev1 UIDPLUS")) as server:
         post = Post(server, "sales@example.com", "secret")
         post.deliver(b"From: a@x.org\r\n\r\nhi\r\n")
         with post.mailbox() as mailbox:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from correspondence import generate
 from dovecot import ARRIVED, Post
 from hostile import DEFECTS, HEAVY
 from hypothesis import example, given
@@ -21,7 +22,6 @@ from daemon.mailbox.fetch_response import (
     number,
     read_fetch,
 )
-from daemon.sandbox.company import generate
 
 
 def by_imapclient(response: Response) -> dict[bytes, Any]:

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from dovecot import Post
+from dovecot import Post, with_capability
 from scripted_imap import ScriptedImap
 
 from daemon.errors import RetryLater
@@ -48,7 +48,7 @@ def test_a_large_folder_is_searched_in_pieces(
     monkeypatch: pytest.MonkeyPatch, capability: str | None
 ) -> None:
     monkeypatch.setattr("daemon.mailbox.imap.SEARCH_WIDTH", 700)
-    with start_imap("dovecot", capability=capability) as server:
+    with start_imap("dovecot", settings=with_capability(capability)) as server:
         arrived = datetime(2026, 3, 1, tzinfo=UTC)
         server.deliver_many("sales@example.com", "INBOX", ((MAIL, arrived) for _ in range(2500)))
         post = Post(server, "sales@example.com", "secret")

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from dovecot import Post
+from dovecot import Post, with_oauth
 from oauth_server import OAuthServer, oauth_server
 from scripted_imap import ScriptedImap
 
@@ -348,7 +348,7 @@ def test_google_and_microsoft_are_asked_for_mail_and_a_lasting_login() -> None:
 def post(server: OAuthServer) -> Iterator[Post]:
     if "dovecot" not in installed():
         pytest.skip("Dovecot 2.3 isn't installed")
-    with start_imap("dovecot", introspection_url=f"{server.url}/introspect") as running:
+    with start_imap("dovecot", settings=with_oauth(f"{server.url}/introspect")) as running:
         yield Post(running, "sales@example.com", "secret")
 
 

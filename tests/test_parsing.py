@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from correspondence import generate
 from hostile import DEFECTS
 
 from daemon.intake import parsing
 from daemon.intake.parsing import Answer, Job, Parser, parse_here
 from daemon.message.parse import Message
-from daemon.sandbox.company import generate
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 JOBS = [

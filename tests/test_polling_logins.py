@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from cli_kit import run
-from dovecot import Post
+from dovecot import Post, with_oauth
 from oauth_server import oauth_server
 from polling_kit import MAIL, at, desk, eventually, kill_sessions
 from scripted_imap import ScriptedImap
@@ -214,7 +214,7 @@ def test_a_token_that_expires_mid_session_costs_nothing_but_a_refresh(tmp_path: 
         pytest.skip("Dovecot 2.3 isn't installed")
     with (
         oauth_server() as oauth,
-        start_imap("dovecot", introspection_url=f"{oauth.url}/introspect") as server,
+        start_imap("dovecot", settings=with_oauth(f"{oauth.url}/introspect")) as server,
     ):
         post = Post(server, "sales@example.com", "secret")
         oauth.rotates = True
@@ -252,7 +252,7 @@ def test_the_login_command_grants_and_tries_the_mailbox(
         pytest.skip("Dovecot 2.3 isn't installed")
     with (
         oauth_server() as oauth,
-        start_imap("dovecot", introspection_url=f"{oauth.url}/introspect") as server,
+        start_imap("dovecot", settings=with_oauth(f"{oauth.url}/introspect")) as server,
     ):
         section = {
             "provider": "custom",

@@ -11,7 +11,9 @@ import pytest
 import yaml
 from cli_kit import Desk, clock, days_ago, desk
 from company_kit import NOW, Office, office
+from correspondence import generate
 from oracle import expect
+from snapshots import snapshot
 from test_rehearsal_page import found
 
 from daemon.cli.catch_up import catch_up
@@ -20,8 +22,8 @@ from daemon.errors import Rejected
 from daemon.pipedrive.costs import PRICES, Call
 from daemon.pipedrive.read_only import ReadOnlyClient
 from daemon.rehearsal.remote import price
-from daemon.sandbox.company import Scenario, generate
-from daemon.sandbox.crm import Sandbox, snapshot
+from daemon.sandbox.company import Scenario
+from daemon.sandbox.crm import Sandbox
 
 KINDS = ("organizations", "persons", "leads", "deals", "activities")
 

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from sandbox_kit import FOLDER, company, description
 
-from daemon.sandbox.crm import activities, conversions, deals, leads, merges, organizations, persons
+from daemon.sandbox.crm import activities, conversions, deals, leads, organizations, persons
 from daemon.sandbox.crm.checks import Shape
 from daemon.sandbox.crm.core import ROUTER
-from daemon.sandbox.crm.costs import TOKENS
 from daemon.sandbox.crm.routing import Route
 
 pytestmark = pytest.mark.skipif(
@@ -28,7 +27,6 @@ BODIES: Mapping[str, Shape] = {
     "POST v1/leads": leads.ADD,
     "PATCH v1/leads/{id}": leads.UPDATE,
     "POST v2/leads/{id}/convert/deal": conversions.BODY,
-    "PUT v1/persons/{id}/merge": merges.BODY,
 }
 NOT_OURS = {
     # contact sync and Campaigns, which a plain company doesn't have
@@ -46,11 +44,9 @@ def test_every_cost_is_the_described_one() -> None:
     known = description()
     assert known is not None
     described = {(op.version, op.method, op.template): op.tokens for op in known.operations}
-    assert {key: described[key] for key in TOKENS} == dict(TOKENS)
-
-
-def test_the_cost_table_and_the_routes_name_the_same_calls() -> None:
-    assert {(route.version, route.method, route.template) for route in routes()} == set(TOKENS)
+    for route in routes():
+        price = described[route.version, route.method, route.template]
+        assert (route.name, route.tokens) == (route.name, price)
 
 
 @pytest.mark.parametrize("route", routes(), ids=lambda route: route.name)
@@ -87,9 +83,7 @@ def _properties(schema: Mapping[str, Any]) -> set[str]:
 def test_a_tour_of_every_endpoint_is_accepted_and_answered_as_described() -> None:
     api = company()
     org = api.post("/api/v2/organizations", {"name": "acme.com", "website": "acme.com"}).data["id"]
-    org2 = api.post(
-        "/api/v2/organizations", {"name": "acme.org", "address": {"value": "Bahnhofstr. 1"}}
-    ).data["id"]
+    api.post("/api/v2/organizations", {"name": "acme.org", "address": {"value": "Bahnhofstr. 1"}})
     api.patch(f"/api/v2/organizations/{org}", {"annual_revenue": 5, "industry": None})
     people = [
         api.post(
@@ -108,21 +102,15 @@ def test_a_tour_of_every_endpoint_is_accepted_and_answered_as_described() -> Non
         code = api.post(
             path, {"field_name": "Grade", "field_type": "enum", "options": [{"label": "A"}]}
         ).data["field_code"]
-        api.post(f"{path}/{code}/options", [{"label": "B"}])
-        api.patch(f"{path}/{code}", {"field_name": "Mark"})
         api.get(path, limit=3, include_fields="ui_visibility")
         api.get(f"{path}/{code}")
-        api.delete(f"{path}/{code}")
     key = api.post("/api/v2/dealFields", {"field_name": "Mail key", "field_type": "varchar"}).data[
         "field_code"
     ]
-    deal, other = (
-        api.post(
-            "/api/v2/deals",
-            {"title": "Deal", "person_id": people[0], "stage_id": 2, "custom_fields": {key: "k"}},
-        ).data["id"]
-        for _ in range(2)
-    )
+    deal = api.post(
+        "/api/v2/deals",
+        {"title": "Deal", "person_id": people[0], "stage_id": 2, "custom_fields": {key: "k"}},
+    ).data["id"]
     api.patch(f"/api/v2/deals/{deal}", {"value": 10, "expected_close_date": "2026-12-01"})
     lead = api.post(
         "/api/v1/leads", {"title": "Lead", "person_id": people[1], "origin_id": "m", key: "k"}
@@ -145,43 +133,33 @@ def test_a_tour_of_every_endpoint_is_accepted_and_answered_as_described() -> Non
     for _ in range(3):
         api.get(f"/api/v2/leads/{lead}/convert/status/{conversion}")
     api.clock.passes(10)
-    for path in ("persons", "organizations", "deals", "leads"):
+    for path in ("persons", "organizations"):
         assert api.get(f"/api/v2/{path}/search", term="e", exact_match=False, limit=2).status == 400
         api.get(f"/api/v2/{path}/search", term="ea", limit=2)
         api.get(f"/api/v2/{path}/search", term="acme.com")
-    api.get("/api/v2/itemSearch", term="acme", item_types="person,deal,organization,lead")
-    api.get("/api/v2/itemSearch/field", term="Deal", entity_type="deal", field="title")
     for path, found in {
         "organizations": org,
         "persons": people[0],
         "deals": deal,
         "activities": activity,
-        "pipelines": 1,
         "stages": 1,
     }.items():
         api.get(f"/api/v2/{path}", limit=1)
         api.get(f"/api/v2/{path}/{found}")
-    api.get("/api/v2/deals", include_fields="source_lead_id,activities_count,last_activity_id")
-    api.get("/api/v2/persons", include_fields="open_deals_count,email_messages_count")
-    api.get("/api/v2/organizations", include_fields="people_count,related_won_deals_count")
+    api.get("/api/v2/deals", include_fields="source_lead_id")
     api.get("/api/v2/activities", include_fields="attendees")
     api.get("/api/v2/deals/archived")
+    api.get("/api/v2/pipelines")
     for path in (
         "leads",
         "leads/archived",
         f"leads/{lead2}",
         "users",
         "users/me",
-        "users/1",
         "activityTypes",
         "leadLabels",
-        "leadSources",
-        "currencies",
     ):
         api.get(f"/api/v1/{path}")
-    api.put(f"/api/v1/persons/{people[1]}/merge", {"merge_with_id": people[0]})
-    api.put(f"/api/v1/organizations/{org2}/merge", {"merge_with_id": org})
-    api.put(f"/api/v1/deals/{other}/merge", {"merge_with_id": deal})
     for path in (
         f"v2/deals/{deal}",
         f"v2/activities/{activity}",

@@ -110,7 +110,7 @@ def test_the_window_rolls_and_does_not_step() -> None:
 def test_searches_have_a_narrower_window_of_their_own() -> None:
     api = company(burst=True, plan="ultimate")
     assert statuses(api, f"{V2}/persons/search", 11, term="ann") == [200] * 10 + [429]
-    assert api.get(f"{V2}/itemSearch", term="ann").status == 429
+    assert api.get(f"{V2}/organizations/search", term="ann").status == 429
     assert api.get(f"{V2}/stages").status == 200
 
 

@@ -300,19 +300,6 @@ def test_activities_are_found_by_what_they_hang_on() -> None:
     assert api.ids(f"{V2}/activities", sort_by="due_date") == [second, first]
 
 
-def test_optional_fields_come_only_when_asked_for() -> None:
-    api = company()
-    person = api.acts.add_person("Ann")
-    api.acts.win(api.acts.add_deal("D", person_id=person))
-    api.acts.add_deal("E", person_id=person)
-    assert "open_deals_count" not in api.get(f"{V2}/persons/{person}").data
-    found = api.get(
-        f"{V2}/persons/{person}",
-        include_fields="open_deals_count,won_deals_count,closed_deals_count",
-    ).data
-    assert [found[f"{name}_deals_count"] for name in ("open", "won", "closed")] == [1, 1, 1]
-
-
 def test_pipelines_and_stages_are_the_default_world() -> None:
     api = company()
     assert [line["name"] for line in api.get(f"{V2}/pipelines").data] == ["Sales", "Partners"]

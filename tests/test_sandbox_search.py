@@ -95,62 +95,21 @@ def test_only_the_fields_named_are_searched() -> None:
 def test_text_and_number_fields_are_searched_dates_are_not() -> None:
     api = company(search_lag=0)
     key, when = (
-        api.acts.add_field("deal", "Mail key", "varchar"),
-        api.acts.add_field("deal", "When", "date"),
+        api.acts.add_field("person", "Key", "varchar"),
+        api.acts.add_field("person", "When", "date"),
     )
-    deal = api.acts.add_deal("D", custom_fields={key: "k-123", when: "2026-11-23"})
-    assert hits(api, "deals", "k-123", fields="custom_fields", exact_match=True) == [deal]
-    assert hits(api, "deals", "2026-11-23") == []
-    assert api.get(f"{V2}/deals/search", term="k-123").data["items"][0]["item"][
-        "custom_fields"
-    ] == ["k-123"]
+    ann = api.acts.add_person("Ann", custom_fields={key: "k-123", when: "2026-11-23"})
+    assert hits(api, "persons", "k-123", fields="custom_fields", exact_match=True) == [ann]
+    assert hits(api, "persons", "2026-11-23") == []
+    found = api.get(f"{V2}/persons/search", term="k-123").data["items"][0]["item"]
+    assert found["custom_fields"] == ["k-123"]
 
 
-def test_deals_and_leads_are_narrowed_by_what_they_hang_on() -> None:
+def test_persons_are_narrowed_by_their_organization() -> None:
     api = company(search_lag=0)
-    ann, ben = api.acts.add_person("Ann", "ann@x.org"), api.acts.add_person("Ben")
-    org = api.acts.add_organization("x.org")
-    deals = [api.acts.add_deal("Offer", person_id=person, org_id=org) for person in (ann, ben)]
-    lead = api.acts.add_lead("Offer", person_id=ann, organization_id=org)
-    api.acts.win(deals[1])
-    assert hits(api, "deals", "offer", person_id=ann) == deals[:1]
-    assert hits(api, "deals", "offer", organization_id=org) == deals
-    assert hits(api, "deals", "offer", status="won") == deals[1:]
-    assert hits(api, "leads", "offer", person_id=ben) == []
-    item = api.get(f"{V2}/leads/search", term="offer").data["items"][0]["item"]
-    assert (item["id"], item["emails"], item["type"]) == (lead, ["ann@x.org"], "lead")
-
-
-def test_item_search_looks_at_all_kinds_or_those_named() -> None:
-    api = company(search_lag=0)
-    api.acts.add_organization("Acme")
-    api.acts.add_person("Acme Ann")
-    found = api.get(f"{V2}/itemSearch", term="acme").data["items"]
-    assert {item["item"]["type"] for item in found} == {"organization", "person"}
-    only = api.get(f"{V2}/itemSearch", term="acme", item_types="person,product").data["items"]
-    assert [item["item"]["type"] for item in only] == ["person"]
-
-
-def test_a_search_for_one_field_counts_case() -> None:
-    api = company(search_lag=0)
-    key = api.acts.add_field("deal", "Mail key", "varchar")
-    deal = api.acts.add_deal("D", custom_fields={key: "Key1"})
-
-    def found(term: str, **more: str) -> list[Any]:
-        reply = api.get(f"{V2}/itemSearch/field", term=term, entity_type="deal", field=key, **more)
-        return [item["id"] for item in reply.data]
-
-    assert (found("Key1"), found("key1"), found("Key"), found("Key", match="beginning")) == (
-        [deal],
-        [],
-        [],
-        [deal],
-    )
-    assert found("ey", match="middle") == [deal]
-    assert (
-        api.get(f"{V2}/itemSearch/field", term="x", entity_type="deal", field="nonsense").status
-        == 400
-    )
+    org = api.acts.add_organization("acme.com")
+    ann, _ = api.acts.add_person("Ann", org_id=org), api.acts.add_person("Ann")
+    assert hits(api, "persons", "ann", organization_id=org) == [ann]
 
 
 def test_hits_come_in_pages() -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from acts import Acts
 from postbox import START, WE, Postbox, calendar, letter
+from snapshots import snapshot
 
 from daemon.intake.poll import Pass, Tally, poll
 from daemon.intake.scoring import ScoringSettings
@@ -22,7 +24,7 @@ from daemon.pipedrive.client import Client
 from daemon.rules.classify import Rules
 from daemon.rules.organization import public_providers
 from daemon.rules.plan import Policy
-from daemon.sandbox.crm import Acts, Sandbox, SandboxAdapter, snapshot
+from daemon.sandbox.crm import Sandbox, SandboxAdapter
 from daemon.sandbox.crm import Settings as Company
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sync import Pushed, Session, Settings, Sync, Usage

@@ -17,7 +17,7 @@ from daemon.cli.sandbox import show_board
 from daemon.errors import ATTENTION, DONE
 from daemon.ledger.store import Ledger
 from daemon.rehearsal.demo import SECRETS, Demo, servers
-from daemon.sandbox.crm import board, duplicates, snapshot
+from daemon.sandbox.crm import board, duplicates
 
 
 @click.command("demo")
@@ -50,7 +50,7 @@ def command(keep: Path | None, server: Literal["auto", "dovecot", "pymap"]) -> i
         output.say(f"\n$ mail2deal --config {demo.config.name} --catch-up    # once more")
         second = _catch_up(demo.config)
         written = demo.writes() - before
-        doubled = duplicates(snapshot(demo.sandbox))
+        doubled = duplicates(demo.sandbox)
         output.say(
             f"\nthe second run wrote {written} times; records that exist twice: {len(doubled)}"
         )

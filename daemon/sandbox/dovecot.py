@@ -18,7 +18,6 @@ log_path = {home}/log
 ssl = {ssl}
 {tls}
 protocols = imap
-{plugins}
 listen = 127.0.0.1
 login_greeting = {greeting}
 default_internal_user = {user}
@@ -30,10 +29,8 @@ mail_home = {home}/mail/%u
 mail_location = maildir:~/Maildir
 mail_max_userip_connections = {connections}
 disable_plaintext_auth = no
-auth_mechanisms = plain login{mechanisms}
+auth_mechanisms = plain login
 auth_failure_delay = 0
-{capability}
-{oauth}
 passdb {{
   driver = passwd-file
   args = username_format=%u {home}/users/%u
@@ -77,34 +74,7 @@ service imap-login {{
 service imap {{
   process_limit = {processes}
 }}
-"""
-
-_COMPRESS = """
-mail_plugins = zlib
-protocol imap {
-  mail_plugins = zlib imap_zlib
-}
-"""
-
-_OAUTH = """
-passdb {{
-  driver = oauth2
-  mechanisms = xoauth2 oauthbearer
-  args = {file}
-}}
-"""
-
-
-def oauth_configuration(introspection_url: str) -> str:
-    """How Dovecot asks a server whether an access token is good, and whose it is (RFC 7662)."""
-    return f"""
-introspection_mode = post
-introspection_url = {introspection_url}
-username_attribute = username
-active_attribute = active
-active_value = true
-force_introspection = yes
-timeout_msecs = 5000
+{more}
 """
 
 
@@ -118,21 +88,6 @@ def binary() -> str | None:
         [path, "--version"], capture_output=True, text=True, check=False, timeout=10
     )
     return path if shown.stdout.startswith("2.3.") else None
-
-
-def can_compress() -> bool:
-    """Whether the plugin for COMPRESS=DEFLATE is installed; a distribution may pack it apart."""
-    asks = shutil.which("doveconf")
-    if asks is None:
-        return False
-    shown = subprocess.run(  # noqa: S603 - our own constant command
-        [asks, "-d", "-h", "mail_plugin_dir"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=10,
-    )
-    return bool(list(Path(shown.stdout.strip() or "/nowhere").glob("lib*_imap_zlib_plugin.so")))
 
 
 def mail_owner() -> tuple[int, int] | None:
@@ -150,14 +105,12 @@ def configuration(
     tls_port: int,
     certificate: Path | None,
     sent: str | None,
-    capability: str | None,
     connections: int,
-    compress: bool,
-    oauth: Path | None,
+    more: str,
 ) -> str:
     """The configuration file's text; `tls_port` 0 turns the implicit TLS listener off.
 
-    `oauth` is the file that `oauth_configuration` fills, None for passwords only.
+    `more` comes last, so it may set again what is set here.
     """
     user = pwd.getpwuid(os.getuid() or pwd.getpwnam("nobody").pw_uid)
     return _TEXT.format(
@@ -172,10 +125,7 @@ def configuration(
         sent=f'  mailbox "{sent}" {{\n    auto = create\n    special_use = \\Sent\n  }}'
         if sent
         else "",
-        capability=f"imap_capability = {capability}" if capability else "",
-        mechanisms=" xoauth2 oauthbearer" if oauth else "",
-        oauth=_OAUTH.format(file=oauth) if oauth else "",
         connections=connections,
-        plugins=_COMPRESS if compress else "",
+        more=more,
         processes=max(connections, 100) + 50,
     )

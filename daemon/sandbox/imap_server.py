@@ -35,7 +35,6 @@ from daemon.sandbox.ports import HOST, kept_ports
 
 KIND = Literal["dovecot", "pymap"]
 
-_SOCKET_PATH_ROOM = 60  # AF_UNIX paths end at 108 bytes, and Dovecot adds its own names
 _START_SECONDS = 15.0
 _ATTEMPTS = 3
 
@@ -125,50 +124,39 @@ class ImapServer:
 @contextlib.contextmanager
 def start_imap(
     kind: Literal["auto", "dovecot", "pymap"] = "auto",
-    root: Path | None = None,
     *,
     users: dict[str, str] | None = None,
     sent: str | None = "Sent",
     tls: bool = False,
-    capability: str | None = None,
     connections: int = 100,
-    introspection_url: str | None = None,
-    compress: bool = False,
+    settings: Callable[[Path], str] | None = None,
 ) -> Iterator[ImapServer]:
     r"""Run a server until the block ends; `users` maps names to passwords.
 
-    `root` is the folder below which it makes its own, if the server can use it (short, and for
-    Dovecot started by root, which serves as `nobody`, open to that user), else the system's
-    temporary folder. `sent` is the folder every user gets for sent mail, with SPECIAL-USE \Sent
+    `sent` is the folder every user gets for sent mail, with SPECIAL-USE \Sent
     on Dovecot; None for none. `tls` adds a certificate of its own: STARTTLS, and implicit TLS on
-    Dovecot. `capability` replaces Dovecot's capability line, to play a weak server; `connections`
-    is its limit per user and address. With `introspection_url` Dovecot also takes OAuth 2 access
-    tokens that a server there calls active; with `compress` it offers COMPRESS=DEFLATE, if
-    `dovecot.can_compress`. Raises ConfigProblem if no server is installed, RetryLater if it doesn't
+    Dovecot. `connections` is Dovecot's limit per user and address; `settings` gives more lines of
+    its configuration, and may put files that they name into the folder that it is handed.
+    Raises ConfigProblem if no server is installed, RetryLater if it doesn't
     come up.
     """
     chosen = _choose(kind)
     owner = dovecot.mail_owner() if chosen == "dovecot" else None
-    home = _make_home(root, owner)
+    home = _make_home()
     try:
         certificate = make_certificate(home) if tls else None
 
         def command(port: int, tls_port: int) -> list[str]:
             if chosen == "pymap":
                 return _pymap_command(home, port, certificate)
-            oauth = home / "oauth2.conf" if introspection_url else None
-            if oauth and introspection_url:
-                oauth.write_text(dovecot.oauth_configuration(introspection_url))
             text = dovecot.configuration(
                 home,
                 port=port,
                 tls_port=tls_port if tls else 0,
                 certificate=certificate,
                 sent=sent,
-                capability=capability,
                 connections=connections,
-                compress=compress,
-                oauth=oauth,
+                more=settings(home) if settings else "",
             )
             (home / "dovecot.conf").write_text(text)
             return [dovecot.binary() or "dovecot", "-F", "-c", str(home / "dovecot.conf")]
@@ -255,16 +243,8 @@ def _has_pymap() -> bool:
     return True
 
 
-def _make_home(root: Path | None, owner: tuple[int, int] | None) -> Path:
-    parent: Path | None = None
-    if root is not None:
-        root.mkdir(parents=True, exist_ok=True)
-        short = len(str(root.resolve())) <= _SOCKET_PATH_ROOM
-        others_may_pass = owner is None or all(
-            path.stat().st_mode & 0o001 for path in (root.resolve(), *root.resolve().parents)
-        )
-        parent = root if short and others_may_pass else None
-    home = Path(tempfile.mkdtemp(prefix="m2d-imap-", dir=parent)).resolve()
+def _make_home() -> Path:
+    home = Path(tempfile.mkdtemp(prefix="m2d-imap-")).resolve()
     for name in ("run", "state", "mail", "users"):
         (home / name).mkdir()
     return home

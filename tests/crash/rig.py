@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from postbox import START, WE
+from snapshots import snapshot
 
 from daemon import failpoints
 from daemon import wiring as wiring_module
@@ -29,7 +30,7 @@ from daemon.cli.catch_up import catch_up
 from daemon.config import load
 from daemon.ledger.store import Ledger
 from daemon.rules.organization import public_providers
-from daemon.sandbox.crm import Sandbox, Settings, serve, snapshot
+from daemon.sandbox.crm import Sandbox, Settings, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.imap_server import ImapServer
 from daemon.wiring import Wiring

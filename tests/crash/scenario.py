@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 
+from acts import Acts
 from postbox import START, WE, calendar, letter
-
-from daemon.sandbox.crm import Acts
 
 
 @dataclass(frozen=True)

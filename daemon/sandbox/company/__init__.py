@@ -2,7 +2,7 @@
 
 from daemon.sandbox.company.cast import OFFICE
 from daemon.sandbox.company.facts import Facts, InviteFacts, Mail, Office, Party, Scenario
-from daemon.sandbox.company.generate import demo, generate
+from daemon.sandbox.company.scenario import demo
 
 __all__ = [
     "OFFICE",
@@ -13,5 +13,4 @@ __all__ = [
     "Party",
     "Scenario",
     "demo",
-    "generate",
 ]

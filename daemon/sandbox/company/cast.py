@@ -120,11 +120,6 @@ class Cast:
                 self._taken.add(domain)
                 return Company(f"{stem.title()} {trade.title()}", domain, domain)
 
-    def company_at(self, name: str, domain: str, organization: str) -> Company:
-        """A company with a domain that matters: a deep host name, an IDN, a two-level suffix."""
-        self._taken.add(domain)
-        return Company(name, domain, organization)
-
     def person(self, company: Company) -> Party:
         """Somebody new at that company."""
         return self._somebody(company.domain, company.organization)

@@ -19,13 +19,12 @@ def converse(
     turns: str,
     *,
     kind: str = "thread",
-    start: datetime | None = None,
     threading: str = "both",
     us: Party | None = None,
 ) -> list[Facts]:
     """One thread with `them` (the first of them writes), a mail for each letter of `turns`."""
     rng, us = desk.rng, us or desk.office.owner
-    at = start or desk.anytime(timedelta(days=min(2 * len(turns), desk.days // 2)))
+    at = desk.anytime(timedelta(days=min(2 * len(turns), desk.days // 2)))
     subject = wording.fill(rng, wording.INQUIRIES if turns[0] == "t" else wording.OUTREACH)
     thread, posted, before = desk.thread(), list[Facts](), ""
     for number, turn in enumerate(turns):
@@ -94,12 +93,6 @@ def long_thread(desk: Desk) -> None:
     converse(desk, [desk.cast.person(desk.cast.company())], turns, kind="thread")
 
 
-def by_reply_header_only(desk: Desk) -> None:
-    """A thread whose clients write In-Reply-To but no References, and one the other way round."""
-    converse(desk, [desk.cast.stranger()], "tutut", kind="reply-header-only", threading="reply")
-    converse(desk, [desk.cast.stranger()], "utut", kind="references-only", threading="references")
-
-
 def outreach_unanswered(desk: Desk) -> None:
     """We write, they never do: no sender that counts."""
     converse(desk, [desk.cast.stranger()], "u", kind="outreach")
@@ -120,17 +113,10 @@ def several_recipients(desk: Desk) -> None:
         answer(desk, answering, ours, kind="reply-to-multi")
 
 
-def ten_recipients(desk: Desk) -> None:
-    """Exactly as many outside recipients as the bound allows, and a colleague besides."""
-    company = desk.cast.company()
-    them = [desk.cast.person(company) for _ in range(10)]
-    desk.post(_circular(desk, (*them, desk.office.staff[0]), "multi-recipient-at-bound"))
-
-
 def circular(desk: Desk) -> None:
     """A mail of ours to fifteen people, over the bound; one answers it, which is no reply."""
     them = [desk.cast.stranger() for _ in range(15)]
-    ours = desk.post(_circular(desk, tuple(them), "multi-recipient-over-bound"))
+    ours = desk.post(circular_mail(desk, tuple(them), "multi-recipient-over-bound"))
     answer(desk, them[3], ours, kind="reply-to-circular")
 
 
@@ -148,22 +134,6 @@ def forged_reply(desk: Desk) -> None:
             answers=(forged,),
         )
     )
-
-
-def colleague_answers(desk: Desk) -> None:
-    """We write to one person; another of the same company, to whom it was passed on, answers."""
-    company = desk.cast.company()
-    asked, answering = desk.cast.person(company), desk.cast.person(company)
-    ours = converse(desk, [asked], "u", kind="outreach")[0]
-    answer(desk, answering, ours, kind="reply-by-colleague")
-
-
-def skewed_clock(desk: Desk) -> None:
-    """Their clock is behind: the answer is dated before the mail that it answers."""
-    them = desk.cast.stranger()
-    ours = converse(desk, [them], "u", kind="outreach")[0]
-    early = ours.written_at - timedelta(minutes=7)
-    answer(desk, them, ours, kind="reply-skewed", at=early)
 
 
 def answer(
@@ -211,7 +181,8 @@ def answer_by_us(desk: Desk, them: Party, theirs: Facts, *, kind: str) -> Facts:
     )
 
 
-def _circular(desk: Desk, to: tuple[Party, ...], kind: str) -> Draft:
+def circular_mail(desk: Desk, to: tuple[Party, ...], kind: str) -> Draft:
+    """One mail of ours to many people: the first two in To, the others in Cc."""
     opening = wording.fill(desk.rng, wording.OURS)
     return Draft(
         kind=kind,
@@ -228,7 +199,4 @@ ORDINARY = (
     inquiry, inquiry, inquiry, two_inquiries, reminder, persistent, nearly, answered, answered,
     answered, answered, long_thread, outreach_unanswered, outreach_answered, outreach_answered,
     several_recipients,
-)  # fmt: skip
-STORIES = (
-    by_reply_header_only, ten_recipients, circular, forged_reply, colleague_answers, skewed_clock,
 )  # fmt: skip

@@ -93,9 +93,9 @@ class Desk:
         at = day.replace(hour=self.rng.choice(range(7, 19)), minute=self.rng.randrange(60))
         return min(at, latest)
 
-    def later(self, at: datetime, low_hours: float = 0.3, high_hours: float = 60) -> datetime:
+    def later(self, at: datetime) -> datetime:
         """A moment some hours after `at`, but before now."""
-        wanted = self.rng.uniform(low_hours * 3600, high_hours * 3600)
+        wanted = self.rng.uniform(0.3 * 3600, 60 * 3600)
         room = (self.now - timedelta(minutes=20) - at).total_seconds() * self.rng.random()
         return at + timedelta(seconds=int(max(2.0, min(wanted, room))))
 
@@ -137,20 +137,10 @@ class Desk:
         )
         lag = 1 if folder == "Sent" else self.rng.choice((2, 3, 5, 9, 40, 300))
         arrived = at + timedelta(seconds=lag)
-        transport = [] if folder == "Sent" else self._transport(draft, arrived)
+        transport = [] if folder == "Sent" else self.transport(draft, arrived)
         raw = self._render(draft, facts, to, dated[0], transport)
         self.mails.append(Mail(folder, raw, arrived, facts))
         return facts
-
-    def returns(self, facts: Facts, folder: str, after: timedelta) -> None:
-        """Let the mail posted last come back by post: a copy with the headers of the way."""
-        posted = self.mails[-1]
-        if posted.facts is not facts:
-            raise ValueError(f"mail {facts.id} isn't the last one posted")
-        arrived = posted.internal_date + after
-        draft = Draft(kind=facts.kind, author=facts.author, at=arrived, subject=facts.subject)
-        top = "\r\n".join(self._transport(draft, arrived)).encode() + b"\r\n"
-        self.mails.append(Mail(folder, top + posted.raw, arrived, facts))
 
     def _message_id(self, draft: Draft) -> str | None:
         if draft.message_id != "":
@@ -186,7 +176,7 @@ class Desk:
         )
         return render.message(lines, content, draft.raw_charset or "utf-8")
 
-    def _transport(self, draft: Draft, arrived: datetime) -> list[str]:
+    def transport(self, draft: Draft, arrived: datetime) -> list[str]:
         """What servers on the way put on top; all outside mail passed our server's DMARC check."""
         sender = draft.author.key if draft.author else "scanner@unknown.example"
         path = sender if draft.return_path is None else draft.return_path

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
 from daemon.sandbox.company import render, wording
-from daemon.sandbox.company.conversations import answer, answer_by_us, converse
+from daemon.sandbox.company.conversations import converse
 from daemon.sandbox.company.desk import Desk, Draft
 from daemon.sandbox.company.facts import Facts, Party
 
@@ -33,7 +33,7 @@ def newsletters(desk: Desk) -> None:
             path = f"bounces+{desk.rng.randrange(10**6)}-{owner}@em.{company.domain}"
             marks.add("verp")
         for _ in range(desk.rng.randint(1, 4)):
-            _machine(
+            machine_mail(
                 desk,
                 author,
                 f"newsletter-{style}",
@@ -45,68 +45,13 @@ def newsletters(desk: Desk) -> None:
             )
 
 
-def mailing_list(desk: Desk) -> None:
-    """A person writes to a discussion list that we read; Precedence: list in lower-case header."""
-    company = desk.cast.company()
-    author = desk.cast.person(company)
-    headers = [f"List-Id: <users.{company.domain}>", "precedence: list"]
-    marks = {"list-id", "precedence-bulk"}
-    _machine(desk, author, "mailing-list", wording.ASKS, marks=marks, headers=headers)
-
-
-def sales_tool(desk: Desk) -> None:
-    """A cold mail with List-Unsubscribe only; to one of two we write, and it answers as a person.
-
-    The tool keeps adding its header to the answer, which counts all the same.
-    """
-    author = desk.cast.person(desk.cast.company())
-    header = "List-Unsubscribe: <mailto:stop@tool.example>"
-    marks = {"list-unsubscribe"}
-    first = _machine(
-        desk, author, "list-unsubscribe-only", wording.ASKS, marks=marks, headers=[header]
-    )
-    other = desk.cast.person(desk.cast.company())
-    cold = _machine(
-        desk, other, "list-unsubscribe-only", wording.ASKS, marks=marks, headers=[header]
-    )
-    ours = answer_by_us(desk, other, cold, kind="answer-to-sales-tool")
-    kind = "list-unsubscribe-answers-us"
-    answer(desk, other, ours, kind=kind, headers=(header,), marks=marks)
-    answer(desk, author, first, kind="list-unsubscribe-only", headers=(header,), marks=marks)
-
-
 def no_reply(desk: Desk) -> None:
     """Invoices, parcels and sign-ins from addresses that don't read mail."""
     company = desk.cast.company()
     local = desk.rng.choice(("noreply", "no-reply", "donotreply", "do-not-reply"))
     author = desk.cast.mailbox(company.name, local, company)
     for _ in range(desk.rng.randint(2, 6)):
-        _machine(desk, author, "no-reply", wording.NOTICES)
-
-
-def no_reply_answers(desk: Desk) -> None:
-    """A shop mails from no-reply@, but answers there as a person when we write to it."""
-    company = desk.cast.company()
-    author = desk.cast.mailbox(f"{company.name} Orders", "no-reply", company)
-    _machine(desk, author, "no-reply", wording.NOTICES)
-    ours = converse(desk, [author], "u", kind="outreach-to-no-reply")[0]
-    answer(desk, author, ours, kind="no-reply-answers-us")
-
-
-def notification(desk: Desk) -> None:
-    """A system that says so itself: Auto-Submitted: auto-generated, once with a comment."""
-    company = desk.cast.company()
-    author = desk.cast.mailbox(f"{company.name} Portal", "portal.system", company)
-    headers = ["Auto-Submitted: (by our portal) auto-generated; owner-email=a@b.example"]
-    marks = {"auto-submitted"}
-    _machine(desk, author, "auto-generated", wording.NOTICES, marks=marks, headers=headers)
-
-
-def not_automatic(desk: Desk) -> None:
-    """Headers that look automatic on mail of people: they count."""
-    for header in ("Auto-Submitted: no", "X-Auto-Response-Suppress: All"):
-        author = desk.cast.stranger()
-        _machine(desk, author, "human-with-auto-header", wording.ASKS, headers=[header])
+        machine_mail(desk, author, "no-reply", wording.NOTICES)
 
 
 def bounce(desk: Desk) -> None:
@@ -117,13 +62,13 @@ def bounce(desk: Desk) -> None:
     name, address = "Mail Delivery System", f"MAILER-DAEMON@{host}"
     author = Party(name, address, address.lower(), them.organization)
     desk.post(
-        _returned(
+        returned_mail(
             desk,
             ours,
             author,
             "Undelivered Mail Returned to Sender",
             kind="bounce-dsn",
-            content=_report(them, f"The user {them.key} doesn't exist here."),
+            content=report(them, f"The user {them.key} doesn't exist here."),
             headers=("Auto-Submitted: auto-replied",),
             marks={"report", "bounce", "auto-submitted", "auto-reply"},
         )
@@ -140,66 +85,17 @@ def exchange_ndr(desk: Desk) -> None:
     address = f"{local}@{tenant}"
     author = Party("Microsoft Outlook", address, address.lower(), "onmicrosoft.example")
     desk.post(
-        _returned(
+        returned_mail(
             desk,
             ours,
             author,
             f"Undeliverable: {ours.subject}",
             kind="bounce-m365",
-            content=_report(them, f"Your message to {them.key} couldn't be delivered."),
+            content=report(them, f"Your message to {them.key} couldn't be delivered."),
             headers=("X-MS-Exchange-Message-Is-Ndr: ", "Auto-Submitted: auto-replied"),
             marks={"report", "bounce", "auto-submitted", "auto-reply"},
         )
     )
-
-
-def plain_bounce(desk: Desk) -> None:
-    """An old server returns a mail as plain text, and our own server does: that one is internal."""
-    them = desk.cast.stranger()
-    domain = them.key.partition("@")[2]
-    ours = converse(desk, [them], "u", kind="outreach-bounced")[0]
-    theirs = Party("", f"MAILER-DAEMON@{domain}", f"mailer-daemon@{domain}", them.organization)
-    host = desk.office.authserv_id
-    own = Party("Mail Delivery Subsystem", f"mailer-daemon@{host}", f"mailer-daemon@{host}")
-    text = f"Hi. This is the qmail-send program. I couldn't deliver to <{them.key}>."
-    for author, kind in ((theirs, "bounce-plain"), (own, "bounce-internal")):
-        desk.post(
-            _returned(
-                desk,
-                ours,
-                author,
-                "failure notice",
-                kind=kind,
-                content=render.plain(text),
-                headers=(f"X-Failed-Recipients: {them.key}",),
-                marks={"bounce"},
-            )
-        )
-
-
-def read_receipt(desk: Desk) -> None:
-    """Their client says that our mail was shown (RFC 8098): a report, not a reply."""
-    them = desk.cast.stranger()
-    ours = converse(desk, [them], "u", kind="outreach")[0]
-    note = render.plain("Your mail was displayed. That doesn't mean that it was read.")
-    fields = f"Final-Recipient: rfc822;{them.key}\r\nDisposition: manual-action; displayed\r\n"
-    content = render.multipart(
-        "report",
-        [note, render.part("message/disposition-notification", fields.encode())],
-        ";\r\n report-type=disposition-notification",
-    )
-    subject = f"Read: {ours.subject}"
-    draft = _returned(
-        desk,
-        ours,
-        them,
-        subject,
-        kind="read-receipt",
-        content=content,
-        headers=(),
-        marks={"report"},
-    )
-    desk.post(draft)
 
 
 def out_of_office(desk: Desk) -> None:
@@ -213,7 +109,7 @@ def out_of_office(desk: Desk) -> None:
     for header, marks, null_path in ways:
         them = desk.cast.stranger()
         ours = converse(desk, [them], "u", kind="outreach")[0]
-        draft = _returned(
+        draft = returned_mail(
             desk,
             ours,
             them,
@@ -248,7 +144,7 @@ def our_absence(desk: Desk) -> None:
     )
 
 
-def _machine(
+def machine_mail(
     desk: Desk,
     author: Party,
     kind: str,
@@ -259,6 +155,7 @@ def _machine(
     path: str | None = None,
     form: str = "",
 ) -> Facts:
+    """One mail of a machine, with the header lines and `marks` given."""
     opening = wording.fill(desk.rng, templates)
     return desk.post(
         Draft(
@@ -275,7 +172,7 @@ def _machine(
     )
 
 
-def _returned(
+def returned_mail(
     desk: Desk,
     ours: Facts,
     author: Party,
@@ -302,7 +199,7 @@ def _returned(
     )
 
 
-def _report(them: Party, text: str) -> render.Part:
+def report(them: Party, text: str) -> render.Part:
     """A delivery report in three parts (RFC 3464), the last the headers of what came back."""
     fields = (
         "Reporting-MTA: dns; mx.example\r\n\r\n"
@@ -314,10 +211,3 @@ def _report(them: Party, text: str) -> render.Part:
         render.part("text/rfc822-headers", f"To: {them.key}\r\nSubject: ours\r\n".encode()),
     ]
     return render.multipart("report", parts, ";\r\n report-type=delivery-status")
-
-
-ORDINARY = (newsletters, no_reply)
-STORIES = (
-    newsletters, mailing_list, sales_tool, no_reply, no_reply_answers, notification, not_automatic,
-    bounce, exchange_ndr, plain_bounce, read_receipt, out_of_office, our_absence,
-)  # fmt: skip

@@ -40,7 +40,7 @@ class Event:
         if sequence:
             self.starts_at += timedelta(days=1, hours=1)
         asked = tuple((a.key, "NEEDS-ACTION") for a in self.attendees)
-        return self._post("REQUEST", self.organizer, at, sequence, asked, spoofed=spoofed)
+        return self.post("REQUEST", self.organizer, at, sequence, asked, spoofed=spoofed)
 
     def reply(
         self,
@@ -52,18 +52,14 @@ class Event:
         stamped: datetime | None = None,
     ) -> Facts:
         """One attendee answers the organizer; `stamped` is when, if the mail comes late."""
-        return self._post("REPLY", who, at, sequence, ((who.key, partstat),), stamped=stamped)
-
-    def counter(self, who: Party, at: datetime, sequence: int = 0) -> Facts:
-        """One attendee proposes another time."""
-        return self._post("COUNTER", who, at, sequence, ((who.key, "TENTATIVE"),))
+        return self.post("REPLY", who, at, sequence, ((who.key, partstat),), stamped=stamped)
 
     def cancel(self, at: datetime, sequence: int = 1, *, stamped: datetime | None = None) -> Facts:
         """The organizer calls it off."""
         asked = tuple((a.key, "NEEDS-ACTION") for a in self.attendees)
-        return self._post("CANCEL", self.organizer, at, sequence, asked, stamped=stamped)
+        return self.post("CANCEL", self.organizer, at, sequence, asked, stamped=stamped)
 
-    def _post(
+    def post(
         self,
         method: str,
         author: Party,
@@ -74,6 +70,7 @@ class Event:
         stamped: datetime | None = None,
         spoofed: bool = False,
     ) -> Facts:
+        """One mail that carries this meeting as the calendar object `method`."""
         invite = InviteFacts(
             method=method,
             uid=self.uid,
@@ -111,55 +108,41 @@ class Event:
         )
 
 
-def _theirs(desk: Desk, kind: str) -> tuple[Event, Party]:
+def theirs(desk: Desk, kind: str) -> tuple[Event, Party]:
+    """A meeting to which a stranger invites us, and us."""
     them = desk.cast.stranger()
     return Event(desk, them, desk.office.owner, kind=kind), desk.office.owner
 
 
-def _ours(desk: Desk, kind: str) -> tuple[Event, Party]:
+def ours(desk: Desk, kind: str) -> tuple[Event, Party]:
+    """A meeting to which we invite a stranger, and the stranger."""
     them = desk.cast.stranger()
     return Event(desk, desk.office.owner, them, kind=kind), them
 
 
 def theirs_accepted(desk: Desk) -> None:
     """They invite, we accept: a meeting, though we never wrote otherwise."""
-    event, us = _theirs(desk, "invitation-accepted-by-us")
+    event, us = theirs(desk, "invitation-accepted-by-us")
     event.request(event.at(0))
     event.reply(us, "ACCEPTED", event.at(3))
 
 
-def theirs_tentative_then_moved(desk: Desk) -> None:
-    """They invite, we say maybe, they move it: still a meeting, at the new time."""
-    event, us = _theirs(desk, "invitation-accepted-by-us")
-    event.request(event.at(0))
-    event.reply(us, "TENTATIVE", event.at(2))
-    event.request(event.at(26), 1)
-
-
 def calendar_spam(desk: Desk) -> None:
     """A stranger invites and we do nothing: an email, not a meeting."""
-    event, _ = _theirs(desk, "invitation-unsolicited")
+    event, _ = theirs(desk, "invitation-unsolicited")
     event.request(event.at(0))
 
 
 def theirs_known(desk: Desk) -> None:
     """Somebody whom we have written to invites us: a meeting without our answer."""
-    event, _ = _theirs(desk, "invitation-from-known")
+    event, _ = theirs(desk, "invitation-from-known")
     converse(desk, [event.organizer], "u", kind="outreach")
     event.request(event.at(0))
-
-
-def theirs_declined(desk: Desk) -> None:
-    """We have written to them, but decline their invitation: no meeting."""
-    event, us = _theirs(desk, "invitation-declined-by-us")
-    converse(desk, [event.organizer], "u", kind="outreach")
-    event.request(event.at(0))
-    event.reply(us, "DECLINED", event.at(5))
 
 
 def theirs_cancelled(desk: Desk) -> None:
     """We accept, they call it off."""
-    event, us = _theirs(desk, "invitation-cancelled")
+    event, us = theirs(desk, "invitation-cancelled")
     event.request(event.at(0))
     event.reply(us, "ACCEPTED", event.at(1))
     event.cancel(event.at(48))
@@ -168,24 +151,24 @@ def theirs_cancelled(desk: Desk) -> None:
 def ours_accepted(desk: Desk) -> None:
     """We invite; one accepts, another says maybe, each a meeting of its own."""
     for partstat in ("ACCEPTED", "TENTATIVE"):
-        event, them = _ours(desk, f"invitation-of-ours-{partstat.lower()}")
+        event, them = ours(desk, f"invitation-of-ours-{partstat.lower()}")
         event.request(event.at(0))
         event.reply(them, partstat, event.at(4))
 
 
 def ours_declined(desk: Desk) -> None:
     """We invite, they decline; another never answers."""
-    event, them = _ours(desk, "invitation-of-ours-declined")
+    event, them = ours(desk, "invitation-of-ours-declined")
     event.request(event.at(0))
     event.reply(them, "DECLINED", event.at(4))
-    unanswered, _ = _ours(desk, "invitation-of-ours-unanswered")
+    unanswered, _ = ours(desk, "invitation-of-ours-unanswered")
     unanswered.request(unanswered.at(0))
 
 
 def ours_moved(desk: Desk) -> None:
     """We move an accepted meeting: one keeps it silently, another declines the new time."""
     for second in (None, "DECLINED"):
-        event, them = _ours(desk, "invitation-of-ours-moved")
+        event, them = ours(desk, "invitation-of-ours-moved")
         event.request(event.at(0))
         event.reply(them, "ACCEPTED", event.at(4))
         event.request(event.at(30), 1)
@@ -193,80 +176,4 @@ def ours_moved(desk: Desk) -> None:
             event.reply(them, second, event.at(33), 1)
 
 
-def ours_cancelled(desk: Desk) -> None:
-    """They accept, we call it off."""
-    event, them = _ours(desk, "invitation-of-ours-cancelled")
-    event.request(event.at(0))
-    event.reply(them, "ACCEPTED", event.at(4))
-    event.cancel(event.at(50))
-
-
-def countered(desk: Desk) -> None:
-    """They propose another time; once we agree and they accept, once nothing follows."""
-    event, them = _ours(desk, "invitation-of-ours-countered")
-    event.request(event.at(0))
-    event.counter(them, event.at(3))
-    event.request(event.at(6), 1)
-    event.reply(them, "ACCEPTED", event.at(9), 1)
-    other, they = _ours(desk, "invitation-of-ours-countered")
-    other.request(other.at(0))
-    other.counter(they, other.at(3))
-
-
-def accepted_unseen(desk: Desk) -> None:
-    """They accept an invitation that went out from a telephone, so it isn't in Sent."""
-    event, them = _ours(desk, "invitation-of-ours-unseen")
-    event.reply(them, "ACCEPTED", event.at(4))
-
-
-def out_of_order(desk: Desk) -> None:
-    """The later answer arrives first, and a cancellation arrives before its invitation."""
-    event, them = _ours(desk, "invitation-of-ours-out-of-order")
-    event.request(event.at(0))
-    event.reply(them, "ACCEPTED", event.at(9))
-    event.reply(them, "DECLINED", event.at(11), stamped=event.at(7))
-    gone, us = _theirs(desk, "invitation-cancelled")
-    gone.cancel(gone.at(0), 1, stamped=gone.at(5))
-    gone.request(gone.at(6))
-    gone.reply(us, "ACCEPTED", gone.at(7))
-
-
-def revived(desk: Desk) -> None:
-    """Called off, then invited again with a higher sequence, and accepted."""
-    event, us = _theirs(desk, "invitation-revived")
-    event.request(event.at(0))
-    event.cancel(event.at(4), 1)
-    event.request(event.at(20), 2)
-    event.reply(us, "ACCEPTED", event.at(22), 2)
-
-
-def three_attendees(desk: Desk) -> None:
-    """We invite three people of a company: one accepts, one declines, one is silent."""
-    company = desk.cast.company()
-    them = [desk.cast.person(company) for _ in range(3)]
-    event = Event(desk, desk.office.owner, *them, kind="invitation-of-ours-to-three")
-    event.request(event.at(0))
-    event.reply(them[0], "ACCEPTED", event.at(2))
-    event.reply(them[1], "DECLINED", event.at(3))
-
-
-def spoofed_invitation(desk: Desk) -> None:
-    """Somebody pretends to be a person we write to, and our server says so."""
-    event, _ = _theirs(desk, "invitation-spoofed")
-    converse(desk, [event.organizer], "u", kind="outreach")
-    event.request(event.at(0), spoofed=True)
-
-
-def only_cancelled(desk: Desk) -> None:
-    """A cancellation of something that we never saw, from somebody whom we have written to."""
-    event, _ = _theirs(desk, "invitation-cancelled")
-    converse(desk, [event.organizer], "u", kind="outreach")
-    event.cancel(event.at(0))
-
-
 ORDINARY = (theirs_accepted, ours_accepted, theirs_known, calendar_spam, ours_declined, ours_moved)
-STORIES = (
-    *ORDINARY, theirs_tentative_then_moved, theirs_declined, theirs_cancelled, ours_cancelled,
-    countered, accepted_unseen, out_of_order, revived, three_attendees, spoofed_invitation,
-    only_cancelled,
-)  # fmt: skip

@@ -163,30 +163,8 @@ def body(form: str, text: str, charset: str = "utf-8") -> Part:  # noqa: PLR0911
             seal = attachment("smime.p7s", "application/pkcs7-signature", noise(size, 1200))
             params = ';\r\n protocol="application/pkcs7-signature"; micalg=sha-256'
             return multipart("signed", [plain(text, charset, "quoted-printable"), seal], params)
-        case "smime":
-            kind = 'application/pkcs7-mime; smime-type=enveloped-data; name="smime.p7m"'
-            return part(kind, noise(size, 1400), "base64", "Content-Disposition: attachment")
-        case "pgp":
-            version = part("application/pgp-encrypted", b"Version: 1\r\n")
-            armour = base64.encodebytes(noise(size, 900))
-            block = b"-----BEGIN PGP MESSAGE-----\n\n" + armour + b"-----END PGP MESSAGE-----\n"
-            sealed = part("application/octet-stream", block)
-            return multipart(
-                "encrypted", [version, sealed], ';\r\n protocol="application/pgp-encrypted"'
-            )
         case _:
             return plain(text, charset)
-
-
-def forwarded(text: str, author: Party, subject: str, inner: str, at_rfc5322: str) -> Part:
-    """A text with a whole mail attached as message/rfc822."""
-    child = (
-        f"From: {mailbox(author)}\r\nDate: {at_rfc5322}\r\nSubject: {words(subject)}\r\n"
-        f"Message-ID: <inner-{zlib.crc32(inner.encode()):08x}@{author.address.split('@')[1]}>\r\n"
-        "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Transfer-Encoding: 8bit\r\n\r\n{inner}\r\n"
-    )
-    return multipart("mixed", [plain(text), part("message/rfc822", child.encode(), "8bit")])
 
 
 def message(headers: Sequence[str], content: Part, charset: str = "utf-8") -> bytes:

@@ -103,8 +103,3 @@ def letter(rng: random.Random, opening: str, name: str, *, quoted: str = "") -> 
     if quoted:
         lines += ["", "On Monday they wrote:", *(f"> {line}" for line in quoted.splitlines()[:6])]
     return "\n".join(lines)
-
-
-def flood(rng: random.Random, sentences: int) -> str:
-    """Many sentences, for long bodies."""
-    return " ".join(fill(rng, ASKS + ANSWERS) for _ in range(sentences))

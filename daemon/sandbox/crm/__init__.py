@@ -6,18 +6,16 @@ It promises official field names, types, token costs, limits and error bodies fo
 and a 404 for everything else. It is not a place to keep data, and it sends nothing anywhere.
 """
 
-from daemon.sandbox.crm.acts import Acts
 from daemon.sandbox.crm.adapter import SandboxAdapter
-from daemon.sandbox.crm.board import Card, Column, board, duplicates, snapshot
+from daemon.sandbox.crm.board import Card, Column, board, duplicates
 from daemon.sandbox.crm.core import Logged, Sandbox, Usage
 from daemon.sandbox.crm.exchange import Request, Response
 from daemon.sandbox.crm.faults import Fault, Faults
-from daemon.sandbox.crm.seed import export, seed_from
+from daemon.sandbox.crm.seed import seed_from
 from daemon.sandbox.crm.server import Server, run_server, serve
 from daemon.sandbox.crm.settings import Settings, User
 
 __all__ = [
-    "Acts",
     "Card",
     "Column",
     "Fault",
@@ -33,9 +31,7 @@ __all__ = [
     "User",
     "board",
     "duplicates",
-    "export",
     "run_server",
     "seed_from",
     "serve",
-    "snapshot",
 ]

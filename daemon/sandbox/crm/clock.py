@@ -24,11 +24,6 @@ def stamp_v1(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def as_v1(text: str | None) -> str | None:
-    """A v2 time in v1's format."""
-    return None if text is None else text[:19].replace("T", " ")
-
-
 def day_of(now: float) -> str:
     """The UTC day, whose midnight resets the token budget."""
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")

@@ -7,28 +7,10 @@ from daemon.sandbox.crm import checks
 from daemon.sandbox.crm.activities import TYPES
 from daemon.sandbox.crm.call import LISTING, Call
 from daemon.sandbox.crm.clock import stamp_v1
-from daemon.sandbox.crm.exchange import Answer, Doc, not_found
+from daemon.sandbox.crm.exchange import Answer, Doc
 from daemon.sandbox.crm.routing import Route
 
 _ONE_UTC_ZERO = "2026-01-01 00:00:00"
-CURRENCIES = (
-    ("EUR", "Euro", "€"),
-    ("USD", "US Dollar", "$"),
-    ("GBP", "British Pound", "£"),
-    ("CHF", "Swiss Franc", "CHF"),
-)
-LEAD_SOURCES = (
-    "Manually created",
-    "Deal",
-    "Web forms",
-    "Prospector",
-    "Leadbooster",
-    "Live chat",
-    "Import",
-    "Website visitors",
-    "Workflow automation",
-    "API",
-)
 
 
 def pipelines(call: Call) -> Answer:
@@ -41,11 +23,6 @@ def stages(call: Call) -> Answer:
     return call.page("stages", "is_deleted = 0", [], dict)
 
 
-def pipeline(call: Call) -> Answer:
-    """GET /pipelines/{id}."""
-    return Answer(call.record("pipelines"))
-
-
 def stage(call: Call) -> Answer:
     """GET /stages/{id}."""
     return Answer(call.record("stages"))
@@ -54,14 +31,6 @@ def stage(call: Call) -> Answer:
 def users(call: Call) -> Answer:
     """GET /users."""
     return Answer([render_user(call, doc) for doc in call.store.select("users")])
-
-
-def user(call: Call) -> Answer:
-    """GET /users/{id}."""
-    doc = call.store.get("users", call.params["id"])
-    if doc is None:
-        raise not_found("User")
-    return Answer(render_user(call, doc))
 
 
 def me(call: Call) -> Answer:
@@ -136,31 +105,6 @@ def lead_labels(call: Call) -> Answer:
     return Answer(call.store.select("lead_labels"))
 
 
-def lead_sources(_call: Call) -> Answer:
-    """GET /leadSources."""
-    return Answer([{"name": name} for name in LEAD_SOURCES])
-
-
-def currencies(call: Call) -> Answer:
-    """GET /currencies, the few that a test meets; `term` searches code and name."""
-    term = call.query.get("term", "").lower()
-    return Answer(
-        [
-            {
-                "id": number,
-                "code": code,
-                "name": name,
-                "decimal_points": 2,
-                "symbol": symbol,
-                "active_flag": True,
-                "is_custom_flag": False,
-            }
-            for number, (code, name, symbol) in enumerate(CURRENCIES, 1)
-            if term in code.lower() or term in name.lower()
-        ]
-    )
-
-
 _PAGED = {name: LISTING[name] for name in ("limit", "cursor", "sort_by", "sort_direction")}
 _STAGES = {
     **_PAGED,
@@ -169,14 +113,10 @@ _STAGES = {
 }
 ROUTES = (
     Route("v2", "GET", "/pipelines", pipelines, _PAGED),
-    Route("v2", "GET", "/pipelines/{id}", pipeline),
     Route("v2", "GET", "/stages", stages, _STAGES),
     Route("v2", "GET", "/stages/{id}", stage),
     Route("v1", "GET", "/users", users),
     Route("v1", "GET", "/users/me", me),
-    Route("v1", "GET", "/users/{id}", user),
     Route("v1", "GET", "/activityTypes", activity_types),
     Route("v1", "GET", "/leadLabels", lead_labels),
-    Route("v1", "GET", "/leadSources", lead_sources),
-    Route("v1", "GET", "/currencies", currencies, {"term": checks.string}),
 )

@@ -7,7 +7,6 @@ from typing import Any
 from daemon.sandbox.crm import checks
 from daemon.sandbox.crm.call import LISTING, SHOWING, Call
 from daemon.sandbox.crm.checks import Check, Shape
-from daemon.sandbox.crm.counters import INCLUDES, counters
 from daemon.sandbox.crm.exchange import Answer, Doc
 from daemon.sandbox.crm.routing import Route
 from daemon.sandbox.crm.values import merge
@@ -15,6 +14,10 @@ from daemon.sandbox.crm.values import merge
 
 def _unchanged(body: Doc) -> Doc:
     return body
+
+
+def _no_counters(path: str, _value: str) -> Any:
+    raise checks.Wrong(f"{path}: the sandbox doesn't count what hangs on a record")
 
 
 def _all(_: Call) -> tuple[str, list[Any]]:
@@ -70,16 +73,12 @@ class Noun:
     def render(self, call: Call, doc: Doc) -> Doc:
         """The document as it is sent."""
         plain = {name: value for name, value in doc.items() if not name.startswith("_")}
-        return {
-            **plain,
-            **counters(call, self.kind, doc),
-            "custom_fields": call.shown_fields(self.kind, doc),
-        }
+        return plain | {"custom_fields": call.shown_fields(self.kind, doc)}
 
     def routes(self) -> tuple[Route, ...]:
         """Its endpoints."""
         every, one = f"/{self.kind}", f"/{self.kind}/{{id}}"
-        include = {"include_fields": checks.query_list(checks.one_of(*INCLUDES[self.kind]))}
+        include = {"include_fields": _no_counters}
         return (
             Route("v2", "POST", every, self.add),
             Route(

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from daemon.sandbox.crm import (
     activities,
@@ -23,7 +22,6 @@ from daemon.sandbox.crm import (
     deals,
     definitions,
     leads,
-    merges,
     organizations,
     persons,
     search,
@@ -34,7 +32,7 @@ from daemon.sandbox.crm.clock import day_of
 from daemon.sandbox.crm.exchange import Doc, Refusal, Request, Response, invalid
 from daemon.sandbox.crm.faults import Faults
 from daemon.sandbox.crm.limits import Limits
-from daemon.sandbox.crm.routing import Route, Router, unknown_path
+from daemon.sandbox.crm.routing import Route, Router
 from daemon.sandbox.crm.settings import Settings
 from daemon.sandbox.crm.store import Store
 
@@ -48,7 +46,6 @@ ROUTER = Router(
         *activities.ROUTES,
         *definitions.ROUTES,
         *company.ROUTES,
-        *merges.ROUTES,
         *search.ROUTES,
     )
 )
@@ -194,10 +191,10 @@ class Sandbox:
         user: Doc,
         now: float,
     ) -> Response:
+        if found is None:
+            return Refusal(404, "Unknown method .").response()
+        route, raw = found
         try:
-            if found is None:
-                raise unknown_path()
-            route, raw = found
             with self.store.transaction():
                 call = Call(self.store, self.settings, now, user)
                 conversions.settle(call)
@@ -273,7 +270,6 @@ class Sandbox:
     def _write_down(self, request: Request, passage: _Passage, response: Response) -> int:
         if passage.route is not None:
             self._count(day_of(passage.now), passage.route.name, passage.tokens)
-        query = request.query if isinstance(request.query, str) else urlencode(request.pairs())
         cursor = self.store.db.execute(
             f"INSERT INTO requests ({_LOG}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -281,7 +277,7 @@ class Sandbox:
                 passage.user,
                 request.method,
                 request.path,
-                query,
+                request.query,
                 request.body[:_BODY_LIMIT].decode(errors="replace"),
                 0 if response.cut else response.status,
                 passage.outcome,

@@ -1,77 +1,28 @@
-"""Tokens that one call costs, out of the official API description (`x-token-cost`, August 2026).
+"""Tokens that one call costs: flat per request, whatever the page size.
 
-The cost is flat per request, whatever the page size. Only calls that the sandbox answers are
-listed; a test compares them with the description.
+The official API description (`x-token-cost`) names a price for each operation; all follow one rule
+but for the few that are listed. A test compares every endpoint with the description.
 """
 
-from collections.abc import Mapping
-
-TOKENS: Mapping[tuple[str, str, str], int] = {
-    ("v2", "GET", "/activities"): 10,
-    ("v2", "POST", "/activities"): 5,
-    ("v2", "DELETE", "/activities/{id}"): 3,
-    ("v2", "GET", "/activities/{id}"): 1,
-    ("v2", "PATCH", "/activities/{id}"): 5,
-    ("v2", "GET", "/dealFields"): 10,
-    ("v2", "POST", "/dealFields"): 5,
-    ("v2", "DELETE", "/dealFields/{field_code}"): 3,
-    ("v2", "GET", "/dealFields/{field_code}"): 1,
-    ("v2", "PATCH", "/dealFields/{field_code}"): 5,
-    ("v2", "POST", "/dealFields/{field_code}/options"): 5,
-    ("v2", "GET", "/deals"): 10,
-    ("v2", "POST", "/deals"): 5,
-    ("v2", "GET", "/deals/archived"): 20,
-    ("v2", "GET", "/deals/search"): 20,
-    ("v2", "DELETE", "/deals/{id}"): 3,
-    ("v2", "GET", "/deals/{id}"): 1,
-    ("v2", "PATCH", "/deals/{id}"): 5,
-    ("v2", "GET", "/itemSearch"): 20,
-    ("v2", "GET", "/itemSearch/field"): 20,
-    ("v2", "GET", "/leads/search"): 20,
-    ("v2", "POST", "/leads/{id}/convert/deal"): 40,
-    ("v2", "GET", "/leads/{id}/convert/status/{conversion_id}"): 1,
-    ("v2", "GET", "/organizationFields"): 10,
-    ("v2", "POST", "/organizationFields"): 5,
-    ("v2", "DELETE", "/organizationFields/{field_code}"): 3,
-    ("v2", "GET", "/organizationFields/{field_code}"): 1,
-    ("v2", "PATCH", "/organizationFields/{field_code}"): 5,
-    ("v2", "POST", "/organizationFields/{field_code}/options"): 5,
-    ("v2", "GET", "/organizations"): 10,
-    ("v2", "POST", "/organizations"): 5,
-    ("v2", "GET", "/organizations/search"): 20,
-    ("v2", "DELETE", "/organizations/{id}"): 3,
-    ("v2", "GET", "/organizations/{id}"): 1,
-    ("v2", "PATCH", "/organizations/{id}"): 5,
-    ("v2", "GET", "/personFields"): 10,
-    ("v2", "POST", "/personFields"): 5,
-    ("v2", "DELETE", "/personFields/{field_code}"): 3,
-    ("v2", "GET", "/personFields/{field_code}"): 1,
-    ("v2", "PATCH", "/personFields/{field_code}"): 5,
-    ("v2", "POST", "/personFields/{field_code}/options"): 5,
-    ("v2", "GET", "/persons"): 10,
-    ("v2", "POST", "/persons"): 5,
-    ("v2", "GET", "/persons/search"): 20,
-    ("v2", "DELETE", "/persons/{id}"): 3,
-    ("v2", "GET", "/persons/{id}"): 1,
-    ("v2", "PATCH", "/persons/{id}"): 5,
-    ("v2", "GET", "/pipelines"): 5,
-    ("v2", "GET", "/pipelines/{id}"): 1,
-    ("v2", "GET", "/stages"): 5,
-    ("v2", "GET", "/stages/{id}"): 1,
-    ("v1", "GET", "/activityTypes"): 20,
-    ("v1", "GET", "/currencies"): 20,
-    ("v1", "PUT", "/deals/{id}/merge"): 40,
-    ("v1", "GET", "/leadLabels"): 10,
-    ("v1", "GET", "/leadSources"): 2,
-    ("v1", "GET", "/leads"): 20,
-    ("v1", "POST", "/leads"): 10,
-    ("v1", "GET", "/leads/archived"): 40,
-    ("v1", "DELETE", "/leads/{id}"): 6,
-    ("v1", "GET", "/leads/{id}"): 2,
-    ("v1", "PATCH", "/leads/{id}"): 10,
-    ("v1", "PUT", "/organizations/{id}/merge"): 40,
-    ("v1", "PUT", "/persons/{id}/merge"): 40,
-    ("v1", "GET", "/users"): 20,
-    ("v1", "GET", "/users/me"): 2,
-    ("v1", "GET", "/users/{id}"): 2,
+_V2 = {"POST": 5, "PATCH": 5, "DELETE": 3}
+_LIST, _ONE, _SEARCH = 10, 1, 20
+_APART = {
+    "GET /pipelines": 5,
+    "GET /stages": 5,
+    "GET /deals/archived": 20,
+    "GET /leads/archived": 40,
+    "GET /leadLabels": 10,
+    "GET /users/me": 2,
+    "POST /leads/{id}/convert/deal": 40,
 }
+
+
+def tokens(version: str, method: str, template: str) -> int:
+    """The price of one endpoint; v1 asks twice what v2 does."""
+    apart = _APART.get(f"{method} {template}")
+    if apart is not None:
+        return apart
+    if template.endswith("/search"):
+        return _SEARCH
+    price = _V2.get(method) or (_ONE if template.endswith("}") else _LIST)
+    return price if version == "v2" else 2 * price

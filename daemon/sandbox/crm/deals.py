@@ -9,7 +9,6 @@ from typing import Any
 from daemon.sandbox.crm import checks
 from daemon.sandbox.crm.call import LISTING, SHOWING, Call, mark_deleted
 from daemon.sandbox.crm.checks import Shape
-from daemon.sandbox.crm.counters import INCLUDES, counters
 from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, invalid
 from daemon.sandbox.crm.organizations import NAME_LIMIT, VISIBILITY
 from daemon.sandbox.crm.routing import Route
@@ -182,8 +181,6 @@ def close(doc: Doc, stamp: str, given: Doc) -> None:
             doc[name] = (given.get(name) or stamp) if status in statuses else None
     if status != "lost":
         doc["lost_reason"] = None
-    if status == "won":
-        doc.setdefault("_first_won_time", doc["won_time"])
 
 
 def get(call: Call) -> Answer:
@@ -231,14 +228,12 @@ def render(call: Call, doc: Doc) -> Doc:
         for name, value in doc.items()
         if not name.startswith("_") and name != "source_lead_id"
     }
-    return {
-        **plain,
-        **counters(call, KIND, doc),
-        "custom_fields": call.shown_fields(KIND, doc),
-    }
+    for name in call.query.get("include_fields", ()):
+        plain[name] = doc[name]
+    return plain | {"custom_fields": call.shown_fields(KIND, doc)}
 
 
-_INCLUDE = {"include_fields": checks.query_list(checks.one_of(*INCLUDES[KIND]))}
+_INCLUDE = {"include_fields": checks.query_list(checks.one_of("source_lead_id"))}
 _FILTERS = {
     "person_id": checks.query_integer,
     "org_id": checks.query_integer,

@@ -1,11 +1,11 @@
-"""Custom field definitions: v2 list, read, create, rename, delete, and new options.
+"""Custom field definitions: v2 list, read and create.
 
 Names are not unique, as in the real one; a type can't be changed; codes are 40 hex digits. The
 system fields listed are the ones a client meets, not all that Pipedrive has.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from daemon.sandbox.crm import checks, values
@@ -15,7 +15,6 @@ from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, invalid, not_found
 from daemon.sandbox.crm.routing import Route
 
 ENTITIES = ("person", "deal", "organization")
-_OWNED = {"person": "persons", "deal": "deals", "organization": "organizations"}
 _ADMIN_CODE = "ERR_FORBIDDEN"
 _NAME_LIMIT = 255
 
@@ -114,16 +113,10 @@ class Definitions:
         """All endpoints of these fields."""
         path = f"/{self.entity}Fields"
         include = {"include_fields": checks.query_list(checks.one_of(*_PARTS))}
-        one: Callable[[str, Callable[[Call], Answer]], Route] = lambda method, handler: Route(  # noqa: E731 - three routes differ in two words
-            "v2", method, f"{path}/{{field_code}}", handler
-        )
         return (
             Route("v2", "GET", path, self.listing, {**PAGING, **include}),
             Route("v2", "POST", path, self.add),
             Route("v2", "GET", f"{path}/{{field_code}}", self.get, include),
-            one("PATCH", self.update),
-            one("DELETE", self.delete),
-            Route("v2", "POST", f"{path}/{{field_code}}/options", self.add_options),
         )
 
     def listing(self, call: Call) -> Answer:
@@ -131,20 +124,21 @@ class Definitions:
         every = [*self._system(), *call.store.select("fields", "entity = ?", (self.entity,))]
         limit = call.query.get("limit", 100)
         try:
-            first = int(call.query.get("cursor", "0"), 36)
+            first = int(call.query.get("cursor", "0"))
         except ValueError as error:
             raise invalid("cursor: Invalid cursor value") from error
-        following = f"{first + limit:x}" if first + limit < len(every) else None
-        if following is not None:
-            following = _base36(first + limit)
+        following = str(first + limit) if first + limit < len(every) else None
         page = [self._render(call, doc) for doc in every[first : first + limit]]
         return Answer(page, additional={"next_cursor": following})
 
     def get(self, call: Call) -> Answer:
         """GET one field."""
         code = call.params["field_code"]
-        system = [doc for doc in self._system() if doc["field_code"] == code]
-        return Answer(self._render(call, system[0] if system else self._custom(call)))
+        custom = call.store.select("fields", "entity = ? AND field_code = ?", (self.entity, code))
+        for doc in (*self._system(), *custom):
+            if doc["field_code"] == code:
+                return Answer(self._render(call, doc))
+        raise not_found("Field")
 
     def add(self, call: Call) -> Answer:
         """POST a field; 403 without the permission or over the plan's cap."""
@@ -164,58 +158,11 @@ class Definitions:
             )
         return Answer(self._render(call, define(call, self.entity, body), every_part=True))
 
-    def update(self, call: Call) -> Answer:
-        """PATCH a field's name and visibility; its type stays."""
-        self._need_permission(call)
-        doc = self._custom(call)
-        body = call.read(_shape(self.entity, _UPDATE_KEYS))
-        for name, value in body.items():
-            doc[name] = {**doc[name], **value} if isinstance(value, dict) else value
-        call.store.save("fields", doc, call.now)
-        return Answer(self._render(call, doc, every_part=True))
-
-    def delete(self, call: Call) -> Answer:
-        """DELETE a field: its values are gone with it."""
-        self._need_permission(call)
-        doc = self._custom(call)
-        call.store.remove("fields", doc["id"])
-        kinds = ("deals", "leads") if self.entity == "deal" else (_OWNED[self.entity],)
-        for kind in kinds:
-            path = f'$.custom_fields."{doc["field_code"]}"'
-            for record in call.store.select(kind, "json_type(doc, ?) IS NOT NULL", (path,)):
-                del record["custom_fields"][doc["field_code"]]
-                call.store.save(kind, record, call.now)
-        return Answer(self._render(call, doc))
-
-    def add_options(self, call: Call) -> Answer:
-        """POST more options to an enum or set field."""
-        self._need_permission(call)
-        doc = self._custom(call)
-        if doc["options"] is None:
-            raise invalid(f"field_code: a field of type '{doc['field_type']}' has no options")
-        try:
-            given = checks.array(_OPTION, 10_000)("options", call.body)
-        except checks.Wrong as wrong:
-            raise invalid(*wrong.problems) from wrong
-        first = max((option["id"] for option in doc["options"]), default=0) + 1
-        added = [{"id": first + i, "label": option["label"]} for i, option in enumerate(given)]
-        doc["options"] += added
-        call.store.save("fields", doc, call.now)
-        return Answer(added, empty_additional=True)
-
     def _need_permission(self, call: Call) -> None:
         if not call.user["may_add_fields"]:
             raise Refusal(
                 403, "You do not have permissions to manage custom fields", code=_ADMIN_CODE
             )
-
-    def _custom(self, call: Call) -> Doc:
-        found = call.store.select(
-            "fields", "entity = ? AND field_code = ?", (self.entity, call.params["field_code"])
-        )
-        if not found:
-            raise not_found("Field")
-        return found[0]
 
     def _system(self) -> list[Doc]:
         return [
@@ -242,15 +189,6 @@ class Definitions:
             "required_fields": {"enabled": False},
         }
         return plain | {part: doc.get(part, defaults[part]) for part in asked}
-
-
-def _base36(number: int) -> str:
-    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
-    text = ""
-    while number:
-        number, rest = divmod(number, 36)
-        text = digits[rest] + text
-    return text or "0"
 
 
 ROUTES = tuple(route for entity in ENTITIES for route in Definitions(entity).routes())

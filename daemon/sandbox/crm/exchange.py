@@ -5,7 +5,7 @@ the shapes of Pipedrive's v1 and v2 answers as observed in late 2026.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qsl
@@ -23,20 +23,17 @@ Cut = Literal["", "drop", "reset", "timeout", "short"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request; `query` is a mapping, pairs, or the raw query string."""
+    """One request; `query` as it stands in the URL."""
 
     method: str
     path: str
-    query: Mapping[str, Any] | Iterable[tuple[str, Any]] | str = ()
+    query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
     def pairs(self) -> list[tuple[str, str]]:
         """The query as decoded pairs, in order."""
-        if isinstance(self.query, str):
-            return parse_qsl(self.query, keep_blank_values=True)
-        pairs = self.query.items() if isinstance(self.query, Mapping) else self.query
-        return [(str(name), _text(value)) for name, value in pairs]
+        return parse_qsl(self.query, keep_blank_values=True)
 
     def header(self, name: str) -> str | None:
         """One header by its name, in any case; None when it isn't there."""
@@ -147,9 +144,3 @@ def html_response(status: int, title: str) -> Response:
     return Response(
         status, {"content-type": "text/html; charset=UTF-8", "server": "cloudflare"}, page.encode()
     )
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)

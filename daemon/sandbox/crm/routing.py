@@ -12,8 +12,8 @@ from typing import Any
 from daemon.sandbox.crm import checks
 from daemon.sandbox.crm.call import Call
 from daemon.sandbox.crm.checks import Check, Wrong
-from daemon.sandbox.crm.costs import TOKENS
-from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, Request, invalid
+from daemon.sandbox.crm.costs import tokens
+from daemon.sandbox.crm.exchange import Answer, Doc, Request, invalid
 
 PREFIXES = {"/api/v2": "v2", "/api/v1": "v1", "/v1": "v1"}
 
@@ -32,7 +32,7 @@ class Route:
     @property
     def tokens(self) -> int:
         """What a call costs."""
-        return TOKENS[(self.version, self.method, self.template)]
+        return tokens(self.version, self.method, self.template)
 
     @property
     def name(self) -> str:
@@ -42,7 +42,7 @@ class Route:
     @property
     def is_search(self) -> bool:
         """True for the calls with the narrower burst window."""
-        return self.template.endswith("/search") or self.template.startswith("/itemSearch")
+        return self.template.endswith("/search")
 
     def read_query(self, request: Request) -> Doc:
         """The checked query; Refusal 400 for an unknown parameter or a wrong value."""
@@ -95,11 +95,6 @@ class Router:
                     if params is not None:
                         return route, params
         return None
-
-
-def unknown_path() -> Refusal:
-    """The 404 of a path that the API doesn't have."""
-    return Refusal(404, "Unknown method .")
 
 
 def _params(template: list[str], parts: list[str]) -> dict[str, str] | None:

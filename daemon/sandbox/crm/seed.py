@@ -1,4 +1,4 @@
-"""A whole company as one listing: written out, and read into a new store with the same ids.
+"""A whole company as one listing: read into a new store with the same ids.
 
 For rehearsals: what a real CRM's lists said is put in as it was. The listing has one list per
 kind of record in the shapes of the API's answers (v2; leads v1), `fields` with their `entity`.
@@ -22,12 +22,6 @@ _MADE = {
     "leads": leads.new,
     "activities": activities.new,
 }
-
-
-def export(sandbox: Sandbox) -> dict[str, list[Doc]]:
-    """Everything that the store holds, deleted records too, as `seed_from` reads it."""
-    with sandbox.at_work() as call:
-        return {kind: call.store.select(kind) for kind in KINDS}
 
 
 def seed_from(sandbox: Sandbox, listing: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from daemon.errors import ConfigProblem
 from daemon.sandbox.crm.exchange import Doc
 
 FORMAT = 1
-SEARCHABLE = ("organizations", "persons", "deals", "leads")
+SEARCHABLE = ("organizations", "persons")
 _COLUMNS = (
     "name",
     "owner_id",

@@ -1,35 +1,20 @@
-"""Merges (v1): `merge_with_id` survives, the record of the path is removed, links move.
+"""How Pipedrive merges two records: one survives, the other is removed, links move.
 
 The survivor's own values win, what it lacks is taken over, e-mails and phones are joined. There
 is no forwarding pointer: the removed record only says that it is deleted.
 """
 
-from daemon.sandbox.crm import activities, checks
-from daemon.sandbox.crm.call import NOUNS, Call, mark_deleted
-from daemon.sandbox.crm.checks import Shape
-from daemon.sandbox.crm.clock import as_v1, stamp_ms
-from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, not_found
-from daemon.sandbox.crm.routing import Route
+from daemon.sandbox.crm import activities
+from daemon.sandbox.crm.call import Call, mark_deleted
+from daemon.sandbox.crm.clock import stamp_ms
+from daemon.sandbox.crm.exchange import Doc
 
-BODY = Shape({"merge_with_id": checks.integer}, required=("merge_with_id",))
 _LINKS = {
     "organizations": (("persons", "org_id"), ("deals", "org_id"), ("activities", "org_id")),
     "persons": (("deals", "person_id"),),
     "deals": (("activities", "deal_id"),),
 }
 _LEAD_LINKS = {"organizations": "organization_id", "persons": "person_id"}
-
-
-def merge(call: Call, kind: str) -> Doc:
-    """Merge the record of the path into the one of the body, and give the survivor."""
-    lost = call.editable(kind)
-    survivor_id = call.read(BODY)["merge_with_id"]
-    survivor = call.store.get(kind, survivor_id)
-    if survivor is None or survivor["is_deleted"]:
-        raise not_found(NOUNS[kind])
-    if survivor_id == lost["id"]:
-        raise Refusal(400, "Cannot merge an item with itself")
-    return merge_records(call, kind, lost, survivor)
 
 
 def merge_records(call: Call, kind: str, lost: Doc, survivor: Doc) -> Doc:
@@ -93,62 +78,3 @@ def _move_participants(call: Call, lost_id: int, survivor_id: int) -> None:
         activities.change(call, doc, {"participants": list(reversed(first_of_each.values()))})
         doc["update_time"] = call.stamp
         call.store.save("activities", doc, call.now)
-
-
-def persons(call: Call) -> Answer:
-    """PUT /persons/{id}/merge: the survivor in v1's shape."""
-    doc = merge(call, "persons")
-    return Answer(
-        {
-            "id": doc["id"],
-            "company_id": 1,
-            "owner_id": doc["owner_id"],
-            "org_id": doc["org_id"],
-            "name": doc["name"],
-            "first_name": doc["first_name"],
-            "last_name": doc["last_name"],
-            "active_flag": True,
-            "email": doc["emails"],
-            "phone": doc["phones"],
-            "first_char": doc["name"][:1].lower(),
-            "add_time": as_v1(doc["add_time"]),
-            "update_time": as_v1(doc["update_time"]),
-            "visible_to": str(doc["visible_to"]),
-            "label_ids": doc["label_ids"],
-            "merge_what_id": call.params["id"],
-        }
-    )
-
-
-def organizations(call: Call) -> Answer:
-    """PUT /organizations/{id}/merge: only the survivor's id, as documented."""
-    return Answer({"id": merge(call, "organizations")["id"]})
-
-
-def deals(call: Call) -> Answer:
-    """PUT /deals/{id}/merge: the survivor in v1's shape."""
-    doc = merge(call, "deals")
-    same = ("title", "value", "currency", "status", "person_id", "org_id", "stage_id")
-    return Answer(
-        {name: doc[name] for name in same}
-        | {
-            "id": doc["id"],
-            "user_id": doc["owner_id"],
-            "creator_user_id": doc["creator_user_id"],
-            "pipeline_id": doc["pipeline_id"],
-            "active": doc["status"] == "open",
-            "deleted": False,
-            "is_archived": doc["is_archived"],
-            "add_time": as_v1(doc["add_time"]),
-            "update_time": as_v1(doc["update_time"]),
-            "visible_to": str(doc["visible_to"]),
-            "merge_what_id": call.params["id"],
-        }
-    )
-
-
-ROUTES = (
-    Route("v1", "PUT", "/persons/{id}/merge", persons),
-    Route("v1", "PUT", "/organizations/{id}/merge", organizations),
-    Route("v1", "PUT", "/deals/{id}/merge", deals),
-)

@@ -7,13 +7,14 @@ may do what the API refuses, e.g. rename an archived deal.
 from collections.abc import Iterable
 from typing import Any
 
+from merging import merge_records
+
 from daemon.sandbox.crm import (
     activities,
     conversions,
     deals,
     definitions,
     leads,
-    merges,
     organizations,
     persons,
     world,
@@ -136,7 +137,7 @@ class Acts:
         """Merge two organizations, persons or deals."""
         with self.sandbox.at_work(self.by) as call:
             lost, survivor = _record(call, kind, lost_id), _record(call, kind, survivor_id)
-            merges.merge_records(call, kind, lost, survivor)
+            merge_records(call, kind, lost, survivor)
 
     def win(self, deal_id: int) -> None:
         """Win a deal."""

@@ -1,53 +1,28 @@
-"""From a seed to a whole correspondence: `generate` for tests of any size, `demo` for people.
+"""A whole correspondence of any size from a seed: every kind of mail, in four folders.
 
 The same arguments give the same bytes. `size` is the number of copies in all folders, and is met
-exactly as long as it is larger than one telling of all stories.
+exactly as long as it is larger than one telling of all stories. The demo's own stories are in
+`daemon/sandbox/company`; here are the rarer ones that only tests and benchmarks need.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from daemon.sandbox.company import conversations, machines, meetings, oddities, strangers
-from daemon.sandbox.company.cast import OFFICE
+from correspondence import authors, automatic, invitations, oddities, threads
+from daemon.sandbox.company import OFFICE, Mail, Office, Scenario, conversations
 from daemon.sandbox.company.desk import Desk
-from daemon.sandbox.company.facts import Mail, Office, Scenario
-
-Story = Callable[[Desk], None]
+from daemon.sandbox.company.scenario import Story
 
 ARCHIVE, SHELF = "Archive/2026", "Clients"
 ROLES = (("INBOX", "inbox"), ("Sent", "sent"), (ARCHIVE, "inbox"), (SHELF, "inbox"))
 EVERY: tuple[Story, ...] = (
-    *conversations.STORIES,
-    *machines.STORIES,
-    *meetings.STORIES,
-    *strangers.STORIES,
+    *threads.STORIES,
+    *automatic.STORIES,
+    *invitations.STORIES,
+    *authors.STORIES,
     *oddities.STORIES,
-)
-DEMO: tuple[Story, ...] = (
-    *meetings.ORDINARY,
-    meetings.theirs_cancelled,
-    machines.newsletters,
-    machines.no_reply,
-    machines.no_reply,
-    machines.bounce,
-    machines.exchange_ndr,
-    machines.out_of_office,
-    machines.our_absence,
-    strangers.group,
-    strangers.own_list,
-    strangers.web_form,
-    strangers.colleagues,
-    strangers.role_answered,
-    strangers.role_unanswered,
-    strangers.alias,
-    strangers.many_faces,
-    strangers.spoofed,
-    conversations.forged_reply,
-    conversations.circular,
-    oddities.languages,
-    oddities.domains,
 )
 
 
@@ -62,23 +37,17 @@ def generate(
     desk = Desk(random.Random(seed), us, now, days=400)
     for story in EVERY:
         story(desk)
-    ordinary = conversations.ORDINARY + machines.ORDINARY
+    ordinary = conversations.ORDINARY + automatic.ORDINARY
     budget = size - size // 40
     while len(desk.mails) < budget:
         desk.rng.choice(EVERY if desk.chance(20) else ordinary)(desk)
     mails = _filed(desk, desk.mails[:budget], mailboxes)
     mails += _copied(desk, mails, size - len(mails), mailboxes)
-    return _scenario(desk, mails, ROLES)
-
-
-def demo(seed: int = 7, size: int = 300, *, us: Office = OFFICE, now: datetime) -> Scenario:
-    """About `size` mails of the last four months in INBOX and Sent, pleasant to look at."""
-    desk = Desk(random.Random(seed), us, now, days=120)
-    for story in DEMO:
-        story(desk)
-    while len(desk.mails) < size:
-        desk.rng.choice(conversations.ORDINARY)(desk)
-    return _scenario(desk, desk.mails, ROLES[:2])
+    # INBOX and Sent in order of arrival; the folders that people fill by hand in any order.
+    shuffled, by_hand = desk.rng.sample(mails, len(mails)), {ARCHIVE, SHELF}
+    first = sorted((m for m in shuffled if m.folder not in by_hand), key=lambda m: m.internal_date)
+    last = [m for m in shuffled if m.folder in by_hand]
+    return Scenario(desk.office, tuple(first + last), ROLES, desk.now)
 
 
 def _filed(desk: Desk, mails: Sequence[Mail], mailboxes: int) -> list[Mail]:
@@ -115,12 +84,3 @@ def _copied(desk: Desk, mails: Sequence[Mail], count: int, mailboxes: int) -> li
         arrived = min(mail.internal_date + later, desk.now)
         copies.append(replace(mail, folder=folder, mailbox=mailbox, internal_date=arrived))
     return copies
-
-
-def _scenario(desk: Desk, mails: Sequence[Mail], roles: tuple[tuple[str, str], ...]) -> Scenario:
-    """INBOX and Sent in order of arrival; folders that people fill by hand in any order."""
-    by_hand = {ARCHIVE, SHELF}
-    shuffled = desk.rng.sample(mails, len(mails))
-    first = sorted((m for m in shuffled if m.folder not in by_hand), key=lambda m: m.internal_date)
-    last = [m for m in shuffled if m.folder in by_hand]
-    return Scenario(desk.office, tuple(first + last), roles, desk.now)
