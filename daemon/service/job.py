@@ -63,7 +63,7 @@ class JobState:
         return news
 
     def forgive(self) -> None:
-        """The configuration changed: try again at once, or as soon as the running pass has ended."""
+        """The configuration changed: try again at once, or once the running pass has ended."""
         self.not_before = 0.0
         self.forgiven = self.wanted = self.running
 
