@@ -13,6 +13,7 @@ IN = $(VENV)/bin
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test check bench crash soak fuzz systemd-test layout clean dovecot
+.PHONY: deb image sbom
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | \
@@ -43,8 +44,21 @@ fuzz: $(VENV)/.test $(VENV)/.fuzz ## broken input without end: guided by coverag
 	PYTHONPATH=tests $(IN)/python -m pytest -p fuzz_profile --hypothesis-profile fuzz \
 	--timeout 0 -m hypothesis $(PYTEST)
 
-systemd-test: ## the units under a real systemd in a container; needs root, takes minutes
+deb: $(VENV)/.package ## Debian packages for 12 and 13, into dist/; needs root
+	packaging/deb/build bookworm
+	packaging/deb/build trixie
+
+image: $(VENV)/.package ## an OCI image, into dist/; needs root
+	packaging/image
+
+sbom: $(VENV)/.package ## what a release is made of (CycloneDX), into dist/
+	packaging/sbom
+
+systemd-test: $(VENV)/.test $(VENV)/.package ## units and packages under a real systemd in containers; needs root, takes minutes
 	tests/systemd/run
+	SUITE=bookworm tests/systemd/deb
+	SUITE=trixie tests/systemd/deb
+	tests/systemd/image
 
 layout: ## name every module in docs/design.md, as it is now
 	python3 tests/test_layout.py

@@ -10,6 +10,7 @@ from typing import Any
 
 import jwt
 import pytest
+from cli_kit import run
 from config_kit import SMALL, written
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from oauth_server import Answer, OAuthServer, oauth_server
 from scripted_imap import ScriptedImap
 
-from daemon.cli.login import login
+from daemon.cli.login import command as login
 from daemon.config import load
 from daemon.errors import AuthProblem, ConfigProblem
 from daemon.mailbox.imap import Mailbox
@@ -411,5 +412,5 @@ def test_the_login_command_has_nothing_to_ask_for_an_application(
     )
     wiring = wired(tmp_path, {}, {"oauth": office(server, client_secret="app-secret")})
     with pytest.raises(AuthProblem, match="Value, not its ID"):
-        login(wiring, "sales", port=0, browser=False)
+        run(login, wiring, "sales")
     assert capsys.readouterr().out == ""
