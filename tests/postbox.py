@@ -141,7 +141,7 @@ class Line:
 
     def _status(self, name: str) -> FolderStatus:
         folder = self._box.folders[name]
-        return FolderStatus(name, folder.uidvalidity, folder.uidnext, len(folder.mails), None)
+        return FolderStatus(name, folder.uidvalidity, folder.uidnext, len(folder.mails))
 
     def examine(self, name: str) -> FolderStatus:
         self._open = name
@@ -155,7 +155,12 @@ class Line:
             if uid >= first and (since is None or at.date() >= since - timedelta(days=2))
         )
 
-    def fetch(self, uids: Sequence[int]) -> Iterator[Fetched | Unfetched]:
+    def fetch(
+        self,
+        uids: Sequence[int],
+        *,
+        one_at_a_time: bool = False,  # noqa: ARG002 - as Mailbox
+    ) -> Iterator[Fetched | Unfetched]:
         mails = self._box.folders[self._open].mails
         for uid in uids:
             if uid not in mails or (self._open, uid) in self._box.withheld:

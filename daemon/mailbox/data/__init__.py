@@ -1,0 +1,1 @@
+"""Lists of names that the code reads; each line one entry."""

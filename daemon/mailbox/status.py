@@ -1,0 +1,61 @@
+"""The counters of folders, without opening any: LIST-STATUS (RFC 5819), else STATUS for each."""
+
+from collections.abc import Mapping
+
+from daemon.errors import RetryLater
+from daemon.mailbox import folders, imap_errors
+from daemon.mailbox.connection import Response
+from daemon.mailbox.session import Session
+
+_ITEMS = b"(MESSAGES UIDNEXT UIDVALIDITY)"
+_AT_ONCE = 8  # STATUS commands on the wire
+
+Counters = dict[bytes, dict[str, int]]  # by the folder's name on the wire, INBOX in capitals
+
+
+def counters(session: Session, wires: Mapping[str, bytes]) -> Counters:
+    """What the server counts in these folders; one that it refuses is left out."""
+    if wires and session.can("LIST-STATUS", "LIST-EXTENDED"):
+        patterns = b" ".join(folders.quoted(wire) for wire in wires.values())
+        line = b'LIST "" (%s) RETURN (STATUS %s)' % (patterns, _ITEMS)
+        reply = session.attempt("LIST-STATUS", line)
+        found = folders.statuses(reply.untagged) if reply is not None else {}
+        left = [one for one in wires.values() if folders.canonical(one) not in found]
+        if left and (also := _each(session, left)):
+            # A folder may be gone; but one that STATUS counts should have been in that list.
+            session.give_up("LIST-STATUS", "leaves folders out")
+            found |= also
+        return found
+    return _each(session, list(wires.values()))
+
+
+def _each(session: Session, wires: list[bytes]) -> Counters:
+    """STATUS one by one, a few on the wire at once where the server bears that."""
+    found: Counters = {}
+    pipelining = not session.ladder.gave_up("PIPELINING") and len(wires) > 1
+    at_once = _AT_ONCE if pipelining else 1
+    for start in range(0, len(wires), at_once):
+        untagged: list[Response] = []
+        wire = session.wire
+        lines = [
+            b"STATUS %s %s" % (folders.quoted(one), _ITEMS)
+            for one in wires[start : start + at_once]
+        ]
+        try:
+            tags = [wire.send(line) for line in lines]
+            answers = [wire.finish(tag, untagged.append) for tag in tags]
+        except RetryLater as problem:
+            if not pipelining or problem.after is not None or not untagged:
+                raise
+            session.give_up("PIPELINING", problem.message)
+            session.log_in()
+            return _each(session, wires)
+        if pipelining and not start and answers[0][0] and not any(ok for ok, _ in answers[1:]):
+            session.give_up("PIPELINING", answers[1][1])
+            return _each(session, wires)
+        for ok, text in answers:
+            problem_of_all = None if ok else imap_errors.refused(text, what=session.account.name)
+            if isinstance(problem_of_all, RetryLater):
+                raise problem_of_all
+        found |= folders.statuses(untagged)
+    return found
