@@ -157,7 +157,8 @@ class Shop:
         """Only what comes before the first write: the lists and the journal."""
         session = self.sync_.session
         Pusher(session, prepare(session)).push(lambda row: row.kind == "field")
-        plan_due(session, refresh(session, prepare(session)))
+        place = prepare(session)
+        plan_due(session, place, *refresh(session, place))
 
     def settings(self, **changes: Any) -> None:
         """Configure anew, as after a restart."""

@@ -7,7 +7,7 @@ came in: a message is judged by all the places where it was seen, and a sender's
 from all of its messages.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -67,7 +67,8 @@ def add(
 ) -> set[str]:
     """Write messages with their sightings and the states they change; the keys that are new."""
     stored = ledger.messages.stored(item.message.key for item in seen)
-    us, in_sent = known_us(ledger, reading.us), role == "sent"
+    learned, in_sent = set(ledger.setting(_LEARNED) or ()), role == "sent"
+    us = replace(reading.us, addresses=reading.us.addresses | learned)
     if ledger.forgotten.hashes():
         covers = ledger.forgotten.covers
         seen = [
@@ -75,11 +76,12 @@ def add(
             for item in seen
         ]
     entries = _entries(stored, seen, in_sent=in_sent, us=us)
-    written, touched = _write(ledger, list(entries.values()))
-    ids = {key: found.id for key, found in stored.items()} | written
+    there = {key: found.id for key, found in stored.items()}
+    written, touched = _write(ledger, list(entries.values()), there)
+    ids = there | written
     ledger.folders.see(folder, uidvalidity, [(item.uid, ids[item.message.key]) for item in seen])
-    touched |= _learn(ledger, reading, entries.values())
-    recompute(ledger, reading, touched)
+    again = _learn(ledger, reading, learned, entries.values())
+    recompute(ledger, reading, touched | again, None if again else us)
     return set(entries) - set(stored)
 
 
@@ -106,11 +108,16 @@ def _judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
     return FORGOTTEN if MARK in message.marks else judge(message, in_sent=in_sent, us=us)
 
 
-def _write(ledger: Ledger, entries: Sequence[MessageRow]) -> tuple[dict[str, int], set[str]]:
-    """Write messages: their ids by key, and the senders whose state that may change."""
+def _write(
+    ledger: Ledger, entries: Sequence[MessageRow], there: Mapping[str, int]
+) -> tuple[dict[str, int], set[str]]:
+    """Write messages: their ids by key, and the senders whose state that may change.
+
+    `there`: the ids of those that the ledger has already, by key.
+    """
     # Who loses a message because its place has changed its judgement is touched too.
-    touched = ledger.messages.parties(entry.message.key for entry in entries)
-    ids = ledger.messages.write(entries)
+    touched = ledger.messages.parties(e.message.key for e in entries if e.message.key in there)
+    ids = ledger.messages.write(entries, there)
     touched.update(
         party.key
         for entry in entries
@@ -121,9 +128,10 @@ def _write(ledger: Ledger, entries: Sequence[MessageRow]) -> tuple[dict[str, int
     return ids, touched | ledger.messages.answerers(ours)
 
 
-def _learn(ledger: Ledger, reading: ScoringSettings, entries: Iterable[MessageRow]) -> set[str]:
+def _learn(
+    ledger: Ledger, reading: ScoringSettings, learned: set[str], entries: Iterable[MessageRow]
+) -> set[str]:
     """Learn or unlearn which From addresses are ours; judge again what that changes."""
-    learned = set(ledger.setting(_LEARNED) or ())
     suspects = {
         e.message.from_.key
         for e in entries
@@ -147,22 +155,28 @@ def rejudge(
     ledger: Ledger, reading: ScoringSettings, messages: Iterable[StoredMessage]
 ) -> set[str]:
     """Judge messages again by what we know now; the senders whose state that may change."""
-    us = known_us(ledger, reading.us)
+    us, known = known_us(ledger, reading.us), list(messages)
     _, touched = _write(
         ledger,
         [
             MessageRow(
                 m.message, m.arrived_at, m.in_sent, _judge(m.message, in_sent=m.in_sent, us=us)
             )
-            for m in messages
+            for m in known
         ],
+        {m.message.key: m.id for m in known},
     )
     return touched
 
 
-def recompute(ledger: Ledger, reading: ScoringSettings, addresses: Iterable[str]) -> int:
-    """Compute sender states from the ledger's messages; how many of them changed."""
-    counting = Counting(us=known_us(ledger, reading.us), count=reading.count)
+def recompute(
+    ledger: Ledger, reading: ScoringSettings, addresses: Iterable[str], us: Us | None = None
+) -> int:
+    """Compute sender states from the ledger's messages; how many of them changed.
+
+    `us` is who we are where the caller knows it, with what was learned.
+    """
+    counting = Counting(us=us or known_us(ledger, reading.us), count=reading.count)
     changed = 0
     for portion in ledger.senders.portions(addresses, _AT_ONCE):
         dossiers = ledger.senders.dossiers(portion)

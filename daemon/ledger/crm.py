@@ -5,9 +5,10 @@ lists, which is how deletions by people come to light (API v2 lists omit deleted
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from daemon.ledger.records import record_of
+from daemon.ledger.sql_list import AMONG, listed
 from daemon.rules.listed import Listed, ListedDeal, ListedLead, ListedOrganization, ListedPerson
 from daemon.rules.plan import CrmDeal, CrmLead, CrmPerson, Record, RemoteMatches
 
@@ -25,9 +26,9 @@ class Crm:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def keep(self, listed: Sequence[Listed], sweep: int) -> None:
+    def keep(self, page: Sequence[Listed], sweep: int) -> None:
         """Keep what a page of a listing showed."""
-        for item in listed:
+        for item in page:
             match item:
                 case ListedPerson():
                     self._keep_person(item, sweep)
@@ -187,7 +188,7 @@ class Crm:
                 (known, address),
             )
         )
-        ids = sorted({person.id for person in persons} | ({int(known)} if known else set()))
+        ids = {person.id for person in persons} | ({int(known)} if known else set())
         return RemoteMatches(
             persons=persons,
             organization=self._organization(organization) if organization else None,
@@ -195,38 +196,34 @@ class Crm:
             leads=tuple(_lead(row) for row in self._of_persons("crm_leads", ids)),
         )
 
-    def _of_persons(self, table: str, ids: Iterable[int]) -> list[sqlite3.Row]:
-        return [
-            row
-            for person in ids
-            for row in self._db.execute(
-                f"SELECT * FROM {table} WHERE person_id = ? ORDER BY id", (person,)
-            )
-        ]
+    def _of_persons(self, table: str, ids: Collection[int]) -> list[sqlite3.Row]:
+        if not ids:
+            return []
+        return self._db.execute(
+            f"SELECT * FROM {table} WHERE person_id {AMONG} ORDER BY person_id, id", (listed(ids),)
+        ).fetchall()
 
     def _organization(self, domain: str) -> tuple[int, str] | None:
         """By its name, by its website, else where most known people of the domain are."""
-        for sql, reason in (
-            ("SELECT id FROM crm_organizations WHERE name_key = ? ORDER BY id LIMIT 1", "its name"),
-            (
-                "SELECT id FROM crm_organizations WHERE domain = ? ORDER BY id LIMIT 1",
-                "its website",
-            ),
-            (_MOST_PEOPLE, "most people with this domain are there"),
-        ):
-            row = self._db.execute(sql, (domain,)).fetchone()
-            if row:
-                return row["id"], reason
-        return None
+        row = self._db.execute(_ORGANIZATION, (domain,) * 3).fetchone()
+        return (row["id"], row["reason"]) if row else None
 
 
-_MOST_PEOPLE = """
-SELECT p.organization_id AS id FROM senders s
+_ORGANIZATION = """
+SELECT * FROM (SELECT id, 'its name' AS reason FROM crm_organizations
+               WHERE name_key = ? ORDER BY id LIMIT 1)
+UNION ALL
+SELECT * FROM (SELECT id, 'its website' FROM crm_organizations WHERE domain = ?
+               ORDER BY id LIMIT 1)
+UNION ALL
+SELECT * FROM (
+SELECT p.organization_id, 'most people with this domain are there' FROM senders s
 JOIN crm_emails e ON e.email = s.address
 JOIN crm_persons p ON p.id = e.person_id
 JOIN crm_organizations o ON o.id = p.organization_id
 WHERE s.organization = ?
-GROUP BY p.organization_id ORDER BY count(*) DESC, p.organization_id LIMIT 1
+GROUP BY p.organization_id ORDER BY count(*) DESC, p.organization_id LIMIT 1)
+LIMIT 1
 """
 
 

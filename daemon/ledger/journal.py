@@ -65,30 +65,31 @@ class Journal:
 
     def plan(self, change: Change, now: datetime, run: int | None) -> None:
         """Put a change on its way, or let it take over the one that is on its way already."""
+        planned = self._db.execute(
+            "INSERT INTO journal (kind, key, action, sender, organization, stage, fields,"
+            " rank, state, version, not_before, planned_at, run)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'planned', 1, ?, ?, ?)"
+            " ON CONFLICT (kind, key) WHERE state <> 'done' DO NOTHING",
+            (
+                change.kind,
+                change.key,
+                change.action,
+                change.sender,
+                change.organization,
+                stage(change.kind, change.action),
+                _json(change.fields),
+                change.rank,
+                stamp_or_none(change.not_before),
+                stamp(now),
+                run,
+            ),
+        ).rowcount
+        if planned:
+            return
         open_row = self._db.execute(
             "SELECT * FROM journal WHERE kind = ? AND key = ? AND state <> 'done'",
             (change.kind, change.key),
         ).fetchone()
-        if open_row is None:
-            self._db.execute(
-                "INSERT INTO journal (kind, key, action, sender, organization, stage, fields,"
-                " rank, state, version, not_before, planned_at, run)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'planned', 1, ?, ?, ?)",
-                (
-                    change.kind,
-                    change.key,
-                    change.action,
-                    change.sender,
-                    change.organization,
-                    stage(change.kind, change.action),
-                    _json(change.fields),
-                    change.rank,
-                    stamp_or_none(change.not_before),
-                    stamp(now),
-                    run,
-                ),
-            )
-            return
         fields = {**json.loads(open_row["fields"]), **change.fields}
         if fields == json.loads(open_row["fields"]) and change.action == open_row["action"]:
             return
@@ -305,6 +306,15 @@ class Journal:
     def forget_conversions(self) -> None:
         """Have every conversion begun anew: what runs in Pipedrive isn't known where this is."""
         self._db.execute("UPDATE journal SET conversion = NULL WHERE conversion IS NOT NULL")
+
+    def open_rows(self, address: str) -> dict[str, JournalRow]:
+        """The changes on their way to a sender's person, lead and deal, by kind."""
+        rows = self._db.execute(
+            "SELECT * FROM journal WHERE kind IN ('person', 'lead', 'deal') AND key = ?"
+            " AND state <> 'done'",
+            (address,),
+        )
+        return {row["kind"]: _row(row) for row in rows}
 
     def next_due(self) -> datetime | None:
         """When the next postponed change is due; None without one.

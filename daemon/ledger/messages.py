@@ -5,7 +5,7 @@ Writing is idempotent by message key. Nothing here judges: callers bring the jud
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -49,9 +49,11 @@ class Messages:
         rows = self._among("SELECT * FROM messages WHERE key", keys)
         return {row["key"]: _stored(row) for row in rows}
 
-    def write(self, entries: Sequence[MessageRow]) -> dict[str, int]:
-        """Insert or renew messages with their answers and parties; ids by message key."""
-        there = self._ids(entry.message.key for entry in entries)
+    def write(self, entries: Sequence[MessageRow], there: Mapping[str, int]) -> dict[str, int]:
+        """Insert messages with their answers and parties, or renew those that are `there`.
+
+        Takes and gives ids by message key.
+        """
         (last,) = self._db.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()
         ids = {
             entry.message.key: there.get(entry.message.key) or last + number
@@ -70,7 +72,8 @@ class Messages:
             ],
         )
         self._db.executemany(
-            "DELETE FROM correspondence WHERE message = ?", [(number,) for number in there.values()]
+            "DELETE FROM correspondence WHERE message = ?",
+            [(there[key],) for key in rows if key in there],
         )
         self._db.executemany(
             "INSERT INTO correspondence (sender, message, verdict, reason, name, way)"
@@ -159,13 +162,12 @@ class Messages:
         )
         return [_stored(row) for row in rows]
 
-    def _ids(self, keys: Iterable[str]) -> dict[str, int]:
-        rows = self._among("SELECT key, id FROM messages WHERE key", keys)
-        return {row["key"]: row["id"] for row in rows}
-
     def _among(self, sql: str, values: Iterable[str], tail: str = "") -> list[sqlite3.Row]:
         """The rows of a statement that ends in the column whose value is one of these."""
-        return self._db.execute(f"{sql} {AMONG} {tail}", (listed(values),)).fetchall()
+        several = list(values)
+        if not several:
+            return []
+        return self._db.execute(f"{sql} {AMONG} {tail}", (listed(several),)).fetchall()
 
 
 _as_json = json.JSONEncoder(ensure_ascii=False).encode

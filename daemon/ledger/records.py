@@ -7,6 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import instant_or_none, stamp
 from daemon.rules.plan import Adoption, LocalRecords, Record
 
@@ -26,12 +27,18 @@ class Records:
 
     def known(self, address: str, organization: str | None) -> LocalRecords:
         """The records that stand for a sender."""
-        return LocalRecords(
-            organization=self.get("organization", organization) if organization else None,
-            person=self.get("person", address),
-            lead=self.get("lead", address),
-            deal=self.get("deal", address),
+        rows = self._db.execute(
+            "SELECT * FROM records WHERE kind IN ('person', 'lead', 'deal') AND key = ?"
+            " UNION ALL SELECT * FROM records WHERE kind = 'organization' AND key = ?",
+            (address, organization),
         )
+        found = {row["kind"]: record_of(row) for row in rows}
+        return LocalRecords(*map(found.get, ("organization", "person", "lead", "deal")))
+
+    def around(self, addresses: Iterable[str], organization: str | None) -> list[Record]:
+        """What is live of these senders, of their persons' other addresses, of an organization."""
+        rows = self._db.execute(_AROUND, (listed(addresses), organization))
+        return [record_of(row) for row in rows]
 
     def of_sender(self, address: str) -> list[Record]:
         """All records of a sender, its activities included."""
@@ -40,13 +47,13 @@ class Records:
         )
         return [record_of(row) for row in rows]
 
-    def by_id(self, kind: str, pipedrive_id: str) -> list[Record]:
-        """Records that an object stands for: a person with two addresses has two."""
+    def by_id(self, kind: str, *pipedrive_ids: str) -> list[Record]:
+        """Records that these objects stand for: a person with two addresses has two."""
         rows = self._db.execute(
             # Left alone, SQLite reads all records of the kind, because they lie in the order asked.
             "SELECT * FROM records INDEXED BY records_pipedrive_id"
-            " WHERE kind = ? AND pipedrive_id = ? ORDER BY key",
-            (kind, pipedrive_id),
+            f" WHERE kind = ? AND pipedrive_id {AMONG} ORDER BY key",
+            (kind, listed(pipedrive_ids)),
         )
         return [record_of(row) for row in rows]
 
@@ -131,14 +138,14 @@ class Records:
         created: bool,
     ) -> None:
         """Note what Pipedrive now holds for a record; fields of an update join the earlier ones."""
-        prior = self.get(kind, key)
-        fresh = prior is None or (created and prior.pipedrive_id != pipedrive_id)
-        merged = dict(fields) if fresh or prior is None else {**prior.fields, **fields}
         self._db.execute(
             "INSERT INTO records (kind, key, pipedrive_id, origin, fields, written_at, seen_at,"
             " sender, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET pipedrive_id = excluded.pipedrive_id,"
-            " origin = iif(?, excluded.origin, origin), fields = excluded.fields,"
+            " origin = iif(?, excluded.origin, origin),"
+            # Another object has taken the record's place, or what was written joins the rest.
+            " fields = iif(? AND pipedrive_id IS NOT excluded.pipedrive_id, excluded.fields,"
+            "  json_patch(fields, excluded.fields)),"
             " written_at = excluded.written_at, seen_at = excluded.seen_at,"
             " tombstone = iif(?, NULL, tombstone), run = coalesce(excluded.run, run)",
             (
@@ -146,11 +153,12 @@ class Records:
                 key,
                 pipedrive_id,
                 "created" if created else "adopted",
-                json.dumps(merged, ensure_ascii=False),
+                json.dumps(dict(fields), ensure_ascii=False),
                 stamp(now),
                 stamp(now),
                 sender,
                 run if created else None,
+                created,
                 created,
                 created,
             ),
@@ -235,6 +243,18 @@ class Records:
                 (kind, key),
             )
         return [row["address"] for row in rows]
+
+
+_AROUND = """
+WITH named (key) AS (SELECT value FROM json_each(?))
+SELECT * FROM records WHERE tombstone IS NULL AND kind IN ('person', 'lead', 'deal') AND key IN
+  (SELECT key FROM named UNION
+   SELECT other.key FROM named JOIN records p ON p.kind = 'person' AND p.key = named.key
+   JOIN records other ON other.kind = 'person' AND other.pipedrive_id = p.pipedrive_id
+   WHERE p.tombstone IS NULL AND other.tombstone IS NULL)
+UNION ALL
+SELECT * FROM records WHERE tombstone IS NULL AND kind = 'organization' AND key = ?
+"""
 
 
 def record_of(row: sqlite3.Row) -> Record:

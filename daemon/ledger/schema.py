@@ -5,6 +5,9 @@ name and meaning; a change is a new migration at the end of the list. All instan
 ISO 8601, seconds, `Z`. No mail body is kept anywhere: a subject, a bounded snippet, header facts.
 """
 
+import sqlite3
+from collections.abc import Iterator
+
 from sqlite_utils import Database, Migrations
 
 from daemon.errors import LedgerProblem
@@ -15,15 +18,15 @@ APPLICATION_ID = 0x6D326431
 migrations = Migrations("mail2deal")
 
 TABLES = """
--- One IMAP folder that we read.
 CREATE TABLE folders (
+  -- One IMAP folder that we read.
   id INTEGER PRIMARY KEY,
   mailbox TEXT NOT NULL,          -- name in the configuration
   name TEXT NOT NULL,             -- decoded folder name
   role TEXT NOT NULL CHECK (role IN ('inbox', 'sent')),
   uidvalidity INTEGER,            -- of the epoch that we read now; NULL before the first look
   uidnext INTEGER,                -- every UID below it has been looked at
-  highestmodseq INTEGER,          -- as the server said, where it has CONDSTORE
+  highestmodseq INTEGER,          -- no longer kept
   floor TEXT,                     -- what arrived before isn't read; NULL: read from the beginning
   scanned_at TEXT,                -- last set difference over the whole folder
   polled_at TEXT,                 -- last good poll
@@ -34,8 +37,8 @@ CREATE TABLE folders (
   UNIQUE (mailbox, name)
 );
 
--- One distinct mail, however many folders and mailboxes it was seen in.
 CREATE TABLE messages (
+  -- One distinct mail, however many folders and mailboxes it was seen in.
   id INTEGER PRIMARY KEY,
   key TEXT NOT NULL UNIQUE,       -- message key, 32 hex digits
   message_id TEXT,                -- Message-ID without <>, NULL if the mail has none
@@ -60,8 +63,8 @@ CREATE INDEX messages_message_id ON messages (message_id) WHERE message_id IS NO
 CREATE INDEX messages_from ON messages (from_address, in_sent);
 CREATE INDEX messages_sent_at ON messages (sent_at);
 
--- One place where a message was seen. message is NULL for what lies below the folder's floor.
 CREATE TABLE sightings (
+  -- One place where a message was seen. message is NULL for what lies below the folder's floor.
   folder INTEGER NOT NULL REFERENCES folders (id),
   uidvalidity INTEGER NOT NULL,
   uid INTEGER NOT NULL,
@@ -70,15 +73,15 @@ CREATE TABLE sightings (
 ) WITHOUT ROWID;
 CREATE INDEX sightings_message ON sightings (message) WHERE message IS NOT NULL;
 
--- Message-IDs that a message answers (In-Reply-To, References).
 CREATE TABLE answers (
+  -- Message-IDs that a message answers (In-Reply-To, References).
   answered TEXT NOT NULL,
   message INTEGER NOT NULL REFERENCES messages (id),
   PRIMARY KEY (answered, message)
 ) WITHOUT ROWID;
 
--- One outside address and its state: a pure function of the messages above.
 CREATE TABLE senders (
+  -- One outside address and its state: a pure function of the messages above.
   address TEXT PRIMARY KEY,
   name TEXT NOT NULL,
   domain TEXT NOT NULL,
@@ -102,8 +105,8 @@ CREATE TABLE senders (
 CREATE INDEX senders_due ON senders (version) WHERE version > synced_version;
 CREATE INDEX senders_organization ON senders (organization);
 
--- A message as it belongs to a sender, with the verdict that counts.
 CREATE TABLE correspondence (
+  -- A message as it belongs to a sender, with the verdict that counts.
   sender TEXT NOT NULL,
   message INTEGER NOT NULL REFERENCES messages (id),
   verdict TEXT NOT NULL,
@@ -112,8 +115,8 @@ CREATE TABLE correspondence (
 ) WITHOUT ROWID;
 CREATE INDEX correspondence_message ON correspondence (message);
 
--- One meeting with a sender, by iTIP UID.
 CREATE TABLE meetings (
+  -- One meeting with a sender, by iTIP UID.
   sender TEXT NOT NULL,
   uid TEXT NOT NULL,
   summary TEXT NOT NULL,
@@ -127,8 +130,8 @@ CREATE TABLE meetings (
 ) WITHOUT ROWID;
 CREATE INDEX meetings_uid ON meetings (uid);
 
--- One Pipedrive object that we made or adopted.
 CREATE TABLE records (
+  -- One Pipedrive object that we made or adopted.
   kind TEXT NOT NULL,             -- organization, person, lead, deal, activity, field
   key TEXT NOT NULL,              -- domain, address, address, address, message key, field name
   pipedrive_id TEXT,              -- NULL: a tombstone of something that was never ours
@@ -147,8 +150,8 @@ CREATE INDEX records_sender ON records (sender, kind);
 CREATE INDEX records_pipedrive_id ON records (kind, pipedrive_id);
 CREATE INDEX records_run ON records (run) WHERE run IS NOT NULL;
 
--- Changes on their way to Pipedrive.
 CREATE TABLE journal (
+  -- Changes on their way to Pipedrive.
   id INTEGER PRIMARY KEY,
   kind TEXT NOT NULL,
   key TEXT NOT NULL,
@@ -175,8 +178,8 @@ CREATE INDEX journal_due ON journal (rank) WHERE state IN ('planned', 'waiting')
 CREATE INDEX journal_sender ON journal (sender, stage) WHERE state <> 'done';
 CREATE INDEX journal_done ON journal (done_at) WHERE state = 'done';
 
--- What can't be read, until it can or somebody looks at it.
 CREATE TABLE quarantine (
+  -- What can't be read, until it can or somebody looks at it.
   folder INTEGER NOT NULL REFERENCES folders (id),
   uidvalidity INTEGER NOT NULL,
   uid INTEGER NOT NULL,
@@ -187,10 +190,11 @@ CREATE TABLE quarantine (
   PRIMARY KEY (folder, uidvalidity, uid)
 ) WITHOUT ROWID;
 
--- Who is in the CRM already, as Pipedrive listed it.
 CREATE TABLE crm_persons (
-  id INTEGER PRIMARY KEY, name TEXT, organization_id INTEGER, owner_id INTEGER, add_time TEXT,
-  sweep INTEGER NOT NULL
+  -- Who is in the CRM already, as Pipedrive listed it.
+  id INTEGER PRIMARY KEY, name TEXT, organization_id INTEGER,
+  owner_id INTEGER, add_time TEXT, -- no longer kept
+  sweep INTEGER NOT NULL          -- the full listing that showed it last
 );
 CREATE TABLE crm_emails (
   email TEXT NOT NULL,            -- sender key
@@ -199,7 +203,10 @@ CREATE TABLE crm_emails (
 ) WITHOUT ROWID;
 CREATE INDEX crm_emails_person ON crm_emails (person_id);
 CREATE TABLE crm_organizations (
-  id INTEGER PRIMARY KEY, name TEXT, name_key TEXT, domain TEXT, owner_id INTEGER, add_time TEXT,
+  id INTEGER PRIMARY KEY, name TEXT,
+  name_key TEXT,                  -- the name in lower case
+  domain TEXT,                    -- registrable domain of its website
+  owner_id INTEGER, add_time TEXT, -- no longer kept
   sweep INTEGER NOT NULL
 );
 CREATE INDEX crm_organizations_name ON crm_organizations (name_key);
@@ -207,36 +214,42 @@ CREATE INDEX crm_organizations_domain ON crm_organizations (domain) WHERE domain
 CREATE INDEX crm_persons_organization ON crm_persons (organization_id);
 CREATE TABLE crm_deals (
   id INTEGER PRIMARY KEY, person_id INTEGER, organization_id INTEGER, title TEXT, status TEXT,
-  archived INTEGER NOT NULL, stage_id INTEGER, mail_key TEXT, source_lead_id TEXT,
+  archived INTEGER NOT NULL, stage_id INTEGER,
+  mail_key TEXT,                  -- our marker, where it carries it
+  source_lead_id TEXT,            -- the lead that it was converted from
   sweep INTEGER NOT NULL
 );
 CREATE INDEX crm_deals_person ON crm_deals (person_id);
 CREATE INDEX crm_deals_lead ON crm_deals (source_lead_id) WHERE source_lead_id IS NOT NULL;
 CREATE TABLE crm_leads (
   id TEXT PRIMARY KEY, person_id INTEGER, organization_id INTEGER, title TEXT,
-  archived INTEGER NOT NULL, mail_key TEXT, sweep INTEGER NOT NULL
+  archived INTEGER NOT NULL,
+  mail_key TEXT,                  -- our marker, where it carries it
+  sweep INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX crm_leads_person ON crm_leads (person_id);
 
--- Tokens spent, by UTC day and kind of call.
 CREATE TABLE api_usage (
+  -- Tokens spent, by UTC day and kind of call.
   day TEXT NOT NULL, kind TEXT NOT NULL, calls INTEGER NOT NULL, tokens INTEGER NOT NULL,
   PRIMARY KEY (day, kind)
 ) WITHOUT ROWID;
 
--- One start of the program that may write.
 CREATE TABLE runs (
+  -- One start of the program that may write.
   id INTEGER PRIMARY KEY, command TEXT NOT NULL, started_at TEXT NOT NULL, ended_at TEXT,
   outcome TEXT, messages INTEGER NOT NULL DEFAULT 0, writes INTEGER NOT NULL DEFAULT 0
 );
 
--- Single facts: learned addresses, ids of fields and stages, marks of listings.
-CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE settings (
+  -- Single facts: learned addresses, ids of fields and stages, marks of listings.
+  name TEXT PRIMARY KEY, value TEXT NOT NULL
+) WITHOUT ROWID;
 """
 
 TROUBLES = """
--- One mailbox that can't be polled as a whole; no row for one that works.
 CREATE TABLE troubles (
+  -- One mailbox that can't be polled as a whole; no row for one that works.
   mailbox TEXT PRIMARY KEY,       -- name in the configuration
   failures INTEGER NOT NULL,      -- in a row
   reason TEXT NOT NULL,
@@ -292,8 +305,10 @@ def m002_troubles(db: Database) -> None:
 
 
 FORGOTTEN = """
--- Who asked to be forgotten: a salted hash, so that their mail is known and let go of.
-CREATE TABLE forgotten (hash TEXT PRIMARY KEY, forgotten_at TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE forgotten (
+  -- Who asked to be forgotten: a salted hash, so that their mail is known and let go of.
+  hash TEXT PRIMARY KEY, forgotten_at TEXT NOT NULL
+) WITHOUT ROWID;
 """
 
 
@@ -307,8 +322,8 @@ def m003_forgotten(db: Database) -> None:
 COUNTS = """
 CREATE INDEX journal_state ON journal (state, not_before);
 CREATE INDEX records_written ON records (kind, written_at);
--- How many there are, kept by triggers: counting a million rows would take a second.
 CREATE TABLE counts (
+  -- How many there are, kept by triggers: counting a million rows would take a second.
   what TEXT NOT NULL,             -- messages by verdict, senders by class, live records by kind
   value TEXT NOT NULL,
   n INTEGER NOT NULL,
@@ -373,10 +388,17 @@ def m005_authors(db: Database) -> None:
         db.execute(statement)
 
 
-def _statements(script: str) -> list[str]:
-    # executescript() would commit the migration's own transaction, so statements go one by one.
-    lines = (line.split("--")[0].rstrip() for line in script.splitlines())
-    return [s.strip() for s in "\n".join(lines).split(";") if s.strip()]
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script with their comments, which SQLite keeps with what it creates.
+
+    One by one: executescript() would commit the migration's own transaction.
+    """
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement.strip()
+            statement = ""
 
 
 def migrate(db: Database) -> None:

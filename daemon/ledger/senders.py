@@ -294,7 +294,8 @@ ON CONFLICT (address) DO UPDATE SET
 """
 
 _MISSING = """
-SELECT m.id, m.key, m.direction, m.subject, m.snippet, m.sent_at, m.facts
+SELECT m.id, m.key, m.direction, m.subject, m.snippet, m.sent_at, m.facts,
+       r.pipedrive_id IS NOT NULL AS there
 FROM correspondence c JOIN messages m ON m.id = c.message
 LEFT JOIN records r ON r.kind = 'activity' AND r.key = m.key
 LEFT JOIN journal j ON j.kind = 'activity' AND j.key = m.key AND j.state <> 'done'

@@ -7,6 +7,6 @@ from collections.abc import Iterable
 AMONG = "IN (SELECT value FROM json_each(?))"
 
 
-def listed(values: Iterable[str]) -> str:
+def listed(values: Iterable[str | int]) -> str:
     """What to bind to `AMONG`. No text of the ledger holds a NUL, at which SQLite would cut it."""
     return json.dumps(list(values))

@@ -27,6 +27,7 @@ from daemon.ledger.messages import Messages
 from daemon.ledger.records import Records
 from daemon.ledger.runs import Runs
 from daemon.ledger.senders import Senders
+from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.troubles import Troubles
 
 _BUSY_SECONDS = 30.0
@@ -39,6 +40,7 @@ class Ledger:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+        self._repeatable: bool | None = None  # whether commits wait for the disk, once it is set
         self.folders = Folders(connection)
         self.messages = Messages(connection)
         self.senders = Senders(connection)
@@ -92,7 +94,10 @@ class Ledger:
         """
         with _explained(self.path):
             # In WAL mode NORMAL loses the last commits at worst, always whole and in order.
-            self._connection.execute(f"PRAGMA synchronous = {'NORMAL' if repeatable else 'FULL'}")
+            if repeatable != self._repeatable:
+                mode = "NORMAL" if repeatable else "FULL"
+                self._connection.execute(f"PRAGMA synchronous = {mode}")
+                self._repeatable = repeatable
             # IMMEDIATE: a deferred one that reads first fails at once when somebody else writes.
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -105,12 +110,21 @@ class Ledger:
             self._connection.commit()
         failpoint(f"commit {name}")
 
+    @property
+    def changes(self) -> int:
+        """How many rows this connection has changed so far; the same number means the same rows."""
+        return self._connection.total_changes
+
     def setting(self, name: str) -> Any:
         """One value from `settings`, decoded from JSON; None if it was never set."""
-        row = self._connection.execute(
-            "SELECT value FROM settings WHERE name = ?", (name,)
-        ).fetchone()
-        return None if row is None else json.loads(row[0])
+        return self.settings(name).get(name)
+
+    def settings(self, *names: str) -> dict[str, Any]:
+        """Those of these values that were ever set, by name."""
+        rows = self._connection.execute(
+            f"SELECT name, value FROM settings WHERE name {AMONG}", (listed(names),)
+        )
+        return {row["name"]: json.loads(row["value"]) for row in rows}
 
     def set(self, name: str, value: object) -> None:
         """Keep one value as JSON; the caller has a transaction open."""
@@ -150,10 +164,6 @@ class Ledger:
             "SELECT value, n FROM counts WHERE what = ? AND n > 0", (what,)
         )
         return {row["value"]: row["n"] for row in rows}
-
-    def checkpoint(self) -> None:
-        """Fold the write-ahead log into the file, so that it never outgrows a pass."""
-        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 class Held(LedgerProblem):

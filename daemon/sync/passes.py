@@ -90,11 +90,11 @@ class Sync:
             # What may exist already is found out first, or it would seem to be people's.
             if self._has_unknown() and self._add(total, Pusher(session, place).push(_may_be_made)):
                 break
-            due = refresh(session, place)
+            due, drafts = refresh(session, place)
             if not self._recognised:
                 recognise(session, self._fields_made)
                 self._recognised = True
-            plan_due(session, due)
+            plan_due(session, place, due, drafts)
             if held:
                 place = self._let_through(total)
             pushed = Pusher(session, place).push(_is_record)
@@ -122,7 +122,7 @@ class Sync:
             # All that were planned without the fields, persons that need nothing else included.
             touched = sorted(ledger.journal.senders() | ledger.records.senders_with("person"))
             ledger.senders.touch(touched)
-        plan_due(session, touched)
+        plan_due(session, place, touched)
         return place
 
     def _has_unknown(self) -> bool:

@@ -6,7 +6,7 @@ it may have been done already.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,9 +15,14 @@ from daemon.intake import scoring
 from daemon.ledger.journal import JournalRow
 from daemon.ledger.senders import SenderRow
 from daemon.log import event
+from daemon.message.verdict import Us
+from daemon.pipedrive.objects import Target
 from daemon.rules.plan import (
     STATISTICS,
+    Adoption,
     Change,
+    LocalRecords,
+    Record,
     RemoteMatches,
     SenderPlan,
     choose_person,
@@ -31,19 +36,29 @@ _BATCH = 200  # senders planned in one transaction
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is planned for one sender, and whose plan it really is."""
+    """What is planned for one sender, whose plan it really is, and what that rests on."""
 
     row: SenderRow
     plan: SenderPlan
     first: str  # of the person's addresses, the one that has its lead or deal and its fields
+    known: LocalRecords
+    coming: Mapping[str, JournalRow]  # what is on its way for person, lead and deal
+    changes: int  # `Ledger.changes` when it was made
 
 
-def plan_due(session: Session, senders: Iterable[str]) -> int:
+Drafts = Mapping[str, Draft]  # by sender
+
+
+def plan_due(
+    session: Session, place: Target, senders: Iterable[str], drafts: Drafts | None = None
+) -> int:
     """Plan those of these senders whose state has changed; how many changes that journals.
 
     Who has come while the CRM was listed isn't among them: that listing may not show its person.
+    A draft is used if nothing has changed since it was made.
     """
     todo = deque(senders)
+    us = scoring.known_us(session.ledger, session.reading.us)
     planned = done = 0
     while todo and not session.stopping():
         now = session.now()
@@ -51,7 +66,10 @@ def plan_due(session: Session, senders: Iterable[str]) -> int:
             for address in [todo.popleft() for _ in range(min(_BATCH, len(todo)))]:
                 row = session.ledger.senders.get(address)
                 if row is not None and row.version > row.synced_version:
-                    changes, others = _plan(session, row, now)
+                    made = (drafts or {}).get(address)
+                    if made is None or (made.row, made.changes) != (row, session.ledger.changes):
+                        made = draft(session, row, place, us)
+                    changes, others = _plan(session, row, made, now)
                     planned += changes
                     todo.extend(sorted(others))
                 done += 1
@@ -59,11 +77,15 @@ def plan_due(session: Session, senders: Iterable[str]) -> int:
     return planned
 
 
-def draft(session: Session, row: SenderRow) -> Draft | None:
+def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | None:
     """What the plan for a sender is as things stand; None for one without messages."""
-    crm = _in_crm(session, row)
-    group = _same_person(session, row.address, crm)
-    state = scoring.state_of(session.ledger, session.reading, group)
+    ledger = session.ledger
+    changes = ledger.changes
+    known = ledger.records.known(row.address, row.organization)
+    coming = ledger.journal.open_rows(row.address)
+    crm, twins = _in_crm(session, row, known, coming)
+    group = _same_person(session, row.address, known, crm, twins)
+    state = scoring.state_of(ledger, session.reading, group, us)
     if state is None:
         return None
     state = replace(state, address=row.address, organization=row.organization)
@@ -71,9 +93,8 @@ def draft(session: Session, row: SenderRow) -> Draft | None:
     policy = replace(
         session.settings.policy,
         owner=owner.lower() if owner else None,
-        fields=fields_there(session),
+        fields=frozenset(STATISTICS) & place.codes.keys(),
     )
-    known = session.ledger.records.known(row.address, row.organization)
     plan = plan_sender(state, known, crm, policy)
     if row.address != group[0]:
         # One person with several addresses: the first of them stands for all in leads, deals
@@ -81,36 +102,32 @@ def draft(session: Session, row: SenderRow) -> Draft | None:
         plan.changes.clear()
         plan.adoptions = [a for a in plan.adoptions if a.kind in {"organization", "person"}]
         plan.notes.append(f"the same person as {group[0]}")
-    return Draft(row, plan, group[0])
+    return Draft(row, plan, group[0], known, coming, changes)
 
 
-def fields_there(session: Session) -> frozenset[str]:
-    """Our custom person fields that Pipedrive has."""
-    live = session.ledger.records.live_id
-    return frozenset(name for name in STATISTICS if live("field", name) is not None)
-
-
-def _plan(session: Session, row: SenderRow, now: datetime) -> tuple[int, AbstractSet[str]]:
+def _plan(
+    session: Session, row: SenderRow, drafted: Draft | None, now: datetime
+) -> tuple[int, AbstractSet[str]]:
     """Plan one sender and note which version of it is planned; who is to be planned again, too."""
     ledger = session.ledger
-    drafted = draft(session, row)
     if drafted is None:
         ledger.senders.synced(row.address, row.version, row.class_, "no messages")
         return 0, frozenset()
-    plan = drafted.plan
+    plan, coming = drafted.plan, dict(drafted.coming)
     others: AbstractSet[str] = {drafted.first} - {row.address}
     for adoption in plan.adoptions:
-        _take_back_creation(session, adoption.kind, adoption.key)
+        _take_back_creation(session, adoption, coming)
         sender = None if adoption.kind == "organization" else row.address
         ledger.records.adopt(adoption, sender, now)
         event("sync.adopted", kind=adoption.kind, key=adoption.key, reason=adoption.reason)
-    person = ledger.records.get("person", row.address)
-    gone = person is not None and person.tombstone is not None
+    person = drafted.known.person
+    found = any(adoption.kind == "person" for adoption in plan.adoptions)
+    gone = person is not None and person.tombstone is not None and not found
     if plan.class_.name == "ignore" or gone:
         others |= take_back(session, row.address)
         changes = plan.changes
     else:
-        kept = _reconcile(session, row.address, plan.changes)
+        kept = _reconcile(session, coming, plan.changes)
         changes = kept + happenings(session, row.address, now)
     for change in changes:
         ledger.journal.plan(change, now, session.run)
@@ -119,37 +136,49 @@ def _plan(session: Session, row: SenderRow, now: datetime) -> tuple[int, Abstrac
     return len(changes), others
 
 
-def _in_crm(session: Session, row: SenderRow) -> RemoteMatches:
-    """What may stand for a sender; persons that we made are marked, or they would seem adopted."""
+def _in_crm(
+    session: Session, row: SenderRow, known: LocalRecords, coming: Mapping[str, JournalRow]
+) -> tuple[RemoteMatches, list[Record]]:
+    """What may stand for a sender, and the records of those persons.
+
+    Persons that we made are marked, or they would seem adopted.
+    """
     ledger = session.ledger
-    known = ledger.records.live_id("person", row.address)
-    crm = ledger.crm.for_sender(row.address, row.organization, known)
-    coming = ledger.journal.open_row("person", row.address)
-    may_be_ours = coming is not None and coming.unknown
-    persons = tuple(
-        replace(
-            person,
-            ours=may_be_ours
-            or any(r.origin == "created" for r in ledger.records.by_id("person", str(person.id))),
-        )
-        for person in crm.persons
-    )
-    return replace(crm, persons=persons)
+    person = _live(known.person)
+    organization = None if _live(known.organization) else row.organization
+    identifier = person.pipedrive_id if person is not None else None
+    crm = ledger.crm.for_sender(row.address, organization, identifier)
+    ids = {str(one.id) for one in crm.persons} | ({identifier} if identifier else set())
+    twins = ledger.records.by_id("person", *ids) if ids else []
+    may_be_ours = "person" in coming and coming["person"].unknown
+    ours = {twin.pipedrive_id for twin in twins if twin.origin == "created"}
+    persons = tuple(replace(p, ours=may_be_ours or str(p.id) in ours) for p in crm.persons)
+    return replace(crm, persons=persons), twins
 
 
-def _same_person(session: Session, address: str, crm: RemoteMatches) -> list[str]:
+def _live(record: Record | None) -> Record | None:
+    return None if record is None or record.tombstone else record
+
+
+def _same_person(
+    session: Session,
+    address: str,
+    known: LocalRecords,
+    crm: RemoteMatches,
+    twins: Iterable[Record],
+) -> list[str]:
     """The addresses that stand for one person, the one with its lead or deal first."""
-    records, journal = session.ledger.records, session.ledger.journal
-    known = records.get("person", address)
-    identifier = records.live_id("person", address)
+    person = _live(known.person)
+    identifier = person.pipedrive_id if person is not None else None
     if identifier is None:
-        chosen = choose_person(known, crm)
+        chosen = choose_person(known.person, crm)
         if chosen is None:
             return [address]
         identifier = str(chosen.id)
-    live = {r.key for r in records.by_id("person", identifier) if not r.tombstone} | {address}
+    live = {r.key for r in twins if r.pipedrive_id == identifier and not r.tombstone} | {address}
     group = sorted(live)
     if len(group) > 1:
+        records, journal = session.ledger.records, session.ledger.journal
         kinds = ("deal", "lead")
         group.sort(
             key=lambda a: not any(records.get(k, a) or journal.open_row(k, a) for k in kinds)
@@ -157,29 +186,33 @@ def _same_person(session: Session, address: str, crm: RemoteMatches) -> list[str
     return group
 
 
-def _reconcile(session: Session, address: str, changes: list[Change]) -> list[Change]:
+def _reconcile(
+    session: Session, coming: Mapping[str, JournalRow], changes: list[Change]
+) -> list[Change]:
     """Take back what is on its way and no longer wanted; what of the plan has to wait for it."""
-    journal = session.ledger.journal
-    wanted = {change.kind: change for change in changes}
-    lead = journal.open_row("lead", address)
-    for kind in ("person", "lead", "deal"):
-        row = journal.open_row(kind, address)
-        change = wanted.get(kind)
-        if row is None or row.action == "archive" or not _can_be_taken_back(row):
+    wanted: dict[str, Change] = {change.kind: change for change in changes}
+    for row in coming.values():
+        change = wanted.get(row.kind)
+        if row.action == "archive" or not _can_be_taken_back(row):
             continue
         if change is None or change.action != row.action or row.action == "update":
-            journal.drop(row)
+            session.ledger.journal.drop(row)
+    lead = coming.get("lead")
     if lead is not None and lead.action == "create" and not _can_be_taken_back(lead):
         # It may exist already: once that is known, this sender is planned again.
         return [change for change in changes if change.kind != "deal"]
     return changes
 
 
-def _take_back_creation(session: Session, kind: str, key: str) -> None:
+def _take_back_creation(
+    session: Session, adoption: Adoption, coming: dict[str, JournalRow]
+) -> None:
     """What would have been made was there before it was."""
-    row = session.ledger.journal.open_row(kind, key)
+    kind, journal = adoption.kind, session.ledger.journal
+    row = journal.open_row(kind, adoption.key) if kind == "organization" else coming.get(kind)
     if row is not None and row.action == "create" and _can_be_taken_back(row):
-        session.ledger.journal.drop(row)
+        journal.drop(row)
+        coming.pop(kind, None)
 
 
 def _can_be_taken_back(row: JournalRow) -> bool:

@@ -1,6 +1,7 @@
 """Where records go: the stage by its name, our custom fields (found or made once), the owners."""
 
 import logging
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -24,15 +25,17 @@ def prepare(session: Session) -> Target:
     """
     settings, ledger = session.settings, session.ledger
     wanted = [settings.pipeline, settings.stage, sorted(set(settings.owners.values()))]
-    known = ledger.setting("place")
+    marks = ledger.settings("place", "fields_written")
+    known = marks.get("place")
     if (
         known is None
         or known["wanted"] != wanted
         or session.now() - instant(known["at"]) >= _ASK_EVERY
     ):
         known = _ask(session, wanted, known)
-    _follow_fields(session)
-    return Target(known["stage_id"], _codes(session), known["owners"])
+    codes = ledger.records.live_ids("field")
+    _follow_fields(session, codes, marks.get("fields_written"))
+    return Target(known["stage_id"], codes, known["owners"])
 
 
 def forget_place(session: Session) -> None:
@@ -94,11 +97,10 @@ def _keep_fields(session: Session, found: dict[str, str]) -> None:
             event("sync.gone", kind="field", key=key)
 
 
-def _follow_fields(session: Session) -> None:
+def _follow_fields(session: Session, codes: Mapping[str, str], before: list[str] | None) -> None:
     """Write the values of all persons when a field has come that wasn't there before."""
     ledger = session.ledger
-    there = sorted(name for name in STATISTICS if ledger.records.live_id("field", name))
-    before = ledger.setting("fields_written")
+    there = sorted(set(STATISTICS) & codes.keys())
     if there == before:
         return
     with ledger.transaction("fields"):
@@ -106,8 +108,3 @@ def _follow_fields(session: Session) -> None:
             ledger.senders.touch(ledger.records.live_ids("person"))
             ledger.senders.touch(ledger.journal.keys("person"))
         ledger.set("fields_written", there)
-
-
-def _codes(session: Session) -> dict[str, str]:
-    live = ((key, session.ledger.records.live_id("field", key)) for key in FIELDS)
-    return {key: code for key, code in live if code is not None}

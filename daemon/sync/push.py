@@ -7,13 +7,14 @@ transaction is open across a request. At most one change of a sender, and of an 
 the wire at a time.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import timedelta
 
 from daemon.errors import Problem
 from daemon.ledger.journal import JournalRow
+from daemon.ledger.senders import SenderRow
 from daemon.log import event
 from daemon.pipedrive.apply import Outcome, WriteRequest, apply
 from daemon.pipedrive.objects import Links, Target
@@ -23,6 +24,7 @@ from daemon.sync.session import Session
 _WINDOW = 1000  # rows looked at for the next ones to send
 _LOOKS = 30  # times that the journal is read while as many are sent, at most
 _SETTLED = timedelta(minutes=2)  # a conversion takes seconds, as a rule
+Around = Mapping[tuple[str, str], str]
 _Flights = dict[Future[Outcome], JournalRow]
 
 
@@ -122,10 +124,12 @@ class Pusher:
         they have one.
         """
         records = self.ledger.records
-        if not row.unknown and not self._is_wanted(row):
+        sender = self.ledger.senders.get(row.sender) if row.sender else None
+        if not row.unknown and not self._is_wanted(row, sender):
             self._set_aside(row, "nobody needs it any more", drop=True)
             return None
-        persons = self._persons(row)
+        around = self._around(row, sender)
+        persons = self._persons(row, around)
         if persons is None:
             return None
         if row.kind in {"lead", "deal", "activity"} and not persons:
@@ -134,38 +138,51 @@ class Pusher:
             dropped = gone is not None and gone.tombstone is not None
             self._set_aside(row, f"{NO_PERSON} (parked, or removed there)", drop=dropped)
             return None
-        target = records.live_id("lead" if row.action == "convert" else row.kind, row.key)
+        kind = "lead" if row.action == "convert" else row.kind
+        target = None
+        if row.action != "create":
+            target = around.get((kind, row.key)) or records.live_id(kind, row.key)
         if row.action in {"update", "archive", "convert"} and target is None:
             self._set_aside(row, "what it would change isn't in Pipedrive any more", drop=True)
             return None
         if row.fields.get("participants"):
             row = replace(row, fields={**row.fields, "participants": list(persons)})
-        return row, self._order(row, target, tuple(dict.fromkeys(persons.values())))
+        return row, self._order(row, target, tuple(dict.fromkeys(persons.values())), around)
 
-    def _is_wanted(self, row: JournalRow) -> bool:
+    def _is_wanted(self, row: JournalRow, sender: SenderRow | None) -> bool:
         """Whether the sender of a change is still there, or anybody of an organization's."""
         if row.kind == "organization":
             return self.ledger.senders.any_of(row.key)
-        return row.sender is None or self.ledger.senders.get(row.sender) is not None
+        return row.sender is None or sender is not None
 
-    def _persons(self, row: JournalRow) -> dict[str, int] | None:
+    def _around(self, row: JournalRow, sender: SenderRow | None) -> Around:
+        """The ids of what a change may hang on, by kind and key."""
+        if row.sender is None and "participants" not in row.fields:
+            return {}
+        key = row.fields.get("organization") or row.organization
+        if row.kind == "activity":
+            key = sender.organization if sender else None
+        live = self.ledger.records.around({*_names(row), row.sender or ""}, key)
+        return {(r.kind, r.key): r.pipedrive_id for r in live if r.pipedrive_id is not None}
+
+    def _persons(self, row: JournalRow, around: Around) -> dict[str, int] | None:
         """Ids of the persons that a change names, by address; None while one is being made."""
         if row.kind in {"person", "organization", "field"}:
             return {}
-        names: Iterable[str] = row.fields.get("participants") or (
-            [row.sender] if row.sender else []
-        )
         persons: dict[str, int] = {}
-        for name in names:
-            identifier = self.ledger.records.live_id("person", name)
+        for name in _names(row):
+            identifier = around.get(("person", name))
             if identifier is not None:
                 persons[name] = int(identifier)
             elif self._is_coming("person", name):
                 return None
         return persons
 
-    def _order(self, row: JournalRow, target: str | None, persons: Sequence[int]) -> WriteRequest:
-        organization = self._organization(row)
+    def _order(
+        self, row: JournalRow, target: str | None, persons: Sequence[int], around: Around
+    ) -> WriteRequest:
+        organization = next((i for (kind, _), i in around.items() if kind == "organization"), None)
+        hangs = row.kind == "activity" and row.sender is not None
         return WriteRequest(
             kind=row.kind,
             key=row.key,
@@ -174,8 +191,8 @@ class Pusher:
             links=Links(
                 organization=int(organization) if organization else None,
                 person=persons[0] if persons else None,
-                deal=self._open_deal(row.sender) if row.sender else None,
-                lead=self._first_live("lead", row.sender) if row.sender else None,
+                deal=self._open_deal(row, around) if hangs else None,
+                lead=_first_live("lead", row, around) if hangs else None,
                 participants=tuple(persons),
             ),
             target=target,
@@ -185,31 +202,12 @@ class Pusher:
             settled=row.sent_at is None or self._session.now() - row.sent_at >= _SETTLED,
         )
 
-    def _organization(self, row: JournalRow) -> str | None:
-        if row.kind == "organization":
-            return None
-        key = row.fields.get("organization") or row.organization
-        if row.kind == "activity" and row.sender:
-            sender = self.ledger.senders.get(row.sender)
-            key = sender.organization if sender else None
-        return self.ledger.records.live_id("organization", key) if key else None
-
-    def _open_deal(self, sender: str) -> int | None:
-        deal = self._first_live("deal", sender)
+    def _open_deal(self, row: JournalRow, around: Around) -> int | None:
+        deal = _first_live("deal", row, around)
         listed = self.ledger.crm.deal(deal) if deal else None
         # One that isn't listed yet is ours and young; a won or lost one takes no more activities.
         is_open = listed is None or (listed.status == "open" and not listed.archived)
         return int(deal) if deal and is_open else None
-
-    def _first_live(self, kind: str, sender: str) -> str | None:
-        """The lead or deal of a sender, or of another address of the same person."""
-        records = self.ledger.records
-        if (own := records.live_id(kind, sender)) is not None:
-            return own
-        person = records.live_id("person", sender)
-        others = records.by_id("person", person) if person is not None else []
-        found = (records.live_id(kind, other.key) for other in others if not other.tombstone)
-        return next((identifier for identifier in found if identifier is not None), None)
 
     def _is_coming(self, kind: str, key: str) -> bool:
         row = self.ledger.journal.open_row(kind, key)
@@ -235,6 +233,20 @@ class Pusher:
                 except Problem as problem:
                     self._landing.failed(row, problem, now)
             self.ledger.runs.spend(now.strftime("%Y-%m-%d"), self._session.usage.take())
+
+
+def _names(row: JournalRow) -> Sequence[str]:
+    """The senders whose persons a change names."""
+    return row.fields.get("participants") or ([row.sender] if row.sender else [])
+
+
+def _first_live(kind: str, row: JournalRow, around: Around) -> str | None:
+    """The lead or deal of a sender, or of another address of the same person."""
+    sender = row.sender or ""
+    person = around.get(("person", sender))
+    twins = sorted(key for (k, key), i in around.items() if person and (k, i) == ("person", person))
+    found = (around.get((kind, address)) for address in (sender, *twins))
+    return next((identifier for identifier in found if identifier is not None), None)
 
 
 def _subjects(row: JournalRow) -> set[str]:

@@ -9,13 +9,15 @@ for a token each.
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
+from daemon.intake.scoring import known_us
+from daemon.ledger.senders import SenderRow
 from daemon.ledger.timestamp import instant_or_none
 from daemon.log import event
 from daemon.pipedrive import directory
 from daemon.pipedrive.objects import Target
 from daemon.sync import listing
 from daemon.sync.external_changes import notice
-from daemon.sync.planning import Draft, draft
+from daemon.sync.planning import Draft, Drafts, draft
 from daemon.sync.session import Session
 
 _EVERYTHING_EVERY = timedelta(days=1)
@@ -24,34 +26,38 @@ _DRAFTS = 1000  # due senders that decide what is listed
 _LOOK_AGAIN = "look_again"
 
 
-def refresh(session: Session, place: Target) -> list[str]:
+def refresh(session: Session, place: Target) -> tuple[list[str], Drafts]:
     """List what the plans of the due senders depend on, as far as it isn't known freshly enough.
 
-    Gives the senders who may be planned on the strength of that, deals first.
+    Gives the senders who may be planned on the strength of that, deals first, and the drafts of
+    their plans as far as there are any.
     """
-    due = [row.address for row in session.ledger.senders.due(-1)]
-    swept = instant_or_none(session.ledger.setting("swept_at"))
-    if swept is None or session.now() - swept >= _EVERYTHING_EVERY:
+    rows = session.ledger.senders.due(-1)
+    due = [row.address for row in rows]
+    swept = everything_due(session)
+    if swept is None or session.now() >= swept:
         listing.sweep(session, place, _strangers(session))
         due += _noticed(session, place, directory.KINDS, whole=True)
         if not listing.is_complete(session):
             listing.search(session, _strangers(session))
-        return due
+        return due, {}
     asked: set[str] = set()
     seen: set[tuple[str, str]] = set()
+    drafts: Drafts = {}
     while True:
-        drafts = _drafts(session)
-        kinds = _needs(session, drafts) - asked
+        drafts = _drafts(session, place, rows[:_DRAFTS], drafts)
+        kinds = _needs(session, drafts.values(), more=len(rows) > _DRAFTS) - asked
         if not kinds:
             # What is gone from where it was may be elsewhere: merged, or made anew.
-            kinds = _look_before_adopting(session, place, drafts, seen) - asked
+            kinds = _look_before_adopting(session, place, drafts.values(), seen) - asked
         if not kinds:
-            return due
+            return due, drafts
         asked |= kinds
         seen |= listing.list_updated(session, place, kinds)
         due += _noticed(session, place, kinds, whole=False)
         if "person" in kinds and not listing.is_complete(session):
             listing.search(session, _strangers(session))
+        rows = session.ledger.senders.due(-1)
 
 
 def everything_due(session: Session) -> datetime | None:
@@ -77,9 +83,19 @@ def _noticed(session: Session, place: Target, kinds: Collection[str], *, whole: 
     return sorted(touched)
 
 
-def _drafts(session: Session) -> list[Draft]:
-    made = (draft(session, row) for row in session.ledger.senders.due(_DRAFTS))
-    return [item for item in made if item is not None]
+def _drafts(
+    session: Session, place: Target, rows: Sequence[SenderRow], before: Drafts
+) -> dict[str, Draft]:
+    """The plans of these senders as things stand; those made `before` if nothing has changed."""
+    us = known_us(session.ledger, session.reading.us)
+    found: dict[str, Draft] = {}
+    for row in rows:
+        made = before.get(row.address)
+        if made is None or (made.row, made.changes) != (row, session.ledger.changes):
+            made = draft(session, row, place, us)
+        if made is not None:
+            found[row.address] = made
+    return found
 
 
 def _strangers(session: Session) -> list[str]:
@@ -92,12 +108,16 @@ def _strangers(session: Session) -> list[str]:
     ]
 
 
-def _needs(session: Session, drafts: Sequence[Draft]) -> set[str]:
-    """The kinds to list before these plans, or what waits in the journal, create anything."""
+def _needs(session: Session, drafts: Collection[Draft], *, more: bool) -> set[str]:
+    """The kinds to list before these plans, or what waits in the journal, create anything.
+
+    `more`: there are others, whose plans cost too much to draft.
+    """
     ledger = session.ledger
-    urgent: set[str] = set(ledger.setting(_LOOK_AGAIN) or ())
+    marks = ledger.settings(_LOOK_AGAIN, *map(_listed_at, directory.KINDS))
+    urgent: set[str] = set(marks.get(_LOOK_AGAIN) or ())
     tolerant: set[str] = set()
-    if len(drafts) == _DRAFTS:  # there are more, whose plans cost too much to draft
+    if more:
         urgent |= set(directory.KINDS)
     for item in drafts:
         made = {(c.kind, c.action) for c in item.plan.changes if c.action != "update"}
@@ -112,16 +132,19 @@ def _needs(session: Session, drafts: Sequence[Draft]) -> set[str]:
         tolerant |= {"deal", "lead"} if made & {("deal", "create"), ("lead", "create")} else set()
     pending = ledger.journal.pending()
     tolerant |= {kind for kind, action in pending if action in {"create", "convert"}}
-    return urgent | {k for k in tolerant if k in directory.KINDS and _is_stale(session, k)}
+    latest = session.now() - session.settings.refresh
+    listed = {kind: instant_or_none(marks.get(_listed_at(kind))) for kind in directory.KINDS}
+    return urgent | {
+        k for k, at in listed.items() if k in tolerant and (at is None or at <= latest)
+    }
 
 
-def _is_stale(session: Session, kind: str) -> bool:
-    listed = instant_or_none(session.ledger.setting(f"listed_at:{kind}"))
-    return listed is None or session.now() - listed >= session.settings.refresh
+def _listed_at(kind: str) -> str:
+    return f"listed_at:{kind}"
 
 
 def _look_before_adopting(
-    session: Session, place: Target, drafts: Sequence[Draft], seen: set[tuple[str, str]]
+    session: Session, place: Target, drafts: Collection[Draft], seen: set[tuple[str, str]]
 ) -> set[str]:
     """See that what is about to be adopted is still there, unless that has just been listed.
 

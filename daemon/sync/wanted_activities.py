@@ -45,7 +45,7 @@ def _emails(session: Session, address: str) -> list[Change]:
         named = _named(session, address, row["id"], row["facts"]) if sent else (address,)
         mail = Mail(row["key"], row["subject"], instant(row["sent_at"]), named)
         change = email(mail, note=note(row["snippet"], row["key"]))
-        if session.ledger.records.live_id("activity", row["key"]) is not None:
+        if row["there"]:
             # It is there, without this sender, who has got a record since.
             change = replace(change, action="update", fields={"participants": list(named)})
         changes.append(change)
