@@ -83,21 +83,10 @@ class Senders:
             dossier = found[sender]
             dossier.messages.append(one)
             dossier.written[one.key] = (message, (final, reason))
-        for address, digest in self._db.execute(
-            f"SELECT address, digest FROM senders WHERE address {AMONG}", (asked,)
-        ):
+        for address, digest, known_before, has_deal in self._db.execute(_STANDING, (asked,)):
             found[address].digest = digest
-        for address, origin in self._db.execute(
-            f"SELECT key, origin FROM records WHERE kind = 'person' AND key {AMONG}", (asked,)
-        ):
-            found[address].known_before = origin == "adopted"
-        for (address,) in self._db.execute(
-            f"SELECT key FROM records WHERE kind = 'deal' AND key {AMONG}"
-            " UNION SELECT e.email FROM crm_emails e JOIN crm_deals d ON d.person_id = e.person_id"
-            f" WHERE e.email {AMONG}",
-            (asked, asked),
-        ):
-            found[address].has_deal = True
+            found[address].known_before = bool(known_before)
+            found[address].has_deal = bool(has_deal)
         return found
 
     def write(self, states: Sequence[tuple[SenderState, Class, History]]) -> int:
@@ -276,6 +265,30 @@ _CORRESPONDENCE = """
 SELECT c.sender, c.message, c.verdict AS final, c.reason AS final_reason, m.key, m.message_id,
        m.direction, m.verdict, m.reason, m.sent_at, m.answers, m.thread, m.invites, c.name, c.way
 FROM correspondence c JOIN messages m ON m.id = c.message WHERE c.sender
+"""
+
+# What people have of a sender in Pipedrive: its person, unless we made it, and any deal. A person
+# whose record is a tombstone counts only if another one is listed with the address.
+_STANDING = """
+SELECT a.value, s.digest,
+  CASE WHEN p.pipedrive_id IS NOT NULL AND p.tombstone IS NULL THEN p.origin = 'adopted'
+  ELSE EXISTS (
+    SELECT 1 FROM crm_emails e WHERE e.email = a.value AND e.person_id IS NOT p.pipedrive_id
+    AND NOT EXISTS (SELECT 1 FROM records o WHERE o.kind = 'person' AND o.origin = 'created'
+                    AND o.pipedrive_id = CAST(e.person_id AS TEXT))
+    AND NOT EXISTS (SELECT 1 FROM crm_deals d
+                    WHERE d.person_id = e.person_id AND d.mail_key = a.value)
+    AND NOT EXISTS (SELECT 1 FROM crm_leads l
+                    WHERE l.person_id = e.person_id AND l.mail_key = a.value))
+  END,
+  EXISTS (SELECT 1 FROM records d WHERE d.kind = 'deal' AND d.key = a.value)
+  OR EXISTS (SELECT 1 FROM crm_emails e JOIN crm_deals d ON d.person_id = e.person_id
+             WHERE e.email = a.value)
+  OR EXISTS (SELECT 1 FROM crm_deals d WHERE d.person_id = CAST(p.pipedrive_id AS INTEGER)
+             AND p.tombstone IS NULL)
+FROM json_each(?) a
+LEFT JOIN senders s ON s.address = a.value
+LEFT JOIN records p ON p.kind = 'person' AND p.key = a.value
 """
 
 _UPSERT = """
