@@ -1,6 +1,7 @@
 """Which part may know which: the arrows of the design, as one table that the code is held to."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,7 +62,7 @@ OUTSIDE = {
     "rich": {"cli"},
     "signal": {"cli", "failpoints", "intake", "sandbox", "service"},
     "socket": {"mailbox", "oauth", "service", "sandbox"},
-    "sqlite3": {"ledger", "rehearsal", "sandbox"},
+    "sqlite3": {"ledger", "sandbox"},
     "sqlite_utils": {"ledger"},
     "ssl": {"mailbox", "pipedrive", "sandbox"},
     "subprocess": {"cli", "config", "intake", "sandbox"},
@@ -115,6 +116,22 @@ def test_only_the_edges_reach_outside(module: str) -> None:
     wrong = {root for root in roots & OUTSIDE.keys() if own not in OUTSIDE[root]}
     assert not wrong
     assert part(module) not in PURE or not roots & OUTSIDE.keys()
+
+
+SQL = re.compile(
+    r"\s*(SELECT\s|INSERT (OR \w+ )?INTO|REPLACE INTO|UPDATE \w+ SET|DELETE FROM|PRAGMA \w|VACUUM"
+    r"|(CREATE|DROP|ALTER) (TEMP |UNIQUE )?(TABLE|INDEX|VIEW|TRIGGER)|WITH \w+ (\(\w+\) )?AS)"
+)
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in MODULES if part(name) not in {"ledger", "sandbox"}]
+)
+def test_only_the_ledger_speaks_sql(module: str) -> None:
+    said = [n.value for n in ast.walk(TREES[module]) if isinstance(n, ast.Constant)]
+    assert not [text for text in said if isinstance(text, str) and SQL.match(text)]
+    asked = {n.attr for n in ast.walk(TREES[module]) if isinstance(n, ast.Attribute)}
+    assert not asked & {"rows", "execute", "executemany", "executescript"}
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if part(name) in PURE])

@@ -68,9 +68,8 @@ def _report(wiring: Wiring, ledger: Ledger, result: flow.CaughtUp) -> int:
             " (name it as `folders.sent`)"
         )
     made = output.listed(ledger.records.made_by(result.run))
-    (counted,) = ledger.rows("SELECT writes FROM runs WHERE id = ?", result.run)
     output.say(
-        f"read {result.new} new messages, wrote {counted['writes']} changes"
+        f"read {result.new} new messages, wrote {ledger.runs.writes(result.run)} changes"
         + (f" (made {made})" if made else "")
         + f", spent {wiring.usage.total} tokens"
     )

@@ -15,6 +15,7 @@ import click
 from daemon.cli import output
 from daemon.cli.sandbox import show_board
 from daemon.errors import ATTENTION, DONE
+from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.rehearsal.demo import SECRETS, Demo, servers
 from daemon.sandbox.crm import board, duplicates
@@ -71,20 +72,8 @@ def _catch_up(config: Path) -> int:
 def _show(demo: Demo) -> None:
     show_board(board(demo.sandbox, "Sales"))
     with Ledger.open(demo.ledger, readonly=True) as ledger:
-        _rows(
-            "senders by class",
-            ledger.rows(
-                "SELECT class, count(*) AS senders, sum(msg_count) AS messages FROM senders"
-                " GROUP BY class ORDER BY class DESC"
-            ),
-        )
-        _rows(
-            "messages that make no record",
-            ledger.rows(
-                "SELECT verdict, reason, count(*) AS messages FROM messages"
-                " WHERE verdict <> 'contact' GROUP BY verdict, reason ORDER BY 3 DESC, reason"
-            ),
-        )
+        _rows("senders by class", reports.by_class(ledger))
+        _rows("messages that make no record", reports.without_record(ledger))
     usage = demo.sandbox.usage()
     output.say(f"tokens spent: {usage.tokens} in {usage.calls} calls")
 

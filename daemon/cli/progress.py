@@ -22,10 +22,10 @@ LINE_EVERY = 30.0  # seconds
 Show = Callable[[str, int, int], None]  # phase, done, total (0: unknown)
 
 _CRM = {
-    "listing organizations": "crm_organizations",
-    "listing persons": "crm_persons",
-    "listing deals": "crm_deals",
-    "listing leads": "crm_leads",
+    "listing organizations": "organization",
+    "listing persons": "person",
+    "listing deals": "deal",
+    "listing leads": "lead",
 }
 
 
@@ -65,15 +65,10 @@ class Phases:
         if self.ledger is None:
             return 0
         if name == "planning":
-            return done + self._count("senders WHERE version > synced_version")
+            return done + len(self.ledger.senders.due(-1))
         if name == "writing":
             return done + self.ledger.journal.unfinished()
-        return self._count(_CRM[name]) if name in _CRM else 0
-
-    def _count(self, table: str) -> int:
-        assert self.ledger is not None  # noqa: S101 - the caller has looked
-        (row,) = self.ledger.rows(f"SELECT count(*) AS n FROM {table}")
-        return int(row["n"])
+        return self.ledger.crm.count(_CRM[name]) if name in _CRM else 0
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import click
 from daemon.cli import output
 from daemon.cli.commands import pass_wiring, stop_on_signal
 from daemon.errors import ATTENTION, DONE, ConfigProblem, RetryLater
+from daemon.ledger import reports
 from daemon.ledger.store import Ledger, owned
 from daemon.maintenance.undo import Undone, open_questions, undo
 from daemon.wiring import Wiring
@@ -22,7 +23,7 @@ def command(wiring: Wiring, run: int | None, *, yes: bool) -> int:
             return _list(ledger)
     with owned(wiring.config.ledger, "mail2deal undo") as ledger:
         made = ledger.records.made_by(run)
-        if not ledger.rows("SELECT 1 FROM runs WHERE id = ?", run):
+        if ledger.runs.writes(run) is None:
             raise ConfigProblem(f"there is no run {run}", hint="`mail2deal undo` lists them")
         session = wiring.session(ledger, None)
         if count := open_questions(session, run):
@@ -49,7 +50,7 @@ def _report(result: Undone) -> int:
 
 
 def _list(ledger: Ledger) -> int:
-    for row in ledger.rows("SELECT * FROM runs ORDER BY id DESC LIMIT 20"):
+    for row in reports.runs(ledger, 20):
         made = ", ".join(f"{n} {k}" for k, n in ledger.records.made_by(row["id"]).items())
         output.say(
             f"{row['id']:>5}  {row['started_at']}  {row['command']}: {made or 'made nothing'}"

@@ -189,9 +189,8 @@ def recompute(
                 continue
             answered = {a: ours[a] for m in one.messages for a in m.answers if a in ours}
             state = sender_state(address, one.messages, answered, counting, reading.public)
-            class_ = classify_sender(
-                state, reading.rules, known_before=one.known_before, has_deal=one.has_deal
-            )
+            before, deal = one.standing
+            class_ = classify_sender(state, reading.rules, known_before=before, has_deal=deal)
             states.append((state, class_, one))
         ledger.senders.remove(address for address, one in dossiers.items() if not one.messages)
         changed += ledger.senders.write(states)

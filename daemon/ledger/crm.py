@@ -163,16 +163,6 @@ class Crm:
             ).fetchone()
         ]
 
-    def has_deal(self, address: str) -> bool:
-        """Whether a person with this address has, or had, any deal."""
-        return bool(
-            self._db.execute(
-                "SELECT 1 FROM crm_emails e JOIN crm_deals d ON d.person_id = e.person_id"
-                " WHERE e.email = ? LIMIT 1",
-                (address,),
-            ).fetchone()
-        )
-
     def for_sender(
         self, address: str, organization: str | None, known: str | None = None
     ) -> RemoteMatches:

@@ -68,3 +68,114 @@ def parked_reasons(ledger: Ledger) -> dict[str, int]:
 def parked(ledger: Ledger, limit: int = -1) -> list[dict[str, Any]]:
     """Changes set aside until a person decides, the oldest first."""
     return ledger.rows("SELECT * FROM parked ORDER BY planned_at LIMIT ?", limit)
+
+
+def folders(ledger: Ledger) -> list[dict[str, Any]]:
+    """The view `health`: every folder that is read."""
+    return ledger.rows("SELECT * FROM health ORDER BY mailbox, folder")
+
+
+def troubles(ledger: Ledger) -> list[dict[str, Any]]:
+    """Mailboxes that can't be polled; `next_due` None: only a person can mend it."""
+    return ledger.rows("SELECT * FROM troubles ORDER BY mailbox")
+
+
+def polled_at(ledger: Ledger) -> dict[str, str]:
+    """When each mailbox was last polled: its folder that waits longest.
+
+    A mailbox with a folder that was never polled well isn't among them.
+    """
+    rows = ledger.rows(
+        "SELECT mailbox, min(polled_at) AS at FROM folders WHERE active"
+        " GROUP BY mailbox HAVING count(*) = count(polled_at)"
+    )
+    return {row["mailbox"]: row["at"] for row in rows}
+
+
+def next_change(ledger: Ledger) -> str | None:
+    """When the first change that waits is due."""
+    (row,) = ledger.rows("SELECT min(not_before) AS due FROM waiting")
+    due: str | None = row["due"]
+    return due
+
+
+def quarantine_reasons(ledger: Ledger) -> dict[str, int]:
+    """How many messages can't be read, by reason."""
+    rows = ledger.rows("SELECT reason, count(*) AS n FROM quarantine GROUP BY reason")
+    return {row["reason"]: row["n"] for row in rows}
+
+
+def missing_fields(ledger: Ledger) -> dict[str, str]:
+    """Why custom fields of ours aren't there, by our names for them."""
+    rows = ledger.rows(
+        "SELECT key, last_error AS why FROM parked WHERE kind = 'field' UNION ALL"
+        " SELECT key, 'deleted in Pipedrive, left so' FROM records"
+        " WHERE kind = 'field' AND tombstone IS NOT NULL"
+    )
+    return {row["key"]: row["why"] for row in rows}
+
+
+def runs(ledger: Ledger, limit: int) -> list[dict[str, Any]]:
+    """The latest starts of the program, the last one first."""
+    return ledger.rows("SELECT * FROM runs ORDER BY id DESC LIMIT ?", limit)
+
+
+def by_class(ledger: Ledger) -> list[dict[str, Any]]:
+    """How many senders there are of each class, and how many messages they wrote."""
+    return ledger.rows(
+        "SELECT class, count(*) AS senders, sum(msg_count) AS messages FROM senders"
+        " GROUP BY class ORDER BY class DESC"
+    )
+
+
+def without_record(ledger: Ledger) -> list[dict[str, Any]]:
+    """How many messages make no record, by verdict and reason."""
+    return ledger.rows(
+        "SELECT verdict, reason, count(*) AS messages FROM messages"
+        " WHERE verdict <> 'contact' GROUP BY verdict, reason ORDER BY 3 DESC, reason"
+    )
+
+
+def read_from(ledger: Ledger, address: str) -> dict[str, int]:
+    """How many messages From an address were read, by reason."""
+    rows = ledger.rows(
+        "SELECT reason, count(*) AS n FROM messages WHERE from_address = ? GROUP BY reason",
+        address,
+    )
+    return {row["reason"]: row["n"] for row in rows}
+
+
+def records_of(ledger: Ledger, address: str, organization: str | None) -> list[dict[str, Any]]:
+    """What stands for a sender in Pipedrive, organization first, activities left out."""
+    return ledger.rows(
+        "SELECT kind, pipedrive_id AS id, origin, reason, tombstone, tombstone_at FROM records"
+        " WHERE (key = ? AND kind IN ('person', 'lead', 'deal'))"
+        " OR (key = ? AND kind = 'organization')"
+        " ORDER BY kind = 'deal', kind = 'lead', kind = 'person'",
+        address,
+        organization or "",
+    )
+
+
+def activities_of(ledger: Ledger, address: str) -> int:
+    """How many activities of a sender are in Pipedrive."""
+    (row,) = ledger.rows(
+        # `+` keeps SQLite from reading all activities by the primary key.
+        "SELECT count(*) AS n FROM records WHERE sender = ? AND +kind = 'activity'"
+        " AND tombstone IS NULL",
+        address,
+    )
+    return int(row["n"])
+
+
+def waiting_for(ledger: Ledger, address: str, organization: str | None) -> list[dict[str, Any]]:
+    """The changes on their way for a sender and its organization."""
+    return ledger.rows(
+        # Two questions, each with an index of its own: together they read the whole table.
+        "SELECT kind, action, state, not_before, last_error FROM journal WHERE id IN"
+        " (SELECT id FROM journal WHERE sender = ? AND state <> 'done' UNION SELECT id"
+        "  FROM journal WHERE kind = 'organization' AND key = ? AND state <> 'done')"
+        " ORDER BY id",
+        address,
+        organization or "",
+    )

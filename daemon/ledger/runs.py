@@ -27,6 +27,11 @@ class Runs:
         ).fetchone()
         return instant_or_none(at)
 
+    def writes(self, run: int) -> int | None:
+        """How many changes a run wrote; None for one that there never was."""
+        row = self._db.execute("SELECT writes FROM runs WHERE id = ?", (run,)).fetchone()
+        return int(row["writes"]) if row else None
+
     def end(self, run: int, outcome: str, now: datetime) -> None:
         """Note how a run ended."""
         self._db.execute(

@@ -4,6 +4,7 @@ import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from daemon.ledger.messages import invites_from
 from daemon.ledger.sql_list import AMONG, listed
@@ -25,6 +26,14 @@ class SenderRow:
     mailbox: str | None
     version: int
     synced_version: int
+    notes: str  # what the sync left alone, and why
+
+
+class Standing(NamedTuple):
+    """What Pipedrive has of a sender, beside what we made."""
+
+    known_before: bool = False  # its person was there before we came
+    has_deal: bool = False  # that person has, or had, any deal
 
 
 @dataclass(slots=True)
@@ -35,8 +44,7 @@ class History:
     # By message key: its id in the ledger, and the verdict and reason that count so far.
     written: dict[str, tuple[int, tuple[str, str]]] = field(default_factory=dict)
     digest: str | None = None
-    known_before: bool = False  # its person was in Pipedrive before we came
-    has_deal: bool = False
+    standing: Standing = field(default_factory=Standing)
 
 
 class Senders:
@@ -85,9 +93,13 @@ class Senders:
             dossier.written[one.key] = (message, (final, reason))
         for address, digest, known_before, has_deal in self._db.execute(_STANDING, (asked,)):
             found[address].digest = digest
-            found[address].known_before = bool(known_before)
-            found[address].has_deal = bool(has_deal)
+            found[address].standing = Standing(bool(known_before), bool(has_deal))
         return found
+
+    def standing(self, address: str) -> Standing:
+        """What Pipedrive has of one sender."""
+        row = self._db.execute(_STANDING, (listed([address]),)).fetchone()
+        return Standing(*map(bool, row[2:]))
 
     def write(self, states: Sequence[tuple[SenderState, Class, History]]) -> int:
         """Keep the states of senders, as `dossiers` has found them; how many have changed."""
@@ -399,4 +411,5 @@ def _sender_row(row: sqlite3.Row) -> SenderRow:
         mailbox=row["mailbox"],
         version=row["version"],
         synced_version=row["synced_version"],
+        notes=row["notes"],
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from daemon.config import MailboxSection
 from daemon.errors import Problem, Rejected
+from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Mailbox
 from daemon.pipedrive import directory
@@ -43,12 +44,12 @@ def _ledger(wiring: Wiring) -> Iterator[CheckLine]:
         return
     try:
         with Ledger.open(path, readonly=True) as ledger:
-            (count,) = ledger.rows("SELECT count(*) AS n FROM messages")
+            count = sum(ledger.counts("messages").values())
             learned = ledger.setting(_LEARNED) or []
     except Problem as problem:
         yield CheckLine("ledger", problem=problem)
         return
-    yield CheckLine("ledger", f"{path}, {count['n']} messages")
+    yield CheckLine("ledger", f"{path}, {count} messages")
     if learned:
         yield CheckLine("us", "addresses learned from Sent: " + ", ".join(learned))
 
@@ -181,9 +182,4 @@ def _why_missing(wiring: Wiring) -> dict[str, str]:
     if not wiring.config.ledger.exists():
         return {}
     with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
-        rows = ledger.rows(
-            "SELECT key, last_error AS why FROM parked WHERE kind = 'field' UNION ALL"
-            " SELECT key, 'deleted in Pipedrive, left so' FROM records"
-            " WHERE kind = 'field' AND tombstone IS NOT NULL"
-        )
-    return {row["key"]: row["why"] for row in rows}
+        return reports.missing_fields(ledger)

@@ -5,6 +5,7 @@ from typing import Any
 
 from daemon.errors import Rejected
 from daemon.intake.scoring import ScoringSettings, state_of
+from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.message.parse import Address
 from daemon.rules.explain import REASONS, Explanation
@@ -39,66 +40,38 @@ def tell(ledger: Ledger, reading: ScoringSettings, address: str) -> Told:
     state = state_of(ledger, reading, [key]) if row else None
     if row is None or state is None:
         raise Rejected("isn't a sender in this ledger", what=address, hint=_seen(ledger, key))
-    person = ledger.records.get("person", key)
+    standing = ledger.senders.standing(key)
     explained = explanation(
         state,
         ledger.senders.correspondence([key]),
         ledger.senders.subjects(key),
         reading.rules,
         row.class_,
-        known_before=person is not None and person.origin == "adopted",
-        has_deal=ledger.records.get("deal", key) is not None or ledger.crm.has_deal(key),
+        known_before=standing.known_before,
+        has_deal=standing.has_deal,
         count=reading.count,
     )
-    (counted,) = ledger.rows(
-        # `+` keeps SQLite from reading all activities by the primary key.
-        "SELECT count(*) AS n FROM records WHERE sender = ? AND +kind = 'activity'"
-        " AND tombstone IS NULL",
-        key,
-    )
-    (notes,) = ledger.rows("SELECT notes FROM senders WHERE address = ?", key)
     return Told(
         state=state,
         explained=explained,
         records=_records(ledger, key, row.organization),
-        activities=counted["n"],
-        waiting=tuple(
-            ledger.rows(
-                # Two questions, each with an index of its own: together they read the whole table.
-                "SELECT kind, action, state, not_before, last_error FROM journal WHERE id IN"
-                " (SELECT id FROM journal WHERE sender = ? AND state <> 'done' UNION SELECT id"
-                "  FROM journal WHERE kind = 'organization' AND key = ? AND state <> 'done')"
-                " ORDER BY id",
-                key,
-                row.organization or "",
-            )
-        ),
-        left_alone=notes["notes"],
+        activities=reports.activities_of(ledger, key),
+        waiting=tuple(reports.waiting_for(ledger, key, row.organization)),
+        left_alone=row.notes,
     )
 
 
 def _seen(ledger: Ledger, key: str) -> str:
     """What was read from an address that no state is kept of."""
-    rows = ledger.rows(
-        "SELECT reason, count(*) AS n FROM messages WHERE from_address = ? GROUP BY reason", key
-    )
-    if not rows:
+    found = reports.read_from(ledger, key)
+    if not found:
         return "no message from it was read"
-    return "; ".join(
-        f"{row['n']} messages, {REASONS.get(row['reason'], row['reason'])}" for row in rows
-    )
+    return "; ".join(f"{n} messages, {REASONS.get(why, why)}" for why, n in found.items())
 
 
 def _records(ledger: Ledger, key: str, organization: str | None) -> tuple[dict[str, Any], ...]:
     base = ledger.setting("pipedrive_url")
-    rows = ledger.rows(
-        "SELECT kind, pipedrive_id AS id, origin, reason, tombstone, tombstone_at FROM records"
-        " WHERE (key = ? AND kind IN ('person', 'lead', 'deal'))"
-        " OR (key = ? AND kind = 'organization')"
-        " ORDER BY kind = 'deal', kind = 'lead', kind = 'person'",
-        key,
-        organization or "",
-    )
+    rows = reports.records_of(ledger, key, organization)
     for row in rows:
         row["url"] = f"{base}/{_PATHS[row['kind']]}/{row['id']}" if base and row["id"] else None
     return tuple(rows)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.pipedrive.costs import PRICES
 from daemon.wiring import Wiring
@@ -29,8 +30,8 @@ def report(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
     daily = wiring.daily_tokens()
     spent = ledger.runs.spent(now.date().isoformat())
     return {
-        "folders": ledger.rows("SELECT * FROM health ORDER BY mailbox, folder"),
-        "troubles": ledger.rows("SELECT * FROM troubles ORDER BY mailbox"),
+        "folders": reports.folders(ledger),
+        "troubles": reports.troubles(ledger),
         "reply_detection": {
             box.name: ledger.setting(f"reply_detection:{box.name}")
             for box in wiring.config.mailboxes
@@ -39,15 +40,11 @@ def report(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
         "senders": ledger.counts("senders"),
         "records": ledger.counts("records"),
         "journal": ledger.journal.counts(),
-        "next_change": (ledger.rows("SELECT min(not_before) AS due FROM waiting") or [{}])[0][
-            "due"
-        ],
-        "parked": ledger.rows("SELECT * FROM parked ORDER BY planned_at LIMIT 20"),
+        "next_change": reports.next_change(ledger),
+        "parked": reports.parked(ledger, 20),
         "quarantine": {
             "messages": ledger.folders.quarantined(),
-            "reasons": _counts(
-                ledger, "SELECT reason, count(*) AS n FROM quarantine GROUP BY reason"
-            ),
+            "reasons": reports.quarantine_reasons(ledger),
         },
         "budget": {
             "daily": daily,
@@ -57,7 +54,3 @@ def report(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
             "days_for_backlog": round(backlog / daily, 2) if daily else None,
         },
     }
-
-
-def _counts(ledger: Ledger, sql: str) -> dict[str, int]:
-    return {str(first): n for first, n in (tuple(row.values()) for row in ledger.rows(sql))}

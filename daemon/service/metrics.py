@@ -11,6 +11,7 @@ from typing import Any
 
 from daemon.config import Listen
 from daemon.errors import ConfigProblem
+from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.service.poll import Polling
@@ -97,12 +98,7 @@ class _Collector:
     def _mailboxes(self, wiring: Wiring, ledger: Ledger) -> Iterator[Any]:
         names = [box.name for box in wiring.config.mailboxes]
         polled = {
-            row["mailbox"]: datetime.fromisoformat(row["at"])
-            for row in ledger.rows(
-                # The folder that waits longest; a folder that fails makes its mailbox late.
-                "SELECT mailbox, min(polled_at) AS at FROM folders WHERE active"
-                " GROUP BY mailbox HAVING count(*) = count(polled_at)"
-            )
+            mailbox: datetime.fromisoformat(at) for mailbox, at in reports.polled_at(ledger).items()
         }
         now = wiring.now()
         lag = {
@@ -111,7 +107,7 @@ class _Collector:
         }
         says = "Time since the last good poll of all folders of a mailbox"
         yield _gauges("poll_lag_seconds", says, "mailbox", lag)
-        troubles = ledger.rows("SELECT mailbox, next_due FROM troubles")
+        troubles = reports.troubles(ledger)
         parked = {row["mailbox"] for row in troubles if row["next_due"] is None}
         says = "1 if a mailbox needs a person: its logins are refused"
         yield _gauges("mailbox_parked", says, "mailbox", {name: name in parked for name in names})

@@ -111,6 +111,10 @@ class Store:
         self.db.executescript(_OTHER_TABLES)
         self.db.execute(f"PRAGMA user_version = {FORMAT}")
 
+    def be_quick(self) -> None:
+        """Wait for no disk: what is in it may be lost with the machine."""
+        self.db.execute("PRAGMA synchronous = OFF")
+
     def close(self) -> None:
         """Close the file."""
         self.db.close()
