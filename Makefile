@@ -12,7 +12,7 @@ IN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench crash soak fuzz systemd-test layout clean dovecot
+.PHONY: help demo test check bench walk lines crash soak fuzz systemd-test layout clean dovecot
 .PHONY: deb image sbom
 
 help: ## list the commands
@@ -32,6 +32,13 @@ check: $(VENV)/.check $(VENV)/.test ## lint, format and types
 
 bench: $(VENV)/.test dovecot ## every benchmark, and one table of ratios
 	$(IN)/python bench/run.py $(BENCH)
+
+walk: $(VENV)/.test dovecot ## what one mail costs in statements, transactions, functions, files
+	$(IN)/python bench/walk.py
+
+lines: ## how many lines of Python there are in daemon/, without sandbox/, and in sandbox/
+	@find daemon -name '*.py' -not -path 'daemon/sandbox/*' -exec cat {} + | wc -l | xargs echo daemon/
+	@find daemon/sandbox -name '*.py' -exec cat {} + | wc -l | xargs echo daemon/sandbox/
 
 crash: $(VENV)/.test dovecot ## kill -9 at every step, then a restart
 	MAIL2DEAL_CRASH_CASTS=3 $(IN)/python -m pytest -s tests/test_crash.py $(PYTEST)

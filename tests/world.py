@@ -133,8 +133,11 @@ class World:
 
     def take_in(self, ledger: Ledger) -> Tally:
         """One pass over the postbox."""
-        run = Pass(READING, "sales", None, self.clock)
-        return poll(self.box.connect(), ledger, run)  # type: ignore[arg-type]
+        return poll(self.box.connect(), ledger, self.run_of())  # type: ignore[arg-type]
+
+    def run_of(self) -> Pass:
+        """What one pass over the postbox needs."""
+        return Pass(READING, "sales", None, self.clock)
 
     def round(self, *, run: str | None = None) -> list[Pushed]:
         """One start of the program: intake, then passes until nothing is due soon."""

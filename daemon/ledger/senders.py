@@ -286,8 +286,9 @@ SELECT a.value, s.digest,
   CASE WHEN p.pipedrive_id IS NOT NULL AND p.tombstone IS NULL THEN p.origin = 'adopted'
   ELSE EXISTS (
     SELECT 1 FROM crm_emails e WHERE e.email = a.value AND e.person_id IS NOT p.pipedrive_id
-    AND NOT EXISTS (SELECT 1 FROM records o WHERE o.kind = 'person' AND o.origin = 'created'
-                    AND o.pipedrive_id = CAST(e.person_id AS TEXT))
+    AND NOT EXISTS (SELECT 1 FROM records o INDEXED BY records_pipedrive_id
+                    WHERE o.kind = 'person' AND o.pipedrive_id = CAST(e.person_id AS TEXT)
+                    AND o.origin = 'created')
     AND NOT EXISTS (SELECT 1 FROM crm_deals d
                     WHERE d.person_id = e.person_id AND d.mail_key = a.value)
     AND NOT EXISTS (SELECT 1 FROM crm_leads l
