@@ -8,6 +8,7 @@ import requests
 from acts import Acts
 from notify_socket import eventually
 
+from daemon.errors import ConfigProblem
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import PRICES, Call
 from daemon.pipedrive.outcomes import (
@@ -109,6 +110,14 @@ def test_what_we_count_is_what_the_sandbox_counts(company: Made) -> None:
         (Fault("unsuccessful", "after"), Unknown),
         (Fault("rate_limit"), TooMany),
         (Fault("blocked"), Blocked),
+        (Fault("refuse", status=402), Capped),
+        (Fault("refuse", status=403), Capped),
+        (Fault("redirect"), ConfigProblem),
+        (Fault("shape", "before", shape="empty"), Unknown),
+        (Fault("shape", shape="empty"), Unknown),
+        (Fault("shape", shape="html"), Unknown),
+        (Fault("shape", shape="bare"), Unknown),
+        (Fault("shape", shape="array"), Unknown),
     ],
 )
 @pytest.mark.parametrize("mounted", [True, False], ids=["adapter", "socket"])
@@ -137,7 +146,7 @@ def test_a_broken_create_says_whether_it_may_be_repeated(
 
 def test_every_fault_of_the_sandbox_is_tried_above() -> None:
     tried = {"drop", "reset", "timeout", "error", "truncate", "short", "unsuccessful",
-             "rate_limit", "blocked", "slow"}  # fmt: skip
+             "rate_limit", "blocked", "slow", "refuse", "redirect", "shape"}  # fmt: skip
     assert tried == set(Kind.__args__)  # type: ignore[attr-defined] # a Literal has its values there
 
 

@@ -1,4 +1,4 @@
-"""The sandbox's own paths on the server, under `/sandbox/`: faults, and what is there.
+"""The sandbox's own paths on the server, under `/sandbox/`: faults, settings, and what is there.
 
 For programs on this machine only: the server listens on loopback, and a browser's cross-site
 request (it carries an Origin) is refused. Not part of Pipedrive.
@@ -41,12 +41,18 @@ def _faults(sandbox: Sandbox, method: str, body: Any) -> Response:
     if method == "POST":
         sandbox.faults.add(read_fault(body))
     elif method == "DELETE":
-        sandbox.faults.clear()
+        sandbox.faults.clear(body.get("name"))
     return json_response(200, [asdict(fault) for fault in sandbox.faults.left()])
+
+
+def _settings(sandbox: Sandbox, body: dict[str, Any]) -> dict[str, Any]:
+    sandbox.change(**body)
+    return {name: getattr(sandbox.settings, name) for name in body}
 
 
 _DEEDS: dict[str, Callable[[Sandbox, Any], Any]] = {
     "seed": seed_from,
+    "settings": _settings,
     "spend": lambda sandbox, body: sandbox.spend_elsewhere(int(body["tokens"])),
 }
 _VIEWS: dict[str, Callable[[Sandbox], Any]] = {

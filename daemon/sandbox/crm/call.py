@@ -82,9 +82,14 @@ class Call:
     def editable(self, kind: str) -> Doc:
         """The record named by the path, for a write: a deleted one can't be had any more."""
         doc = self.record(kind)
-        if doc.get("is_deleted"):
+        if doc.get("is_deleted") or self.is_unread(kind, doc["id"]):
             raise not_found(NOUNS[kind])
         return doc
+
+    def is_unread(self, kind: str, record_id: int | str) -> bool:
+        """True for a record so young that this write can't read it yet (`read_lag`)."""
+        lag = self.settings.read_lag
+        return bool(lag) and self.store.is_younger(kind, record_id, self.now - lag)
 
     def purged(self, doc: Doc) -> bool:
         """True once a deleted record is gone for good."""
@@ -98,7 +103,7 @@ class Call:
             if value is None:
                 continue
             doc = self.store.get(kind, value)
-            if doc is None or doc.get("is_deleted"):
+            if doc is None or doc.get("is_deleted") or self.is_unread(kind, value):
                 raise invalid(f"{name}: {NOUNS[kind]} with id '{value}' was not found")
 
     def check_open_cap(self, what: str) -> None:

@@ -24,7 +24,7 @@ def _missing() -> Refusal:
 def start(call: Call) -> Answer:
     """POST /leads/{id}/convert/deal."""
     lead = call.store.get("leads", call.params["id"])
-    if lead is None or lead["is_deleted"]:
+    if lead is None or lead["is_deleted"] or call.is_unread("leads", lead["id"]):
         raise _missing()
     body = BODY.read({} if call.body is None else call.body)
     call.check_references(body)

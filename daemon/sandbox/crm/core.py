@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -128,26 +129,40 @@ class Sandbox:
     def handle(self, request: Request) -> Response:
         """Answer one request, or say how the line breaks (`Response.cut`)."""
         with self.lock, self.store.transaction():
+            self.store.remember = max(self.settings.list_lag, self.settings.read_lag)
             passage = _Passage(self.clock())
-            fault = self.faults.take(request.method, request.path)
+            fault = self.faults.take(request)
             response = Response(0)
             if fault is None or fault.works:
                 response = self._answer(request, passage)
                 passage.outcome = response.status
+            elif fault.is_undone:
+                with self.store.undone():
+                    response = self._answer(request, passage)
             if fault is not None:
                 passage.fault = fault.kind
-                response = fault.strike(response)
+                response = fault.strike(request, response)
             number = self._write_down(request, passage, response)
         return replace(
             response,
-            headers={**response.headers, "x-correlation-id": correlation_id(number)},
+            headers={
+                "date": formatdate(passage.now, usegmt=True),
+                **response.headers,
+                "x-correlation-id": correlation_id(number),
+            },
             delay=response.delay + self.settings.latency,
         )
+
+    def change(self, **changes: Any) -> None:
+        """Change settings while the sandbox runs; TypeError for one that there isn't."""
+        with self.lock:
+            self.settings = replace(self.settings, **changes)
 
     @contextmanager
     def at_work(self, email: str | None = None) -> Iterator[Call]:
         """A person at work in the web UI: one transaction, no token, no limit, no log."""
         with self.lock, self.store.transaction():
+            self.store.remember = max(self.settings.list_lag, self.settings.read_lag)
             users = self.store.select("users", "is_deleted = 0")
             user = next((doc for doc in users if email in (None, doc["email"])), None)
             if user is None:
@@ -201,7 +216,12 @@ class Sandbox:
                 call.params = route.read_params(raw)
                 call.query = route.read_query(request)
                 call.body = _read_body(request)
-                return route.handler(call).response()
+                lag = route.lag(self.settings)
+                if not lag:
+                    return route.handler(call).response()
+                with self.store.undone():
+                    self.store.rewind(now - lag)
+                    return route.handler(call).response()
         except Refusal as refusal:
             return refusal.response()
 

@@ -135,7 +135,7 @@ def add(call: Call) -> Answer:
 def found(call: Call) -> Doc:
     """The lead named by the path; 404 once it is deleted or converted."""
     doc = call.store.get(KIND, call.params["id"])
-    if doc is None or doc["is_deleted"]:
+    if doc is None or doc["is_deleted"] or call.is_unread(KIND, doc["id"]):
         raise Refusal(404, "requested lead not found", info="Object was not found.")
     return doc
 

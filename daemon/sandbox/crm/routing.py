@@ -14,6 +14,7 @@ from daemon.sandbox.crm.call import Call
 from daemon.sandbox.crm.checks import Check, Wrong
 from daemon.sandbox.crm.costs import tokens
 from daemon.sandbox.crm.exchange import Answer, Doc, Request, invalid
+from daemon.sandbox.crm.settings import Settings
 
 PREFIXES = {"/api/v2": "v2", "/api/v1": "v1", "/v1": "v1"}
 
@@ -43,6 +44,12 @@ class Route:
     def is_search(self) -> bool:
         """True for the calls with the narrower burst window."""
         return self.template.endswith("/search")
+
+    def lag(self, settings: Settings) -> float:
+        """For how many seconds what this reads is still as it was; 0 for what doesn't lag."""
+        if self.method != "GET" or self.is_search or "status" in self.template:
+            return 0.0
+        return settings.read_lag if self.template.endswith("}") else settings.list_lag
 
     def read_query(self, request: Request) -> Doc:
         """The checked query; Refusal 400 for an unknown parameter or a wrong value."""

@@ -74,8 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Response, *, length: int | None = None) -> None:
         self.send_response_only(answer.status)  # an answer names its own server
-        self.send_header("date", self.date_time_string())
-        for name, value in answer.headers.items():
+        for name, value in {"date": self.date_time_string(), **answer.headers}.items():
             self.send_header(name, value)
         self.send_header("content-length", str(len(answer.body) if length is None else length))
         self.end_headers()

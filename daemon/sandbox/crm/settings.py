@@ -70,6 +70,10 @@ class Settings:
     hammer_block: float = 60.0
     open_cap: int | None = None
     custom_field_cap: int | None = None
+    # reading what was written (seconds during which a list, or a record by its id and the links to
+    # it, are still as they were before)
+    list_lag: float = 0.0
+    read_lag: float = 0.0
     # search
     search_lag: float = 5.0
     search_keeps_deleted: tuple[str, ...] = ("organizations",)

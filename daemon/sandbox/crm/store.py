@@ -66,6 +66,8 @@ CREATE TABLE IF NOT EXISTS requests (
 CREATE TABLE IF NOT EXISTS usage (
   day TEXT NOT NULL, call TEXT NOT NULL, calls INTEGER NOT NULL, tokens INTEGER NOT NULL,
   PRIMARY KEY (day, call));
+CREATE TABLE IF NOT EXISTS replaced (
+  number INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL, id, doc TEXT);
 CREATE TABLE IF NOT EXISTS search_queue (
   number INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
   doc TEXT NOT NULL);
@@ -80,7 +82,12 @@ CREATE INDEX IF NOT EXISTS search_terms_by_term ON search_terms (folded);
 
 
 class Store:
-    """Documents by kind and id; `now` of every write feeds the search queue."""
+    """Documents by kind and id; `now` of every write feeds the search queue.
+
+    For `remember` seconds what a write replaced is kept, so that a read can see it as it was.
+    """
+
+    remember = 0.0
 
     def __init__(self, path: str | Path) -> None:
         """Open or create the store; ConfigProblem for a file that is something else."""
@@ -133,6 +140,35 @@ class Store:
             raise
         self.db.execute("COMMIT" if name == "outer" else f"RELEASE {name}")
 
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Whatever is written inside is gone at the end."""
+        self.db.execute("SAVEPOINT undone")
+        try:
+            yield
+        finally:
+            self.db.execute("ROLLBACK TO undone")
+            self.db.execute("RELEASE undone")
+
+    def rewind(self, moment: float) -> None:
+        """Put back what was replaced after that moment; use it inside `undone`."""
+        rows = self.db.execute(
+            "SELECT kind, id, doc FROM replaced WHERE at > ? ORDER BY number DESC", (moment,)
+        ).fetchall()
+        for kind, record_id, text in rows:
+            if text is None:
+                self.remove(kind, record_id)
+            else:
+                self.db.execute(f"UPDATE {kind} SET doc = ? WHERE id = ?", (text, record_id))
+
+    def is_younger(self, kind: str, record_id: int | str, moment: float) -> bool:
+        """True for a record that was made after that moment."""
+        found = self.db.execute(
+            "SELECT 1 FROM replaced WHERE kind = ? AND id = ? AND doc IS NULL AND at > ?",
+            (kind, record_id, moment),
+        ).fetchone()
+        return found is not None
+
     def insert(self, kind: str, doc: Doc, now: float) -> Doc:
         """Keep a new document; without an `id` it gets the next integer."""
         cursor = self.db.execute(
@@ -145,6 +181,13 @@ class Store:
     def save(self, kind: str, doc: Doc, now: float) -> None:
         """Keep a changed document."""
         text = json.dumps(doc, ensure_ascii=False)
+        if self.remember:
+            self.db.execute("DELETE FROM replaced WHERE at < ?", (now - self.remember,))
+            self.db.execute(
+                f"INSERT INTO replaced (at, kind, id, doc) SELECT ?, ?, id, nullif(doc, '{{}}')"
+                f" FROM {kind} WHERE id = ?",
+                (now, kind, doc["id"]),
+            )
         self.db.execute(f"UPDATE {kind} SET doc = ? WHERE id = ?", (text, doc["id"]))
         if kind in SEARCHABLE:
             self.db.execute(
