@@ -137,8 +137,8 @@ class Journal:
         """Commit to sending: from here on the outcome is unknown until it is recorded."""
         self._db.executemany(
             "UPDATE journal SET state = 'sending', attempts = attempts + 1,"
-            " sent_at = coalesce(sent_at, ?) WHERE id = ?",
-            [(stamp(now), row.id) for row in rows],
+            " sent_at = coalesce(sent_at, ?), sending_since = ? WHERE id = ?",
+            [(stamp(now), stamp(now), row.id) for row in rows],
         )
 
     def done(self, row: JournalRow, now: datetime) -> None:

@@ -19,6 +19,8 @@ from sqlite_utils import Database
 from daemon.errors import LedgerProblem
 from daemon.failpoints import failpoint
 from daemon.ledger import schema
+from daemon.ledger.approvals import Approvals
+from daemon.ledger.conditions import Conditions
 from daemon.ledger.crm import Crm
 from daemon.ledger.folders import Folders
 from daemon.ledger.forgotten import Forgotten
@@ -50,6 +52,8 @@ class Ledger:
         self.runs = Runs(connection)
         self.forgotten = Forgotten(connection)
         self.troubles = Troubles(connection)
+        self.conditions = Conditions(connection)
+        self.approvals = Approvals(connection)
 
     @classmethod
     def open(cls, path: Path, *, readonly: bool = False) -> Self:

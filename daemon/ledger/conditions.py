@@ -1,0 +1,91 @@
+"""How the parts of the program are: since when they fail, why, and what is tried when."""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One row of the view `problems`: what doesn't work now."""
+
+    part: str
+    name: str
+    since: datetime | None
+    reason: str
+    next_try: datetime | None
+    needs_person: bool
+
+
+class Conditions:
+    """Owns `conditions`, and reads the view `problems` over all that can fail."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def good(self, part: str, now: datetime, name: str = "") -> None:
+        """It works."""
+        self._db.execute(
+            "INSERT INTO conditions (part, name, good_at) VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET good_at = excluded.good_at, failing_since = NULL, failures = 0, reason = '',"
+            " next_try = NULL, needs_person = 0",
+            (part, name, stamp(now)),
+        )
+
+    def failed(
+        self,
+        part: str,
+        reason: str,
+        now: datetime,
+        name: str = "",
+        *,
+        next_try: datetime | None = None,
+        needs_person: bool = False,
+    ) -> None:
+        """It failed once more; it has been failing since the first of these failures."""
+        self._db.execute(
+            "INSERT INTO conditions (part, name, failing_since, failures, reason, next_try,"
+            " needs_person) VALUES (?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " failing_since = coalesce(failing_since, excluded.failing_since),"
+            " failures = failures + 1, reason = excluded.reason, next_try = excluded.next_try,"
+            " needs_person = excluded.needs_person",
+            (part, name, stamp(now), reason, stamp_or_none(next_try), needs_person),
+        )
+
+    def forget(self, part: str, name: str = "") -> None:
+        """There is no such thing any more."""
+        self._db.execute("DELETE FROM conditions WHERE part = ? AND name = ?", (part, name))
+
+    def good_at(self, part: str, name: str = "") -> datetime | None:
+        """When it last worked; None if it never did."""
+        row = self._db.execute(
+            "SELECT good_at FROM conditions WHERE part = ? AND name = ?", (part, name)
+        ).fetchone()
+        return instant_or_none(row["good_at"]) if row else None
+
+    def is_failing(self, part: str, name: str = "") -> bool:
+        """Whether it fails now."""
+        return bool(
+            self._db.execute(
+                "SELECT 1 FROM conditions WHERE part = ? AND name = ?"
+                " AND failing_since IS NOT NULL",
+                (part, name),
+            ).fetchone()
+        )
+
+    def problems(self) -> list[Failure]:
+        """All that doesn't work: what needs a person first, then what has failed longest."""
+        rows = self._db.execute("SELECT * FROM problems ORDER BY needs_person DESC, since, part")
+        return [
+            Failure(
+                part=row["part"],
+                name=row["name"],
+                since=instant_or_none(row["since"]),
+                reason=row["reason"] or "",
+                next_try=instant_or_none(row["next_try"]),
+                needs_person=bool(row["needs_person"]),
+            )
+            for row in rows
+        ]
