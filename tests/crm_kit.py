@@ -2,12 +2,10 @@
 
 `Shop` is the smallest company that syncs: `shop.hears("ada@acme.example")` is a mail of theirs,
 `shop.writes(...)` one of ours, `shop.sync()` passes until nothing is due within a few minutes,
-`shop.acts` is what people do in Pipedrive. Where PIPEDRIVE_OPENAPI names the folder of the official
-description, every request is checked against it.
+`shop.acts` is what people do in Pipedrive. Every request is checked against the official description.
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -44,7 +42,6 @@ URL = "https://sandbox.test"
 WE = "sales@ours.example"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 FAST = Subscription("test", 1_000_000, 7)  # no pacing: the sandbox has no burst limit either
-FOLDER = os.environ.get("PIPEDRIVE_OPENAPI")
 _PATIENCE = timedelta(minutes=10)
 
 
@@ -225,12 +222,10 @@ class Shop:
         return [a for a in self.acts.every("activities") if a["type"] == type_]
 
     def check_requests(self) -> None:
-        """Hold every request that was answered well to the official description, if it is there."""
+        """Hold every request that was answered well to the official description."""
         new = self.requests(self._checked)
         self._checked += len(new)
-        if not FOLDER:
-            return
-        known = Description.load(FOLDER)
+        known = Description.kept()
         for r in new:
             if r.outcome in (200, 201):
                 body = json.loads(r.body) if r.body else None

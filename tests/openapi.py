@@ -1,21 +1,20 @@
-"""A small reader of Pipedrive's official API description (OpenAPI 3.0): is this call in it, and
-are its query, body and answer what it says?
+"""Pipedrive's official API description, in the slice that is kept here (`api_slice.py` makes it): is
+this call in it, and are its query, body and answer what it says?
 
-`Description.load(folder)` reads v1.yaml and v2.yaml; the checks give a list of problems, each a
-line, empty when all is well. Three things are known of the description and allowed for: answers
-hold null where it says nothing about null, keys that only its examples show, and the optional
-fields that a query asks for.
+The checks give a list of problems, each a line, empty when all is well. Three things are known of
+the description and allowed for: answers hold null where it says nothing about null, keys that only
+its examples show, and the optional fields that a query asks for.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-import yaml
+from api_slice import KEPT
 
 PREFIXES = {"/api/v2": "v2", "/api/v1": "v1", "/v1": "v1"}
 HASH_KEY = re.compile(r"[0-9a-f]{40}(_[a-z_0-9]+)?")
@@ -31,18 +30,20 @@ TYPES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of the description with the parameters it may have."""
+    """One operation of the description: its parameters, body and answers as schemas."""
 
     version: str
     method: str
     template: str
     spec: Mapping[str, Any]
-    parameters: tuple[Mapping[str, Any], ...]
 
     @property
     def tokens(self) -> int | None:
-        cost = self.spec.get("x-token-cost")
-        return None if cost is None else int(cost)
+        return self.spec["tokens"]
+
+    @property
+    def query(self) -> Mapping[str, Any]:
+        return self.spec["query"]
 
     def __str__(self) -> str:
         return f"{self.method} {self.version}{self.template}"
@@ -51,15 +52,16 @@ class Operation:
 class Description:
     """Both versions of the API."""
 
-    def __init__(self, documents: Mapping[str, Any]) -> None:
-        self.operations = tuple(_operations(documents))
+    def __init__(self, slice_: Mapping[str, Any]) -> None:
+        self.operations = tuple(_operation(name, spec) for name, spec in slice_.items())
         self._patterns = [(_pattern(op.template), op) for op in self.operations]
         self._patterns.sort(key=lambda pair: pair[1].template.count("{"))
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Description":
-        """Read the folder that holds v1.yaml and v2.yaml; kept, since they are large."""
-        return _load(Path(folder).resolve())
+    @cache
+    def kept(cls) -> "Description":
+        """The slice in this folder."""
+        return cls(json.loads(KEPT.read_text(encoding="utf-8")))
 
     def find(self, method: str, path: str) -> Operation | None:
         """The operation that a request means, or None when there is none."""
@@ -83,7 +85,7 @@ class Description:
         if op is None:
             return [f"{method} {path}: no such operation"]
         problems = [*_check_query(op, query)]
-        schema = _json_schema(op.spec.get("requestBody", {}))
+        schema = op.spec.get("body")
         if schema is None:
             if body not in (None, {}):
                 problems.append("body: none expected")
@@ -99,64 +101,32 @@ class Description:
         op = self.find(method, path)
         if op is None:
             return [f"{method} {path}: no such operation"]
-        response = op.spec["responses"].get(str(status))
-        if response is None:
+        answer = op.spec.get("answers", {}).get(str(status))
+        if answer is None:
             if status < 400:
                 return [f"{op}: status {status} isn't described"]
             return [f"{op}: {problem}" for problem in _check_error(body)]
-        schema = _json_schema(response)
-        if schema is None:
-            return []
-        known = frozenset(_keys(response["content"]["application/json"].get("example")))
-        known |= {
-            name for p in op.parameters if p["name"] == "include_fields" for name in _names(p)
-        }
+        schema = answer["schema"]
+        known = frozenset(answer["examples"]) | frozenset(
+            _names(op.query.get("include_fields", {}))
+        )
         problems = _check(schema, body, "answer", answer=True, known=known)
         return [f"{op} {status}: {problem}" for problem in problems]
 
 
-@cache
-def _load(folder: Path) -> Description:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return Description(
-        {
-            version: yaml.load((folder / f"{version}.yaml").read_text(), loader)  # noqa: S506 - safe loaders, the C one is 10x faster
-            for version in ("v1", "v2")
-        }
-    )
-
-
-def _operations(documents: Mapping[str, Any]) -> Iterable[Operation]:
-    for version, document in documents.items():
-        for template, item in document["paths"].items():
-            for method, spec in item.items():
-                if method in ("get", "post", "put", "patch", "delete"):
-                    parameters = (*item.get("parameters", ()), *spec.get("parameters", ()))
-                    yield Operation(version, method.upper(), template, spec, parameters)
+def _operation(name: str, spec: Mapping[str, Any]) -> Operation:
+    method, _, path = name.partition(" ")
+    version, _, template = path.partition("/")
+    return Operation(version, method, f"/{template}", spec)
 
 
 def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\?\{[^}]*\\?\}", "[^/]+", re.escape(template)))
 
 
-def _json_schema(holder: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    content = holder.get("content", {}).get("application/json")
-    return None if content is None else content.get("schema")
-
-
 def _names(parameter: Mapping[str, Any]) -> Iterable[str]:
-    for value in parameter["schema"].get("enum", ()):
+    for value in parameter.get("enum", ()):
         yield from value.split(",")
-
-
-def _keys(example: Any) -> Iterable[str]:
-    if isinstance(example, dict):
-        for name, value in example.items():
-            yield name
-            yield from _keys(value)
-    elif isinstance(example, list):
-        for value in example:
-            yield from _keys(value)
 
 
 def _check_query(
@@ -165,7 +135,7 @@ def _check_query(
     if isinstance(query, str):
         query = parse_qsl(query, keep_blank_values=True)
     pairs = list(query.items() if isinstance(query, Mapping) else query)
-    allowed = {p["name"]: p for p in op.parameters if p["in"] == "query"}
+    allowed = op.query
     for name, parameter in allowed.items():
         if parameter.get("required") and name not in dict(pairs):
             yield f"query {name}: missing"
@@ -177,16 +147,15 @@ def _check_query(
 
 
 def _check_query_value(parameter: Mapping[str, Any], name: str, value: str) -> Iterable[str]:
-    schema = parameter["schema"]
+    schema = parameter
     kind = schema.get("type")
     if kind == "integer" and not re.fullmatch(r"-?\d+", value):
         yield f"query {name}: {value!r} isn't an integer"
     if kind == "boolean" and value not in ("true", "false"):
         yield f"query {name}: {value!r} isn't a boolean"
     if "enum" in schema:
-        says = (parameter.get("description") or "").lower()
-        given = value.split(",") if "comma" in says else [value]
-        if "desc" in says:
+        given = value.split(",") if schema.get("list") else [value]
+        if schema.get("sort"):
             given = [re.sub(r" (ASC|DESC)$", "", one.strip()) for one in given]
         yield from (
             f"query {name}: {one!r} isn't one of {schema['enum']}"
@@ -209,31 +178,30 @@ def _check_error(body: Any) -> list[str]:
 def _check(
     schema: Mapping[str, Any], value: Any, path: str, *, answer: bool, known: frozenset[str]
 ) -> list[str]:
-    merged = _merged(schema)
     if value is None:
-        fine = answer or merged.get("nullable") or not merged
+        fine = answer or schema.get("nullable") or not schema
         return [] if fine else [f"{path}: null"]
     for word in ("oneOf", "anyOf"):
-        if word in merged:
+        if word in schema:
             tries = [
-                _check(option, value, path, answer=answer, known=known) for option in merged[word]
+                _check(option, value, path, answer=answer, known=known) for option in schema[word]
             ]
             return [] if any(not problems for problems in tries) else tries[0]
-    kind = merged.get("type") or ("object" if "properties" in merged else None)
+    kind = schema.get("type") or ("object" if "properties" in schema else None)
     if kind is not None and not _is(kind, value):
         return [f"{path}: {value!r} isn't of type {kind}"]
     problems = []
-    if "enum" in merged and value not in merged["enum"]:
-        problems.append(f"{path}: {value!r} isn't one of {merged['enum']}")
+    if "enum" in schema and value not in schema["enum"]:
+        problems.append(f"{path}: {value!r} isn't one of {schema['enum']}")
     if isinstance(value, dict):
-        problems += _check_object(merged, value, path, answer=answer, known=known)
-    if isinstance(value, list) and "items" in merged:
+        problems += _check_object(schema, value, path, answer=answer, known=known)
+    if isinstance(value, list) and "items" in schema:
         for index, item in enumerate(value):
             problems += _check(
-                merged["items"], item, f"{path}[{index}]", answer=answer, known=known
+                schema["items"], item, f"{path}[{index}]", answer=answer, known=known
             )
     if isinstance(value, str):
-        problems += _check_format(merged.get("format"), value, path)
+        problems += _check_format(schema.get("format"), value, path)
     return problems
 
 
@@ -273,19 +241,3 @@ def _check_object(
         elif not free and name not in known and not HASH_KEY.fullmatch(name):
             problems.append(f"{path}.{name}: not in the description")
     return problems
-
-
-def _merged(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema with its `allOf` parts folded in."""
-    if "allOf" not in schema:
-        return schema
-    merged: dict[str, Any] = {k: v for k, v in schema.items() if k != "allOf"}
-    for part in map(_merged, schema["allOf"]):
-        for name, value in part.items():
-            if name == "properties":
-                merged["properties"] = {**merged.get("properties", {}), **value}
-            elif name == "required":
-                merged["required"] = [*merged.get("required", ()), *value]
-            else:
-                merged.setdefault(name, value)
-    return merged

@@ -1,11 +1,10 @@
 """A sandbox with a clock of its own and a session on it, for the tests of the sandbox.
 
-Where PIPEDRIVE_OPENAPI names the folder of the official description, every exchange that a test
-makes is checked against it: what the sandbox accepts must be described, and what it answers too.
+Every exchange that a test makes is checked against the official description: what the sandbox
+accepts must be described, and what it answers too.
 """
 
 import json
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +17,6 @@ from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 
 BASE = "http://sandbox.test"
 START = 1_795_420_800.0  # 2026-11-23T08:00:00Z
-FOLDER = os.environ.get("PIPEDRIVE_OPENAPI")
-
-
-def description() -> Description | None:
-    return Description.load(FOLDER) if FOLDER else None
 
 
 @dataclass
@@ -78,8 +72,8 @@ class Api:
         return reply
 
     def _check(self, method: str, path: str, query: Any, body: Any, reply: Reply) -> None:
-        known = description()
-        if known is None or not isinstance(reply.body, dict) or known.find(method, path) is None:
+        known = Description.kept()
+        if not isinstance(reply.body, dict) or known.find(method, path) is None:
             return
         problems = []
         if reply.status in (200, 201) and reply.body.get("success"):

@@ -92,6 +92,10 @@ class Router:
             key = (route.version, route.method, len(parts))
             self._by_shape.setdefault(key, []).append((parts, route))
 
+    def routes(self) -> list[Route]:
+        """All endpoints, in no particular order."""
+        return [route for group in self._by_shape.values() for _, route in group]
+
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
         """The endpoint and the raw ids of the path, or None."""
         for prefix, version in PREFIXES.items():
