@@ -5,65 +5,58 @@ Secrets go into files of their own that only their owner can read, or are named 
 hands over as credentials.
 """
 
+import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import yaml
 
-# Usual providers whose IMAP host isn't imap.DOMAIN (their own help pages, 2026).
-_HOSTS = {
-    "gmail.com": "imap.gmail.com",
-    "googlemail.com": "imap.gmail.com",
-    "outlook.com": "outlook.office365.com",
-    "hotmail.com": "outlook.office365.com",
-    "live.com": "outlook.office365.com",
-    "msn.com": "outlook.office365.com",
-    "yahoo.com": "imap.mail.yahoo.com",
-    "yahoo.co.uk": "imap.mail.yahoo.com",
-    "yahoo.de": "imap.mail.yahoo.com",
-    "icloud.com": "imap.mail.me.com",
-    "me.com": "imap.mail.me.com",
-    "mac.com": "imap.mail.me.com",
-    "gmx.de": "imap.gmx.net",
-    "gmx.net": "imap.gmx.net",
-    "gmx.at": "imap.gmx.net",
-    "fastmail.com": "imap.fastmail.com",
-    "posteo.de": "posteo.de",
-    "t-online.de": "secureimap.t-online.de",
-    "protonmail.com": "127.0.0.1",
-    "proton.me": "127.0.0.1",
-}
-_NOTES = {
-    "imap.gmail.com": "Google: use oauth (see the README), or an app password with 2-step login",
-    "outlook.office365.com": "Microsoft takes no passwords over IMAP: use oauth (see the README)",
-    "imap.mail.me.com": "Apple: make an app-specific password",
-    "imap.mail.yahoo.com": "Yahoo: make an app password",
-    "127.0.0.1": "Proton: run Proton Mail Bridge and set port, tls and its password",
-}
+from daemon.config.discovery import by_domain
+
 _FOR_THE_UNIT = Path("/etc")
 
 
-@dataclass(frozen=True, slots=True)
+# What is left to do where somebody hasn't typed a secret, by the key that names it.
+_SECRETS = {
+    "password": "IMAP password",
+    "client_secret": "OAuth client secret",
+    "service_account": "JSON key of the service account",
+    "token": "Pipedrive token",
+}
+
+
+@dataclass(slots=True)
 class Answers:
     """What the questions bring; empty texts leave a key out."""
 
-    address: str
-    host: str
-    company: str
-    pipeline: str
-    stage: str
-    since: str
-    secrets: str
-    password: str = ""
-    token: str = ""
+    address: str = ""
+    host: str = ""
+    port: int = 993
+    tls: str = "implicit"
+    username: str = ""  # where it isn't the address
+    oauth: dict[str, str] = field(default_factory=dict)  # the section without its secret
+    company: str = ""  # or the address of a sandbox
+    pipeline: str = ""
+    stage: str = "Initial Contact"
+    since: str = ""
+    secrets: str = "files"
+    typed: dict[str, str] = field(default_factory=dict)  # secrets by the key that names them
 
+    @property
+    def url(self) -> str:
+        """The address of the API."""
+        return self.company if "://" in self.company else f"https://{self.company}.pipedrive.com"
 
-def guess_host(address: str) -> str:
-    """The IMAP host of an address: known for the usual providers, else imap.DOMAIN."""
-    domain = address.rpartition("@")[2].lower()
-    return _HOSTS.get(domain, f"imap.{domain}")
+    @property
+    def login_key(self) -> str:
+        """The key whose secret logs the mailbox in, "" where nothing is kept for it."""
+        if not self.oauth:
+            return "password"
+        if self.oauth["provider"] == "google" and self.oauth.get("grant") == "application":
+            return "service_account"
+        return "client_secret" if self.oauth.get("secret", "yes") == "yes" else ""
 
 
 def is_for_the_unit(path: Path) -> bool:
@@ -77,8 +70,30 @@ def write(path: Path, answers: Answers) -> list[str]:
     # The unit's user isn't the one who writes this; no secret stands in it.
     mode = 0o644 if is_for_the_unit(path) else 0o600
     _write(path, render(answers, _ledger(path)), mode=mode)
-    note = _NOTES.get(answers.host)
-    return [*([note] if note else []), *_keep_secrets(path.parent, answers)]
+    return _keep_secrets(path.parent, answers)
+
+
+def keep(path: Path, answers: Answers) -> None:
+    """Keep what was answered so far beside the file to be, for its owner only. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(_kept(path), json.dumps(asdict(answers)))
+
+
+def kept(path: Path) -> Answers | None:
+    """The answers of an `init` that was broken off, None without any."""
+    try:
+        return Answers(**json.loads(_kept(path).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def forget(path: Path) -> None:
+    """Drop the answers that were kept: the file is written."""
+    _kept(path).unlink(missing_ok=True)
+
+
+def _kept(path: Path) -> Path:
+    return path.with_name(f"{path.name}.answers")
 
 
 def _ledger(path: Path) -> str:
@@ -93,32 +108,34 @@ def _ledger(path: Path) -> str:
 
 def render(answers: Answers, ledger: str) -> str:
     """The text of the configuration; `ledger` is its last line."""
-    name = _mailbox(answers)
     domain = answers.address.rpartition("@")[2].lower()
-    public = domain in _HOSTS or domain in {"web.de", "aol.com", "mailbox.org", "zoho.com"}
-    imap, token = _references(answers.secrets, name)
     since = f"    since: {answers.since}" if answers.since else "    #since: 2026-01-01"
     pipeline = (
         f"  pipeline: {_scalar(answers.pipeline)}"
         if answers.pipeline
         else "  #pipeline: Sales                  # without it, the first that has the stage"
     )
-    us = f"  domains: [{domain}]" if not public else f"  addresses: [{_scalar(answers.address)}]"
+    us = f"  addresses: [{_scalar(answers.address)}]"
+    if by_domain(domain) is None:
+        us = f"  domains: [{_scalar(domain)}]"
+    company = f"company: {_scalar(answers.company)}"
+    if "://" in answers.company:
+        company = f"base_url: {_scalar(answers.company)}"
     return f"""\
 # mail2deal's configuration. Every other key, each with its default, is in docs/configuration.md.
 # `mail2deal check` tries all of this; `mail2deal --dry-run` shows what would be made.
 
 mailboxes:
-  - name: {_scalar(name)}
+  - name: {_scalar(mailbox_name(answers))}
     host: {_scalar(answers.host)}
-    username: {_scalar(answers.address)}
-    password: {imap}
+{_line(answers)}    username: {_scalar(answers.username or answers.address)}
+{_login(answers)}
 {since}                 # how far the first look goes back; without it, only new mail
     #folders: {{sent: [Sent]}}           # if `check` doesn't find your Sent folder
 
 pipedrive:
-  company: {_scalar(answers.company)}
-  token: {token}
+  {company}
+  token: {_reference(answers, "token")}
   #plan: lite                         # growth, premium, ultimate: how many requests you may make
 {pipeline}
   stage: {_scalar(answers.stage)}
@@ -138,20 +155,53 @@ activities:
 """
 
 
-def _mailbox(answers: Answers) -> str:
+def mailbox_name(answers: Answers) -> str:
     """A name for the mailbox: the local part of its address, in plain letters."""
     local = answers.address.partition("@")[0].lower()
     return re.sub(r"[^a-z0-9]+", "-", local).strip("-") or "mailbox"
 
 
-def _references(secrets: str, name: str) -> tuple[str, str]:
-    match secrets:
+def _line(answers: Answers) -> str:
+    """Port and TLS where they aren't the usual ones."""
+    lines = [f"    tls: {answers.tls}\n"] if answers.tls != "implicit" else []
+    if answers.port != (993 if answers.tls == "implicit" else 143):
+        lines.append(f"    port: {answers.port}\n")
+    return "".join(lines)
+
+
+def _login(answers: Answers) -> str:
+    if not answers.oauth:
+        return f"    password: {_reference(answers, 'password')}"
+    keys = [
+        f"      {key}: {_scalar(value)}" for key, value in answers.oauth.items() if key != "secret"
+    ]
+    if answers.login_key:
+        keys.append(f"      {answers.login_key}: {_reference(answers, answers.login_key)}")
+    return "\n".join(["    oauth:", *keys])
+
+
+def _reference(answers: Answers, key: str) -> str:
+    """Where the secret of a key stands, as the configuration says it."""
+    match answers.secrets:
         case "env":
-            return "{env: MAIL2DEAL_IMAP_PASSWORD}", "{env: MAIL2DEAL_PIPEDRIVE_TOKEN}"
+            return "{env: MAIL2DEAL_" + _variable(key) + "}"
         case "credentials":
-            return f"{{credential: {name}-imap}}", "{credential: pipedrive-token}"
+            return "{credential: " + _file(answers, key) + "}"
         case _:
-            return "{file: secrets/imap-password}", "{file: secrets/pipedrive-token}"
+            return "{file: secrets/" + _file(answers, key) + "}"
+
+
+def _variable(key: str) -> str:
+    return {"password": "IMAP_PASSWORD", "token": "PIPEDRIVE_TOKEN"}.get(key, key.upper())
+
+
+def _file(answers: Answers, key: str) -> str:
+    if key == "token":
+        return "pipedrive-token"
+    if answers.secrets == "files" and key == "password":
+        return "imap-password"
+    kind = {"password": "imap"}.get(key, key.replace("_", "-"))
+    return f"{mailbox_name(answers)}-{kind}"
 
 
 def _scalar(value: str) -> str:
@@ -162,23 +212,19 @@ def _scalar(value: str) -> str:
 
 def _keep_secrets(home: Path, answers: Answers) -> list[str]:
     """Write the secrets that were typed; what is left to do about the others."""
+    keys = [key for key in (answers.login_key, "token") if key]
     if answers.secrets == "env":
-        return ["set MAIL2DEAL_IMAP_PASSWORD and MAIL2DEAL_PIPEDRIVE_TOKEN in the environment"]
-    if answers.secrets == "credentials":
-        folder, imap = home / "credentials", f"{_mailbox(answers)}-imap"
-    else:
-        folder, imap = home / "secrets", "imap-password"
+        names = " and ".join(f"MAIL2DEAL_{_variable(key)}" for key in keys)
+        return [f"set {names} in the environment"]
+    folder = home / ("credentials" if answers.secrets == "credentials" else "secrets")
     folder.mkdir(mode=0o700, exist_ok=True)
     later = []
-    for name, what, value in (
-        (imap, "IMAP password", answers.password),
-        ("pipedrive-token", "Pipedrive token", answers.token),
-    ):
-        file = folder / name
-        if value:
-            _write(file, value + "\n")
+    for key in keys:
+        file = folder / _file(answers, key)
+        if answers.typed.get(key):
+            _write(file, answers.typed[key].rstrip("\n") + "\n")
         elif not file.exists():
-            later.append(f"put the {what} into {file}")
+            later.append(f"put the {_SECRETS[key]} into {file}")
     return later
 
 

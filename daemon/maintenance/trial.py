@@ -1,0 +1,92 @@
+"""FLOW one answer of a new user tried for real: a login, a token, a stage; nothing is written.
+
+Each function returns what it found, or raises the Problem that says what is wrong.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from daemon.errors import AuthProblem, ConfigProblem, Problem, RetryLater
+from daemon.mailbox.account import Account
+from daemon.mailbox.imap import Mailbox
+from daemon.mailbox.login import is_loopback
+from daemon.pipedrive import directory
+from daemon.pipedrive.costs import Call
+from daemon.pipedrive.read_only import ReadOnlyClient
+
+_SECONDS = 8.0  # a person waits for each of these
+_NOBODY = "mail2deal-init"  # a user name that no server knows, where only the line is tried
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """Whose token it is, and in which company."""
+
+    user: str
+    company: str
+
+
+def ways_in(host: str, port: int | None) -> Iterator[tuple[int, str]]:
+    """Ports and kinds of TLS to try, the best first (RFC 8314); plain only on this machine."""
+    if port is None:
+        yield from ((993, "implicit"), (143, "starttls"))
+    else:
+        yield from ((port, "implicit"), (port, "starttls"))
+    if is_loopback(host):
+        yield port or 143, "none"
+
+
+def server(host: str, port: int | None) -> tuple[int, str]:
+    """The port and TLS under which an IMAP server answers; raises the first Problem if none does."""
+    first: Problem | None = None
+    for number, tls in ways_in(host, port):
+        try:
+            log_in(Account(host, host, _NOBODY, lambda: _NOBODY, port=number, tls=tls))  # type: ignore[arg-type]
+        except AuthProblem:
+            return number, tls
+        except RetryLater as problem:
+            if "login put off" in str(problem):
+                return number, tls
+            first = first or problem
+        except Problem as problem:
+            first = first or problem
+        else:
+            return number, tls
+    assert first is not None  # noqa: S101 - there is always a first way
+    raise first
+
+
+def log_in(account: Account) -> str:
+    """Log in and look at the folders; returns what a person wants to hear."""
+    patient = replace(account, connect_timeout=_SECONDS, read_timeout=_SECONDS)
+    with Mailbox.connect(patient) as mailbox:
+        roles = mailbox.folders()
+    sent = [role.name for role in roles if role.role == "sent"]
+    if not sent:
+        return "logged in; no Sent folder found"
+    return f"logged in; your own mail is in {', '.join(sent)}"
+
+
+@contextlib.contextmanager
+def pipedrive(url: str, token: str) -> Iterator[ReadOnlyClient]:
+    """A client that can't write, closed afterwards."""
+    client = ReadOnlyClient(url, lambda: token, plan="lite", timeout=(_SECONDS, _SECONDS))
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def company(client: ReadOnlyClient) -> Company:
+    """Who the token belongs to; raises AuthProblem, or ConfigProblem for a company that isn't."""
+    try:
+        me = client.send(Call.to("users.me")).data
+        return Company(str(me["name"]), str(me["company_name"]))
+    except (KeyError, TypeError) as error:
+        raise ConfigProblem("this isn't Pipedrive's API", hint="is the company right?") from error
+
+
+def stage(client: ReadOnlyClient, pipeline: str | None, name: str) -> int:
+    """The id of a stage; raises ConfigProblem that names the ones there are."""
+    return directory.place(client, pipeline, name)
