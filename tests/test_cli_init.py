@@ -1,14 +1,25 @@
-"""`init`: asks, guesses, writes a configuration that loads, and overwrites nothing unasked."""
+"""`init`: asks until answers are usable, tries them, writes a configuration that loads."""
 
+import json
+import os
+import pty
+import select
 import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
+from dovecot import Post
+from name_server import Table, name_server
 
 from daemon.cli import main
 from daemon.config import load
-from daemon.config.draft import guess_host
+from daemon.sandbox.crm import Sandbox, serve
+from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 
 GIVEN = ("--email", "ada@analytical.example", "--company", "analytical")
 
@@ -18,22 +29,14 @@ def run(*arguments: str, typed: str | None = None) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-@pytest.mark.parametrize(
-    ("address", "host"),
-    [
-        ("ada@gmail.com", "imap.gmail.com"),
-        ("ada@GoogleMail.com", "imap.gmail.com"),
-        ("ada@hotmail.com", "outlook.office365.com"),
-        ("ada@yahoo.co.uk", "imap.mail.yahoo.com"),
-        ("ada@icloud.com", "imap.mail.me.com"),
-        ("ada@gmx.de", "imap.gmx.net"),
-        ("ada@fastmail.com", "imap.fastmail.com"),
-        ("ada@t-online.de", "secureimap.t-online.de"),
-        ("ada@analytical.example", "imap.analytical.example"),
-    ],
-)
-def test_the_host_is_guessed_from_the_address(address: str, host: str) -> None:
-    assert guess_host(address) == host
+@pytest.fixture(autouse=True)
+def no_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test asks a name server beyond this machine."""
+    monkeypatch.setattr("daemon.cli.interview.system_resolver", lambda: None)
+
+
+def lines(answers: Mapping[str, str]) -> str:
+    return "".join(f"{answer}\n" for answer in answers.values())
 
 
 def test_answers_become_a_configuration_that_loads(tmp_path: Path) -> None:
@@ -41,16 +44,15 @@ def test_answers_become_a_configuration_that_loads(tmp_path: Path) -> None:
     answers = {
         "address": "ada@analytical.example",
         "host": "",  # the guessed one
+        "password": "imap secret",
         "company": "https://analytical.pipedrive.com",
+        "token": "pipedrive secret",
         "pipeline": "Enterprise: north",  # needs quotes in YAML
         "stage": "",  # the usual one
         "since": "2026-01-01",
-        "password": "imap secret",
-        "token": "pipedrive secret",
     }
-    typed = "".join(f"{answer}\n" for answer in answers.values())
 
-    status, out = run("--output", str(path), typed=typed)
+    status, out = run("--offline", "--output", str(path), typed=lines(answers))
 
     assert status == 0, out
     config = load(path)
@@ -91,9 +93,9 @@ def test_below_etc_the_unit_s_user_reads_the_file_and_only_root_the_secrets(
     # Not the real /etc: a test leaves the machine as it is.
     monkeypatch.setattr("daemon.config.draft._FOR_THE_UNIT", tmp_path / "etc")
     path = tmp_path / "etc" / "mail2deal" / "config.yaml"
-    typed = "ada@analytical.example\n\nanalytical\n\n\n\nimap secret\npipedrive secret\n"
+    typed = "ada@analytical.example\n\nimap secret\nanalytical\npipedrive secret\n\n\n\n"
 
-    status, out = run("--output", str(path), typed=typed)
+    status, out = run("--offline", "--output", str(path), typed=typed)
 
     assert status == 0, out
     config = load(path)
@@ -149,7 +151,7 @@ def test_a_public_provider_is_no_domain_of_ours(tmp_path: Path) -> None:
     assert status == 0
     assert load(path).us.domains == ()
     assert load(path).us.addresses == ("ada@gmail.com",)
-    assert "oauth" in out
+    assert "app password" in out
 
 
 def test_an_existing_file_is_overwritten_only_by_consent(tmp_path: Path) -> None:
@@ -177,3 +179,223 @@ def test_what_is_missing_or_wrong_is_named(tmp_path: Path, arguments: tuple[str,
     assert status == 2
     assert "mail2deal:" in out
     assert not (tmp_path / "c.yaml").exists()
+
+
+# Wrong answers
+
+
+@pytest.fixture
+def company() -> Iterator[str]:
+    sandbox = Sandbox()
+    with serve(sandbox) as server:
+        yield server.url
+    sandbox.close()
+
+
+def test_a_wrong_answer_is_explained_and_asked_again(
+    tmp_path: Path, dovecot: Post, company: str
+) -> None:
+    path = tmp_path / "config.yaml"
+    answers = [
+        *("ada", dovecot.user),  # no address; then one
+        *("http://imap", f"127.0.0.1:{dovecot.server.port}"),
+        *("wrong", dovecot.password),
+        *("my company!", company),
+        *("no-such-token", company, DEFAULT_TOKEN),  # asks for the company again, too
+        "Nirgends",  # there is no such stage
+        *("", "Initial Contact"),
+        *("yesterday", ""),
+    ]
+
+    status, out = run("--output", str(path), typed="".join(f"{one}\n" for one in answers))
+
+    assert status == 0, out
+    for said in (
+        "isn't an e-mail address",
+        "must be a host name",
+        "login refused",
+        "must be only the NAME",
+        "the token of",
+        "no stage named 'Nirgends'",
+        "must be a day",
+    ):
+        assert said in out, said
+    config = load(path)
+    (box,) = config.mailboxes
+    assert (box.host, box.port, box.tls) == ("127.0.0.1", dovecot.server.port, "none")
+    assert box.password is not None
+    assert box.password.read() == dovecot.password
+    assert config.pipedrive.token.read() == DEFAULT_TOKEN
+    assert not list(tmp_path.glob("*.answers"))
+
+
+def test_what_was_typed_survives_an_interruption(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    status, out = run("--offline", "--output", str(path), typed="ada@a.example\n\nsecret word\n")
+    assert status != 0
+    assert "resumes here" in out
+    (kept,) = tmp_path.glob("*.answers")
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+    typed = "\n\n\nanalytical\ntoken\n\n\n\n"
+    status, out = run("--offline", "--output", str(path), typed=typed)
+
+    assert status == 0, out
+    (box,) = load(path).mailboxes
+    assert (box.username, box.host) == ("ada@a.example", "imap.a.example")
+    assert box.password is not None
+    assert box.password.read() == "secret word"
+    assert "secret word" not in out
+    assert not kept.exists()
+
+
+# Providers
+
+
+def found_by_dns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, table: Table, typed: str) -> str:
+    """What `init` writes for ada@acme.example, with these records in DNS."""
+    path = tmp_path / "config.yaml"
+    with name_server(table) as resolver:
+        monkeypatch.setattr(
+            "daemon.cli.interview.system_resolver",
+            lambda: lambda name, kind: [r.to_text() for r in resolver.resolve(name, kind)],
+        )
+        # The company is this machine, where nobody answers: each trial says so at once.
+        status, out = run("--output", str(path), typed=typed)
+    assert status == 0, out
+    return out
+
+
+OFFICE: Table = {("acme.example", "MX"): ["0 acme-example.mail.protection.outlook.com."]}
+REST = "http://127.0.0.1:9\n\n\n\n\n"
+
+
+@pytest.mark.parametrize("way", ["application", "user"])
+def test_a_company_on_microsoft_365_gets_an_oauth_login_and_no_password(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
+) -> None:
+    secret = "the secret\n" if way == "application" else ""
+    typed = f"ada@acme.example\n\n{way}\n\n1234-5678\n{secret}{REST}"
+
+    out = found_by_dns(monkeypatch, tmp_path, OFFICE, typed)
+
+    (box,) = load(tmp_path / "config.yaml").mailboxes
+    assert (box.host, box.password) == ("outlook.office365.com", None)
+    assert box.oauth is not None
+    assert (box.oauth.provider, box.oauth.grant) == ("microsoft", way)
+    assert (box.oauth.tenant, box.oauth.client_id) == ("acme.example", "1234-5678")
+    assert ("login ada" in out) == (way == "user")
+    if way == "application":
+        assert box.oauth.client_secret is not None
+        assert box.oauth.client_secret.read() == "the secret"
+
+
+def test_a_service_account_s_key_file_is_copied_where_only_we_read_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    key = tmp_path / "downloaded.json"
+    key.write_text(json.dumps({"client_email": "x", "private_key": "y"}))
+    table: Table = {("acme.example", "MX"): ["1 smtp.google.com."]}
+    typed = f"ada@acme.example\n\napplication\n{tmp_path / 'typo'}\n{key}\n{REST}"
+
+    out = found_by_dns(monkeypatch, tmp_path, table, typed)
+
+    assert "can't be read" in out
+    (box,) = load(tmp_path / "config.yaml").mailboxes
+    assert box.oauth is not None
+    assert box.oauth.service_account is not None
+    assert json.loads(box.oauth.service_account.read()) == json.loads(key.read_text())
+
+
+def test_a_filter_in_front_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    table: Table = {
+        ("acme.example", "MX"): ["10 eu-smtp-inbound-1.mimecast.com."],
+        ("autodiscover.acme.example", "CNAME"): ["autodiscover.outlook.com."],
+    }
+    typed = f"ada@acme.example\n\nuser\n\n1234-5678\n{REST}"
+
+    assert "Mimecast stands in front" in found_by_dns(monkeypatch, tmp_path, table, typed)
+
+
+# A newcomer on a terminal
+
+
+class Terminal:
+    """A program on a terminal of 80 columns, and a person who answers what it asks."""
+
+    def __init__(self, arguments: list[str], directory: Path) -> None:
+        master, slave = pty.openpty()
+        environment = os.environ | {"COLUMNS": "80", "LINES": "24", "TERM": "xterm"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "daemon", *arguments],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=directory,
+            env=environment | {"PYTHONPATH": str(Path(__file__).parent.parent)},
+            start_new_session=True,
+        )
+        os.close(slave)
+        self.master = master
+        self.said = ""
+
+    def answer(self, question: str, text: str) -> None:
+        """Wait for a question and type an answer."""
+        seen = len(self.said)
+        while question not in self.said[seen:]:
+            assert self._read(), f"never asked {question!r}: {self.said}"
+        self.said += "\n"
+        os.write(self.master, text.encode() + b"\n")
+
+    def end(self) -> int:
+        while self._read():
+            pass
+        os.close(self.master)
+        return self.process.wait(60)
+
+    def _read(self) -> bool:
+        if not select.select([self.master], [], [], 60)[0]:
+            return False
+        try:
+            octets = os.read(self.master, 65_536)
+        except OSError:  # the other end is closed
+            return False
+        self.said += octets.decode(errors="replace")
+        return bool(octets)
+
+
+def test_a_newcomer_comes_from_questions_to_first_leads(
+    tmp_path: Path, dovecot: Post, company: str
+) -> None:
+    for number in range(3):
+        dovecot.deliver(
+            f"From: Visitor {number} <visitor{number}@firm{number}.example>\r\n"
+            f"To: {dovecot.user}\r\nSubject: A question\r\nMessage-ID: <{number}@x.example>\r\n"
+            "Date: Mon, 02 Mar 2026 09:00:00 +0000\r\n\r\nHello, what does it cost?\r\n".encode()
+        )
+    answers = [
+        ("address", "ada"),  # the first mistake
+        ("address", dovecot.user),
+        ("IMAP server", f"127.0.0.1:{dovecot.server.port}"),
+        ("Password", "wrong"),  # the second one
+        ("Password", dovecot.password),
+        ("company", company),
+        ("token", DEFAULT_TOKEN),
+        ("Stage", ""),
+        ("since", "2026-01-01"),
+    ]
+    terminal = Terminal(["init"], tmp_path)
+    for question, answer in answers:
+        terminal.answer(question, answer)
+    assert terminal.end() == 0, terminal.said
+    assert len(answers) < 10
+
+    commands = [line.strip() for line in terminal.said.splitlines() if "mail2deal --config" in line]
+    assert [command.split()[-1] for command in commands] == ["check", "--dry-run", "--catch-up"]
+    for command in commands:
+        shown = Terminal(command.split()[1:], tmp_path)
+        assert shown.end() == 0, shown.said
+        assert "Traceback" not in shown.said
+
+    assert "3 leads" in shown.said
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["ledger"] == "ledger.db"

@@ -55,6 +55,7 @@ ALLOWED: dict[str, set[str]] = {
 OUTSIDE = {
     "apscheduler": {"service"},
     "click": {"cli"},
+    "dns": {"config"},
     "imapclient": {"mailbox", "sandbox"},
     "imaplib": {"mailbox"},
     "pydantic": {"config"},

@@ -1,4 +1,4 @@
-"""The questions of `mail2deal init`, each asked until its answer is usable, and tried where it can be.
+"""The questions of `mail2deal init`, each asked until its answer is usable, and tried at once.
 
 What was answered is kept by the caller after each question, so nothing typed is lost.
 """
@@ -13,7 +13,7 @@ import click
 
 from daemon.cli import output
 from daemon.config.discovery import Found, MailProvider, by_domain, look_up, system_resolver
-from daemon.config.draft import Answers
+from daemon.config.draft import CLIENT_ID, Answers
 from daemon.config.values import is_loopback
 from daemon.errors import AuthProblem, ConfigProblem, Problem
 from daemon.mailbox.account import Account
@@ -90,7 +90,7 @@ class Interview:
 
     def _login(self) -> None:
         kind = self.provider.login if self.provider else "password"
-        if self.provider is not None and self.provider.hint:
+        if self.provider is not None and self.provider.hint and (self.ask or kind == "google"):
             output.note(f"  {self.provider.hint}")
         if self.provider is not None and self.provider.user == "local":
             self.answers.username = self.answers.address.partition("@")[0]
@@ -105,10 +105,10 @@ class Interview:
     def _way(self, kind: str) -> str:
         ways = _WAYS[kind]
         if not self.ask:
-            return _USER
+            return _PASSWORD if kind == "google" else _USER
         output.note(
-            f"  {kind.title()}: an application (an administrator sets it up once, for servers), or a"
-            " user who logs in by a browser; docs/logins.md has both step by step"
+            f"  {kind.title()}: an application (an administrator sets it up once, for servers), or"
+            " a user who logs in by a browser; docs/logins.md has both step by step"
         )
         return str(click.prompt("Log in as", type=click.Choice(ways), default=ways[0], err=True))
 
@@ -122,7 +122,7 @@ class Interview:
         if kind == "google" and way == _APPLICATION:
             self._key_file()
         else:
-            oauth["client_id"] = self._plain("Client ID", "")
+            oauth["client_id"] = self._plain("Client ID", "") or CLIENT_ID
         if kind == "microsoft" and way == _USER:
             oauth["secret"] = "no"  # noqa: S105 - a public client has none
         self.answers.oauth = oauth

@@ -134,8 +134,8 @@ def _in_order(records: Sequence[str]) -> list[str]:
     rows = []
     for record in records:
         priority, *rest = record.lower().rstrip(".").split()
-        if priority.isdigit() and rest:
-            weight = int(rest[0]) if len(rest) == 3 and rest[0].isdigit() else 0  # noqa: PLR2004 - SRV
+        if priority.isdigit() and len(rest) in {1, 3}:  # an SRV without a target offers nothing
+            weight = int(rest[0]) if rest[0].isdigit() else 0
             rows.append((int(priority), -weight, " ".join(rest[-2:])))
     return [text for *_, text in sorted(rows)]
 

@@ -18,6 +18,7 @@ from daemon.config.discovery import by_domain
 _FOR_THE_UNIT = Path("/etc")
 
 
+CLIENT_ID = "YOUR-CLIENT-ID"  # stands in the file until its owner knows it
 # What is left to do where somebody hasn't typed a secret, by the key that names it.
 _SECRETS = {
     "password": "IMAP password",
@@ -70,7 +71,9 @@ def write(path: Path, answers: Answers) -> list[str]:
     # The unit's user isn't the one who writes this; no secret stands in it.
     mode = 0o644 if is_for_the_unit(path) else 0o600
     _write(path, render(answers, _ledger(path)), mode=mode)
-    return _keep_secrets(path.parent, answers)
+    unknown = answers.oauth.get("client_id") == CLIENT_ID
+    later = [f"put the client ID of your application into {path} (docs/logins.md)"] * unknown
+    return later + _keep_secrets(path.parent, answers)
 
 
 def keep(path: Path, answers: Answers) -> None:

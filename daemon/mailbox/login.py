@@ -35,7 +35,7 @@ def log_in(account: Account, alive: Callable[[], object] = lambda: None) -> Clie
             what=account.name,
             hint="only loopback may do without TLS",
         )
-    client = _connected(account, alive)
+    client = connect(account, alive)
     try:
         with _as_ours(account):
             client.line.expect(seconds=account.read_timeout, size=LOGIN_BYTES)
@@ -61,7 +61,8 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _connected(account: Account, alive: Callable[[], object]) -> Client:
+def connect(account: Account, alive: Callable[[], object] = lambda: None) -> Client:
+    """A connection with its greeting read and TLS on, before any login; errors as in `log_in`."""
     with _as_ours(account):
         context = tls_context(account.ca_file) if account.tls != "none" else None
         client = Client(account, context, alive)

@@ -7,16 +7,15 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from daemon.errors import AuthProblem, ConfigProblem, Problem, RetryLater
+from daemon.errors import ConfigProblem, Problem
 from daemon.mailbox.account import Account
 from daemon.mailbox.imap import Mailbox
-from daemon.mailbox.login import is_loopback
+from daemon.mailbox.login import connect, hang_up, is_loopback
 from daemon.pipedrive import directory
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.read_only import ReadOnlyClient
 
 _SECONDS = 8.0  # a person waits for each of these
-_NOBODY = "mail2deal-init"  # a user name that no server knows, where only the line is tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +37,29 @@ def ways_in(host: str, port: int | None) -> Iterator[tuple[int, str]]:
 
 
 def server(host: str, port: int | None) -> tuple[int, str]:
-    """The port and TLS under which an IMAP server answers; raises the first Problem if none does."""
+    """Under which port and TLS an IMAP server answers; raises the first Problem if none does."""
     first: Problem | None = None
     for number, tls in ways_in(host, port):
         try:
-            log_in(Account(host, host, _NOBODY, lambda: _NOBODY, port=number, tls=tls))  # type: ignore[arg-type]
-        except AuthProblem:
-            return number, tls
-        except RetryLater as problem:
-            if "login put off" in str(problem):
-                return number, tls
-            first = first or problem
+            hang_up(connect(_account(host, number, tls)))
         except Problem as problem:
             first = first or problem
         else:
             return number, tls
     assert first is not None  # noqa: S101 - there is always a first way
     raise first
+
+
+def _account(host: str, port: int, tls: str) -> Account:
+    return Account(
+        host,
+        host,
+        "",
+        port=port,
+        tls=tls,  # type: ignore[arg-type]
+        connect_timeout=_SECONDS,
+        read_timeout=_SECONDS,
+    )
 
 
 def log_in(account: Account) -> str:
