@@ -16,6 +16,7 @@ Tree = bytes | None | list["Tree"]
 PLAIN_BYTES = 32 << 10  # of a text/plain part: a snippet, and the quote it may stand below
 HTML_BYTES = 64 << 10  # of a text/html part: style sheets come first
 CALENDAR_BYTES = 256 << 10  # an invitation cut short can't be read at all
+ATTACHED_BYTES = 16 << 10  # of an attached mail: its header, and the beginning of its text
 CALENDARS = frozenset({"text/calendar", "application/ics"})
 MOST_CALENDARS = 4
 DEEPEST = 30
@@ -93,12 +94,18 @@ def read_structure(tree: Tree) -> BodyPart | None:
 
 
 def plan(root: BodyPart) -> FetchPlan:
-    """The first readable text, plain before HTML, and the calendars; never an attachment."""
+    """The first readable text, plain before HTML, the calendars, and a mail that is handed on.
+
+    No other attachment is asked for; the mail that a bounce returns is of no use either.
+    """
     leaves = tuple(root.leaves())
     plain = _first(leaves, "plain")
     html = _first(leaves, "html")
     calendars = [one for one in leaves if one.media in CALENDARS]
     wants = [Want(one.section, CALENDAR_BYTES) for one in calendars[:MOST_CALENDARS] if one.size]
+    if root.subtype != "report":
+        handed = next((one for one in leaves if one.media == "message/rfc822" and one.size), None)
+        wants += [Want(handed.section, ATTACHED_BYTES)] if handed else []
     text, second = (plain, html) if plain else (html, None)
     if text is None or not text.size:
         text, second = second, None

@@ -80,13 +80,14 @@ def read_form(lines: Sequence[str]) -> Form:
 
 def _fields(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Every label with its value, "" where it has none."""
-    for at, line in enumerate(lines):
-        if not line.strip():
+    for at, whole in enumerate(lines):
+        line = whole[: _LABEL_CHARS + 2 * _VALUE_CHARS].strip()
+        if not line:
             continue
-        found = _PAIR.match(line[: _LABEL_CHARS + 2 * _VALUE_CHARS])
+        found = _PAIR.match(line)
         if found and found["value"] and kind_of(found["label"]):
             yield found["label"], found["value"]
-        elif len(line) <= _LABEL_CHARS + 10 and (kind := kind_of(line)):
+        elif len(line) <= _LABEL_CHARS and (kind := kind_of(line)):
             yield line, _below(lines, at, kind)
 
 

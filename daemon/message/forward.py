@@ -20,6 +20,8 @@ from daemon.message.address import Address, mailbox
 
 BLOCKS = 4  # forwarded headers of one mail
 _BLOCK_LINES = 12
+_BLOCKS_TRIED = 30  # lines of one mail that may begin one
+_FIELDS_CHARS = 1_000
 _FIELDS = 3  # that a forwarded header has at least: the sender, date or recipients, one more
 _FIELD = re.compile(
     r"\s*[*_>]{0,3}\s*(?P<label>[^\s:：][^:：\n]{0,30}?)\s{0,3}[*_]{0,3}\s?[:：](?P<value>.*)$"
@@ -28,8 +30,6 @@ _ADDRESS = re.compile(
     r"[<\[(]{1,2}\s?(?:mailto:)?(?P<angled>[^\s<>\[\]()\"]{1,64}@[^\s<>\[\]()\",;]{1,190})\s?[>\])]"
     r"|(?P<bare>[^\s<>\[\]()\",;:]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})"
 )
-# Programs that write all fields without line breaks (Yahoo).
-_RUN_TOGETHER = re.compile(r"(?<=[>\w\d])(?=(?:[^\W\d_]{1,14} ?)[:：] )")
 _RULE = re.compile(r"^[\s>]*(?:[-_=*–—]{2,}|.{0,80}[:：]\s*$)")
 _PREFIX = re.compile(
     r"\s*(?:\[[^\[\]]{1,40}\]\s*)?([^\s:：\[\]][^:：\[\]]{0,24}?)\s?(?:\[\d{1,3}\]|\(\d{1,3}\))?\s?[:：]"
@@ -61,17 +61,15 @@ def forwarded(lines: Sequence[str], subject: str) -> list[Forwarded]:
     by_subject = says_forwarded(subject)
     found: list[Forwarded] = []
     announced = by_subject
-    at = 0
-    while at < len(lines) and len(found) < BLOCKS:
-        line = lines[at]
-        if _is_separator(line):
-            announced = True
-        if announced and (block := _block(lines, at)):
+    at = tried = 0
+    while at < len(lines) and len(found) < BLOCKS and tried < _BLOCKS_TRIED:
+        announced = announced or _is_separator(lines[at])
+        begins = announced and _field(_after_rule(lines[at][:_FIELDS_CHARS])) is not None
+        block = _block(lines, at) if begins else None
+        tried += begins
+        if block:
             found.append(block)
-            at = block.text_at
-            announced = True
-        else:
-            at += 1
+        at = block.text_at if block else at + 1
     if not found and by_subject:
         return _introduced(lines)
     return found
@@ -99,19 +97,20 @@ def _block(lines: Sequence[str], at: int) -> Forwarded | None:
 
 def _field(line: str) -> tuple[str, str] | None:
     """The kind and the value of a field of a forwarded header, None for another line."""
-    found = _FIELD.match(line[:400])
+    found = _FIELD.match(line[:400].strip())
     kind = _kind(found["label"]) if found else ""
     return (kind, found["value"]) if found and kind else None
 
 
 def _unfolded(lines: Sequence[str]) -> Iterator[list[str]]:
-    """Each line as the fields that it has, mostly one."""
-    for line in lines:
-        fields = line[:2_000]
-        if fields.count(":") + fields.count("：") > 3 and "@" in fields:  # noqa: PLR2004 more than a field has
-            yield [part.strip() for part in _RUN_TOGETHER.split(_after_rule(fields))]
-        else:
-            yield [fields]
+    """Each line as the fields that it has: one, but for a first line that has all of them."""
+    for number, line in enumerate(lines):
+        fields = line[:_FIELDS_CHARS]
+        if not number and fields.count(":") + fields.count("：") >= _FIELDS and "@" in fields:
+            fields = _after_rule(fields).strip()
+            yield [part.strip() for part in _run_together().split(fields)]
+            continue
+        yield [fields]
 
 
 def _after_rule(line: str) -> str:
@@ -165,6 +164,13 @@ def _first_prefix(subject: str, kind: str) -> bool:
 
 def _kind(label: str) -> str:
     return _labels().get(" ".join(label.casefold().strip(" *_").split()), "")
+
+
+@cache
+def _run_together() -> re.Pattern[str]:
+    """Where a field begins in a line that has all of them without breaks, as Yahoo writes it."""
+    labels = sorted((label.capitalize() for label in _labels() if len(label) > 1), key=len)
+    return re.compile(rf"(?=(?:{'|'.join(map(re.escape, reversed(labels)))})\s?[:：]\s)")
 
 
 @cache
