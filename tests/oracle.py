@@ -219,7 +219,7 @@ def sender(key: str, mails: list[Letter], ours: Mapping[str, datetime], us: Us) 
         classified = "person_with_deal"
     return Sender(
         address=key,
-        name=_name(key, received),
+        name=_name(key, received, sent),
         domain=key.partition("@")[2],
         organization=_organization(key, mails),
         msg_count=len(received),
@@ -287,12 +287,22 @@ def _response_hours(received: list[Letter], ours: Mapping[str, datetime]) -> flo
     return round(waited / (3600 * len(first)), 2)
 
 
-def _name(key: str, received: list[Letter]) -> str:
-    for m in reversed(received):
-        party = m.facts.group_sender or m.facts.author
-        if party.name and "@" not in party.name:
-            return party.name
+def _name(key: str, received: list[Letter], sent: list[Letter]) -> str:
+    """What they call themselves, else what we call them, the newest first."""
+    names = [_own_name(m.facts) for m in reversed(received)]
+    names += [to.name for m in reversed(sent) for to in m.facts.recipients if to.key == key]
+    for name in names:
+        if name and "@" not in name:
+            last, comma, first = name.partition(", ")
+            return f"{first} {last}" if comma else name
     return " ".join(w.capitalize() for w in re.split(r"[._-]+", key.partition("@")[0]) if w)
+
+
+def _own_name(facts: Facts) -> str:
+    """The name in From, also where a group of ours rewrote it: Ada via Sales."""
+    if facts.group_sender and facts.group_sender.name:
+        return facts.group_sender.name
+    return facts.author.name.partition(" via ")[0]
 
 
 def _organization(key: str, mails: list[Letter]) -> str | None:

@@ -85,10 +85,11 @@ def states(
                     direction=judgement.direction,
                     verdict=judgement.verdict,
                     sent_at=at,
-                    name=party.name if received else "",
+                    name=party.name,
                     answers=message.answers,
                     thread=None,
                     invites=message.invites,
+                    way=judgement.way,
                 )
             )
     counting, public = Counting(us=us), public_providers()

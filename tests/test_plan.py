@@ -46,6 +46,30 @@ def test_a_stranger_gets_organization_person_and_lead_in_this_order() -> None:
     assert [change.organization for change in plan.changes] == [None, FIRM, FIRM]
 
 
+@pytest.mark.parametrize(
+    ("made_as", "listed_as", "origin", "becomes"),
+    [
+        ("Ada", "Ada", "created", "Ada Lovelace"),
+        ("Ada", None, "created", "Ada Lovelace"),
+        ("Ada", "Countess Lovelace", "created", None),
+        ("Countess", "Countess", "created", None),
+        ("Ada", "Ada", "adopted", None),
+    ],
+    ids=["as we wrote it", "not listed yet", "changed by people", "a real name", "not ours"],
+)
+def test_a_name_that_we_made_up_gives_way_to_a_real_one(
+    made_as: str, listed_as: str | None, origin: str, becomes: str | None
+) -> None:
+    named = state(theirs(1, name="Ada Lovelace"))
+    known = LocalRecords(person=record("person", origin=origin, fields={"name": made_as}))
+    crm = RemoteMatches(persons=(CrmPerson(1, None, name=listed_as),))
+
+    changes = plan_sender(named, known, crm, POLICY).changes
+
+    names = [c.fields.get("name") for c in changes if c.kind == "person"]
+    assert names == [becomes]
+
+
 def test_one_who_only_got_mail_of_ours_gets_nothing() -> None:
     assert plan_sender(state(ours(1)), LocalRecords(), RemoteMatches(), POLICY).changes == []
 

@@ -171,7 +171,7 @@ class Crm:
         `known` is the id of its person if it has one, which may not be listed with the address.
         """
         persons = tuple(
-            CrmPerson(row["id"], row["organization_id"])
+            CrmPerson(row["id"], row["organization_id"], name=row["name"])
             for row in self._db.execute(
                 "SELECT p.* FROM crm_persons p WHERE p.id = ?"
                 " OR p.id IN (SELECT person_id FROM crm_emails WHERE email = ?) ORDER BY p.id",

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from daemon.ledger.messages import MessageRow, Messages, StoredMessage
 from daemon.ledger.timestamp import stamp
-from daemon.message.forgotten import FORGOTTEN, blank, strip
+from daemon.message.forgotten import FORGOTTEN, authors, blank, strip
 from daemon.message.verdict import Us, judge
 from daemon.rules.activities import note
 
@@ -56,6 +56,7 @@ class Forgotten:
         self._db.execute("DELETE FROM correspondence WHERE sender = ?", (address,))
         self._db.execute("DELETE FROM senders WHERE address = ?", (address,))
         self._db.execute("DELETE FROM meetings WHERE sender = ?", (address,))
+        self._db.execute("DELETE FROM sender_facts WHERE sender = ?", (address,))
         self._erase_plans(address)
         self._erase_listings(address)
         return touched - {address}
@@ -83,13 +84,10 @@ class Forgotten:
 
     def _rewrite(self, stored: StoredMessage, address: str, us: Us) -> None:
         message = stored.message
-        authors = {one.address.key for one in message.candidates}
-        if message.from_ is not None:
-            authors.add(message.from_.key)
         rest = tuple(to for to in message.to if to.key != address)
         named = len(rest) < len(message.to)
         alone = named and stored.in_sent and all(us.is_us(to) for to in rest)
-        if address in authors or alone:
+        if address in authors(message) or alone:
             left, judgement = blank(message), FORGOTTEN
             self._db.execute("DELETE FROM correspondence WHERE message = ?", (stored.id,))
             self._db.execute("DELETE FROM answers WHERE message = ?", (stored.id,))

@@ -459,6 +459,24 @@ def m007_health(db: Database) -> None:
         db.execute(statement)
 
 
+FACTS = """
+CREATE TABLE sender_facts ( /* What a sender's forms and signatures say: the newest of each kind. */
+  sender TEXT NOT NULL,
+  kind TEXT NOT NULL,             /* phone, title, company */
+  value TEXT NOT NULL,
+  source TEXT NOT NULL,           /* form; from: the signature; forward: that of a forwarded mail */
+  PRIMARY KEY (sender, kind)
+) WITHOUT ROWID;
+"""
+
+
+@migrations()
+def m008_facts(db: Database) -> None:
+    """What forms and signatures say about a sender."""
+    for statement in _statements(FACTS):
+        db.execute(statement)
+
+
 def _statements(script: str) -> Iterator[str]:
     """The statements of a script with their comments, which SQLite keeps with what it creates.
 

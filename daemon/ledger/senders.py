@@ -1,6 +1,7 @@
 """Senders and their meetings: state computed elsewhere, kept here, versioned when it changes."""
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from daemon.ledger.messages import invites_from
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import instant, stamp_or_none
+from daemon.message.candidates import Fact
 from daemon.message.verdict import Verdict
 from daemon.rules.classify import Class
 from daemon.rules.sender import Correspondence, SenderState
@@ -127,6 +129,7 @@ class Senders:
             ],
         )
         self._write_meetings([state for state, *_ in changed])
+        self._write_facts([state for state, *_ in changed])
         return len(changed)
 
     def remove(self, addresses: Iterable[str]) -> None:
@@ -134,6 +137,7 @@ class Senders:
         rows = [(address,) for address in addresses]
         self._db.executemany("DELETE FROM senders WHERE address = ?", rows)
         self._db.executemany("DELETE FROM meetings WHERE sender = ?", rows)
+        self._db.executemany("DELETE FROM sender_facts WHERE sender = ?", rows)
 
     def get(self, address: str) -> SenderRow | None:
         """One sender, or None."""
@@ -190,6 +194,16 @@ class Senders:
             )
             found |= {row["sender"]: row["mailbox"] for row in rows}
         return found
+
+    def _write_facts(self, states: Sequence[SenderState]) -> None:
+        self._db.execute(
+            f"DELETE FROM sender_facts WHERE sender {AMONG}",
+            (listed(one.address for one in states),),
+        )
+        self._db.executemany(
+            "INSERT INTO sender_facts VALUES (?, ?, ?, ?)",
+            [(one.address, f.kind, f.value, f.way) for one in states for f in one.facts],
+        )
 
     def _write_meetings(self, states: Sequence[SenderState]) -> None:
         self._db.execute(
@@ -275,7 +289,8 @@ class Senders:
 
 _CORRESPONDENCE = """
 SELECT c.sender, c.message, c.verdict AS final, c.reason AS final_reason, m.key, m.message_id,
-       m.direction, m.verdict, m.reason, m.sent_at, m.answers, m.thread, m.invites, c.name, c.way
+       m.direction, m.verdict, m.reason, m.sent_at, m.answers, m.thread, m.invites, c.name, c.way,
+       json_extract(m.facts, '$.said') AS said
 FROM correspondence c JOIN messages m ON m.id = c.message WHERE c.sender
 """
 
@@ -360,7 +375,7 @@ ORDER BY address
 def _correspondence(row: sqlite3.Row) -> Correspondence:
     # By place: a backfill reads each message several times, and a row finds names by searching.
     key, message_id, direction, verdict, reason, sent_at, answers, thread, invites = row[4:13]
-    name, way = row[13:]
+    name, way, said = row[13:]
     return Correspondence(
         key,
         message_id,
@@ -372,13 +387,14 @@ def _correspondence(row: sqlite3.Row) -> Correspondence:
         thread,
         invites_from(invites),
         way,
+        tuple(Fact(*one) for one in json.loads(said)) if said else (),
     )
 
 
 def _digest(state: SenderState, class_: Class) -> str:
     """Of all that a state and a class say; the verdicts by hand, since there are many."""
     verdicts = "\n".join([f"{key} {kind} {reason}" for key, (kind, reason) in state.verdicts])
-    rest = (_numbers(state), state.meeting_list, state.reply_keys, *class_)
+    rest = (_numbers(state), state.meeting_list, state.reply_keys, state.facts, *class_)
     return hashlib.sha256(f"{verdicts}\n{rest!r}".encode()).hexdigest()[:32]
 
 

@@ -24,7 +24,7 @@ from daemon.message.candidates import (
 )
 from daemon.message.fields import Fields, body_start, first, scan
 from daemon.message.header import Header, read
-from daemon.message.lines import html_lines, text_lines
+from daemon.message.lines import html_lines, text_lines, unquoted
 from daemon.message.relay import (
     hands_on,
     hands_on_by_words,
@@ -32,6 +32,7 @@ from daemon.message.relay import (
     is_machine_like,
     same_site,
 )
+from daemon.message.signature import signature_facts
 
 _TEXT_BYTES = 32_768
 _HTML_BYTES = 131_072
@@ -89,9 +90,13 @@ def find(fields: Fields, header: Header, parts: Parts) -> Found:
         or is_machine_like(sender.local)
         or hands_on(sender)
     )
+    lines = parts.lines()
     if may_hand_on:
-        _read_text(found, header, parts, inside=inside)
+        _read_text(found, header, parts, unquoted(lines), inside=inside)
+    if not found.facts:
+        found.facts = signature_facts(lines, sender.name, sender.domain, "from")
     found.candidates = list(bounded(found.candidates))
+    del found.facts[FACT_LIMIT:]
     return found
 
 
@@ -113,9 +118,10 @@ def _enveloped(fields: Fields, header: Header, sender: Address) -> Iterator[Cand
         yield Candidate("envelope", Address(named, address.address))
 
 
-def _read_text(found: Found, header: Header, parts: Parts, *, inside: bool) -> None:
+def _read_text(
+    found: Found, header: Header, parts: Parts, lines: list[str], *, inside: bool
+) -> None:
     """Candidates that stand in the text or are attached to it."""
-    lines = parts.lines()
     text = "\n".join(lines)
     if inside and not forwards.says_answer(header.subject):
         _forwarded(found, lines, header.subject, text)
@@ -144,7 +150,9 @@ def _forwarded(found: Found, lines: list[str], subject: str, text: str) -> None:
     for block in blocks:
         found.candidates.append(Candidate("forward", block.author, block.date))
     if blocks:
-        found.words = "\n".join(lines[blocks[0].text_at :])
+        begin, author = blocks[0].text_at, blocks[0].author
+        found.words = "\n".join(lines[begin:])
+        found.facts += signature_facts(lines[begin:], author.name, author.domain, "forward")
 
 
 def _attached(found: Found, parts: Parts) -> None:
@@ -170,4 +178,3 @@ def _form_facts(found: Found, form: forms.Form) -> None:
         found.facts.extend(
             Fact(kind, value[:VALUE_LIMIT], "form") for kind, value in facts if value
         )
-    del found.facts[FACT_LIMIT:]

@@ -16,10 +16,10 @@ def without(
     message: Message, is_forgotten: Callable[[str], bool], *, in_sent: bool, us: Us
 ) -> Message:
     """The message without those who are forgotten: nothing but its key, if it was theirs alone."""
-    authors = [message.from_, *(one.address for one in message.candidates)]
-    if any(author is not None and is_forgotten(author.key) for author in authors):
+    if any(is_forgotten(key) for key in authors(message)):
         return blank(message)
-    gone = {address.key for address in message.to if is_forgotten(address.key)}
+    gone = {one.address.key for one in message.candidates if is_forgotten(one.address.key)}
+    gone |= {address.key for address in message.to if is_forgotten(address.key)}
     gone |= {key for i in message.invites for key, _ in i.attendees if is_forgotten(key)}
     if not gone:
         return message
@@ -30,6 +30,13 @@ def without(
     return strip(message, gone, words=not named)
 
 
+def authors(message: Message) -> set[str]:
+    """Whom a mail may be of: its From, and whom it says that it hands on."""
+    # An address in the text is only mentioned, as long as nothing says that it is the author's.
+    handed = {one.address.key for one in message.candidates if one.way != "text"}
+    return handed | ({message.from_.key} if message.from_ else set())
+
+
 def strip(message: Message, gone: AbstractSet[str], *, words: bool) -> Message:
     """The message without these recipients, with its words only if they are somebody else's."""
     return replace(
@@ -37,6 +44,7 @@ def strip(message: Message, gone: AbstractSet[str], *, words: bool) -> Message:
         to=tuple(address for address in message.to if address.key not in gone),
         subject=message.subject if words else "",
         snippet=message.snippet if words else "",
+        candidates=tuple(one for one in message.candidates if one.address.key not in gone),
         invites=tuple(
             replace(i, attendees=tuple(pair for pair in i.attendees if pair[0] not in gone))
             for i in message.invites

@@ -75,6 +75,17 @@ def forwarded(lines: Sequence[str], subject: str) -> list[Forwarded]:
     return found
 
 
+def begins_quotation(lines: Sequence[str], at: int) -> bool:
+    """Whether another mail is quoted from this line on, as mail programs introduce it."""
+    line = lines[at]
+    if _is_separator(line):
+        return True
+    if line.endswith((":", "：")) and "@" in line and any(char.isdigit() for char in line):
+        return True
+    field = _field(line)
+    return field is not None and field[0] == "from" and _block(lines, at) is not None
+
+
 def _block(lines: Sequence[str], at: int) -> Forwarded | None:
     """The forwarded header that begins at a line, None if none does."""
     values: dict[str, str] = {}

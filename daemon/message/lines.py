@@ -24,9 +24,13 @@ _QUOTED = re.compile(r"^(?:[>|]\s?)+")
 
 
 def text_lines(plain: str) -> list[str]:
-    """The lines of a plain text, quoted ones without their marks."""
-    lines = plain.splitlines()[:LINES]
-    return [_QUOTED.sub("", _clean(line[:_LINE_CHARS])) for line in lines]
+    """The lines of a plain text."""
+    return [_clean(line[:_LINE_CHARS]) for line in plain.splitlines()[:LINES]]
+
+
+def unquoted(lines: list[str]) -> list[str]:
+    """The same lines without the marks of those that are quoted."""
+    return [_QUOTED.sub("", line) if line[:1] in {">", "|"} else line for line in lines]
 
 
 def html_lines(markup: str) -> list[str]:

@@ -12,6 +12,7 @@ from daemon.message.relay import via
 
 _BRACKETS = re.compile(r"\s*[(\[{（【][^()\[\]{}（）【】]{0,100}[)\]}）】]\s*")
 _BEHIND = re.compile(r"\s+[|/–—•·]\s+.*$|\s+-\s+.*$|\s*@\s*\S.*$")
+_WORD_BREAKS = re.compile(r"[._\-]+")
 _SPACE = re.compile(r"\s+")
 # What follows a comma without being a first name: titles and company forms.
 _NOT_FIRST = frozenset(
@@ -116,3 +117,9 @@ def _turned(name: str) -> str:
     if len(last.split()) > 4:  # noqa: PLR2004 a firm's name rather than a family's
         return name
     return f"{first} {last}"
+
+
+def made_up_name(address: str) -> str:
+    """A name from the local part: `ada.lovelace@...` is Ada Lovelace; else the address itself."""
+    words = _WORD_BREAKS.split(address.rpartition("@")[0])
+    return " ".join(word[0].upper() + word[1:] for word in words if word) or address

@@ -93,11 +93,13 @@ def patch(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> 
     """The JSON body that updates a record, empty where nothing of it is ours to change.
 
     Names, titles, e-mails, links and owners are people's once a record is made, and so is whether
-    an activity is done; an organization comes into a person's only while it has none.
+    an activity is done; an organization comes into a person's only while it has none, a name only
+    in place of one that we made up.
     """
     content: dict[str, Any] = {}
     if kind == "person":
         content = {
+            "name": fields.get("name"),  # planned only in place of one that we made up
             "org_id": links.organization if "organization" in fields else None,
             "custom_fields": _custom(fields, place, *_STATISTICS),
         }
@@ -119,10 +121,15 @@ def _person(fields: Mapping[str, Any], links: Links, place: Target) -> dict[str,
     custom = _custom(fields, place, *_STATISTICS)
     return {
         "name": fields["name"],
-        "emails": [{"value": fields["email"], "primary": True, "label": "work"}],
+        "emails": [_contact(fields["email"])],
+        "phones": [_contact(fields["phone"])] if fields.get("phone") else None,
         "org_id": links.organization,
         "custom_fields": {code: value for code, value in custom.items() if value is not None},
     }
+
+
+def _contact(value: str) -> dict[str, Any]:
+    return {"value": value, "primary": True, "label": "work"}
 
 
 def _custom(fields: Mapping[str, Any], place: Target, *names: str) -> dict[str, Any]:

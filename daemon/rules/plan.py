@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from daemon.message.names import made_up_name
 from daemon.rules.classify import Class, Rules, classify_sender
 from daemon.rules.records import (
     Action,
@@ -60,6 +61,7 @@ class Policy:
     fields_every: timedelta = timedelta(hours=6)
     owner: str | None = None
     fields: Collection[str] = STATISTICS  # our custom person fields that there are
+    contact_facts: bool = True  # a phone number that a form or a signature gave
 
 
 @dataclass(slots=True)
@@ -177,6 +179,8 @@ def _plan_person(plan: SenderPlan, case: _Case, rank: str, organization: str | N
             "organization": organization,
             "owner": case.policy.owner,
         }
+        if case.policy.contact_facts:
+            fields |= {fact.kind: fact.value for fact in case.state.facts if fact.kind == "phone"}
         created: Fields = fields | values
         plan.changes.append(_person_change(case, "create", created, rank + "1", organization))
         return
@@ -192,6 +196,8 @@ def _plan_person(plan: SenderPlan, case: _Case, rank: str, organization: str | N
     has_none = case.person is not None and case.person.organization_id is None
     if organization and has_none and written.get("organization") != organization:
         changed["organization"] = organization
+    if better := _better_name(case, live):
+        changed["name"] = better
     if not set(changed) - {"class"}:
         return
     not_before = None
@@ -201,6 +207,20 @@ def _plan_person(plan: SenderPlan, case: _Case, rank: str, organization: str | N
     plan.changes.append(
         _person_change(case, "update", changed, RANK_FIELDS, organization, not_before)
     )
+
+
+def _better_name(case: _Case, live: Record | None) -> str | None:
+    """The real name of a person whom we had to name after the address, None to leave it alone.
+
+    Only while it stands in Pipedrive as we wrote it: a name that people changed is theirs.
+    """
+    made_up = made_up_name(case.address)[:_NAME_CHARS]
+    if live is None or live.origin != "created" or live.fields.get("name") != made_up:
+        return None
+    if case.person is not None and case.person.name not in {None, made_up}:
+        return None
+    name = case.state.name[:_NAME_CHARS]
+    return name if name != made_up else None
 
 
 def _person_change(

@@ -55,6 +55,7 @@ class CrmPerson:
     id: int
     organization_id: int | None
     ours: bool = False  # we made it: for another address of the same person, or a moment ago
+    name: str | None = None  # as it was listed last
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ found in Sent, and a reply names one of those by Message-ID. Costs one pass over
 It doesn't fetch, store or classify anything, and never reads a clock.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from daemon.message.author import SUBMITTED
+from daemon.message.candidates import Fact
 from daemon.message.invite import Invite
-from daemon.message.names import clean_name
+from daemon.message.names import clean_name, made_up_name
 from daemon.message.verdict import SOFT_REASONS, Us, Verdict
 from daemon.rules.meeting import Meeting, Statement, meetings
 from daemon.rules.organization import PublicProviders, organization_key
@@ -26,8 +26,6 @@ __all__ = ["Correspondence", "Counting", "Meeting", "SenderState", "sender_state
 _IF_IT_ANSWERS_US = SOFT_REASONS - {"role-address"}
 _ANSWERS_US = Verdict("contact", "answers-us")
 _ROLE_AFTER_REPLY = Verdict("contact", "role-after-reply")
-
-_WORD_BREAKS = re.compile(r"[._\-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,7 @@ class Correspondence:
     thread: str | None
     invites: tuple[Invite, ...]
     way: str = "from"  # how we know that it is the sender's; see `message.author`
+    said: tuple[Fact, ...] = ()  # what the mail says about its author
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +73,7 @@ class SenderState:
     meeting_list: tuple[Meeting, ...]  # by start, those that don't count included
     reply_keys: tuple[str, ...] = ()  # the messages that are replies, in order of the keys
     submitted: int = 0  # of msg_count, what anybody could submit in this name: forms
+    facts: tuple[Fact, ...] = ()  # phone, title, company: the newest of each kind
 
 
 def sender_state(
@@ -101,7 +101,7 @@ def sender_state(
         address=address,
         name=_display_name(address, received)
         or _display_name(address, sent)
-        or _name_from(address),
+        or made_up_name(address),
         domain=domain,
         organization=organization_key(domain, public),
         msg_count=len(received) if counting.count == "received" else len(contacts),
@@ -116,6 +116,7 @@ def sender_state(
         meeting_list=met,
         reply_keys=reply_keys,
         submitted=sum(m.way in SUBMITTED for m in received),
+        facts=_facts(received),
     )
 
 
@@ -223,6 +224,29 @@ def _statements(messages: Iterable[Correspondence]) -> list[Statement]:
     ]
 
 
+def _facts(received: Iterable[Correspondence]) -> tuple[Fact, ...]:
+    """What the sender's mails say of each kind, the newest; what a form was told before the rest.
+
+    A fact counts only if it stands where the author of its mail stands: the signature of a
+    colleague who forwards says nothing about the one who wrote.
+    """
+    best: dict[str, tuple[tuple[bool, datetime, str], Fact]] = {}
+    for m in received:
+        for fact in m.said:
+            if fact.kind != "name" and _is_about_author(fact.way, m.way):
+                rank = (fact.way == "form", m.sent_at, m.key)
+                if fact.kind not in best or rank > best[fact.kind][0]:
+                    best[fact.kind] = rank, fact
+    return tuple(fact for _, (_, fact) in sorted(best.items()))
+
+
+def _is_about_author(stands: str, way: str) -> bool:
+    """Whether what stands there is about whom this way leads to."""
+    if stands == "form":
+        return way in SUBMITTED
+    return stands == ("from" if way in {"from", "group", "envelope", "relay"} else way)
+
+
 def _display_name(address: str, messages: Iterable[Correspondence]) -> str:
     """The newest display name that is a name of a person or a firm, and not the address again."""
     name, newest = "", None
@@ -232,9 +256,3 @@ def _display_name(address: str, messages: Iterable[Correspondence]) -> str:
             if cleaned and "@" not in cleaned and cleaned.lower() != address.partition("@")[0]:
                 name, newest = cleaned, (m.sent_at, m.key)
     return name
-
-
-def _name_from(address: str) -> str:
-    """A name from the local part: `ada.lovelace@...` is Ada Lovelace; else the address itself."""
-    words = _WORD_BREAKS.split(address.rpartition("@")[0])
-    return " ".join(word[0].upper() + word[1:] for word in words if word) or address

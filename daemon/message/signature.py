@@ -1,0 +1,177 @@
+"""Phone, title and company from the end of somebody's own words. Pure.
+
+A signature is short, stands at the end and is the author's: looked at are the last lines before any
+quotation. A number counts if it can be dialled (libphonenumber); a title only beside the author's
+name, or with a word for what people are; a company only by its legal form. Better none than wrong.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.resources import files
+
+from daemon.message.candidates import VALUE_LIMIT, Fact
+from daemon.message.forward import begins_quotation
+from daemon.message.text import one_line
+
+# ruff: noqa: RUF001  punctuation of other languages
+
+_TAIL = 14  # lines of a signature, at most
+_LINE_CHARS = 120
+_TITLE_WORDS = 8
+_NUMBER = re.compile(r"(?:\+|\(|\b0|\b[1-9])[\d][\d ()/.\-–\u00a0]{5,24}\d")
+_WORD = re.compile(r"[^\s,;:|/()&·•–—]+")
+_SEPARATORS = re.compile(r"\s*[|·•]\s*|\s+[-–—]\s+|\t| {3,}")
+# Ends of what people are, in languages that write it as one word.
+_COMPOUNDS = (
+    *("leiter", "leiterin", "chef", "meister", "ingenieur", "techniker", "manager", "berater"),
+    *(
+        "leder",
+        "sjef",
+        "ledare",
+        "ingenjör",
+        "konsulent",
+        "johtaja",
+        "päällikkö",
+        "vezető",
+        "leider",
+    ),
+)
+_DIGITS = 7  # that a phone number has at least
+
+
+def signature_facts(lines: Sequence[str], name: str, domain: str, way: str) -> list[Fact]:
+    """What the end of these lines says about `name`, who writes from `domain`."""
+    tail = _tail(lines)
+    found = {
+        "phone": _phone(tail, domain),
+        "title": _title(tail, name),
+        "company": _company(tail),
+    }
+    return [
+        Fact(kind, value[:VALUE_LIMIT], way)  # type: ignore[arg-type]  # the three kinds above
+        for kind, value in found.items()
+        if value
+    ]
+
+
+def _tail(lines: Sequence[str]) -> list[str]:
+    """The pieces of the last lines before a quotation; a line of several columns is several."""
+    own: list[str] = []
+    for at, line in enumerate(lines):
+        if line.startswith(">") or begins_quotation(lines, at):
+            break
+        if line.strip():
+            own.append(line)
+    if own[-1:] == ["--"]:
+        own.pop()
+    pieces: list[str] = []
+    for line in own[-_TAIL:]:
+        pieces.extend(one_line(one, _LINE_CHARS) for one in _SEPARATORS.split(line[:500]))
+    return [one for one in pieces if one]
+
+
+def _phone(tail: Iterable[str], domain: str) -> str:
+    """The first number that reaches a person: one with a label for it, else one alone in a line."""
+    alone = ""
+    for line in tail:
+        for match in _NUMBER.finditer(line):
+            before = line[: match.start()]
+            number = match[0].strip(" .-–")
+            label = _last_word(before)
+            if label in _words("other_numbers") or _in_words(before, "other_numbers"):
+                continue
+            if (label in _words("phones") or number.startswith("+")) and is_phone(number, domain):
+                return number
+            if not before.strip() and not alone and is_phone(number, domain):
+                alone = number
+    return alone
+
+
+def is_phone(number: str, domain: str) -> bool:
+    """Whether a number can be dialled, from the country that a domain is of if it names none."""
+    digits = sum(char.isdigit() for char in number)
+    if digits < _DIGITS or digits > 15:  # noqa: PLR2004 E.164 section 6.1
+        return False
+    import phonenumbers  # noqa: PLC0415 - 3 MB that only a mail with a number in it needs
+
+    country = domain.rpartition(".")[2].upper()
+    country = {"UK": "GB"}.get(country, country)
+    region = country if country in phonenumbers.SUPPORTED_REGIONS else None
+    try:
+        parsed = phonenumbers.parse(number.replace("(0)", ""), region)
+    except phonenumbers.NumberParseException:
+        return region is None and number.startswith(("0", "("))
+    return bool(phonenumbers.is_possible_number(parsed))
+
+
+def _title(tail: Sequence[str], name: str) -> str:
+    """The line under the author's name, or behind it, that says what he or she does."""
+    at = _name_at(tail, name)
+    if at is None:
+        return ""
+    rest = tail[at].partition(",")[2].strip()
+    for line in (rest, *tail[at + 1 : at + 3]):
+        if line and _is_title(line):
+            return line.strip(" ,;-")
+    return ""
+
+
+def _name_at(tail: Sequence[str], name: str) -> int | None:
+    """The last line that is the author's name, or begins with it."""
+    words = set(_plain_words(name))
+    for at in range(len(tail) - 1, -1, -1):
+        line = _plain_words(tail[at].partition(",")[0])
+        if words and line and len(line) <= len(words) + 2 and words <= set(line):
+            return at
+    return None
+
+
+def _is_title(line: str) -> bool:
+    if len(line.split()) > _TITLE_WORDS or any(char.isdigit() or char in "@:" for char in line):
+        return False
+    words = _plain_words(line)
+    if _is_company(line):
+        return False
+    titles = _words("titles")
+    return any(word in titles or word.endswith(_COMPOUNDS) for word in words)
+
+
+def _company(tail: Sequence[str]) -> str:
+    """The first line with a legal form in it, as far as it goes."""
+    for line in tail:
+        if (
+            "@" not in line
+            and "://" not in line
+            and _is_company(line)
+            and len(line.split()) <= _TITLE_WORDS
+        ):
+            return line.partition(",")[0].strip(" ,;-")
+    return ""
+
+
+def _is_company(line: str) -> bool:
+    words = [word.casefold() for word in _WORD.findall(line)]
+    return len(words) > 1 and any(word in _words("forms") for word in words[1:] + words[:1])
+
+
+def _last_word(text: str) -> str:
+    words = text.casefold().replace(":", " ").replace("：", " ").split()
+    return words[-1].strip("().") if words else ""
+
+
+def _in_words(text: str, kind: str) -> bool:
+    return any(word.casefold() in _words(kind) for word in _WORD.findall(text))
+
+
+def _plain_words(text: str) -> list[str]:
+    return [word.casefold().strip(".") for word in _WORD.findall(text)]
+
+
+@cache
+def _words(kind: str) -> frozenset[str]:
+    text = files("daemon.message.data").joinpath("signature_words.toml").read_text("utf-8")
+    return frozenset(word.casefold().strip(".") for word in tomllib.loads(text)[kind].split()) | (
+        frozenset(tomllib.loads(text)[kind].casefold().split())
+    )
