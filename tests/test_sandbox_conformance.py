@@ -135,6 +135,7 @@ def test_a_tour_of_every_endpoint_is_accepted_and_answered_as_described() -> Non
         f"leads/{lead2}",
         "users",
         "users/me",
+        "users/1/permissions",
         "activityTypes",
         "leadLabels",
     ):

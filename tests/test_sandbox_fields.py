@@ -183,7 +183,7 @@ def test_deals_and_leads_share_their_fields() -> None:
 
 
 def test_without_the_permission_fields_are_read_only() -> None:
-    api = company(users=(User("Ada", "ada@example.com", may_add_fields=False),))
+    api = company(users=(User("Ada", "ada@example.com", denied=("can_add_custom_fields",)),))
     reply = api.post(f"{V2}/personFields", {"field_name": "F", "field_type": "date"})
     assert (reply.status, reply.body["success"]) == (403, False)
     assert api.get(f"{V2}/personFields").status == 200

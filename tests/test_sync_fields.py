@@ -12,7 +12,10 @@ from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 
 ADA = "ada@acme.com"
 NOT_ADMIN = {
-    "users": (User("Eve", "eve@example.com", may_add_fields=False), User("Bob", "bob@example.com")),
+    "users": (
+        User("Eve", "eve@example.com", denied=("can_add_custom_fields",)),
+        User("Bob", "bob@example.com"),
+    ),
     "tokens": {DEFAULT_TOKEN: "eve@example.com"},
 }
 

@@ -14,6 +14,7 @@ from daemon.sandbox.crm.faults import Fault, Faults
 from daemon.sandbox.crm.seed import seed_from
 from daemon.sandbox.crm.server import Server, run_server, serve
 from daemon.sandbox.crm.settings import Settings, User
+from daemon.sandbox.crm.switches import Switches
 
 __all__ = [
     "Card",
@@ -27,6 +28,7 @@ __all__ = [
     "SandboxAdapter",
     "Server",
     "Settings",
+    "Switches",
     "Usage",
     "User",
     "board",

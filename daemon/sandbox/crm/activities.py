@@ -141,6 +141,8 @@ def participants(given: list[Doc]) -> list[Doc]:
 
 def _check_links(call: Call, body: Doc) -> None:
     call.check_references(body)
+    if body.get("type") in call.settings.inactive_types:
+        raise invalid(f"type: Activity type '{body['type']}' is not active")
     for item in body.get("participants", ()):
         call.check_references({"person_id": item["person_id"]})
     if body.get("project_id") is not None:

@@ -1,4 +1,4 @@
-"""The sandbox's own paths on the server, under `/sandbox/`: faults, settings, and what is there.
+"""The sandbox's own paths on the server, under `/sandbox/`: what goes wrong, and what is there.
 
 For programs on this machine only: the server listens on loopback, and a browser's cross-site
 request (it carries an Origin) is refused. Not part of Pipedrive.
@@ -15,6 +15,7 @@ from daemon.sandbox.crm.core import Sandbox
 from daemon.sandbox.crm.exchange import Request, Response, json_response
 from daemon.sandbox.crm.faults import read_fault
 from daemon.sandbox.crm.seed import seed_from
+from daemon.sandbox.crm.switches import Switches
 
 PREFIX = "/sandbox/"
 
@@ -50,7 +51,12 @@ def _settings(sandbox: Sandbox, body: dict[str, Any]) -> dict[str, Any]:
     return {name: getattr(sandbox.settings, name) for name in body}
 
 
+def _switch(name: str) -> Callable[[Sandbox, dict[str, Any]], Any]:
+    return lambda sandbox, body: getattr(Switches(sandbox), name)(**body)
+
+
 _DEEDS: dict[str, Callable[[Sandbox, Any], Any]] = {
+    **{f"switches/{name}": _switch(name) for name in vars(Switches) if not name.startswith("_")},
     "seed": seed_from,
     "settings": _settings,
     "spend": lambda sandbox, body: sandbox.spend_elsewhere(int(body["tokens"])),

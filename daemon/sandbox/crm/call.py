@@ -14,10 +14,12 @@ from daemon.sandbox.crm import checks
 from daemon.sandbox.crm.checks import Check, Shape
 from daemon.sandbox.crm.clock import DAY_SECONDS, stamp
 from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, invalid, not_found
+from daemon.sandbox.crm.permissions import need, need_to_add, need_to_change, seen
 from daemon.sandbox.crm.settings import Settings
 from daemon.sandbox.crm.store import Store
 from daemon.sandbox.crm.values import nested, shown
 
+HTTP_NOT_FOUND = 404
 PAGE_DEFAULT = 100
 PAGE_MAX = 500
 NOUNS = {
@@ -77,7 +79,20 @@ class Call:
         doc = self.store.get(kind, self.params["id"])
         if doc is None or self.purged(doc):
             raise not_found(NOUNS[kind])
+        if not self.sees(kind, doc["id"]):
+            raise self.unseen(kind)
         return doc
+
+    def sees(self, kind: str, record_id: int | str) -> bool:
+        """True for a record that the token's user may see."""
+        where, values = seen(self.user, kind)
+        return self.store.count(kind, f"id = ? AND {where}", (record_id, *values)) > 0
+
+    def unseen(self, kind: str) -> Refusal:
+        """What a record answers that the token's user doesn't see."""
+        if self.settings.hidden_status == HTTP_NOT_FOUND or kind in ("pipelines", "stages"):
+            return not_found(NOUNS[kind])
+        return Refusal(403, f"You do not have permission to view this {NOUNS[kind].lower()}.")
 
     def editable(self, kind: str) -> Doc:
         """The record named by the path, for a write: a deleted one can't be had any more."""
@@ -103,8 +118,21 @@ class Call:
             if value is None:
                 continue
             doc = self.store.get(kind, value)
-            if doc is None or doc.get("is_deleted") or self.is_unread(kind, value):
+            known = doc is not None and not doc.get("is_deleted") and self.sees(kind, value)
+            if doc is None or not known or self.is_unread(kind, value):
                 raise invalid(f"{name}: {NOUNS[kind]} with id '{value}' was not found")
+            if not doc.get("active_flag", True):
+                raise invalid(f"{name}: {NOUNS[kind]} with id '{value}' is deactivated")
+
+    def may_add(self, kind: str, body: Mapping[str, Any]) -> None:
+        """403 for a user who may not make this, 400 for links to what isn't there."""
+        need_to_add(self.user, kind, body)
+        self.check_references(body)
+
+    def may_change(self, kind: str, doc: Doc, body: Mapping[str, Any]) -> None:
+        """403 for a user who may not change this, 400 for links to what isn't there."""
+        need_to_change(self.user, kind, doc, body)
+        self.check_references(body)
 
     def check_open_cap(self, what: str) -> None:
         """403 when the plan's open deals and leads are used up."""
@@ -120,6 +148,7 @@ class Call:
     def delete(self, kind: str) -> Answer:
         """A soft delete; what hangs on the record stays."""
         doc = self.editable(kind)
+        need(self.user, f"can_delete_{kind}")
         mark_deleted(doc, self.now)
         self.store.save(kind, doc, self.now)
         return Answer({"id": doc["id"]})
@@ -142,6 +171,8 @@ class Call:
     ) -> Answer:
         """One page of a v2 list: filters of the query, order, cursor."""
         where, values = self._filtered(where, values)
+        visible, whose = seen(self.user, kind)
+        where, values = f"{where} AND {visible}", [*values, *whose]
         sort = self.query.get("sort_by", "id")
         down = self.query.get("sort_direction", "asc") == "desc"
         limit = self.query.get("limit", PAGE_DEFAULT)

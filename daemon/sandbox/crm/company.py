@@ -7,8 +7,10 @@ from daemon.sandbox.crm import checks
 from daemon.sandbox.crm.activities import TYPES
 from daemon.sandbox.crm.call import LISTING, Call
 from daemon.sandbox.crm.clock import stamp_v1
-from daemon.sandbox.crm.exchange import Answer, Doc
+from daemon.sandbox.crm.exchange import Answer, Doc, not_found
+from daemon.sandbox.crm.permissions import LISTED, OTHERS
 from daemon.sandbox.crm.routing import Route
+from daemon.sandbox.crm.settings import ADMIN_APPS
 
 _ONE_UTC_ZERO = "2026-01-01 00:00:00"
 
@@ -20,7 +22,9 @@ def pipelines(call: Call) -> Answer:
 
 def stages(call: Call) -> Answer:
     """GET /stages; those of a pipeline that doesn't exist are an empty list."""
-    return call.page("stages", "is_deleted = 0", [], dict)
+    return call.page(
+        "stages", "1" if call.settings.lists_deleted_stages else "is_deleted = 0", [], dict
+    )
 
 
 def stage(call: Call) -> Answer:
@@ -46,6 +50,15 @@ def me(call: Call) -> Answer:
     return Answer(render_user(call, call.user) | company)
 
 
+def permissions(call: Call) -> Answer:
+    """GET /users/{id}/permissions: true for those that the user has."""
+    user = call.store.get("users", call.params["id"])
+    if user is None:
+        raise not_found("User")
+    names = LISTED + (OTHERS if call.settings.lists_all_permissions else ())
+    return Answer({name: name not in user["denied"] for name in names})
+
+
 def render_user(call: Call, doc: Doc) -> Doc:
     """One user as v1 sends it."""
     return {
@@ -60,12 +73,12 @@ def render_user(call: Call, doc: Doc) -> Doc:
         "last_login": stamp_v1(call.now),
         "created": _ONE_UTC_ZERO,
         "modified": _ONE_UTC_ZERO,
-        "has_created_company": doc["admin"],
+        "has_created_company": bool(doc["apps"]),
         "access": [
-            {"app": app, "admin": doc["admin"], "permission_set_id": _permission_set(app)}
-            for app in ("sales", "global", "account_settings")
+            {"app": app, "admin": app in doc["apps"], "permission_set_id": _permission_set(app)}
+            for app in ADMIN_APPS
         ],
-        "active_flag": not doc["is_deleted"],
+        "active_flag": doc["active_flag"] and not doc["is_deleted"],
         "timezone_name": "Etc/UTC",
         "timezone_offset": "+00:00",
         "role_id": 1,
@@ -79,7 +92,7 @@ def _permission_set(app: str) -> str:
     return f"00000000-0000-4000-8000-{app.encode().hex()[:12].ljust(12, '0')}"
 
 
-def activity_types(_call: Call) -> Answer:
+def activity_types(call: Call) -> Answer:
     """GET /activityTypes."""
     return Answer(
         [
@@ -89,7 +102,7 @@ def activity_types(_call: Call) -> Answer:
                 "name": key.title(),
                 "key_string": key,
                 "icon_key": key,
-                "active_flag": True,
+                "active_flag": key not in call.settings.inactive_types,
                 "color": "FFFFFF",
                 "is_custom_flag": False,
                 "add_time": _ONE_UTC_ZERO,
@@ -117,6 +130,7 @@ ROUTES = (
     Route("v2", "GET", "/stages/{id}", stage),
     Route("v1", "GET", "/users", users),
     Route("v1", "GET", "/users/me", me),
+    Route("v1", "GET", "/users/{id}/permissions", permissions),
     Route("v1", "GET", "/activityTypes", activity_types),
     Route("v1", "GET", "/leadLabels", lead_labels),
 )

@@ -43,7 +43,7 @@ class Noun:
     def add(self, call: Call) -> Answer:
         """POST."""
         body = call.read(self.adding, self.kind)
-        call.check_references(body)
+        call.may_add(self.kind, body)
         doc = call.store.insert(self.kind, self.new(call, body), call.now)
         return Answer(self.render(call, doc))
 
@@ -51,7 +51,7 @@ class Noun:
         """PATCH with an id."""
         doc = call.editable(self.kind)
         body = call.read(self.updating, self.kind)
-        call.check_references(body)
+        call.may_change(self.kind, doc, body)
         custom = merge(doc["custom_fields"], body.pop("custom_fields", {}))
         doc.update(self.completed(body), custom_fields=custom, update_time=call.stamp)
         call.store.save(self.kind, doc, call.now)

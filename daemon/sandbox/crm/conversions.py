@@ -12,6 +12,7 @@ from daemon.sandbox.crm import activities, checks, deals, leads
 from daemon.sandbox.crm.call import Call
 from daemon.sandbox.crm.checks import Shape
 from daemon.sandbox.crm.exchange import Answer, Doc, Refusal
+from daemon.sandbox.crm.permissions import need
 from daemon.sandbox.crm.routing import Route
 
 BODY = Shape({"stage_id": checks.integer, "pipeline_id": checks.integer})
@@ -26,6 +27,9 @@ def start(call: Call) -> Answer:
     lead = call.store.get("leads", call.params["id"])
     if lead is None or lead["is_deleted"] or call.is_unread("leads", lead["id"]):
         raise _missing()
+    if not call.sees("leads", lead["id"]):
+        raise call.unseen("leads")
+    need(call.user, "can_add_deals")
     body = BODY.read({} if call.body is None else call.body)
     call.check_references(body)
     if lead["is_archived"]:

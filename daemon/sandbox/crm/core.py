@@ -33,6 +33,7 @@ from daemon.sandbox.crm.clock import day_of
 from daemon.sandbox.crm.exchange import Doc, Refusal, Request, Response, invalid
 from daemon.sandbox.crm.faults import Faults
 from daemon.sandbox.crm.limits import Limits
+from daemon.sandbox.crm.permissions import need
 from daemon.sandbox.crm.routing import Route, Router
 from daemon.sandbox.crm.settings import Settings
 from daemon.sandbox.crm.store import Store
@@ -215,6 +216,7 @@ class Sandbox:
                 conversions.settle(call)
                 call.params = route.read_params(raw)
                 call.query = route.read_query(request)
+                need(user, "can_use_api")
                 call.body = _read_body(request)
                 lag = route.lag(self.settings)
                 if not lag:
@@ -228,7 +230,8 @@ class Sandbox:
     def _user(self, token: str | None) -> Doc | None:
         email = self.settings.tokens.get(token or "")
         found = self.store.select("users", "json_extract(doc, '$.email') = ?", (email,))
-        return found[0] if found and not found[0]["is_deleted"] else None
+        works = found and found[0]["active_flag"] and not found[0]["is_deleted"]
+        return found[0] if works else None
 
     def _spent(self, now: float) -> int:
         row = self.store.db.execute(

@@ -13,6 +13,7 @@ _APART = {
     "GET /leads/archived": 40,
     "GET /leadLabels": 10,
     "GET /users/me": 2,
+    "GET /users/{id}/permissions": 10,
     "POST /leads/{id}/convert/deal": 40,
 }
 

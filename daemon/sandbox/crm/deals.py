@@ -11,6 +11,7 @@ from daemon.sandbox.crm.call import LISTING, SHOWING, Call, mark_deleted
 from daemon.sandbox.crm.checks import Shape
 from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, invalid
 from daemon.sandbox.crm.organizations import NAME_LIMIT, VISIBILITY
+from daemon.sandbox.crm.permissions import need
 from daemon.sandbox.crm.routing import Route
 from daemon.sandbox.crm.values import merge
 
@@ -126,7 +127,7 @@ def placed(call: Call, body: Doc) -> Doc:
 def add(call: Call) -> Answer:
     """POST /deals."""
     body = call.read(ADD, KIND)
-    call.check_references(body)
+    call.may_add(KIND, body)
     doc = new(call, placed(call, body))
     changed: Doc = {"status": doc["status"], **body}
     _settle(call, doc, changed, {"status": "open", "is_archived": False})
@@ -139,7 +140,7 @@ def update(call: Call) -> Answer:
     """PATCH /deals/{id}; an archived deal can only be taken out of the archive."""
     doc = call.editable(KIND)
     body = call.read(UPDATE, KIND)
-    call.check_references(body)
+    call.may_change(KIND, doc, body)
     if doc["is_archived"] and body.get("is_archived") is not False:
         raise Refusal(400, "Archived deals can't be updated. Unarchive the deal first.")
     if "stage_id" in body or "pipeline_id" in body:
@@ -215,6 +216,7 @@ def _listing(call: Call, *, archived: bool) -> Answer:
 def delete(call: Call) -> Answer:
     """DELETE /deals/{id}."""
     doc = call.editable(KIND)
+    need(call.user, "can_delete_deals")
     mark_deleted(doc, call.now)
     doc["status"] = "deleted"
     call.store.save(KIND, doc, call.now)

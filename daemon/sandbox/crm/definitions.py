@@ -12,10 +12,10 @@ from daemon.sandbox.crm import checks, values
 from daemon.sandbox.crm.call import PAGING, Call
 from daemon.sandbox.crm.checks import Check, Shape
 from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, invalid, not_found
+from daemon.sandbox.crm.permissions import need
 from daemon.sandbox.crm.routing import Route
 
 ENTITIES = ("person", "deal", "organization")
-_ADMIN_CODE = "ERR_FORBIDDEN"
 _NAME_LIMIT = 255
 
 _SYSTEM: Mapping[str, tuple[tuple[str, str, str], ...]] = {
@@ -142,7 +142,7 @@ class Definitions:
 
     def add(self, call: Call) -> Answer:
         """POST a field; 403 without the permission or over the plan's cap."""
-        self._need_permission(call)
+        need(call.user, "can_add_custom_fields")
         required = ("field_name", "field_type")
         body = call.read(_shape(self.entity, _ADD_KEYS, required))
         if body["field_type"] in ("enum", "set"):
@@ -157,12 +157,6 @@ class Definitions:
                 code="feature_capping_custom_fields_limit",
             )
         return Answer(self._render(call, define(call, self.entity, body), every_part=True))
-
-    def _need_permission(self, call: Call) -> None:
-        if not call.user["may_add_fields"]:
-            raise Refusal(
-                403, "You do not have permissions to manage custom fields", code=_ADMIN_CODE
-            )
 
     def _system(self) -> list[Doc]:
         return [

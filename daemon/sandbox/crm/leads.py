@@ -16,6 +16,7 @@ from daemon.sandbox.crm.clock import stamp_ms
 from daemon.sandbox.crm.deals import currency
 from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, invalid
 from daemon.sandbox.crm.organizations import NAME_LIMIT
+from daemon.sandbox.crm.permissions import seen
 from daemon.sandbox.crm.routing import Route
 from daemon.sandbox.crm.values import HASH_KEY, from_v1, merge, to_v1
 
@@ -114,7 +115,6 @@ def read(call: Call, shape: Shape) -> Doc:
         body["custom_fields"] = from_v1(call.fields(KIND), flat)
     except Wrong as wrong:
         raise invalid(*wrong.problems) from wrong
-    call.check_references(body)
     for label in body.get("label_ids", ()):
         if call.store.get("lead_labels", label) is None:
             raise invalid(f"label_ids: Lead label with id '{label}' was not found")
@@ -126,6 +126,7 @@ def read(call: Call, shape: Shape) -> Doc:
 def add(call: Call) -> Answer:
     """POST /leads."""
     body = read(call, ADD)
+    call.may_add(KIND, body)
     if body.get("person_id") is None and body.get("organization_id") is None:
         raise Refusal(400, "A lead must be linked to a person or an organization.")
     call.check_open_cap("lead")
@@ -137,6 +138,8 @@ def found(call: Call) -> Doc:
     doc = call.store.get(KIND, call.params["id"])
     if doc is None or doc["is_deleted"] or call.is_unread(KIND, doc["id"]):
         raise Refusal(404, "requested lead not found", info="Object was not found.")
+    if not call.sees(KIND, doc["id"]):
+        raise call.unseen(KIND)
     return doc
 
 
@@ -144,6 +147,7 @@ def update(call: Call) -> Answer:
     """PATCH /leads/{id}; an archived lead can only be taken out of the archive."""
     doc = found(call)
     body = read(call, UPDATE)
+    call.may_change(KIND, doc, body)
     if doc["is_archived"] and body.get("is_archived") is not False:
         raise Refusal(400, "Archived leads can't be updated. Unarchive the lead first.")
     if doc["is_archived"]:
@@ -187,6 +191,8 @@ def _listing(call: Call, *, archived: bool) -> Answer:
     if "updated_since" in query:  # leads keep milliseconds
         where += " AND update_time >= ?"
         values.append(query["updated_since"].replace("Z", ".000Z"))
+    visible, whose = seen(call.user, KIND)
+    where, values = f"{where} AND {visible}", [*values, *whose]
     start, limit = query.get("start", 0), query.get("limit", 100)
     order = query.get("sort", ["add_time", "id"])
     docs = call.store.select(

@@ -94,7 +94,7 @@ def search(call: Call, kind: str) -> list[Doc]:
     return [
         {"result_score": 1.0 if exact else 0.5, "item": _item(call, kind, doc)}
         for doc in docs
-        if org_id in (None, doc.get("org_id"))
+        if org_id in (None, doc.get("org_id")) and call.sees(kind, doc["id"])
     ]
 
 

@@ -11,6 +11,7 @@ from daemon.sandbox.crm import activities, deals, leads, organizations, persons
 from daemon.sandbox.crm.call import Call
 from daemon.sandbox.crm.core import Sandbox
 from daemon.sandbox.crm.exchange import Doc
+from daemon.sandbox.crm.settings import ADMIN_APPS
 from daemon.sandbox.crm.store import KINDS
 from daemon.sandbox.crm.values import HASH_KEY, from_v1
 
@@ -60,5 +61,11 @@ def _record(call: Call, kind: str, doc: Doc) -> Doc:
 
 def _plain(kind: str, given: Doc) -> Doc:
     if kind == "users":
-        return {"admin": False, "may_add_fields": True, "is_deleted": False, **given}
+        return {
+            "apps": list(ADMIN_APPS),
+            "denied": [],
+            "active_flag": True,
+            "is_deleted": False,
+            **given,
+        }
     return dict(given)

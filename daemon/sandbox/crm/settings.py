@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 PlanName = Literal["lite", "growth", "premium", "ultimate"]
 Ending = Literal["completed", "failed", "rejected"]
 
+ADMIN_APPS = ("sales", "global", "account_settings")
 DEFAULT_TOKEN = "sandbox-token-of-ada"  # noqa: S105 - a name that is printed, not a secret
 TOKENS_PER_SEAT = 30_000
 SEARCH_BURST = 10
@@ -37,12 +38,17 @@ PLANS: Mapping[PlanName, Plan] = {
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One person with a seat."""
+    """One person with a seat.
+
+    An `admin` is one in each of `apps`; only who is one in `sales` and `global` sees everything.
+    `denied` names permissions (as GET /users/{id}/permissions does) that the user doesn't have.
+    """
 
     name: str
     email: str
     admin: bool = False
-    may_add_fields: bool = True
+    apps: tuple[str, ...] = ADMIN_APPS
+    denied: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,10 @@ class Settings:
     lead_pages_wrapped: bool = False
     null_custom_fields: bool = True
     sanitise_notes: bool = True
+    hidden_status: Literal[403, 404] = 403
+    lists_deleted_stages: bool = False
+    lists_all_permissions: bool = False
+    inactive_types: tuple[str, ...] = ()
     keep_deleted_days: int = 30
     latency: float = 0.0
 

@@ -16,7 +16,7 @@ from typing import Any
 from daemon.errors import ConfigProblem
 from daemon.sandbox.crm.exchange import Doc
 
-FORMAT = 1
+FORMAT = 2
 SEARCHABLE = ("organizations", "persons")
 _COLUMNS = (
     "name",
@@ -66,6 +66,8 @@ CREATE TABLE IF NOT EXISTS requests (
 CREATE TABLE IF NOT EXISTS usage (
   day TEXT NOT NULL, call TEXT NOT NULL, calls INTEGER NOT NULL, tokens INTEGER NOT NULL,
   PRIMARY KEY (day, call));
+CREATE TABLE IF NOT EXISTS hidden (
+  kind TEXT NOT NULL, id, user_id INTEGER NOT NULL, PRIMARY KEY (kind, id, user_id));
 CREATE TABLE IF NOT EXISTS replaced (
   number INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL, id, doc TEXT);
 CREATE TABLE IF NOT EXISTS search_queue (

@@ -41,8 +41,9 @@ def add_user(store: Store, user: User, now: float) -> Doc:
     doc: Doc = {
         "name": user.name,
         "email": user.email,
-        "admin": user.admin,
-        "may_add_fields": user.may_add_fields,
+        "apps": list(user.apps) if user.admin else [],
+        "denied": list(user.denied),
+        "active_flag": True,
         "is_deleted": False,
     }
     return store.insert("users", doc, now)
