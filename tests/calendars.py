@@ -9,12 +9,20 @@ from daemon.message.invite import Invite
 from daemon.rules.meeting import Meeting, Statement, meetings
 
 
-def we_said(number: int, said: Invite) -> Statement:
-    return Statement(said, ours=True, sent_at=at(number), key=f"k{number}")
+def is_colleague(address: str) -> bool:
+    return address.endswith("@acme.example")
 
 
-def they_said(number: int, said: Invite) -> Statement:
-    return Statement(said, ours=False, sent_at=at(number), key=f"k{number}")
+def we_said(number: int, said: Invite, to: str = ADA) -> Statement:
+    return Statement(
+        said, ours=True, sent_at=at(number), key=f"k{number}", recipients=frozenset({to})
+    )
+
+
+def they_said(number: int, said: Invite, *, authenticated: bool = True) -> Statement:
+    return Statement(
+        said, ours=False, sent_at=at(number), key=f"k{number}", authenticated=authenticated
+    )
 
 
 def we_invite(number: int = 1, **fields: Any) -> Statement:
@@ -25,8 +33,11 @@ def we_cancel(number: int = 8, **fields: Any) -> Statement:
     return we_said(number, invite("CANCEL", **fields))
 
 
-def they_answer(partstat: str, number: int = 2, **fields: Any) -> Statement:
-    return they_said(number, invite("REPLY", **{"attendees": ((ADA, partstat),), **fields}))
+def they_answer(
+    partstat: str, number: int = 2, *, authenticated: bool = True, **fields: Any
+) -> Statement:
+    said = invite("REPLY", **{"attendees": ((ADA, partstat),), **fields})
+    return they_said(number, said, authenticated=authenticated)
 
 
 def they_invite(number: int = 1, **fields: Any) -> Statement:
@@ -45,7 +56,7 @@ def we_answer(partstat: str, number: int = 2, **fields: Any) -> Statement:
 def one(*statements: Statement, written_to: bool = False) -> Meeting | None:
     """The one meeting that these make, in every order (or in many, when there are too many)."""
     results = {
-        meetings(ADA, order, US, written_to=written_to)
+        meetings(ADA, order, US, written_to=written_to, is_colleague=is_colleague)
         for order in list(permutations(statements))[:200]
     }
     assert len(results) == 1

@@ -4,6 +4,7 @@ Message n has the key `k<n>` with leading zeros and the Message-ID `<n>@<domain>
 after the first of March.
 """
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,17 +12,20 @@ from typing import Any
 from hypothesis import strategies as st
 
 from daemon.message.invite import Invite
+from daemon.message.traces import QUOTED, SAID, fingerprints
 from daemon.message.verdict import Us, Verdict
 from daemon.rules.organization import public_providers
+from daemon.rules.reply import OurMail, is_written_to_them, named
 from daemon.rules.sender import Correspondence, Counting, SenderState, sender_state
 
 ADA = "ada@acme.example"
 WE = "sales@ours.example"
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+SERVER = "mx.ours.example"
 US = Us(
     addresses=frozenset({WE}),
     domains=frozenset({"ours.example"}),
-    authserv_id=None,
+    authserv_id=SERVER,
     ignored_addresses=frozenset(),
     ignored_domains=frozenset(),
 )
@@ -80,6 +84,18 @@ def _message(
     return Correspondence(**{**given, **fields})
 
 
+def facts(
+    said: str = "", quoted: str = "", *, authenticated: bool = False, to: Iterable[str] = ()
+) -> str:
+    """The facts of a message as the ledger has them."""
+    found: dict[str, Any] = {"words": [fingerprints(said, SAID), fingerprints(quoted, QUOTED)]}
+    if authenticated:
+        found["marks"] = [f"dmarc-pass:{SERVER}"]
+    if to:
+        found["to"] = [["", address] for address in to]
+    return json.dumps(found)
+
+
 def invite(method: str, uid: str = "lunch@cal", **fields: Any) -> Invite:
     """What a calendar said: by default Ada's, organized by us, first version."""
     given: dict[str, Any] = {
@@ -100,15 +116,35 @@ def invite(method: str, uid: str = "lunch@cal", **fields: Any) -> Invite:
 def state(
     *messages: Correspondence,
     also_ours: dict[int, float] | None = None,
+    named_ours: dict[str, OurMail] | None = None,
     address: str = ADA,
     count: Any = "received",
 ) -> SenderState:
     """The state after these messages; `also_ours`: mails of ours to others, number to hours."""
-    sent = {m.message_id: m.sent_at for m in messages if m.verdict == ("contact", "sent")}
-    sent |= {f"{n}@mail.example": at(hours) for n, hours in (also_ours or {}).items()}
-    named = {answered for m in messages for answered in m.answers}
-    found = {mid: date for mid, date in sent.items() if mid in named}
+    sent = {
+        m.message_id: OurMail(m.key, m.sent_at, m.subject, m.facts)
+        for m in messages
+        if is_written_to_them(m) and m.message_id
+    }
+    sent |= {f"{n}@mail.example": other(n, hours=hours) for n, hours in (also_ours or {}).items()}
+    sent |= named_ours or {}
+    names = {name for m in messages for name in named(m)}
+    found = {name: mail for name, mail in sent.items() if name in names}
     return sender_state(address, messages, found, Counting(us=US, count=count), PUBLIC)
+
+
+def other(
+    number: int,
+    *,
+    hours: float | None = None,
+    to: str = "bo@acme.example",
+    subject: str = "",
+    **more: Any,
+) -> OurMail:
+    """Mail `number` of ours, to somebody else: by default to a colleague of Ada's."""
+    given = {"facts": json.dumps({"to": [["", to]]}), **more}
+    at_hours = number if hours is None else hours
+    return OurMail(f"k{number:03}", at(at_hours), subject, **given)
 
 
 # Any conversation at all, for what must hold for each
@@ -145,6 +181,14 @@ INVITATIONS = st.builds(
 )
 
 
+FACTS = st.builds(
+    facts,
+    said=st.sampled_from(["", "Three pumps for your brewery in May"]),
+    quoted=st.sampled_from(["", "> Three pumps for your brewery in May"]),
+    authenticated=st.booleans(),
+)
+
+
 @st.composite
 def conversations(draw: st.DrawFn) -> list[Correspondence]:
     return [
@@ -157,6 +201,9 @@ def conversations(draw: st.DrawFn) -> list[Correspondence]:
             thread=draw(st.sampled_from([None, None, "t1", "t2"])),
             name=draw(st.sampled_from(["", "Ada", "A. L.", ADA])),
             invites=tuple(draw(st.lists(INVITATIONS, max_size=2))),
+            subject=draw(st.sampled_from(["", "Offer", "Re: Offer", "AW: offer"])),
+            conversation=draw(st.sampled_from([None, None, "aa", "bb"])),
+            facts=draw(FACTS),
         )
         for number in range(draw(st.integers(0, 7)))
     ]

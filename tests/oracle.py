@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from oracle_meetings import Attended, meetings
 
-from daemon.sandbox.company import Facts, Mail, Office, Scenario
+from daemon.sandbox.company import Facts, InviteFacts, Mail, Office, Scenario
 
 NO_REPLY = {"noreply", "no-reply", "donotreply", "do-not-reply"}
 ROLES = {"info", "sales", "office"}
@@ -89,6 +89,14 @@ class Us:
 
 
 @dataclass(frozen=True, slots=True)
+class OurMail:
+    """A mail of ours that somebody may answer."""
+
+    facts: Facts
+    sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """One distinct mail as it belongs to one sender."""
 
@@ -111,15 +119,20 @@ def expect(scenario: Scenario) -> Expected:
     sent_at = _dates(scenario.mails)
 
     ours = {
-        f.message_id: sent_at[i]
+        f.message_id: OurMail(f, sent_at[i])
         for i, f in by_id.items()
-        if f.message_id and messages[i].direction == "sent" and messages[i].kind == "contact"
+        if f.message_id and messages[i].reason in {"sent", "too-many-recipients"}
     }
+    invited = [
+        (f.invite, frozenset(r.key for r in f.recipients))
+        for i, f in by_id.items()
+        if f.invite and messages[i].direction == "sent"
+    ]
     letters: dict[str, list[Letter]] = {}
     for i, judged in messages.items():
         for party in judged.parties:
             letters.setdefault(party, []).append(Letter(by_id[i], judged, sent_at[i]))
-    senders = {key: sender(key, mails, ours, us) for key, mails in letters.items()}
+    senders = {key: sender(key, mails, ours, invited, us) for key, mails in letters.items()}
     return _records(learned, messages, sent_at, senders)
 
 
@@ -194,15 +207,20 @@ def _machine_reason(marks: set[str], facts: Facts, local: str) -> str | None:
     return next((reason for reason, holds in rules if holds), None)
 
 
-def sender(key: str, mails: list[Letter], ours: Mapping[str, datetime], us: Us) -> Sender:
+def sender(
+    key: str,
+    mails: list[Letter],
+    ours: Mapping[str, OurMail],
+    invited: list[tuple[InviteFacts, frozenset[str]]],
+    us: Us,
+) -> Sender:
     mails = sorted(mails, key=lambda m: (m.sent_at, m.facts.id))
-    verdicts = _final(mails, ours)
+    answered = {m.facts.id: found for m in mails if (found := answers(key, m, mails, ours))}
+    verdicts = _final(mails, answered)
     counted = [m for m in mails if verdicts[m.facts.id][0] == "contact"]
     received = [m for m in counted if m.theirs]
     sent = [m for m in counted if not m.theirs]
-    their_ids = {m.facts.message_id for m in received} - {None}
-    replies = sum(any(a in ours for a in m.facts.answers) for m in received)
-    replies += sum(any(a in their_ids for a in m.facts.answers) for m in sent)
+    replies = sum(m.facts.id in answered for m in received) + len(_our_answers(received, sent))
     attended = meetings(
         [
             (m.facts.invite, m.theirs)
@@ -210,6 +228,7 @@ def sender(key: str, mails: list[Letter], ours: Mapping[str, datetime], us: Us) 
             if m.facts.invite and "dmarc" not in m.judged.reason
         ],
         key,
+        invited,
         is_us=us.are,
         written_to=bool(sent),
     )
@@ -229,38 +248,89 @@ def sender(key: str, mails: list[Letter], ours: Mapping[str, datetime], us: Us) 
         thread_count=_threads(counted),
         first_contact=counted[0].sent_at if counted else None,
         last_contact=counted[-1].sent_at if counted else None,
-        avg_response_hours=_response_hours(received, ours),
+        avg_response_hours=_response_hours(received, answered),
         classified=classified,
         verdicts=tuple((i, kind, reason) for i, (kind, reason) in sorted(verdicts.items())),
         attended=attended,
     )
 
 
-def _final(mails: list[Letter], ours: Mapping[str, datetime]) -> dict[int, tuple[str, str]]:
+def answers(
+    key: str, m: Letter, mails: list[Letter], ours: Mapping[str, OurMail]
+) -> OurMail | None:
+    """The mail of ours that a received one answers: named by somebody whom we wrote to, or by a
+    colleague of whom we wrote to; or not named, but of its subject and to this very address."""
+    if not m.theirs:
+        return None
+    to_them = [
+        o for o in mails if not o.theirs and o.judged.reason in {"sent", "too-many-recipients"}
+    ]
+    company = _organization(key, mails)
+    for name in m.facts.answers:
+        if name in ours and (
+            to_them
+            or (company and company in {r.organization for r in ours[name].facts.recipients})
+        ):
+            return ours[name]
+    of_subject = [
+        OurMail(o.facts, o.sent_at)
+        for o in to_them
+        if re.match(r"re: ", m.facts.subject, re.IGNORECASE)
+        and _base(o.facts.subject) == _base(m.facts.subject) != ""
+        and o.sent_at <= m.sent_at <= o.sent_at + timedelta(days=60)
+    ]
+    return max(of_subject, key=lambda o: o.sent_at, default=None)
+
+
+def _base(subject: str) -> str:
+    return re.sub(r"^(?:re: *)+", "", subject.strip(), flags=re.IGNORECASE).casefold()
+
+
+def _our_answers(received: list[Letter], sent: list[Letter]) -> list[int]:
+    """Mails of ours that name one of theirs, or answer its subject."""
+    their_ids = {m.facts.message_id for m in received} - {None}
+    return [
+        m.facts.id
+        for m in sent
+        if any(a in their_ids for a in m.facts.answers)
+        or any(
+            re.match(r"re: ", m.facts.subject, re.IGNORECASE)
+            and _base(o.facts.subject) == _base(m.facts.subject) != ""
+            and o.sent_at <= m.sent_at
+            for o in received
+        )
+    ]
+
+
+def _final(mails: list[Letter], answered: Mapping[int, OurMail]) -> dict[int, tuple[str, str]]:
     """The verdicts of one sender's mails after its own history has lifted some of them."""
     verdicts = {m.facts.id: (m.judged.kind, m.judged.reason) for m in mails}
-    to_them = {m.facts.message_id for m in mails if not m.theirs and m.judged.kind == "contact"} - {
-        None
-    }
+    to_them = {m.facts.id for m in mails if not m.theirs and m.judged.kind == "contact"}
     for m in mails:
-        lifts = m.theirs and m.judged.reason in LIFTED_BY_ANSWER
-        if lifts and to_them & set(m.facts.answers):
+        lifts = m.theirs and m.judged.reason in LIFTED_BY_ANSWER and m.facts.id in answered
+        if lifts and (
+            m.judged.reason in {"verp", "list-unsubscribe"}
+            or answered[m.facts.id].facts.id in to_them
+        ):
             verdicts[m.facts.id] = ("contact", "answers-us")
     human = [
         m
         for m in mails
         if m.theirs and (verdicts[m.facts.id][0] == "contact" or m.judged.reason == "role-address")
     ]
-    their_ids = {m.facts.message_id for m in human} - {None}
-    replied = any(a in ours for m in human for a in m.facts.answers) or any(
-        a in their_ids
-        for m in mails
-        if not m.theirs and m.judged.kind == "contact"
-        for a in m.facts.answers
-    )
+    sent = [m for m in mails if not m.theirs and m.judged.kind == "contact"]
+    replied = any(m.facts.id in answered for m in human) or bool(_our_answers(human, sent))
     for m in human:
         if replied and m.judged.reason == "role-address":
             verdicts[m.facts.id] = ("contact", "role-after-reply")
+    seen: set[str] = set()
+    order = [m for m in human if m.facts.invite and m.facts.invite.method == "REQUEST"]
+    for m in sorted(order, key=lambda m: (m.facts.invite.sequence, m.sent_at, m.facts.id)):
+        contact = verdicts[m.facts.id][0] == "contact" and m.facts.id not in answered
+        if contact and m.facts.invite.uid in seen:
+            verdicts[m.facts.id] = ("evidence", "itip-update")
+        elif contact:
+            seen.add(m.facts.invite.uid)
     return verdicts
 
 
@@ -275,15 +345,15 @@ def _threads(mails: list[Letter]) -> int:
     return len(groups)
 
 
-def _response_hours(received: list[Letter], ours: Mapping[str, datetime]) -> float | None:
-    first: dict[str, datetime] = {}
+def _response_hours(received: list[Letter], answered: Mapping[int, OurMail]) -> float | None:
+    first: dict[int, tuple[datetime, datetime]] = {}
     for m in received:
-        asked = next((a for a in m.facts.answers if a in ours), None)
-        if asked is not None:
-            first[asked] = min(first.get(asked, m.sent_at), m.sent_at)
+        if asked := answered.get(m.facts.id):
+            at = min(first.get(asked.facts.id, (m.sent_at,))[0], m.sent_at)
+            first[asked.facts.id] = at, asked.sent_at
     if not first:
         return None
-    waited = sum(max(0, int((at - ours[i]).total_seconds())) for i, at in first.items())
+    waited = sum(max(0, int((at - sent).total_seconds())) for at, sent in first.values())
     return round(waited / (3600 * len(first)), 2)
 
 

@@ -19,11 +19,28 @@ class Attended:
 def meetings(
     invites: Iterable[tuple[InviteFacts, bool]],
     sender: str,
+    invited: Iterable[tuple[InviteFacts, frozenset[str]]],
     *,
     is_us: Callable[[str], bool],
     written_to: bool,
 ) -> tuple[Attended, ...]:
-    """One entry for each UID among `invites`, pairs of an object and whether it is theirs."""
+    """One entry for each UID among `invites`, pairs of an object and whether it is theirs.
+
+    `invited`: what our calendars sent, with its recipients. An answer to an invitation that we
+    didn't send counts only from whom we wrote to; our server authenticates all of these mails.
+    """
+    known = {
+        i.uid
+        for i, to in invited
+        if _below(sender, {*to, *(attendee for attendee, _ in i.attendees)})
+    }
+    invites = [
+        (i, theirs)
+        for i, theirs in invites
+        if not (theirs and i.method == "REPLY" and is_us(i.organizer))
+        or i.uid in known
+        or written_to
+    ]
     by_uid: dict[str, list[tuple[InviteFacts, bool]]] = {}
     for invite, theirs in invites:
         by_uid.setdefault(invite.uid, []).append((invite, theirs))
@@ -58,6 +75,11 @@ def _meeting(
     else:
         counts = False
     return Attended(uid, counts=counts, starts_at=starts_at)
+
+
+def _below(sender: str, invited: Iterable[str]) -> bool:
+    """Whether somebody at the sender's domain was invited."""
+    return sender.partition("@")[2] in {key.partition("@")[2] for key in invited}
 
 
 def _answer(

@@ -4,6 +4,7 @@ No server, no ledger and no Pipedrive: only parse, judge, sender state and class
 mailbox of 2,000 mails with every kind that the generator knows.
 """
 
+import json
 from collections import defaultdict
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ from daemon.message.parse import Message, bounded_date, parse
 from daemon.message.verdict import Judgement, Us, judge
 from daemon.rules.classify import Rules, classify_sender
 from daemon.rules.organization import public_providers
+from daemon.rules.reply import OurMail
 from daemon.rules.sender import Correspondence, Counting, SenderState, sender_state
 from daemon.sandbox.company import Scenario
 
@@ -75,8 +77,10 @@ def states(
         if judgement.verdict.kind == "ignored" or judgement.direction is None:
             continue
         received = judgement.direction == "received"
-        if not received and judgement.verdict.kind == "contact" and message.message_id:
-            ours[message.message_id] = at
+        facts = _facts(message)
+        reason = judgement.verdict.reason
+        if not received and reason in {"sent", "too-many-recipients"} and message.message_id:
+            ours[message.message_id] = OurMail(message.key, at, message.subject, facts)
         for party in judgement.parties:
             letters[party.key].append(
                 Correspondence(
@@ -90,10 +94,23 @@ def states(
                     thread=None,
                     invites=message.invites,
                     way=judgement.way,
+                    subject=message.subject,
+                    conversation=message.traces.conversation,
+                    facts=facts,
                 )
             )
     counting, public = Counting(us=us), public_providers()
     return {key: sender_state(key, mails, ours, counting, public) for key, mails in letters.items()}
+
+
+def _facts(message: Message) -> str:
+    return json.dumps(
+        {
+            "to": [[to.name, to.address] for to in message.to],
+            "words": [message.traces.said, message.traces.quoted],
+            "marks": message.marks,
+        }
+    )
 
 
 def test_every_copy_of_a_mail_has_one_key_and_no_two_mails_share_one(

@@ -9,6 +9,7 @@ from calendars import (
     we_answer,
     we_cancel,
     we_invite,
+    we_said,
 )
 from letters import ADA, US, WE, at, invite
 
@@ -16,6 +17,8 @@ from daemon.rules.meeting import Meeting, Statement, meetings
 
 BOB = "bob@ours.example"
 STRANGER = "carol@elsewhere.example"
+ADA_AT_WORK = "ada.l@acme.example"
+BOSS = "boss@acme.example"
 
 
 OURS: dict[str, tuple[tuple[str, bool], list[Statement]]] = {
@@ -25,7 +28,29 @@ OURS: dict[str, tuple[tuple[str, bool], list[Statement]]] = {
     "tentative": (("tentative", True), [we_invite(), they_answer("TENTATIVE")]),
     "declined": (("declined", False), [we_invite(), they_answer("DECLINED")]),
     "delegated": (("invited", False), [we_invite(), they_answer("DELEGATED")]),
-    "accepted, the invitation not seen": (("accepted", True), [they_answer("ACCEPTED")]),
+    "accepted by Exchange, which names no organizer": (
+        ("accepted", True),
+        [we_invite(), they_answer("ACCEPTED", organizer=None)],
+    ),
+    "declined by Exchange": (
+        ("declined", False),
+        [we_invite(), they_answer("DECLINED", organizer=None)],
+    ),
+    "we invited her by another address": (
+        ("accepted", True),
+        [we_invite(attendees=((ADA_AT_WORK, "NEEDS-ACTION"),)), they_answer("ACCEPTED")],
+    ),
+    "a colleague whom we invited delegates to her": (
+        ("accepted", True),
+        [
+            we_said(1, invite("REQUEST", attendees=((BOSS, "NEEDS-ACTION"),)), to=BOSS),
+            they_answer("ACCEPTED"),
+        ],
+    ),
+    "invited in the name of a shared calendar of ours": (
+        ("accepted", True),
+        [we_invite(organizer=None), they_answer("ACCEPTED", organizer=None)],
+    ),
     "accepted, then declined": (
         ("declined", False),
         [we_invite(), they_answer("ACCEPTED", 2), they_answer("DECLINED", 3)],
@@ -36,11 +61,19 @@ OURS: dict[str, tuple[tuple[str, bool], list[Statement]]] = {
     ),
     "the newer answer has the newer stamp, though it was sent earlier": (
         ("declined", False),
-        [they_answer("ACCEPTED", 3, dtstamp=at(1)), they_answer("DECLINED", 2, dtstamp=at(2))],
+        [
+            we_invite(),
+            they_answer("ACCEPTED", 3, dtstamp=at(1)),
+            they_answer("DECLINED", 2, dtstamp=at(2)),
+        ],
     ),
     "an answer to the newer version wins": (
         ("accepted", True),
-        [they_answer("ACCEPTED", 2, sequence=1), they_answer("DECLINED", 3, sequence=0)],
+        [
+            we_invite(),
+            they_answer("ACCEPTED", 2, sequence=1),
+            they_answer("DECLINED", 3, sequence=0),
+        ],
     ),
     "accepted, then moved": (
         ("accepted", True),
@@ -97,15 +130,18 @@ OURS: dict[str, tuple[tuple[str, bool], list[Statement]]] = {
     ),
     "another address of ours is the organizer": (
         ("accepted", True),
-        [they_answer("ACCEPTED", organizer=BOB)],
+        [we_invite(organizer=BOB), they_answer("ACCEPTED", organizer=BOB)],
     ),
     "they answer from an alias": (
         ("accepted", True),
-        [they_answer("ACCEPTED", attendees=(("ada.l@acme.example", "ACCEPTED"),))],
+        [we_invite(), they_answer("ACCEPTED", attendees=((ADA_AT_WORK, "ACCEPTED"),))],
     ),
     "an answer that lists everybody counts for its sender only": (
         ("declined", False),
-        [they_answer("", attendees=(("x@acme.example", "ACCEPTED"), (ADA, "DECLINED")))],
+        [
+            we_invite(),
+            they_answer("", attendees=(("x@acme.example", "ACCEPTED"), (ADA, "DECLINED"))),
+        ],
     ),
 }
 
@@ -165,6 +201,22 @@ THEIRS: dict[str, tuple[bool, tuple[str, bool], list[Statement]]] = {
         ("accepted", True),
         [they_invite(), we_answer("ACCEPTED"), we_cancel(organizer=ADA, sequence=4)],
     ),
+    "her assistant organizes, she sends": (
+        True,
+        ("invited", True),
+        [they_invite(organizer=BOSS)],
+    ),
+    "her assistant organizes, we accept": (
+        False,
+        ("accepted", True),
+        [they_invite(organizer=BOSS), we_answer("ACCEPTED", organizer=BOSS)],
+    ),
+    "our Exchange accepts and names no organizer": (
+        False,
+        ("accepted", True),
+        [they_invite(), we_answer("ACCEPTED", organizer=None)],
+    ),
+    "a shared calendar organizes": (True, ("invited", True), [they_invite(organizer=None)]),
     "their own answer accepts nothing in our name": (
         False,
         ("invited", False),
@@ -184,10 +236,10 @@ def test_an_invitation_of_theirs_is_a_meeting_once_we_accept_or_had_written(
     "statement",
     [
         they_invite(organizer=STRANGER),
-        they_invite(organizer=None),
         they_invite(organizer=WE),
         they_answer("ACCEPTED", organizer=STRANGER),
-        they_answer("ACCEPTED", organizer=None),
+        they_answer("ACCEPTED", authenticated=False),
+        they_answer("ACCEPTED", organizer=None, authenticated=False),
         they_answer("ACCEPTED", attendees=()),
         they_answer("ACCEPTED", attendees=((STRANGER, "ACCEPTED"), (BOB, "ACCEPTED"))),
         we_invite(organizer=STRANGER),
@@ -198,6 +250,35 @@ def test_an_invitation_of_theirs_is_a_meeting_once_we_accept_or_had_written(
 )
 def test_what_nobody_may_say_makes_no_meeting(statement: Statement) -> None:
     assert stands(statement, written_to=True) is None
+
+
+@pytest.mark.parametrize("organizer", [WE, None])
+@pytest.mark.parametrize(
+    ("written_to", "authenticated", "counts"),
+    [(True, True, True), (True, False, False), (False, True, False), (False, False, False)],
+)
+def test_an_answer_to_what_we_never_sent_counts_only_from_whom_we_wrote_to(
+    organizer: str | None,
+    written_to: bool,
+    authenticated: bool,
+    counts: bool,
+) -> None:
+    answer = they_answer("ACCEPTED", organizer=organizer, authenticated=authenticated)
+    assert stands(answer, written_to=written_to) == (("accepted", True) if counts else None)
+
+
+def test_a_stranger_who_got_hold_of_a_uid_accepts_nothing() -> None:
+    ours = we_said(1, invite("REQUEST", attendees=((STRANGER, "NEEDS-ACTION"),)), to=STRANGER)
+    assert one(ours, they_answer("ACCEPTED")) == one(ours)
+    assert stands(ours, they_answer("ACCEPTED"), written_to=True) == ("accepted", True)
+
+
+def test_the_uid_of_somebody_elses_meeting_makes_none_with_a_stranger() -> None:
+    accepted = we_said(
+        2, invite("REPLY", organizer=STRANGER, attendees=((WE, "ACCEPTED"),)), to=STRANGER
+    )
+    assert stands(they_invite(), accepted) == ("invited", False)
+    assert stands(they_invite(organizer=STRANGER), accepted) is None
 
 
 def test_a_stranger_who_claims_our_uid_changes_nothing() -> None:
@@ -239,6 +320,7 @@ def test_without_an_invitation_the_newest_answer_that_has_a_time_describes_it() 
     meeting = one(
         they_answer("TENTATIVE", 2, summary="Lunch"),
         they_answer("ACCEPTED", 3, summary="", starts_at=None, ends_at=None),
+        written_to=True,
     )
     assert meeting is not None
     assert (meeting.summary, meeting.starts_at, meeting.status) == ("Lunch", at(48), "accepted")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from icalendar import Calendar, Timezone
 from icalendar.timezone import tzp
 
-from daemon.message.invite import ATTENDEE_LIMIT, EVENT_LIMIT, Invite, invites
+from daemon.message.invite import ATTENDEE_LIMIT, EVENT_LIMIT, CalendarPart, Invite, invites
+from daemon.message.parse import parse
 from daemon.message.zone import named_zone, observance, to_utc
 
 # ruff: noqa: DTZ001  local times of calendars are naive
@@ -23,7 +24,7 @@ def calendar(*lines: str, method: str = "METHOD:REQUEST", before: str = "") -> b
 
 
 def only(octets: bytes) -> Invite:
-    (invite,) = invites([octets])
+    (invite,) = invites([CalendarPart(octets)])
     return invite
 
 
@@ -104,6 +105,10 @@ def test_a_sequence_fits_a_column(value: str, sequence: int) -> None:
         ("ATTENDEE;EMAIL=a@b.example;PARTSTAT=TENTATIVE:urn:uuid:1", (("a@b.example", "TENTATIVE"),)),
         ("ATTENDEE:mailto:a@b.example?subject=x", (("a@b.example", "NEEDS-ACTION"),)),
         ("ATTENDEE:invalid:nomail", ()),
+        ('ATTENDEE;EMAIL="a@b.example";PARTSTAT=ACCEPTED:mailto:2_GEYDQ@imip.me.com', (("a@b.example", "ACCEPTED"),)),
+        ("ATTENDEE;PARTSTAT=ACCEPTED:mailto:2_GEYDQ@imip.me.com", ()),
+        ("ATTENDEE;EMAIL=x@y.example;PARTSTAT=ACCEPTED:mailto:a@b.example", (("a@b.example", "ACCEPTED"),)),
+        ("ATTENDEE;CUTYPE=ROOM:mailto:c_188@resource.calendar.google.com", ()),
         ("ATTENDEE:mailto:", ()),
         ("ATTENDEE;PARTSTAT=ACCEPTED", ()),
         ("ATTENDEE:mailto:a@b.example\r\nATTENDEE;PARTSTAT=ACCEPTED:mailto:A@B.example", (("a@b.example", "NEEDS-ACTION"),)),
@@ -113,6 +118,56 @@ def test_attendees_are_sender_keys_with_their_answer(
     line: str, attendees: tuple[tuple[str, str], ...]
 ) -> None:
     assert only(calendar(line)).attendees == attendees
+
+
+@pytest.mark.parametrize(
+    ("line", "organizer"),
+    [
+        ("ORGANIZER:mailto:Ada@acme.example", "ada@acme.example"),
+        (
+            'ORGANIZER;CN="Ada";EMAIL="ada@acme.example":mailto:2_HEZ@imip.me.com',
+            "ada@acme.example",
+        ),
+        ("ORGANIZER;CN=Team:mailto:c_x7@group.calendar.google.com", None),
+        ("ORGANIZER:mailto:abc@import.calendar.google.com", None),
+        ("ORGANIZER:invalid:nomail", None),
+        ("ORGANIZER:mailto:IMCEAEX-_O=ACME_OU=X_CN=ADA@acme.example", None),
+        ("ORGANIZER:mailto:unknownorganizer@calendar.google.com", None),
+    ],
+)
+def test_an_organizer_is_a_person_or_nobody(line: str, organizer: str | None) -> None:
+    assert only(calendar(line)).organizer == organizer
+
+
+@pytest.mark.parametrize(
+    ("kind", "inside", "method"),
+    [
+        ('text/calendar; charset="UTF-8"; method=REQUEST', "X-NO:METHOD", "REQUEST"),
+        ("text/calendar; method=reply; charset=utf-8", "X-NO:METHOD", "REPLY"),
+        ("text/calendar; method=REQUEST;; charset=UTF-8", "X-NO:METHOD", "REQUEST"),
+        ("text/calendar", "METHOD:CANCEL", "CANCEL"),
+        ("text/calendar; method=REQUEST", "METHOD:CANCEL", "CANCEL"),
+        ("text/calendar", "X-NO:METHOD", ""),
+        ('application/octet-stream; name="invite.ics"', "METHOD:REQUEST", "REQUEST"),
+        ('application/octet-stream; name="INVITE.ICS"; method=REQUEST', "X-NO:METHOD", ""),
+        ("application/octet-stream; name=plan.pdf", "METHOD:REQUEST", None),
+    ],
+)
+def test_a_part_is_an_invitation_by_its_type_its_name_and_its_method(
+    kind: str, inside: str, method: str | None
+) -> None:
+    raw = f"From: a@b.example\r\nContent-Type: {kind}\r\n\r\n".encode()
+    found = parse(raw + calendar(method=inside), size=1).invites
+    assert [one.method for one in found] == ([] if method is None else [method])
+
+
+def test_an_offset_of_zero_is_an_offset() -> None:
+    zone = zone_lines(
+        *("BEGIN:STANDARD", "DTSTART:20270101T000000", "TZOFFSETFROM:+0000", "TZOFFSETTO:+0300"),
+        "END:STANDARD",
+    )
+    invite = only(calendar("DTSTART;TZID=Made Up:20261201T090000", before=zone))
+    assert invite.starts_at == datetime(2026, 12, 1, 9, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +189,7 @@ def test_attendees_are_sender_keys_with_their_answer(
     ],
 )
 def test_a_calendar_is_read_as_far_as_it_goes(octets: bytes, count: int) -> None:
-    found = invites([octets])
+    found = invites([CalendarPart(octets)])
     assert [invite.uid for invite in found] == ["u@x"] * count
 
 
@@ -178,14 +233,14 @@ def test_an_occurrence_is_told_apart_by_its_time_in_utc() -> None:
     ids=range(10),
 )  # fmt: skip
 def test_a_calendar_made_to_hurt_is_bounded(octets: bytes) -> None:
-    assert len(invites([octets])) <= EVENT_LIMIT
+    assert len(invites([CalendarPart(octets)])) <= EVENT_LIMIT
 
 
 def test_attendees_and_events_are_bounded() -> None:
     many = [f"ATTENDEE:mailto:a{i}@x.example" for i in range(2 * ATTENDEE_LIMIT)]
     assert len(only(calendar(*many)).attendees) == ATTENDEE_LIMIT
     events = b"".join(b"BEGIN:VEVENT\nUID:%d\nEND:VEVENT\n" % i for i in range(200))
-    assert len(invites([b"BEGIN:VCALENDAR\n" + events])) == EVENT_LIMIT
+    assert len(invites([CalendarPart(b"BEGIN:VCALENDAR\n" + events)])) == EVENT_LIMIT
 
 
 def test_a_zone_defined_in_one_mail_is_unknown_in_the_next() -> None:
@@ -313,7 +368,7 @@ CALENDAR_LINES = st.sampled_from(
 @given(st.lists(CALENDAR_LINES | st.text(max_size=30), max_size=25), st.binary(max_size=40))
 def test_any_calendar_gives_invites_and_never_an_error(lines: list[str], rubbish: bytes) -> None:
     octets = "\r\n".join(lines).encode("utf-8", "replace") + rubbish
-    for invite in invites([octets, rubbish]):
+    for invite in invites([CalendarPart(octets), CalendarPart(rubbish)]):
         assert invite.uid
         for moment in (invite.starts_at, invite.ends_at, invite.dtstamp):
             assert moment is None or moment.tzinfo is UTC

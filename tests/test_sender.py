@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from letters import ADA, PUBLIC, US, at, conversations, invite, ours, state, theirs
+from letters import ADA, PUBLIC, US, at, conversations, invite, other, ours, state, theirs
 
 from daemon.message.verdict import Verdict
 from daemon.rules.sender import Correspondence, Counting, SenderState, sender_state
@@ -104,8 +104,8 @@ REPLIES: dict[str, tuple[int, list[Correspondence]]] = {
     "an auto-reply of theirs": (0, [ours(1), theirs(2, answers=[1], evidence="auto-reply")]),
     "a bounce of ours": (0, [ours(1), theirs(2, answers=[1], evidence="bounce")]),
     "our auto-reply": (0, [theirs(1), ours(2, answers=[1], evidence="our-auto-reply")]),
-    "our newsletter, answered to us": (
-        0,
+    "our mail to many, answered to us": (
+        1,
         [ours(1, evidence="too-many-recipients"), theirs(2, answers=[1])],
     ),
     "we answered an auto-reply": (0, [theirs(1, evidence="auto-reply"), ours(2, answers=[1])]),
@@ -123,10 +123,6 @@ def test_a_reply_is_human_and_answers_what_really_was_sent(
     replies: int, messages: list[Correspondence]
 ) -> None:
     assert state(*messages).replies == replies
-
-
-def test_an_answer_to_a_mail_of_ours_to_somebody_else_is_a_reply() -> None:
-    assert state(theirs(2, answers=[1]), also_ours={1: 0.5}).replies == 1
 
 
 def test_a_reply_to_a_mail_that_only_they_have_two_of_counts_once() -> None:
@@ -262,7 +258,8 @@ def test_a_sender_belongs_to_the_organization_of_its_domain(
 
 def test_meetings_are_counted_from_evidence_too() -> None:
     accepted = invite("REPLY", attendees=((ADA, "ACCEPTED"),))
-    talk = state(theirs(1, evidence="itip-reply", invites=(accepted,)))
+    invited = ours(1, invites=(invite("REQUEST"),))
+    talk = state(invited, theirs(2, evidence="itip-reply", invites=(accepted,)))
     assert (talk.meetings, talk.msg_count) == (1, 0)
     assert [m.status for m in talk.meeting_list] == ["accepted"]
 
@@ -270,8 +267,16 @@ def test_meetings_are_counted_from_evidence_too() -> None:
 @pytest.mark.parametrize("verdict", [("evidence", "dmarc-fail"), ("ignored", "ignored-address")])
 def test_forged_and_ignored_mail_accepts_no_invitation(verdict: tuple[str, str]) -> None:
     accepted = invite("REPLY", attendees=((ADA, "ACCEPTED"),))
-    message = replace(theirs(1, invites=(accepted,)), verdict=Verdict(*verdict))  # type: ignore[arg-type]  # table
-    assert state(message).meeting_list == ()
+    message = replace(theirs(2, invites=(accepted,)), verdict=Verdict(*verdict))  # type: ignore[arg-type]  # table
+    assert state(ours(1, invites=(invite("REQUEST"),)), message).meetings == 0
+
+
+def test_updates_of_one_invitation_are_one_message() -> None:
+    updates = [theirs(n, invites=(invite("REQUEST", organizer=ADA, sequence=n),)) for n in range(6)]
+    other = theirs(7, invites=(invite("REQUEST", "other@cal", organizer=ADA),))
+    talk = state(*updates, other)
+    assert (talk.msg_count, talk.meetings) == (2, 0)
+    assert dict(talk.verdicts)["k003"] == Verdict("evidence", "itip-update")
 
 
 # Any order
@@ -281,7 +286,7 @@ def test_forged_and_ignored_mail_accepts_no_invitation(verdict: tuple[str, str])
 def test_the_order_in_which_messages_are_read_never_matters(data: st.DataObject) -> None:
     messages = data.draw(conversations())
     shuffled = data.draw(st.permutations(messages))
-    ours_by_id = {f"{n}@mail.example": at(n) for n in data.draw(st.sets(st.integers(0, 8)))}
+    ours_by_id = {f"{n}@mail.example": other(n) for n in data.draw(st.sets(st.integers(0, 8)))}
     counting = Counting(us=US)
     first = sender_state(ADA, messages, ours_by_id, counting, PUBLIC)
     assert sender_state(ADA, shuffled, ours_by_id, counting, PUBLIC) == first

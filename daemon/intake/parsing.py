@@ -34,6 +34,7 @@ from daemon.log import event
 from daemon.message.candidates import Candidate, Fact
 from daemon.message.invite import Invite
 from daemon.message.parse import Address, Message, parse
+from daemon.message.traces import Traces
 
 _LENGTH = 8  # bytes that tell how long what follows is
 _GREETING = "ready"
@@ -263,7 +264,7 @@ def collect_garbage_seldom() -> None:
 def main() -> None:
     """Serve on standard input and output; ends when the process that started it closes them."""
     collect_garbage_seldom()
-    for kind in (Address, Candidate, Fact, Message, Invite):
+    for kind in (Address, Candidate, Fact, Message, Invite, Traces):
         _pickle_by_arguments(kind)
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_IGN)  # it is told to end by its pipes, at a batch's end

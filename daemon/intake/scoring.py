@@ -7,10 +7,10 @@ came in: a message is judged by all the places where it was seen, and a sender's
 from all of its messages.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from daemon.ledger.messages import MessageRow, StoredMessage
 from daemon.ledger.senders import History
@@ -19,7 +19,10 @@ from daemon.message.forgotten import FORGOTTEN, MARK, without
 from daemon.message.parse import Message
 from daemon.message.verdict import Judgement, Us, judge
 from daemon.rules.classify import Class, Rules, classify_sender
+from daemon.rules.correspondence import Correspondence
+from daemon.rules.meeting import Statement
 from daemon.rules.organization import PublicProviders
+from daemon.rules.reply import OurMail, is_written_to_them, named
 from daemon.rules.sender import Counting, SenderState, sender_state
 
 # An address is learned as ours when it is the From of this many mails in Sent …
@@ -124,8 +127,8 @@ def _write(
         if entry.judgement.verdict.kind != "ignored"
         for party in entry.judgement.parties
     )
-    ours = [e.message.message_id for e in entries if e.in_sent and e.message.message_id]
-    return ids, touched | ledger.messages.answerers(ours)
+    ours = [e.message for e in entries if e.in_sent]
+    return ids, touched | (ledger.messages.answerers(ours) if ours else set())
 
 
 def _learn(
@@ -180,15 +183,12 @@ def recompute(
     changed = 0
     for portion in ledger.senders.portions(addresses, _AT_ONCE):
         dossiers = ledger.senders.dossiers(portion)
-        ours = ledger.messages.ours(
-            answered for one in dossiers.values() for m in one.messages for answered in m.answers
-        )
+        context = _context(ledger, [one.messages for one in dossiers.values()])
         states: list[tuple[SenderState, Class, History]] = []
         for address, one in dossiers.items():
             if not one.messages:
                 continue
-            answered = {a: ours[a] for m in one.messages for a in m.answers if a in ours}
-            state = sender_state(address, one.messages, answered, counting, reading.public)
+            state = _state(address, one.messages, context, counting, reading.public)
             before, deal = one.standing
             class_ = classify_sender(state, reading.rules, known_before=before, has_deal=deal)
             states.append((state, class_, one))
@@ -204,9 +204,60 @@ def state_of(
     messages = ledger.senders.correspondence(addresses)
     if not messages:
         return None
-    ours = ledger.messages.ours(answered for m in messages for answered in m.answers)
     counting = Counting(us=us or known_us(ledger, reading.us), count=reading.count)
-    return sender_state(addresses[0], messages, ours, counting, reading.public)
+    context = _context(ledger, [messages])
+    return _state(addresses[0], messages, context, counting, reading.public)
+
+
+class _Context(NamedTuple):
+    """What of our own mails the states of some senders depend on."""
+
+    ours: dict[str, OurMail]  # by the names under which their messages answer them
+    statements: list[Statement]  # what our calendars said of the meetings that they are about
+
+
+def _context(ledger: Ledger, histories: Sequence[Sequence[Correspondence]]) -> _Context:
+    ours = ledger.messages.ours(
+        name for messages in histories for m in messages for name in named(m)
+    )
+    asked = {
+        answered
+        for messages in histories
+        if not any(is_written_to_them(m) for m in messages)
+        for m in messages
+        for name in named(m)
+        if name in ours
+        for answered in ours[name].answers
+    }
+    circles = ledger.messages.circles(asked) if asked else {}
+    if circles:
+        ours = {
+            name: replace(mail, circle=frozenset[str]().union(*_known(circles, mail.answers)))
+            for name, mail in ours.items()
+        }
+    uids = {
+        invite.uid
+        for messages in histories
+        for m in messages
+        if m.direction == "received"
+        for invite in m.invites
+    }
+    return _Context(ours, ledger.messages.our_statements(uids) if uids else [])
+
+
+def _known(circles: dict[str, frozenset[str]], ids: Iterable[str]) -> Iterator[frozenset[str]]:
+    return (circles[one] for one in ids if one in circles)
+
+
+def _state(
+    address: str,
+    messages: Sequence[Correspondence],
+    context: _Context,
+    counting: Counting,
+    public: PublicProviders,
+) -> SenderState:
+    answered = {n: context.ours[n] for m in messages for n in named(m) if n in context.ours}
+    return sender_state(address, messages, answered, counting, public, context.statements)
 
 
 def rebuild(ledger: Ledger, reading: ScoringSettings) -> int:

@@ -50,8 +50,7 @@ class Forgotten:
         touched: set[str] = set()
         for stored in self._concerned(address):
             touched |= messages.parties([stored.message.key])
-            if stored.message.message_id:
-                touched |= messages.answerers([stored.message.message_id])
+            touched |= messages.answerers([stored.message])
             self._rewrite(stored, address, us)
         self._db.execute("DELETE FROM correspondence WHERE sender = ?", (address,))
         self._db.execute("DELETE FROM senders WHERE address = ?", (address,))

@@ -15,7 +15,10 @@ from daemon.ledger.timestamp import instant, instant_or_none, stamp, stamp_or_no
 from daemon.message.candidates import Candidate, Fact
 from daemon.message.invite import Invite
 from daemon.message.parse import Address, Message, bounded_date
+from daemon.message.traces import Traces
 from daemon.message.verdict import Judgement
+from daemon.rules.meeting import Statement
+from daemon.rules.reply import CONVERSATION, OurMail
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,14 @@ class Messages:
                 for answered in entry.message.answers
             ],
         )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO invitations VALUES (?, ?)",
+            [
+                (invite.uid, ids[entry.message.key])
+                for entry in entries
+                for invite in entry.message.invites
+            ],
+        )
         return ids
 
     def rewrite(self, number: int, entry: MessageRow) -> None:
@@ -107,6 +118,11 @@ class Messages:
         row = _row(entry)
         names = ", ".join(f"{name} = ?" for name in row)
         self._db.execute(f"UPDATE messages SET {names} WHERE id = ?", (*row.values(), number))
+        self._db.execute("DELETE FROM invitations WHERE message = ?", (number,))
+        self._db.executemany(
+            "INSERT OR IGNORE INTO invitations VALUES (?, ?)",
+            [(invite.uid, number) for invite in entry.message.invites],
+        )
 
     def parties(self, keys: Iterable[str]) -> set[str]:
         """Senders to whom these messages belong, as far as the ledger has them."""
@@ -117,24 +133,75 @@ class Messages:
         )
         return {row["sender"] for row in rows}
 
-    def answerers(self, message_ids: Iterable[str]) -> set[str]:
-        """Senders with a message that answers one of these Message-IDs."""
-        rows = self._among(
-            "SELECT DISTINCT c.sender FROM answers a JOIN correspondence c USING (message)"
-            " WHERE a.answered",
-            message_ids,
+    def answerers(self, entries: Sequence[Message]) -> set[str]:
+        """Senders with a message that may answer one of these, or that is about their meetings."""
+        ids = {name for m in entries for name in (m.message_id, m.traces.original_id) if name}
+        conversations = {m.traces.conversation for m in entries if m.traces.conversation}
+        found = self._db.execute(
+            _ANSWERERS, {"ids": listed(ids), "conversations": listed(conversations)}
         )
-        return {row["sender"] for row in rows}
+        senders = {row["sender"] for row in found}
+        uids = {invite.uid for m in entries for invite in m.invites}
+        if uids:
+            rows = self._among(
+                "SELECT DISTINCT c.sender FROM invitations i JOIN correspondence c USING (message)"
+                " WHERE i.uid",
+                uids,
+            )
+            senders.update(row["sender"] for row in rows)
+        return senders
 
-    def ours(self, message_ids: Iterable[str]) -> dict[str, datetime]:
-        """When each of these Message-IDs was sent by us, for those that lie in Sent and count."""
-        rows = self._among(
-            "SELECT message_id, min(sent_at) AS sent_at FROM messages WHERE direction = 'sent'"
-            " AND verdict = 'contact' AND message_id",
+    def ours(self, names: Iterable[str]) -> dict[str, OurMail]:
+        """The mails of ours in Sent that people may answer, by the names under which they do.
+
+        A name is a Message-ID, or a Thread-Index root behind `CONVERSATION`; of several mails with
+        one name the earliest counts.
+        """
+        asked = set(names)
+        roots = {name.removeprefix(CONVERSATION) for name in asked if name.startswith(CONVERSATION)}
+        ids = [name for name in asked if not name.startswith(CONVERSATION)]
+        rows = self._db.execute(_OURS, {"ids": listed(ids), "conversations": listed(roots)})
+        found: dict[str, OurMail] = {}
+        for name, key, sent_at, subject, facts, answers in rows:
+            known = found.get(name)
+            mail = OurMail(key, instant(sent_at), subject, facts, tuple(answers.split()))
+            if known is None or (mail.sent_at, mail.key) < (known.sent_at, known.key):
+                found[name] = mail
+        return found
+
+    def circles(self, message_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+        """By Message-ID, the sender keys that a mail we received is from or to."""
+        found: dict[str, frozenset[str]] = {}
+        for row in self._among(
+            "SELECT message_id, facts FROM messages WHERE direction = 'received' AND message_id",
             message_ids,
-            "GROUP BY message_id",
+        ):
+            facts = json.loads(row["facts"])
+            pairs = [facts["from"], *facts.get("to", ())]
+            people = {Address(*pair).key for pair in pairs if pair}
+            found[row["message_id"]] = found.get(row["message_id"], frozenset()) | people
+        return found
+
+    def our_statements(self, uids: Iterable[str]) -> list[Statement]:
+        """What calendars of ours said in Sent about these meetings (iTIP UIDs), to whomever."""
+        rows = self._among(
+            "SELECT DISTINCT m.key, m.sent_at, m.invites, m.facts FROM invitations i"
+            " JOIN messages m ON m.id = i.message WHERE m.direction = 'sent' AND i.uid",
+            uids,
         )
-        return {row["message_id"]: instant(row["sent_at"]) for row in rows}
+        return [
+            Statement(
+                invite,
+                ours=True,
+                sent_at=instant(row["sent_at"]),
+                key=row["key"],
+                recipients=frozenset(
+                    Address(*pair).key for pair in json.loads(row["facts"]).get("to", ())
+                ),
+            )
+            for row in rows
+            for invite in invites_from(row["invites"])
+        ]
 
     def from_counts(self, address: str) -> tuple[int, int]:
         """How many messages From this address were seen in Sent, and how many only elsewhere."""
@@ -175,7 +242,7 @@ _as_json = json.JSONEncoder(ensure_ascii=False).encode
 _COLUMNS = (
     *("key", "message_id", "direction", "verdict", "reason", "from_address", "from_name"),
     *("subject", "snippet", "date", "arrived_at", "sent_at", "in_sent", "thread", "size"),
-    *("answers", "invites", "facts"),
+    *("answers", "invites", "facts", "conversation", "original_id"),
 )
 _INSERT = (
     f"INSERT INTO messages (id, {', '.join(_COLUMNS)}) VALUES (?, {', '.join('?' * len(_COLUMNS))})"
@@ -186,6 +253,30 @@ _RENEW = (
     f"UPDATE messages SET {', '.join(f'{column} = ?' for column in _RENEWED)},"
     " thread = coalesce(thread, ?) WHERE id = ?"
 )
+
+
+_ANSWERERS = """
+SELECT c.sender FROM answers a JOIN correspondence c USING (message)
+WHERE a.answered IN (SELECT value FROM json_each(:ids))
+UNION
+SELECT c.sender FROM messages m JOIN correspondence c ON c.message = m.id
+WHERE m.conversation IN (SELECT value FROM json_each(:conversations))
+"""
+
+# Whoever it went to, a person may answer it; that nobody but us was named may mean a blind copy.
+_ANSWERABLE = (
+    "direction = 'sent' AND (verdict = 'contact' OR reason IN ('too-many-recipients', 'internal'))"
+)
+_OURS = f"""
+SELECT message_id, key, sent_at, subject, facts, answers FROM messages
+WHERE {_ANSWERABLE} AND message_id IN (SELECT value FROM json_each(:ids))
+UNION ALL
+SELECT original_id, key, sent_at, subject, facts, answers FROM messages
+WHERE {_ANSWERABLE} AND original_id IN (SELECT value FROM json_each(:ids))
+UNION ALL
+SELECT '{CONVERSATION}' || conversation, key, sent_at, subject, facts, answers FROM messages
+WHERE {_ANSWERABLE} AND conversation IN (SELECT value FROM json_each(:conversations))
+"""
 
 
 def _distinct(parties: Sequence[Address]) -> list[Address]:
@@ -205,6 +296,8 @@ def _row(entry: MessageRow) -> dict[str, object]:
         ]
     if message.facts:
         facts["said"] = [(one.kind, one.value, one.way) for one in message.facts]
+    if message.traces.said or message.traces.quoted:
+        facts["words"] = (message.traces.said, message.traces.quoted)
     if message.marks:
         facts["marks"] = message.marks
     if message.opaque:
@@ -229,6 +322,8 @@ def _row(entry: MessageRow) -> dict[str, object]:
         " ".join(message.answers),
         json.dumps([_invite_json(i) for i in message.invites]) if message.invites else None,
         _as_json(facts),
+        message.traces.conversation,
+        message.traces.original_id,
     )
     return dict(zip(_COLUMNS, values, strict=True))
 
@@ -271,6 +366,7 @@ def _stored(row: sqlite3.Row) -> StoredMessage:
         thread=row["thread"],
         size=row["size"],
         recipients_count=facts.get("recipients_count", len(to)),
+        traces=Traces(row["conversation"], row["original_id"], *facts.get("words", ())),
     )
     return StoredMessage(row["id"], message, instant(row["arrived_at"]), bool(row["in_sent"]))
 

@@ -290,7 +290,7 @@ class Senders:
 _CORRESPONDENCE = """
 SELECT c.sender, c.message, c.verdict AS final, c.reason AS final_reason, m.key, m.message_id,
        m.direction, m.verdict, m.reason, m.sent_at, m.answers, m.thread, m.invites, c.name, c.way,
-       json_extract(m.facts, '$.said') AS said
+       m.subject, m.conversation, m.facts
 FROM correspondence c JOIN messages m ON m.id = c.message WHERE c.sender
 """
 
@@ -372,10 +372,16 @@ ORDER BY address
 """
 
 
+def _said(facts: str) -> tuple[Fact, ...]:
+    if '"said"' not in facts:
+        return ()
+    return tuple(Fact(*one) for one in json.loads(facts).get("said", ()))
+
+
 def _correspondence(row: sqlite3.Row) -> Correspondence:
     # By place: a backfill reads each message several times, and a row finds names by searching.
     key, message_id, direction, verdict, reason, sent_at, answers, thread, invites = row[4:13]
-    name, way, said = row[13:]
+    name, way, subject, conversation, facts = row[13:]
     return Correspondence(
         key,
         message_id,
@@ -387,7 +393,10 @@ def _correspondence(row: sqlite3.Row) -> Correspondence:
         thread,
         invites_from(invites),
         way,
-        tuple(Fact(*one) for one in json.loads(said)) if said else (),
+        _said(facts),
+        subject,
+        conversation,
+        facts,
     )
 
 

@@ -53,6 +53,16 @@ class BodyPart:
         names = self.parameters + self.disposition_parameters
         return any(name.startswith(("name", "filename")) for name, _ in names)
 
+    @property
+    def is_calendar(self) -> bool:
+        """Whether it is a calendar: by its type, or by its file name where that says nothing."""
+        if self.media in CALENDARS:
+            return True
+        named = dict(self.disposition_parameters).get("filename") or dict(self.parameters).get(
+            "name"
+        )
+        return self.type == "application" and (named or "").lower().endswith(".ics")
+
     def is_sound(self) -> bool:
         """Whether a server could tell the parts apart; without a boundary it makes them up."""
         if self.type != "multipart":
@@ -101,7 +111,7 @@ def plan(root: BodyPart) -> FetchPlan:
     leaves = tuple(root.leaves())
     plain = _first(leaves, "plain")
     html = _first(leaves, "html")
-    calendars = [one for one in leaves if one.media in CALENDARS]
+    calendars = [one for one in leaves if one.is_calendar]
     wants = [Want(one.section, CALENDAR_BYTES) for one in calendars[:MOST_CALENDARS] if one.size]
     if root.subtype != "report":
         handed = next((one for one in leaves if one.media == "message/rfc822" and one.size), None)

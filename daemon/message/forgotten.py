@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from daemon.message.parse import Message
+from daemon.message.traces import NO_TRACES
 from daemon.message.us import Us
 from daemon.message.verdict import Judgement, Verdict
 
@@ -45,6 +46,7 @@ def strip(message: Message, gone: AbstractSet[str], *, words: bool) -> Message:
         subject=message.subject if words else "",
         snippet=message.snippet if words else "",
         candidates=tuple(one for one in message.candidates if one.address.key not in gone),
+        traces=message.traces if words else NO_TRACES,
         invites=tuple(
             replace(i, attendees=tuple(pair for pair in i.attendees if pair[0] not in gone))
             for i in message.invites

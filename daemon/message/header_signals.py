@@ -17,7 +17,7 @@ _BULK = frozenset({"bulk", "list", "junk"})
 _AUTO_REPLY_PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply"})
 _AUTO_REPLY_FIELDS = ("x-autoreply", "x-autorespond", "x-autoresponder")
 
-_DMARC_FAIL = re.compile(r";\s*dmarc\s*(?:/\s*[0-9]+\s*)?=\s*fail(?![\w-])", re.IGNORECASE)
+_DMARC = re.compile(r";\s*dmarc\s*(?:/\s*[0-9]+\s*)?=\s*(fail|pass)(?![\w-])", re.IGNORECASE)
 _AUTHSERV_ID = re.compile(r"\s*\"?([^\s;\"=]{1,255})\"?\s*(?:[0-9]+\s*)?(?:;|$)")
 _LIST_ID = re.compile(r"<\s*([^<>\s]{1,255})\s*>|^\s*([^<>\s]{1,255})\s*$")
 _DAEMON = re.compile(r"mail(?:er)?[._-]?daemon|postmaster|microsoftexchange[0-9a-f]{8,}")
@@ -48,8 +48,8 @@ def marks(
     for value in fields.get("authentication-results", ())[:_RESULTS_LIMIT]:
         bare = without_comments(value[:_VALUE_LIMIT])
         server = _AUTHSERV_ID.match(bare)
-        if server and _DMARC_FAIL.search(bare):
-            found.add(f"dmarc-fail:{server[1].lower()}")
+        if server and (result := _DMARC.search(bare)):
+            found.add(f"dmarc-{result[1].lower()}:{server[1].lower()}")
     return tuple(sorted(found))
 
 

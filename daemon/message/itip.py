@@ -1,8 +1,8 @@
 """Reads calendar parts (RFC 5545) for what they say of meetings, within bounds.
 
-Only the content lines that say something about the meeting itself reach the icalendar library;
-time zones are worked out by `zone`, recurrence rules are never expanded. A calendar that can't be
-read gives no meeting, whatever is wrong with it.
+The icalendar library is given only the lines that describe the meeting itself. Time zones are
+worked out by `zone`; recurrence rules are never expanded. A calendar that can't be read gives no
+meeting, whatever is wrong with it.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import TypeVar
 from icalendar import Event, vCalAddress, vDDDTypes, vDuration, vInt, vText
 
 from daemon.message.address import key_of
-from daemon.message.invite import ATTENDEE_LIMIT, CALENDAR_LIMIT, EVENT_LIMIT, Invite
+from daemon.message.invite import ATTENDEE_LIMIT, CALENDAR_LIMIT, EVENT_LIMIT, CalendarPart, Invite
 from daemon.message.text import one_line
 from daemon.message.zone import Observance, observance, to_utc
 
@@ -44,6 +44,12 @@ _EVENT_LINES = frozenset(
     )
 )
 _PEOPLE = frozenset({"ORGANIZER", "ATTENDEE"})
+# Addresses that stand for a calendar, a room or an account: iCloud's tokens, Google's shared and
+# imported calendars and rooms, Exchange's encapsulated directory names, placeholders.
+_NO_PERSON = re.compile(
+    r"@imip\.me\.com$|@(?:[a-z-]{1,30}\.)?calendar\.google\.com$|^imceaex-|\.invalid$|@invalid$"
+    r"|^(?:unknown|nobody)@|@unknown(?:organizer)?\b"
+)
 _PERSONAL = re.compile(
     r";(?:CN|ROLE|RSVP|CUTYPE|DIR|LANGUAGE|MEMBER|X-[A-Z0-9-]{1,60})="
     r"(?:\"[^\"]*\"|[^;:\"]*)(?=[;:])",
@@ -69,12 +75,12 @@ class _Component:
         return [(name, line.partition(":")[2].strip()) for name, line in self.lines]
 
 
-def read_calendars(calendars: Sequence[bytes]) -> tuple[Invite, ...]:
-    """The meetings in these calendars (UTF-8), each statement once. Never raises."""
+def read_calendars(calendars: Sequence[CalendarPart]) -> tuple[Invite, ...]:
+    """The meetings in these calendars, each statement once. Never raises."""
     found: dict[Invite, None] = {}
     budget = _LINES_LIMIT
-    for octets in calendars:
-        for method, event, zones in _events(octets):
+    for calendar in calendars:
+        for method, event, zones in _events(calendar):
             lines = _wanted(event)
             budget -= len(lines)
             if budget < 0:
@@ -88,11 +94,15 @@ def read_calendars(calendars: Sequence[bytes]) -> tuple[Invite, ...]:
     return tuple(found)
 
 
-def _events(octets: bytes) -> Iterator[tuple[str, _Component, Zones]]:
-    """Each VEVENT of a calendar with the METHOD that it is under and the zones it may name."""
-    root = _tree(_lines(octets))
+def _events(calendar: CalendarPart) -> Iterator[tuple[str, _Component, Zones]]:
+    """Each VEVENT of a calendar with the METHOD that it is under and the zones it may name.
+
+    Some programs name the method only in the Content-Type (RFC 6047 section 2.4 wants both).
+    """
+    root = _tree(_lines(calendar.octets))
     for vcalendar in (component for component in root.inner if component.name == "VCALENDAR"):
-        method = one_line(dict(reversed(vcalendar.values())).get("METHOD", ""), 20).upper()
+        method = dict(reversed(vcalendar.values())).get("METHOD") or calendar.method
+        method = one_line(method, 20).upper()
         zones = _zones(vcalendar)
         for event in [inner for inner in vcalendar.inner if inner.name == "VEVENT"][:EVENT_LIMIT]:
             yield method, event, zones
@@ -236,8 +246,14 @@ def _attendees(event: Event) -> tuple[tuple[str, str], ...]:
 
 
 def _who(value: vCalAddress) -> str | None:
-    """The sender key of a calendar address; some calendars give it as EMAIL (RFC 7986) only."""
-    return key_of(str(value)) or key_of(str(value.params.get("EMAIL", "")))
+    """The sender key of a calendar address, None where it is no person's.
+
+    Some calendars put a token there, and the person's address into EMAIL (RFC 7986 section 6.2).
+    """
+    key = key_of(str(value))
+    if key is None or _NO_PERSON.search(key):
+        return key_of(str(value.params.get("EMAIL", "")))
+    return key
 
 
 def _partstat(value: vCalAddress) -> str:

@@ -20,10 +20,27 @@ _DROPPED = ((b"<style", b"</style"), (b"<script", b"</script"), (b"<!--", b"-->"
 _DROPPED_TAGS = frozenset(
     {"head", "style", "script", "title", "noscript", "template", "object", "svg", "select"}
 )
+# How mail programs mark what they quote, and their signatures, by class, id, name or data-marker.
 _QUOTES = re.compile(
-    r"\b(?:gmail_quote|gmail_signature|gmail_attr|moz-cite-prefix|moz-signature|yahoo_quoted"
-    r"|protonmail_quote|protonmail_signature_block|tutanota_quote|zmail_extra|cite_reply)\b"
+    r"\b(?:gmail_attr|gmail_signature(?:_prefix)?|moz-cite-prefix|moz-signature|moz-forward-container"
+    r"|yahoo_quoted|yahoo-quoted\w*|ydp\w{1,20}yahoo_quoted|protonmail_quote|protonmail_signature_block"
+    r"|tutanota_quote|zmail_extra|zmail_extra_hr|cite_reply|reply-intro|front-blockquote|front-signature"
+    r"|sh-quoted-content|sh-signature|missive_quote|messageReplySection|isReplyContent"
+    r"|isForwardContent|bloop_original_html|airmail_original|nylas-quote|OutlookMessageHeader"
+    r"|ms-outlook-mobile-signature|ms-outlook-mobile-reference-message"
+    r"|mail-editor-reference-message-container|AppleMailSignature|apple-signature|AppleOriginalContents"
+    r"|composer_signature|mobile_signature|hs_reply|hs_cos_signature|mailbird-quote|em_quote"
+    r"|__HEADERS__|__QUOTED_TEXT__|__ORIG_HEADERS__|replaced-blockquote|x_gmail_quote"
+    r"|rc_sig|x_moz-cite-prefix|mail-quote-collapse|quoted-reply|elided-text|freebirdFormviewer)\b"
 )
+_QUOTE_NAMES = frozenset({"quote", "messageReplySection", "quoted-content"})
+# Outlook and Zimbra put these before a quotation that takes up the rest of the mail.
+_REST_IS_QUOTED = frozenset({"divRplyFwdMsg", "x_divRplyFwdMsg", "appendonsend", "zwchr"})
+_GMAIL = re.compile(r"\bgmail_quote\b")
+_BAR = re.compile(
+    r"border-left(?:-width|-style)?\s*:(?!\s*(?:none|0\b|medium none))", re.IGNORECASE
+)
+_QUOTED_LIMIT = 6_000  # characters of dropped quotations that are handed back
 _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # lxml refuses it
 # These change nothing in a plain text, and inscriptis takes its time for each.
@@ -32,8 +49,8 @@ _CELLS = frozenset({"td", "th"})
 _BLOCKS = frozenset({"table", "tbody", "thead", "tfoot", "tr", "caption", "blockquote", "center"})
 
 
-def html_to_text(html: str, enough: int) -> str:
-    """The text of an HTML mail as it would be read, "" if there is none.
+def html_to_text(html: str, enough: int) -> tuple[str, str]:
+    """The text of an HTML mail as it would be read, "" if there is none, and what it quotes.
 
     What comes after about `enough` characters of text is left out.
     """
@@ -43,30 +60,39 @@ def html_to_text(html: str, enough: int) -> str:
     try:
         tree = lxml.html.document_fromstring(octets, parser=lxml.html.HTMLParser(encoding="utf-8"))
     except (etree.ParserError, etree.XMLSyntaxError):
-        return ""  # nothing in it
+        return "", ""  # nothing in it
+    quoted: list[str] = []
     for element in list(tree.iter("*")):
-        if _simplify(element):
+        if element.get("id") in _REST_IS_QUOTED:
+            quoted.extend(_text_of(element, following=True))
+            element.text = None
+            _drop_following(element)
+            break
+        if _simplify(element, quoted):
             enough -= len((element.text or "").strip()) + len((element.tail or "").strip())
         if enough < 0:
             _drop_following(element)
             break
     etree.strip_tags(tree, *_INLINE)
-    return str(Inscriptis(tree).get_text())
+    return str(Inscriptis(tree).get_text()), " ".join(quoted)
 
 
-def _simplify(element: lxml.html.HtmlElement) -> bool:
-    """Remove an element that isn't the sender's visible text, else its layout; whether it stays."""
+def _simplify(element: lxml.html.HtmlElement, quoted: list[str]) -> bool:
+    """Remove an element that isn't the sender's visible text, else its layout; whether it stays.
+
+    What is removed because a mail program quotes it is added to `quoted`.
+    """
     tag = element.tag
-    marked = f"{element.get('class', '')} {element.get('id', '')}"
-    if (
-        tag in _DROPPED_TAGS
-        or (tag == "blockquote" and element.get("type") == "cite")
-        or _QUOTES.search(marked)
-        or _HIDDEN.search(element.get("style", ""))
-    ):
+    is_quote = _is_quote(element)
+    if is_quote or tag in _DROPPED_TAGS or _HIDDEN.search(element.get("style", "")):
         if element.getparent() is not None:
+            if is_quote and sum(map(len, quoted)) < _QUOTED_LIMIT:
+                quoted.extend(_text_of(element))
             element.drop_tree()
         return False
+    if _GMAIL.search(element.get("class", "")):
+        for child in element.iterchildren("blockquote"):
+            child.set("type", "cite")  # whatever it is called
     element.attrib.clear()
     if tag in _CELLS:
         element.tag = "span"
@@ -76,6 +102,53 @@ def _simplify(element: lxml.html.HtmlElement) -> bool:
     return True
 
 
+def _is_quote(element: lxml.html.HtmlElement) -> bool:
+    """Whether a mail program marks an element as quoted, or as a signature of its own."""
+    if element.tag == "blockquote":
+        classes = element.get("class", "")
+        return (
+            element.get("type") == "cite"
+            or "quote" in classes
+            or "cite" in classes
+            or _BAR.search(element.get("style", "")) is not None
+            or _is_introduced(element)
+        )
+    marked = " ".join(element.get(name, "") for name in ("class", "id", "data-marker"))
+    if _GMAIL.search(marked):
+        # Answers stand between the quotations in it; a forwarded mail has none.
+        return element.find(".//blockquote") is None
+    return bool(_QUOTES.search(marked)) or element.get("name") in _QUOTE_NAMES
+
+
+def _is_introduced(element: lxml.html.HtmlElement) -> bool:
+    """Whether the text right before an element ends as an introduction does."""
+    before = element.getprevious()
+    while before is not None and before.tag == "br" and not (before.tail or "").strip():
+        before = before.getprevious()
+    parent = element.getparent()
+    if before is None:
+        text = (parent.text or "") if parent is not None else ""
+    else:
+        text = f"{''.join(_text_of(before))}{before.tail or ''}"
+    text = text.strip()
+    return text.endswith((":", "\uff1a")) and any(char.isdigit() for char in text[-200:])
+
+
+def _text_of(element: lxml.html.HtmlElement, *, following: bool = False) -> list[str]:
+    """The pieces of text in an element, or in and after it, up to a limit."""
+    pieces = (
+        element.xpath("descendant::text() | following::text()") if following else element.itertext()
+    )
+    found: list[str] = []
+    left = _QUOTED_LIMIT
+    for piece in pieces:
+        found.append(str(piece)[:left])
+        left -= len(piece)
+        if left <= 0:
+            break
+    return found
+
+
 def _drop_following(element: lxml.html.HtmlElement) -> None:
     """Remove all that comes after an element, its own content included."""
     for child in list(element):
@@ -83,6 +156,7 @@ def _drop_following(element: lxml.html.HtmlElement) -> None:
     node: lxml.html.HtmlElement | None = element
     while node is not None:
         parent = node.getparent()
+        node.tail = None
         for sibling in list(node.itersiblings()):
             if parent is not None:
                 parent.remove(sibling)

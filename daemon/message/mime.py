@@ -38,6 +38,7 @@ class MimePart:
     attached: bool  # it has a file name or is said to be an attachment
     start: int
     end: int
+    name: str = ""  # its file name as written
 
 
 @dataclass(slots=True)
@@ -103,7 +104,8 @@ def _visit(walk: _Walk, fields: Fields, start: int, end: int, default: str, dept
         and any(name.startswith(("name", "filename")) for name in parameters | more)
     )
     encoding = first(fields, "content-transfer-encoding").partition(";")[0].strip(" \t\"'").lower()
-    walk.leaves.append(MimePart(kind, parameters, encoding, attached, start, end))
+    name = more.get("filename") or parameters.get("name") or ""
+    walk.leaves.append(MimePart(kind, parameters, encoding, attached, start, end, name))
     return kind
 
 

@@ -18,8 +18,11 @@ from daemon.message.fields import BLOCK_LIMIT, Fields, body_start, first, has_an
 from daemon.message.finding import Found, Parts, find
 from daemon.message.header import read
 from daemon.message.header_signals import marks
-from daemon.message.invite import Invite, invites
+from daemon.message.invite import CalendarPart, Invite, invites
+from daemon.message.quote import Words
+from daemon.message.subject import base_subject
 from daemon.message.text import one_line
+from daemon.message.traces import NO_TRACES, Traces, traces
 
 __all__ = ["Address", "Message", "bounded_date", "parse"]
 
@@ -33,11 +36,18 @@ _CALENDAR_LIMIT = 1 << 20  # bytes of a calendar part, encoded
 _CALENDARS = 4  # parts of one message
 
 _CALENDAR_KINDS = frozenset({"text/calendar", "application/ics"})
+_CALENDAR_NAME = ".ics"  # of a part that some programs send as application/octet-stream
 _OPAQUE_KINDS = frozenset(
     {"multipart/encrypted", "application/pgp-encrypted"}
     | {"application/pkcs7-mime", "application/x-pkcs7-mime"}
 )
 
+# Where Microsoft, Gmail and Brevo keep a Message-ID that they replace on the way out.
+_ORIGINAL_IDS = (
+    "x-microsoft-original-message-id",
+    "x-google-original-message-id",
+    "origin-messageid",
+)
 _MESSAGE_ID = re.compile(r"<([^<>]{1,4096})>")
 _OLDEST = datetime(1990, 1, 1, tzinfo=UTC)
 
@@ -60,6 +70,7 @@ class Message:
     thread: str | None  # the server's thread id
     size: int  # RFC822.SIZE
     recipients_count: int
+    traces: Traces = NO_TRACES  # what beside Message-IDs ties it to others
     candidates: tuple[Candidate, ...] = ()  # who else than From may have written it
     facts: tuple[Fact, ...] = ()  # what it says about its author
 
@@ -101,6 +112,8 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
     plain, html = _texts(leaves)
     opaque = _is_opaque(raw, kinds, plain)
     found = find(fields, reading, Parts(raw, leaves, plain, html)) if not opaque else Found()
+    limit = 0 if opaque else snippet_chars
+    words = _words(raw, plain, html, limit) if limit > 0 else Words("", "")
     return Message(
         key=_key(fields, message_id, author, reading.subject, size),
         message_id=message_id,
@@ -111,13 +124,14 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
         to=tuple(to.values())[:RECIPIENT_LIMIT],
         subject=reading.subject,
         date=reading.date,
-        snippet="" if opaque else _snippet(raw, plain, html, found.words, snippet_chars),
+        snippet=_snippet(words, found.words, reading.subject, limit),
         marks=tuple(sorted({*marks(fields, author, reading.subject, kinds), *found.marks})),
         invites=_invites(raw, leaves),
         opaque=opaque,
         thread=thread,
         size=size,
         recipients_count=len(to) + reading.unread,
+        traces=traces(fields, _original_id(fields), words),
     )
 
 
@@ -133,11 +147,18 @@ def _bare_id(value: str) -> str | None:
     return "".join(one_line(value, 2 * LINE_LIMIT).split())[:LINE_LIMIT] or None
 
 
+def _original_id(fields: Fields) -> str | None:
+    """The Message-ID that the mail had before its relay gave it another."""
+    return next((_own_id(value) for name in _ORIGINAL_IDS if (value := first(fields, name))), None)
+
+
 def _answers(fields: Fields) -> tuple[str, ...]:
     """The Message-IDs this mail answers: In-Reply-To, then References from the last."""
     ids: list[str] = []
     for value in fields.get("in-reply-to", ()):
-        ids.extend(_MESSAGE_ID.findall(value[:_REFERENCES_LIMIT]))
+        named = _MESSAGE_ID.findall(value[:_REFERENCES_LIMIT])
+        # Web pages of mailing lists leave out the angle brackets.
+        ids.extend(named or [one for one in value[:LINE_LIMIT].split() if "@" in one[1:-1]][:1])
     references = " ".join(fields.get("references", ()))[-_REFERENCES_LIMIT:]
     ids.extend(reversed(_MESSAGE_ID.findall(references)))
     bare = dict.fromkeys(found for value in ids if (found := _bare_id(value)))
@@ -166,32 +187,49 @@ def _texts(leaves: tuple[mime.MimePart, ...]) -> tuple[mime.MimePart | None, mim
     return plain, html
 
 
-def _snippet(
-    raw: bytes, plain: mime.MimePart | None, html: mime.MimePart | None, handed: str, limit: int
-) -> str:
-    """The author's own words: of the mail that was handed on (`handed`), if it is one."""
+def _words(
+    raw: bytes, plain: mime.MimePart | None, html: mime.MimePart | None, limit: int
+) -> Words:
+    """The sender's words and the quoted ones: of the plain text, else of the HTML."""
+    found = body.words(mime.text(raw, plain, _TEXT_LIMIT), None, limit) if plain else Words("", "")
+    if html and not found.own:
+        read = body.words(None, mime.text(raw, html, _HTML_LIMIT), limit)
+        if read.own or not found.quoted:
+            found = read
+    return found
+
+
+def _snippet(words: Words, handed: str, subject: str, limit: int) -> str:
+    """The author's own words; of a mail that only hands on another (`handed`), that one's."""
     if limit <= 0:
         return ""
     if handed and (text := body.snippet(handed, None, limit)):
         return text
-    text = body.snippet(mime.text(raw, plain, _TEXT_LIMIT), None, limit) if plain else ""
-    if not text and html:
-        text = body.snippet(None, mime.text(raw, html, _HTML_LIMIT), limit)
-    return text
+    text = words.own
+    if not text and base_subject(subject).is_forward:
+        text = words.quoted
+    return body.shortened(text, limit)
 
 
 def _invites(raw: bytes, leaves: tuple[mime.MimePart, ...]) -> tuple[Invite, ...]:
-    parts = [leaf for leaf in leaves if leaf.kind in _CALENDAR_KINDS][:_CALENDARS]
+    parts = [leaf for leaf in leaves if _is_calendar(leaf)][:_CALENDARS]
     return invites([_calendar(raw, part) for part in parts]) if parts else ()
 
 
-def _calendar(raw: bytes, part: mime.MimePart) -> bytes:
-    """A calendar part as UTF-8."""
+def _is_calendar(part: mime.MimePart) -> bool:
+    return part.kind in _CALENDAR_KINDS or (
+        part.kind.startswith("application/") and part.name.lower().endswith(_CALENDAR_NAME)
+    )
+
+
+def _calendar(raw: bytes, part: mime.MimePart) -> CalendarPart:
     octets = mime.content(raw, part, _CALENDAR_LIMIT)
     name = codec(part.parameters.get("charset", "")) or "utf-8"
-    if name == "utf-8" or (octets.isascii() and name not in ESCAPED):
-        return octets
-    return decode(octets, name).encode("utf-8", "replace")
+    if name != "utf-8" and not (octets.isascii() and name not in ESCAPED):
+        octets = decode(octets, name).encode("utf-8", "replace")
+    # Only the standard's own type has a method parameter (RFC 5545 section 8.1).
+    named = part.parameters.get("method", "") if part.kind == "text/calendar" else ""
+    return CalendarPart(octets, named)
 
 
 def _is_opaque(raw: bytes, kinds: frozenset[str], plain: mime.MimePart | None) -> bool:

@@ -1,129 +1,243 @@
-"""What the sender wrote, without the mails below it and without the signature.
+"""What the sender wrote, apart from the mails quoted around it and from the signature.
 
-quotequail knows the lines with which mail programs introduce a quotation; it is asked only about
-lines that can be one, cut to a length at which its patterns stay fast. Beside it: `>` lines, header
-blocks of Outlook, `-- ` and the greetings of phones.
+Mail programs mark a quotation by `>`, introduce it ("On ... wrote:"), or put a block of header
+fields above it, in the language of whoever answers. An introduction is recognised by its shape: it
+ends with a colon and names a date and an address, or has a verb of writing in one of many
+languages. What is quoted without marks goes on to the end of the text.
 """
 
 import re
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
 
-import quotequail
+from daemon.message.data import word_lists
 
-# ruff: noqa: RUF001  words of other languages
+# ruff: noqa: RUF001  marks of other scripts
 
-_WRAPPED = 3  # lines over which an introduction may be wrapped
-_LINE_LIMIT = 240  # characters of a line that are compared: the patterns are cubic
-_HEADER_LINES = 6  # lines of a header block in which its second field must come
+_WRAPPED = 4  # lines over which an introduction may be wrapped
+_LINE_LIMIT = 300  # characters of a line that are compared
+_BLOCK_LINES = 8  # of a header block, empty ones included
+_BLOCK_FIELDS = 3  # a header block has at least these many
+_REMAINDER_LIMIT = 30  # characters that a mail program wraps off the end of a quoted line
+_LONG_LINE = 60  # characters of a line from which something may have been wrapped off
+_SIGNATURE_LINE_LIMIT = 80  # characters of the line that a phone puts below a text
 
-# Every pattern of quotequail ends with one of these.
-_INTRODUCTION_ENDS = (":", ">", "-", "_", "：")
-# Introductions that quotequail doesn't know; they count with a digit, which a date has.
-_WROTE = (
-    *("wrote:", "writes:", "schrieb:", "schrieb folgendes:", "a écrit:", "a écrit :", "a écrit :"),
-    *("escribió:", "escreveu:", "ha scritto:", "schreef:", "schreef het volgende:", "skrev:"),
-    *("skrev følgende:", "kirjoitti:", "pisze:", "napisał:", "napisał(a):", "napisała:"),
-    *("napsal:", "napsal(a):", "napísal(a):", "ezt írta:", "írta:", "a scris:", "yazdı:"),
-    *("napisao je:", "je napisal/a:", "написал:", "написала:", "пишет:", "написав:", "έγραψε:"),
-    *("写道:", "写道：", "寫道:", "寫道：", "のメール:", "さんは書きました:", "님이 작성:", "כתב:"),
+_ADDRESS = re.compile(
+    r"[<\[(]?(?:mailto:)?[^\s<>()\[\]\"',;:]{1,64}@[^\s<>()\[\]\"',;:]{2,190}[>\])]?"
 )
-# Gmail in languages that put no verb at the end, with the address or the date before the colon.
-_ADDRESS_AT_END = re.compile(r"<[^<>@ ]+@[^<>@ ]+>\)?:|ezt írta \([^()]*\):")
-# First and further fields of the header blocks that Outlook and others put above a quotation.
-_FROM = re.compile(
-    r"[*_]{0,2}(?:From|Von|De|Da|Van|Från|Fra|Od|Feladó|De la|Gönderen|Kimden|От|От кого|Від|Από"
-    r"|Lähettäjä|差出人|发件人|寄件者|보낸 사람|מאת)[*_]{0,2} ?[:：]"
+_TIME = re.compile(
+    r"(?<![0-9])[0-2]?[0-9][.:h时點点시時][0-5][0-9]|(?<![0-9])(?:19|20)[0-9]{2}(?![0-9])|[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}"
 )
-_SENT = re.compile(
-    r"[*_]{0,2}(?:Sent|Date|Gesendet|Datum|Envoyé|Enviado(?: el| em)?|Fecha|Inviato|Data|Verzonden"
-    r"|Skickat|Sendt|Dato|Wysłano|Odesláno|Odoslané|Elküldve|Dátum|Trimis|Gönderildi|Tarih|Отправлено"
-    r"|Дата|Надіслано|Στάλθηκε|Lähetetty|Päivämäärä|送信日時|日時|发送时间|傳送時間|보낸 날짜|נשלח)"
-    r"[*_]{0,2} ?[:：]"
+_ENDS = (":", "：", "：")
+_RULE = re.compile(r"([-_=*~—–#]{2,20}) ?(\S.{1,90}?\S) ?[-_=*~—–#>]{2,20}:?")
+_LONG_RULE = re.compile(r"_{20,200}")
+_FIELD = re.compile(
+    r"[*_]{0,2}([^\s:：*_][^:：*_]{0,29}?)[*_]{0,2} {0,2}[:：][*_]{0,2}(?: |$|(?=\S))"
 )
-_SIGNATURES = (
-    *(
-        "Sent from my ",
-        "Sent from Mail for ",
-        "Sent from Outlook",
-        "Sent from Yahoo",
-        "Get Outlook",
-    ),
-    *("Sent via ", "Von meinem iP", "Gesendet von ", "Gesendet mit ", "Von meinem Samsung"),
-    *("Envoyé de mon ", "Envoyé depuis ", "Enviado desde mi ", "Enviado do meu ", "Inviato da "),
-    *("Verzonden vanaf ", "Verstuurd vanaf ", "Skickat från ", "Sendt fra ", "Lähetetty "),
-    *("Wysłane z ", "Odesláno z ", "Отправлено с ", "Отправлено из ", "iPhoneから送信", "发自我的"),
-    "-----BEGIN PGP SIGNATURE-----",
-)
+_ARROW = re.compile(r"(?:[>|»›] ?)+")
 
 
-def own_words(lines: list[str], enough: int) -> str:
-    """Folded lines as a text without quotations, their introductions and signatures.
+class Words(NamedTuple):
+    """The text of a mail in two parts."""
 
-    Stops where it has `enough` characters, so it may leave out the rest.
+    own: str  # what the sender wrote
+    quoted: str  # what the mail quotes, without marks, in the order in which it stands
+
+
+def split_words(lines: Sequence[str], enough: int) -> Words:
+    """Folded lines as the sender's own words and the quoted ones; signatures are in neither.
+
+    Once the own words have `enough` characters more of them are left out.
     """
-    kept: list[str] = []
+    own: list[str] = []
+    quoted: list[str] = []
     at = _after_pgp_header(lines)
-    while at < len(lines) and enough >= 0:
+    in_signature = False
+    while at < len(lines):
         line = lines[at]
-        if line.startswith(">"):
+        if _is_marked(line):
+            quoted.append(_ARROW.sub("", line, count=1))
+            in_signature = False
             at += 1
-        elif line == "--" or line.startswith(_SIGNATURES) or _begins_header_block(lines, at):
-            break
-        elif span := _introduction(lines, at):
-            if not _is_quoted(lines, at + span):
-                break  # quoted without marks, so up to the end
+        elif span := _quotation_begins(lines, at):
             at += span
-        else:
-            kept.append(line)
-            enough -= len(line)
+            in_signature = False
+            if not _next_is_marked(lines, at):
+                quoted += lines[at:]  # quoted without marks, so up to the end
+                break
+        elif in_signature or _is_remainder(lines, at):
             at += 1
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
+        elif _begins_signature(line):
+            in_signature = True
+            at += 1
+        else:
+            if enough >= 0:
+                own.append(line)
+                enough -= len(line)
+            at += 1
+    return Words(_joined(own), _joined(quoted))
 
 
-def _introduction(lines: list[str], at: int) -> int:
+def own_words(lines: Sequence[str], enough: int) -> str:
+    """Folded lines as a text without quotations, their introductions and signatures."""
+    return split_words(lines, enough).own
+
+
+def _joined(lines: list[str]) -> str:
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _is_marked(line: str) -> bool:
+    return line.startswith((">", "»", "›", "| "))
+
+
+def _next_is_marked(lines: Sequence[str], at: int) -> bool:
+    """Whether the next line with something on it is marked as quoted."""
+    return _is_marked(next((line for line in lines[at:] if line), ""))
+
+
+def _is_remainder(lines: Sequence[str], at: int) -> bool:
+    """Whether a line is the end of the quoted one above, which a mail program has wrapped."""
+    return (
+        0 < at < len(lines) - 1
+        and 0 < len(lines[at]) <= _REMAINDER_LIMIT
+        and _is_marked(lines[at + 1])
+        and _is_marked(lines[at - 1])
+        and len(lines[at - 1]) >= _LONG_LINE
+    )
+
+
+def _quotation_begins(lines: Sequence[str], at: int) -> int:
+    """How many lines from here only introduce a quotation, 0 if none begins here."""
+    line = lines[at]
+    if not line:
+        return 0
+    if _is_rule(line):
+        return 1
+    return _introduction(lines, at) or int(_begins_header_block(lines, at))
+
+
+def _is_rule(line: str) -> bool:
+    """Whether a line separates what follows: -----Original Message-----, in any language."""
+    if len(line) > _LINE_LIMIT:
+        return False
+    if _LONG_RULE.fullmatch(line):
+        return True
+    if match := _RULE.fullmatch(line):
+        named = _says(match[2], "separator")
+        return named or (len(match[1]) >= 5 and match[1][0] == "-" and " " in match[2])  # noqa: PLR2004 dashes
+    return line.endswith(_ENDS) and len(line) < 100 and _says(line, "announcement")  # noqa: PLR2004
+
+
+def _introduction(lines: Sequence[str], at: int) -> int:
     """How many lines from here introduce a quotation ("On ... wrote:"), 0 if they don't."""
     for span in range(1, _WRAPPED + 1):
         wrapped = lines[at : at + span]
         if len(wrapped) < span or not wrapped[-1]:
             return 0
-        if not wrapped[-1].endswith(_INTRODUCTION_ENDS):
+        if not wrapped[-1].endswith(_ENDS):
             continue
         whole = " ".join(wrapped)
-        if len(whole) > _LINE_LIMIT:
-            return 0
-        # The line before an introduction isn't a part of it: the shortest that fits is the one.
-        shorter = " ".join(wrapped[1:])
-        if _is_known(whole):
-            return 0 if _is_known(shorter) else span
-        if _is_alike(whole):
-            return 0 if _is_known(shorter) or _is_alike(shorter) else span
+        if len(whole) > _LINE_LIMIT or not _introduces(
+            whole, marked=_next_is_marked(lines, at + span)
+        ):
+            continue
+        if span > 1 and not _opens(wrapped[0]):
+            # The line before an introduction isn't a part of it, if the rest is complete.
+            shorter = " ".join(wrapped[1:])
+            if _TIME.search(shorter) and _introduces(shorter, marked=False):
+                return 0
+        return span
     return 0
 
 
-def _is_known(line: str) -> bool:
-    """Whether quotequail says that a quotation begins with this line."""
-    return len(quotequail.quote(line, quote_intro_line=True)) > 1
+def _introduces(line: str, *, marked: bool) -> bool:
+    """Whether a line that ends with a colon introduces a quotation; `marked`: one follows."""
+    address = _ADDRESS.search(line) is not None
+    if address and _TIME.search(line):
+        return True
+    if not _says(line, "wrote"):
+        return marked and address
+    return address or marked or _TIME.search(line) is not None or _opens(line)
 
 
-def _is_alike(line: str) -> bool:
-    """Whether a quotation begins with this line in ways that quotequail doesn't know."""
-    if not any(char.isdigit() for char in line):
+def _opens(line: str) -> bool:
+    """Whether a line begins as an introduction does: On, Am, Le, or a weekday or date at once."""
+    first = line.partition(" ")[0].rstrip(",.").casefold()
+    return any(char.isdigit() for char in line) and (
+        first in word_lists("quotes")["opening"] or first[:1].isdigit() or line[:60].count(",") > 1
+    )
+
+
+def _begins_header_block(lines: Sequence[str], at: int) -> bool:
+    """Whether a block of header fields begins here, as Outlook and others put it above a mail."""
+    first = _field(lines[at])
+    if first not in {"from", "date", "subject"}:
         return False
-    return line.endswith(_WROTE) or _ADDRESS_AT_END.search(line) is not None
-
-
-def _is_quoted(lines: list[str], at: int) -> bool:
-    """Whether the next line with something on it is marked as quoted."""
-    return next((line for line in lines[at:] if line), "").startswith(">")
-
-
-def _begins_header_block(lines: list[str], at: int) -> bool:
-    if not _FROM.match(lines[at]):
+    kinds = [first]
+    address = "@" in lines[at]
+    for line in lines[at + 1 : at + _BLOCK_LINES]:
+        kind = _field(line)
+        if kind and kind not in kinds:
+            kinds.append(kind)
+            address = address or "@" in line
+        elif line and not kind and "@" not in line and not line.startswith(";") and len(kinds) > 1:
+            break
+    if "from" not in kinds or len(kinds) < 2:  # noqa: PLR2004 a From and one more
         return False
-    return any(_SENT.match(line) for line in lines[at + 1 : at + _HEADER_LINES])
+    if len(kinds) >= _BLOCK_FIELDS:
+        return address or "subject" in kinds or kinds[:2] == ["from", "date"]
+    return address and kinds == ["from", "date"]
 
 
-def _after_pgp_header(lines: list[str]) -> int:
+def _field(line: str) -> str:
+    """Which header field a line is, as from, date, to or subject; "" for any other line."""
+    match = _FIELD.match(line[:_LINE_LIMIT])
+    return _labels().get(match[1].casefold().strip(), "") if match else ""
+
+
+def _begins_signature(line: str) -> bool:
+    """Whether a line is `-- `, or what phones and programs put below a text: Sent from my ..."""
+    if line == "--" or line.startswith("-----BEGIN PGP SIGNATURE-----"):
+        return True
+    if not line or len(line) > _SIGNATURE_LINE_LIMIT:
+        return False
+    return line.lstrip("*_ ").casefold().startswith(_beginnings("signature"))
+
+
+def _after_pgp_header(lines: Sequence[str]) -> int:
     """Where the text begins: after the armor header of a signed one (RFC 9580 section 7)."""
-    if lines[:1] != ["-----BEGIN PGP SIGNED MESSAGE-----"] or "" not in lines:
+    if list(lines[:1]) != ["-----BEGIN PGP SIGNED MESSAGE-----"] or "" not in lines:
         return 0
     return lines.index("")
+
+
+def _says(line: str, kind: str) -> bool:
+    """Whether a line has one of these words."""
+    return _pattern(kind).search(line.casefold()) is not None
+
+
+@cache
+def _pattern(kind: str) -> re.Pattern[str]:
+    words = sorted(word_lists("quotes")[kind], key=len, reverse=True)
+    return re.compile(
+        "|".join(
+            rf"(?<![^\W\d_]){re.escape(word)}" if word[0].isascii() else re.escape(word)
+            for word in words
+        )
+    )
+
+
+@cache
+def _beginnings(kind: str) -> tuple[str, ...]:
+    return tuple(sorted(word_lists("quotes")[kind]))
+
+
+@cache
+def _labels() -> dict[str, str]:
+    return {
+        label: kind
+        for kind in ("to", "subject", "date", "from")
+        for label in word_lists("quotes")[kind]
+    }

@@ -1,8 +1,8 @@
-"""Local times of calendars to UTC: IANA names, Windows names, and VTIMEZONE definitions.
+"""Converts local times of calendars to UTC, by IANA names, Windows names and VTIMEZONE definitions.
 
-A definition is computed for the one moment that is asked for, from the yearly rules that mail
-programs write; nothing is ever expanded, cached or shared between mails. (icalendar expands a
-rule whatever its frequency, and keeps a zone under its name for all later mails.)
+A definition is evaluated only for the moment in question, from the yearly rules that mail programs
+write; nothing is expanded, cached or shared between mails. (icalendar would expand a rule of any
+frequency, and would keep a zone under its name for all later mails.)
 """
 
 import calendar
@@ -92,6 +92,7 @@ def observance(lines: Lines) -> Observance | None:
     rule = dict(
         item.split("=", 1) for item in values.get("RRULE", "").upper().split(";") if "=" in item
     )
+    before = _offset(values.get("TZOFFSETFROM", ""))
     found = (
         _local(date)
         for name, value in lines
@@ -100,7 +101,7 @@ def observance(lines: Lines) -> Observance | None:
     )
     return Observance(
         offset=offset,
-        offset_before=_offset(values.get("TZOFFSETFROM", "")) or offset,
+        offset_before=offset if before is None else before,
         start=start,
         rule=rule if rule.get("FREQ") == "YEARLY" else None,
         dates=tuple(date for date in found if date is not None)[:_RDATES_LIMIT],

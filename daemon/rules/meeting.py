@@ -1,14 +1,17 @@
 """Which meetings we have with one sender, from all that both sides' calendars said in mail (iTIP).
 
 Promises: the order in which the mails are given never matters; REQUEST, update, REPLY and CANCEL of
-one meeting make one `Meeting` (RFC 5546 section 2.1.4: the UID says which meeting, SEQUENCE and
-then DTSTAMP say which statement is the newer one). Only the organizer may invite, move and cancel,
-only an attendee may answer; what anybody else claims is not heard.
+one meeting make one `Meeting` (RFC 5546 section 2.1.4: the UID identifies the meeting, SEQUENCE and
+then DTSTAMP order the statements about it). Only the organizer may invite, move and cancel, and
+only someone who was invited may answer. Exchange leaves ORGANIZER out of its answers, and anybody
+can write our address there, so an answer is believed for its UID: that of an invitation of ours
+in Sent. Where our invitation isn't in Sent (Google Calendar sends it itself), the answer must come
+from an address that we wrote to, and our own server must have authenticated it.
 It doesn't know whether a meeting took place, and doesn't split a series into its occurrences.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
@@ -35,6 +38,8 @@ class Statement(NamedTuple):
     ours: bool
     sent_at: datetime
     key: str  # of the message
+    recipients: frozenset[str] = frozenset()  # sender keys, of one that we sent
+    authenticated: bool = False  # our own server said dmarc=pass
 
     @property
     def age(self) -> tuple[int, datetime]:
@@ -71,71 +76,117 @@ class _Heard(NamedTuple):
     all: list[Statement]
 
 
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """The sender whose meetings are asked for, as far as its calendar's word depends on it."""
+
+    address: str
+    us: Us
+    written_to: bool
+    is_colleague: Callable[[str], bool]
+
+    def is_theirs(self, address: str) -> bool:
+        """Whether an address is the sender's: its own, or an alias at the same organization."""
+        return address == self.address or self.is_colleague(address)
+
+
+def _nobody(_: str) -> bool:
+    return False
+
+
 def meetings(
-    address: str, statements: Iterable[Statement], us: Us, *, written_to: bool
+    address: str,
+    statements: Iterable[Statement],
+    us: Us,
+    *,
+    written_to: bool,
+    is_colleague: Callable[[str], bool] = _nobody,
 ) -> tuple[Meeting, ...]:
     """All meetings with the sender `address`, by start, those that don't count included.
 
+    `statements` are those of the sender's mails, and ours about the same UIDs whoever they went to.
     `written_to`: a mail of ours in Sent went to this sender; without one, and without our answer,
     its invitation may be calendar spam and doesn't count.
+    `is_colleague`: whether an address is of the same organization as the sender.
     """
+    sender = _Sender(address, us, written_to, is_colleague)
     by_uid: defaultdict[str, list[Statement]] = defaultdict(list)
     for statement in statements:
         if statement.invite.uid:
             by_uid[statement.invite.uid].append(statement)
-    found = [
-        meeting
-        for about in by_uid.values()
-        if (meeting := _meeting(address, about, us, written_to=written_to))
-    ]
+    found = [meeting for about in by_uid.values() if (meeting := _meeting(sender, about))]
     return tuple(sorted(found, key=lambda m: (m.starts_at or _EARLIEST, m.uid)))
 
 
-def _meeting(
-    address: str, about: Sequence[Statement], us: Us, *, written_to: bool
-) -> Meeting | None:
+def _meeting(sender: _Sender, about: Sequence[Statement]) -> Meeting | None:
     """The one meeting behind a UID; a stranger who claims the UID of ours doesn't hide ours."""
     candidates = []
     sides: tuple[Side, ...] = ("us", "them")
     for side in sides:
-        occurrences = _heard(address, about, us, side)
+        occurrences = _heard(sender, about, side)
         for recurrence, heard in _with_series(occurrences).items():
-            meeting = _stands(about[0].invite.uid, side, heard, written_to=written_to)
+            meeting = _stands(about[0].invite.uid, side, heard, written_to=sender.written_to)
             weight = (meeting.counts, side == "us", recurrence is None, meeting.sequence)
             candidates.append((weight, meeting.answers_key, recurrence or "", meeting))
     return max(candidates, key=lambda candidate: candidate[:3])[3] if candidates else None
 
 
-def _heard(
-    address: str, about: Sequence[Statement], us: Us, side: Side
-) -> dict[str | None, _Heard]:
-    """Sort the statements by occurrence, those left out that their author may not make."""
+def _heard(sender: _Sender, about: Sequence[Statement], side: Side) -> dict[str | None, _Heard]:
+    """The statements by occurrence, without those that their author may not make."""
+    spoken = [s for s in about if s.ours == (side == "us") and _may_organize(sender, s)]
+    answers = [s for s in about if s.ours != (side == "us") and s.invite.method == "REPLY"]
     occurrences: dict[str | None, _Heard] = {}
-    for statement in about:
-        invite = statement.invite
-        organizer_spoke = statement.ours == (side == "us")
-        if invite.organizer is None or not (
-            us.is_us(invite.organizer) if side == "us" else invite.organizer == address
-        ):
-            continue
-        heard = occurrences.get(invite.recurrence_id) or _Heard([], {}, [], [])
-        if invite.method == "REQUEST" and organizer_spoke:
-            heard.requests.append(statement)
-        elif invite.method == "CANCEL" and organizer_spoke:
-            heard.cancels.append(statement)
-        elif (
-            invite.method == "REPLY"
-            and not organizer_spoke
-            and (attendee := _attendee(statement, address, us))
-        ):
+    for statement in spoken:
+        heard = occurrences.setdefault(statement.invite.recurrence_id, _Heard([], {}, [], []))
+        (heard.requests if statement.invite.method == "REQUEST" else heard.cancels).append(
+            statement
+        )
+        heard.all.append(statement)
+    for statement in answers:
+        attendee = _attendee(statement, sender.address, sender.us)
+        is_believed = (
+            _answers_them(sender, statement)
+            if statement.ours
+            else _answers_us(sender, statement, spoken)
+        )
+        if attendee and is_believed:
+            key = statement.invite.recurrence_id
+            heard = occurrences.setdefault(key, _Heard([], {}, [], []))
             known = heard.replies.get(attendee)
             if known is None or statement.rank > known.rank:
                 heard.replies[attendee] = statement
-        else:
-            continue
-        heard.all.append(statement)
-        occurrences[invite.recurrence_id] = heard
+            heard.all.append(statement)
     return occurrences
+
+
+def _may_organize(sender: _Sender, statement: Statement) -> bool:
+    """Whether whoever sent this may invite to the meeting, move it and cancel it."""
+    invite = statement.invite
+    if invite.method not in {"REQUEST", "CANCEL"}:
+        return False
+    if statement.ours:
+        return invite.organizer is None or sender.us.is_us(invite.organizer)
+    return invite.organizer is None or sender.is_theirs(invite.organizer)
+
+
+def _answers_us(sender: _Sender, reply: Statement, invitations: Sequence[Statement]) -> bool:
+    """Whether their answer is to an invitation of ours, and not one that a stranger made up."""
+    organizer = reply.invite.organizer
+    if organizer is not None and not sender.us.is_us(organizer):
+        return False
+    for ours in invitations:
+        invited = ours.recipients.union(who for who, _ in ours.invite.attendees)
+        if any(sender.is_theirs(who) for who in invited):
+            return True
+    return sender.written_to and reply.authenticated
+
+
+def _answers_them(sender: _Sender, reply: Statement) -> bool:
+    """Whether our answer, which nobody can forge, is to an invitation of the sender's."""
+    organizer = reply.invite.organizer
+    if organizer is not None:
+        return sender.is_theirs(organizer)
+    return any(sender.is_theirs(who) for who in reply.recipients)
 
 
 def _attendee(reply: Statement, address: str, us: Us) -> str | None:

@@ -2,7 +2,7 @@
 
 Promises: the same messages in any order give the same state, so a re-scan, a second mailbox or a
 repeated batch can't move a count; what counts can't be forged from outside: "ours" is only what was
-found in Sent, and a reply names one of those by Message-ID. Costs one pass over the messages.
+found in Sent, and a reply is proved by what `reply` asks for. Costs one pass over the messages.
 It doesn't fetch, store or classify anything, and never reads a clock.
 """
 
@@ -13,36 +13,23 @@ from typing import Literal
 
 from daemon.message.author import SUBMITTED
 from daemon.message.candidates import Fact
-from daemon.message.invite import Invite
 from daemon.message.names import clean_name, made_up_name
 from daemon.message.verdict import SOFT_REASONS, Us, Verdict
+from daemon.rules.correspondence import Correspondence
 from daemon.rules.meeting import Meeting, Statement, meetings
 from daemon.rules.organization import PublicProviders, organization_key
+from daemon.rules.reply import OurMail, Proof, is_authenticated, our_answers, proofs
 
 __all__ = ["Correspondence", "Counting", "Meeting", "SenderState", "sender_state"]
 
 # Evidence that becomes a contact when the message answers a mail that we sent to this very address:
 # somebody is there, whatever the address is called and however the mail was sent.
 _IF_IT_ANSWERS_US = SOFT_REASONS - {"role-address"}
+# The same where it only proves that a relay carried it, and answers what we sent to a colleague.
+_IF_A_COLLEAGUE_ANSWERS = frozenset({"verp", "list-unsubscribe"})
 _ANSWERS_US = Verdict("contact", "answers-us")
 _ROLE_AFTER_REPLY = Verdict("contact", "role-after-reply")
-
-
-@dataclass(frozen=True, slots=True)
-class Correspondence:
-    """One message as it belongs to one sender."""
-
-    key: str
-    message_id: str | None
-    direction: Literal["received", "sent"]
-    verdict: Verdict  # as `judge` gave it
-    sent_at: datetime  # bounded by the message's arrival
-    name: str  # the sender's display name in this mail; of one that we sent, our name for them
-    answers: tuple[str, ...]
-    thread: str | None
-    invites: tuple[Invite, ...]
-    way: str = "from"  # how we know that it is the sender's; see `message.author`
-    said: tuple[Fact, ...] = ()  # what the mail says about its author
+_UPDATE = Verdict("evidence", "itip-update")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +66,26 @@ class SenderState:
 def sender_state(
     address: str,
     messages: Sequence[Correspondence],
-    ours: Mapping[str, datetime],
+    ours: Mapping[str, OurMail],
     counting: Counting,
     public: PublicProviders,
+    about: Iterable[Statement] = (),
 ) -> SenderState:
-    """Compute the state of the sender with the key `address` from all of its messages.
+    """The state of the sender `address` (a sender key).
 
-    `ours`: Message-ID to date of the mails of ours in Sent, contact by verdict, to whomever, as far
-    as `answers` of these messages name them. ValueError if two messages have one key.
+    `messages`: all that belong to it, each once; `ours`: the mails of ours that these name, by the
+    names under which they do (`reply.named`); `about`: what our calendars said, to whomever, of the
+    meetings that these messages are about. ValueError if two messages have one key.
     """
-    verdicts = _final_verdicts(messages, ours)
+    proven = proofs(address, messages, ours, counting.us, public)
+    verdicts = _final_verdicts(messages, proven, ours)
     contacts = [m for m in messages if verdicts[m.key][0] == "contact"]
     received = [m for m in contacts if m.direction == "received"]
     sent = [m for m in contacts if m.direction == "sent"]
     dates = [m.sent_at for m in contacts]
-    reply_keys = _reply_keys(received, sent, ours)
-    statements = _statements(messages)
-    met = meetings(address, statements, counting.us, written_to=bool(sent)) if statements else ()
+    answered = {m.key: proven[m.key] for m in received if m.key in proven}
+    reply_keys = tuple(sorted([*answered, *our_answers(received, sent, ours)]))
+    met = _meetings(address, messages, about, counting.us, public, written_to=bool(sent))
     domain = address.rpartition("@")[2]
     return SenderState(
         address=address,
@@ -111,7 +101,7 @@ def sender_state(
         thread_count=_thread_count(contacts),
         first_contact=min(dates, default=None),
         last_contact=max(dates, default=None),
-        avg_response_hours=_avg_response_hours(received, ours),
+        avg_response_hours=_avg_response_hours(received, answered),
         verdicts=tuple(sorted(verdicts.items())),
         meeting_list=met,
         reply_keys=reply_keys,
@@ -121,54 +111,73 @@ def sender_state(
 
 
 def _final_verdicts(
-    messages: Sequence[Correspondence], ours: Mapping[str, datetime]
+    messages: Sequence[Correspondence],
+    proven: Mapping[str, Proof],
+    ours: Mapping[str, OurMail],
 ) -> dict[str, Verdict]:
     """Verdicts by key, with the evidence lifted that turns out to come from a person."""
     verdicts = {m.key: m.verdict for m in messages}
     if len(verdicts) != len(messages):
         raise ValueError("a message key is given twice")
     soft = [m for m in messages if m.verdict[0] == "evidence" and m.direction == "received"]
-    if not soft:
-        return verdicts
-    sent = [m for m in messages if m.direction == "sent" and m.verdict[0] == "contact"]
-    to_them = {m.message_id for m in sent}
+    to_them = {m.key for m in messages if m.direction == "sent" and m.verdict.kind == "contact"}
     for m in soft:
-        if m.verdict.reason in _IF_IT_ANSWERS_US and not to_them.isdisjoint(m.answers):
+        reason = m.verdict.reason
+        if m.key in proven and (
+            reason in _IF_A_COLLEAGUE_ANSWERS
+            or (reason in _IF_IT_ANSWERS_US and proven[m.key].answered in to_them)
+        ):
             verdicts[m.key] = _ANSWERS_US
     role = [m for m in soft if m.verdict.reason == "role-address"]
-    if role:
-        theirs = [
-            m for m in messages if verdicts[m.key][0] == "contact" if m.direction == "received"
-        ]
-        if _reply_keys(theirs + role, sent, ours):
-            verdicts.update((m.key, _ROLE_AFTER_REPLY) for m in role)
+    if role and _is_a_conversation(messages, verdicts, proven, ours):
+        verdicts.update((m.key, _ROLE_AFTER_REPLY) for m in role)
+    verdicts.update((key, _UPDATE) for key in _updates(messages, verdicts, proven))
     return verdicts
 
 
-def _reply_keys(
-    received: Iterable[Correspondence],
-    sent: Iterable[Correspondence],
-    ours: Mapping[str, datetime],
-) -> tuple[str, ...]:
-    """The messages that are replies: theirs that answer one of ours, ours that answer theirs.
+def _is_a_conversation(
+    messages: Sequence[Correspondence],
+    verdicts: Mapping[str, Verdict],
+    proven: Mapping[str, Proof],
+    ours: Mapping[str, OurMail],
+) -> bool:
+    """Whether a role address and we have answered each other."""
+    theirs = [
+        m
+        for m in messages
+        if m.direction == "received"
+        and (verdicts[m.key].kind == "contact" or m.verdict.reason == "role-address")
+    ]
+    if any(m.key in proven for m in theirs):
+        return True
+    sent = [m for m in messages if m.direction == "sent" and m.verdict.kind == "contact"]
+    return bool(our_answers(theirs, sent, ours))
 
-    A Message-ID that a mail of ours has is ours, whoever else claims it: our own follow-up to our
-    own mail is no reply.
-    """
-    received = list(received)
-    their_ids = {m.message_id for m in received if m.message_id not in ours}
-    their_ids.discard(None)
-    keys = [m.key for m in received if m.way not in SUBMITTED and _first_of_ours(m, ours)]
-    keys += [m.key for m in sent if not their_ids.isdisjoint(m.answers)]
-    return tuple(sorted(keys))
 
-
-def _first_of_ours(message: Correspondence, ours: Mapping[str, datetime]) -> str | None:
-    """The mail of ours that a message answers; the first named is the one closest to it."""
-    for answered in message.answers:
-        if answered in ours:
-            return answered
-    return None
+def _updates(
+    messages: Sequence[Correspondence],
+    verdicts: Mapping[str, Verdict],
+    proven: Mapping[str, Proof],
+) -> list[str]:
+    """The keys of invitations that only repeat or move an earlier one: one meeting, one message."""
+    first: dict[str, tuple[tuple[int, datetime, str], str]] = {}
+    repeated = []
+    for m in messages:
+        if (
+            m.direction != "received"
+            or verdicts[m.key].kind != "contact"
+            or m.key in proven
+            or not m.invites
+            or any(invite.method != "REQUEST" for invite in m.invites)
+        ):
+            continue
+        invite = m.invites[0]
+        mine = (invite.sequence, m.sent_at, m.key), m.key
+        other = first.get(invite.uid)
+        first[invite.uid] = mine if other is None else min(mine, other)
+        if other is not None:
+            repeated.append(max(mine, other)[1])
+    return repeated
 
 
 def _thread_count(contacts: Iterable[Correspondence]) -> int:
@@ -199,25 +208,57 @@ def _thread_count(contacts: Iterable[Correspondence]) -> int:
 
 
 def _avg_response_hours(
-    received: Iterable[Correspondence], ours: Mapping[str, datetime]
+    received: Iterable[Correspondence], answered: Mapping[str, Proof]
 ) -> float | None:
     """The mean of the times to the earliest answer to each of our mails that has one, in hours."""
-    earliest: dict[str, datetime] = {}
+    earliest: dict[str, tuple[datetime, datetime]] = {}
     for m in received:
-        answered = _first_of_ours(m, ours)
-        if answered and (answered not in earliest or m.sent_at < earliest[answered]):
-            earliest[answered] = m.sent_at
+        proof = answered.get(m.key)
+        if proof:
+            at = min(m.sent_at, earliest.get(proof.answered, (m.sent_at,))[0])
+            earliest[proof.answered] = at, proof.sent_at
     if not earliest:
         return None
     zero = timedelta()  # a clock that is wrong answers before it was asked
-    waits = (max(zero, at - ours[answered]) for answered, at in earliest.items())
+    waits = (max(zero, at - asked) for at, asked in earliest.values())
     return round(sum(waits, zero) / (len(earliest) * timedelta(hours=1)), 2)
 
 
-def _statements(messages: Iterable[Correspondence]) -> list[Statement]:
+def _meetings(
+    address: str,
+    messages: Sequence[Correspondence],
+    about: Iterable[Statement],
+    us: Us,
+    public: PublicProviders,
+    *,
+    written_to: bool,
+) -> tuple[Meeting, ...]:
+    """The meetings with this sender, by what calendars said in its mails and in ours."""
+    said = _statements(address, messages, us)
+    if not said:
+        return ()
+    keys = {m.key for m in messages}
+    uids = {statement.invite.uid for statement in said}
+    said += [s for s in about if s.key not in keys and s.invite.uid in uids]
+    company = organization_key(address.rpartition("@")[2], public)
+
+    def is_colleague(other: str) -> bool:
+        return company is not None and company == organization_key(other.rpartition("@")[2], public)
+
+    return meetings(address, said, us, written_to=written_to, is_colleague=is_colleague)
+
+
+def _statements(address: str, messages: Iterable[Correspondence], us: Us) -> list[Statement]:
     """What calendars said, evidence included, but not in mail that a server proved to be forged."""
     return [
-        Statement(invite, m.direction == "sent", m.sent_at, m.key)
+        Statement(
+            invite,
+            ours=m.direction == "sent",
+            sent_at=m.sent_at,
+            key=m.key,
+            recipients=frozenset({address} if m.direction == "sent" else ()),
+            authenticated=invite.method == "REPLY" and is_authenticated(m.facts, us),
+        )
         for m in messages
         if m.invites and m.verdict[0] != "ignored" and m.verdict[1] != "dmarc-fail"
         for invite in m.invites

@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["daemon"]):
     from daemon.mailbox.folders import listed, statuses
     from daemon.mailbox.structure import plan, read_structure
     from daemon.message.body import snippet
-    from daemon.message.invite import invites
+    from daemon.message.invite import CalendarPart, invites
     from daemon.message.parse import parse
     from daemon.message.verdict import Us, judge
     from daemon.rules.activities import MARK, note
@@ -46,7 +46,7 @@ def fuzz_parse(data: bytes) -> None:
 
 def fuzz_invite(data: bytes) -> None:
     """Invitations never raise."""
-    for one in invites([data]):
+    for one in invites([CalendarPart(data)]):
         assert one.uid
         assert one.sequence >= 0
 

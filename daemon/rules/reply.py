@@ -1,0 +1,265 @@
+"""Which messages answer one of the other side's, and what proves it.
+
+Promises: what counts as an answer to us can't be made up by a stranger. Whom we wrote to is told by
+Sent alone; each proof of a received message rests on that and on one of these:
+
+- it names a mail of ours, by a Message-ID or by Outlook's Thread-Index. From an address that we
+  never wrote to this is proof only together with the domain or the conversation that we wrote to;
+  or, if our own server authenticated it, with our words quoted, or with the subject of our mail
+  and the recipient's name. Colleagues and private addresses answer like this; a stranger who got
+  hold of an id can't;
+- it quotes our words, from an address that we wrote them to (relays rename our mails on the way);
+- it answers the subject of a mail that we sent to this address in the last weeks, and our own
+  server authenticated it: a subject can be guessed.
+
+Nothing here judges whether a message is a person's.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+from daemon.message.author import SUBMITTED
+from daemon.message.subject import base_subject
+from daemon.message.traces import split
+from daemon.message.verdict import Us
+from daemon.rules.correspondence import Correspondence
+from daemon.rules.organization import PublicProviders, organization_key
+
+CONVERSATION = "thread-index:"  # before a Thread-Index root where it stands among Message-IDs
+_SUBJECT_HOLDS = timedelta(days=60)  # an answer by its subject alone comes within
+_TOKEN = re.compile(r"[^\W\d_]{4,}")
+# Words in names and addresses that say nothing about who somebody is.
+_COMMON = frozenset(
+    (
+        *("info", "mail", "email", "office", "kontakt", "contact", "sales", "service", "support"),
+        *("team", "post", "gmbh", "group", "holding", "company", "gruppe", "kontor", "kontoret"),
+        *("einkauf", "inkoop", "purchasing", "buchhaltung", "accounting", "admin", "hello"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OurMail:
+    """A mail of ours in Sent that a message names."""
+
+    key: str
+    sent_at: datetime
+    subject: str
+    facts: str  # `messages.facts`
+    answers: tuple[str, ...] = ()
+    circle: frozenset[str] = frozenset()  # sender keys in the mails that it answers
+
+
+class Proof(NamedTuple):
+    """That a message is an answer: how we know, and to which of our mails."""
+
+    way: Literal["id", "domain", "conversation", "words", "name", "subject"]
+    answered: str  # message key of our mail
+    sent_at: datetime  # when we sent it
+
+
+def is_written_to_them(message: Correspondence) -> bool:
+    """Whether a message is a mail of ours that a person may answer, however many it went to."""
+    return message.direction == "sent" and (
+        message.verdict.kind == "contact" or message.verdict.reason == "too-many-recipients"
+    )
+
+
+def named(message: Correspondence) -> Iterable[str]:
+    """The names of mails that a message answers: Message-IDs, then its Outlook conversation."""
+    yield from message.answers
+    if message.conversation:
+        yield CONVERSATION + message.conversation
+
+
+@dataclass(slots=True)
+class _Evidence:
+    """What we know of one sender when its messages are looked at."""
+
+    address: str
+    us: Us
+    public: PublicProviders
+    ours: Mapping[str, OurMail]
+    sent: Sequence[Correspondence]
+    _said: list[tuple[Correspondence, frozenset[str]]] | None = None
+
+    def said(self) -> list[tuple[Correspondence, frozenset[str]]]:
+        """Our mails to the sender with the fingerprints of our words, read when first needed."""
+        if self._said is None:
+            self._said = [(mail, _words(mail.facts)[0]) for mail in self.sent]
+        return self._said
+
+
+def proofs(
+    address: str,
+    messages: Sequence[Correspondence],
+    ours: Mapping[str, OurMail],
+    us: Us,
+    public: PublicProviders,
+) -> dict[str, Proof]:
+    """The received messages that answer us, by key; those that only a person may count included.
+
+    `ours`: mails of ours by the names under which these messages answer them (`named`).
+    """
+    sent = [m for m in messages if is_written_to_them(m)]
+    known = _Evidence(address, us, public, ours, sent)
+    found: dict[str, Proof] = {}
+    for message in messages:
+        # Anybody can submit a form in another's name, whatever it says that it answers.
+        if message.direction == "received" and message.way not in SUBMITTED:
+            proof = (
+                _by_name(message, known) or _by_words(message, known) or _by_subject(message, known)
+            )
+            if proof:
+                found[message.key] = proof
+    return found
+
+
+def _by_name(message: Correspondence, known: _Evidence) -> Proof | None:
+    """Proof by a mail of ours that the message names; the first named is the one closest to it."""
+    for name in named(message):
+        mail = known.ours.get(name)
+        if mail is None or (name.startswith(CONVERSATION) and message.sent_at < mail.sent_at):
+            continue
+        if known.sent:
+            return Proof("id", mail.key, mail.sent_at)
+        if way := _one_thing_more(message, mail, known):
+            return Proof(way, mail.key, mail.sent_at)
+    return None
+
+
+def _one_thing_more(
+    message: Correspondence, mail: OurMail, known: _Evidence
+) -> Literal["domain", "conversation", "words", "name"] | None:
+    """What makes a named mail of ours a proof for somebody to whom we never wrote."""
+    facts = _facts(mail.facts)
+    recipients = [(str(name), str(address)) for name, address in facts.get("to", ())]
+    theirs = organization_key(known.address.rpartition("@")[2], known.public)
+    if theirs and any(
+        organization_key(address.rpartition("@")[2], known.public) == theirs
+        for _, address in recipients
+    ):
+        return "domain"
+    if known.address in mail.circle:
+        return "conversation"
+    if not is_authenticated(message.facts, known.us):
+        return None
+    if _words(message.facts)[1] & _words(mail.facts)[0]:
+        return "words"
+    same = base_subject(message.subject)
+    if (
+        same.is_answer
+        and same.text == base_subject(mail.subject).text
+        and any(_is_of(message.name, known.address, *recipient) for recipient in recipients)
+    ):
+        return "name"
+    return None
+
+
+def _by_words(message: Correspondence, known: _Evidence) -> Proof | None:
+    """Proof by words of ours that the message quotes; the newest mail that has them."""
+    quoted = _words(message.facts)[1] if known.sent else None
+    if not quoted:
+        return None
+    mails = [mail for mail, said in known.said() if quoted & said]
+    return _newest("words", mails)
+
+
+def _by_subject(message: Correspondence, known: _Evidence) -> Proof | None:
+    """Proof by the subject of a mail that we sent to this very address not long ago."""
+    subject = base_subject(message.subject)
+    if not subject.is_answer or not subject.text:
+        return None
+    mails = [
+        mail
+        for mail in known.sent
+        if base_subject(mail.subject).text == subject.text
+        and mail.sent_at <= message.sent_at <= mail.sent_at + _SUBJECT_HOLDS
+    ]
+    return (
+        _newest("subject", mails) if mails and is_authenticated(message.facts, known.us) else None
+    )
+
+
+def _newest(way: Literal["words", "subject"], mails: Sequence[Correspondence]) -> Proof | None:
+    newest = max(mails, key=lambda mail: (mail.sent_at, mail.key), default=None)
+    return Proof(way, newest.key, newest.sent_at) if newest else None
+
+
+def our_answers(
+    received: Sequence[Correspondence], sent: Sequence[Correspondence], ours: Mapping[str, OurMail]
+) -> list[str]:
+    """The keys of our mails that answer one of theirs.
+
+    A Message-ID that a mail of ours has is ours, whoever else claims it: our own follow-up to our
+    own mail is no answer.
+    """
+    names = {m.message_id for m in received if m.message_id and m.message_id not in ours}
+    conversations: dict[str, datetime] = {}
+    subjects: dict[str, datetime] = {}
+    for m in received:
+        _keep_earliest(subjects, base_subject(m.subject).text, m.sent_at)
+        if m.conversation:
+            _keep_earliest(conversations, m.conversation, m.sent_at)
+    found = []
+    for m in sent:
+        subject = base_subject(m.subject)
+        asked = subjects.get(subject.text) if subject.is_answer and subject.text else None
+        talked = conversations.get(m.conversation) if m.conversation else None
+        if not names.isdisjoint(m.answers) or any(
+            first is not None and m.sent_at >= first for first in (asked, talked)
+        ):
+            found.append(m.key)
+    return found
+
+
+def _keep_earliest(dates: dict[str, datetime], name: str, date: datetime) -> None:
+    if name not in dates or date < dates[name]:
+        dates[name] = date
+
+
+def is_authenticated(facts: str, us: Us) -> bool:
+    """Whether our own server said dmarc=pass of a message."""
+    if us.authserv_id is None or "dmarc-pass:" not in facts:
+        return False
+    return f"dmarc-pass:{us.authserv_id.lower()}" in _facts(facts).get("marks", ())
+
+
+def _is_of(name: str, address: str, their_name: str, their_address: str) -> bool:
+    """Whether somebody's name is in the name or address of a recipient of ours: one of them."""
+    local, _, domain = their_address.partition("@")
+    labels = "".join(_TOKEN.findall(_plain(domain.partition(".")[0].replace("-", ""))))
+    recipient = [*_tokens(their_name), *_tokens(local), labels]
+    return any(
+        token == other or (len(token) > 4 and token in labels)  # noqa: PLR2004 letters of a name
+        for token in (*_tokens(name), *_tokens(address.partition("@")[0]))
+        for other in recipient
+    )
+
+
+def _tokens(text: str) -> list[str]:
+    return [token for token in _TOKEN.findall(_plain(text)) if token not in _COMMON]
+
+
+def _plain(text: str) -> str:
+    """Lower case without accents, so that a name is like the address made of it."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+def _words(facts: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The fingerprints of a message's own words, and of those that it quotes."""
+    if '"words"' not in facts:
+        return frozenset(), frozenset()
+    said, quoted = _facts(facts).get("words", ("", ""))
+    return split(said), split(quoted)
+
+
+def _facts(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text)
+    return found
