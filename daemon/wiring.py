@@ -20,6 +20,7 @@ from daemon.message.parse import Address
 from daemon.message.verdict import Us
 from daemon.pipedrive.usage import Usage
 from daemon.rules.classify import Rules
+from daemon.rules.events import Subscriber
 from daemon.rules.organization import public_providers
 from daemon.rules.plan import Policy
 
@@ -212,7 +213,14 @@ class Wiring:
             refresh=config.pipedrive.refresh,
             emails=config.activities.emails,
             meetings=config.activities.meetings,
+            subscribers=self.subscribers(),
             workers=workers or _WORKERS[config.pipedrive.plan],
+        )
+
+    def subscribers(self) -> tuple[Subscriber, ...]:
+        """Who is told what happened."""
+        return tuple(
+            Subscriber(one.name, frozenset(one.kinds), one.text) for one in self.config.events
         )
 
     def _us(self) -> Us:

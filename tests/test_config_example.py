@@ -21,7 +21,7 @@ def test_the_example_is_a_valid_configuration() -> None:
 def uncommented() -> Any:
     """The example with every key that it shows, those behind # too."""
     return yaml.safe_load(
-        re.sub(r"^(\s*)#(?=[a-z_]+:)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
+        re.sub(r"^(\s*)#(?=(?:- )?[a-z_]+:)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
     )
 
 
@@ -81,6 +81,9 @@ def test_every_example_value_is_accepted(tmp_path: Path) -> None:
         document["logins"][key] = provider | {key: oauth.pop(key), "grant": "application"}
     del pipedrive["base_url"]
     del mailbox["password"]
+    told = document["events"][0]
+    by_command = {"name": "script", "command": told.pop("command")}
+    document["events"].append(by_command)
     for login in (oauth, command):
         mailbox["oauth"] = login
         load(written(tmp_path, yaml.safe_dump(document)))

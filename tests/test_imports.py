@@ -59,14 +59,14 @@ OUTSIDE = {
     "imapclient": {"mailbox", "sandbox"},
     "imaplib": {"mailbox"},
     "pydantic": {"config"},
-    "requests": {"oauth", "pipedrive", "rehearsal", "sandbox", "cli"},
+    "requests": {"oauth", "pipedrive", "rehearsal", "sandbox", "service", "cli"},
     "rich": {"cli"},
     "signal": {"cli", "failpoints", "intake", "sandbox", "service"},
     "socket": {"mailbox", "oauth", "service", "sandbox"},
     "sqlite3": {"ledger", "sandbox"},
     "sqlite_utils": {"ledger"},
     "ssl": {"mailbox", "pipedrive", "sandbox"},
-    "subprocess": {"cli", "config", "intake", "sandbox"},
+    "subprocess": {"cli", "config", "intake", "sandbox", "service"},
     "yaml": {"config", "rehearsal"},
 }
 

@@ -138,8 +138,9 @@ def keys(model: type[Section], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
         inner = [field.annotation, *typing.get_args(field.annotation)]
         sections = [a for a in inner if isinstance(a, type) and issubclass(a, Section)]
+        named = typing.get_origin(field.annotation) is dict  # sections that a person names
         many = "[]" if typing.get_origin(field.annotation) is tuple else ""
-        if sections:
+        if sections and not named:
             yield from keys(sections[0], f"{prefix}{name}{many}.")
         else:
             yield prefix + name

@@ -8,7 +8,7 @@ a test compares the two.
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -22,6 +22,7 @@ from pydantic import (
 
 from daemon.config.values import (
     Address,
+    Command,
     Count,
     Day,
     Domain,
@@ -48,6 +49,17 @@ _CHECKED: Any = Field(default=None, validate_default=True)
 _APPLICATION_KEYS = ("certificate", "service_account")  # each logs an application in, never a user
 _SHARED_TENANTS = ("common", "organizations", "consumers")  # of users, not of one directory
 _PORTS = {"implicit": 993, "starttls": 143, "none": 143}  # RFC 8314, RFC 9051
+
+
+# As `daemon.rules.events` has them: the configuration knows no rules.
+EventKind = Literal[
+    "lead_created",
+    "deal_created",
+    "lead_converted",
+    "first_reply",
+    "follow_up_due",
+    "needs_person",
+]
 
 
 class Section(BaseModel):
@@ -278,6 +290,24 @@ class SafetySection(Section):
     max_creates: Count = 500
 
 
+class EventsSection(Section):
+    """Who is told what happened, by an HTTP request or by a command that reads it on its input."""
+
+    name: Text
+    command: Command | None = None
+    url: Url | None = _CHECKED
+    secret: SecretReference | None = None
+    format: Literal["json", "slack"] = "json"
+    kinds: tuple[EventKind, ...] = get_args(EventKind)
+    text: Flag = False
+
+    @field_validator("url")
+    @classmethod
+    def _one_way(cls, url: str | None, info: ValidationInfo) -> str | None:
+        _one_of("url", url, "command", info)
+        return url
+
+
 class LogSection(Section):
     """How log lines look: `text` for people and the journal, `json` for programs."""
 
@@ -297,6 +327,7 @@ class Config(Section):
     poll: PollSection = PollSection()
     fields: FieldsSection = FieldsSection()
     safety: SafetySection = SafetySection()
+    events: tuple[EventsSection, ...] = ()
     log: LogSection = LogSection()
     metrics: Loopback | None = None
     ledger: FilePath = Path("/var/lib/mail2deal/ledger.db")

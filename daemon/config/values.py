@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo
@@ -22,6 +22,13 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
 _LAST_PORT = 65_535
+
+
+class RunsIn(NamedTuple):
+    """A command, and the folder of the configuration, in which it runs."""
+
+    words: tuple[str, ...]
+    directory: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +169,12 @@ def _command(value: Any, info: ValidationInfo) -> Secret:
     return secret({"command": value}, _directory(info))
 
 
+def _words(value: Any, info: ValidationInfo) -> RunsIn:
+    if not isinstance(value, list) or not value or not all(isinstance(w, str) and w for w in value):
+        raise ValueError("must be [PROGRAM, ...], a list of texts")
+    return RunsIn(tuple(value), _directory(info))
+
+
 def _directory(info: ValidationInfo) -> Path:
     context = info.context or {}
     directory: Path = context["directory"]
@@ -188,6 +201,7 @@ Loopback = Annotated[Listen, PlainValidator(_listen)]
 Subdomain = Annotated[str, PlainValidator(_subdomain)]
 FilePath = Annotated[Path, PlainValidator(_path)]
 SecretReference = Annotated[Secret, PlainValidator(_secret)]
+Command = Annotated[RunsIn, PlainValidator(_words)]
 SecretCommand = Annotated[Secret, PlainValidator(_command)]
 SentFolders = Annotated[tuple[Text, ...] | None, BeforeValidator(_sent_folders)]
 Port = Annotated[int, Field(strict=True, ge=1, le=_LAST_PORT)]

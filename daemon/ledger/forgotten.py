@@ -58,6 +58,7 @@ class Forgotten:
         self._db.execute("DELETE FROM sender_facts WHERE sender = ?", (address,))
         self._erase_plans(address)
         self._erase_listings(address)
+        self._db.execute("DELETE FROM events WHERE sender = ?", (address,))
         return touched - {address}
 
     def _remember(self, address: str, now: datetime) -> None:

@@ -5,11 +5,12 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 from daemon.ledger.messages import invites_from
 from daemon.ledger.sql_list import AMONG, listed
-from daemon.ledger.timestamp import instant, stamp_or_none
+from daemon.ledger.timestamp import instant, instant_or_none, stamp_or_none
 from daemon.message.candidates import Fact
 from daemon.message.verdict import Verdict
 from daemon.rules.classify import Class
@@ -29,6 +30,25 @@ class SenderRow:
     version: int
     synced_version: int
     notes: str  # what the sync left alone, and why
+
+
+class Portrait(NamedTuple):
+    """A sender as others are told of it, with its latest mail that counts."""
+
+    name: str
+    organization: str | None
+    reason: str
+    last_contact: datetime | None
+    subject: str
+    snippet: str
+
+    def facts(self) -> dict[str, object]:
+        """Who it is, without anything that it wrote."""
+        return {"name": self.name, "organization": self.organization, "reason": self.reason}
+
+    def words(self) -> dict[str, object]:
+        """What it wrote last."""
+        return {"subject": self.subject, "snippet": self.snippet}
 
 
 class Standing(NamedTuple):
@@ -138,6 +158,23 @@ class Senders:
         self._db.executemany("DELETE FROM senders WHERE address = ?", rows)
         self._db.executemany("DELETE FROM meetings WHERE sender = ?", rows)
         self._db.executemany("DELETE FROM sender_facts WHERE sender = ?", rows)
+
+    def portrait(self, address: str) -> Portrait | None:
+        """What others are told of a sender, None if there is no such."""
+        row = self._db.execute(
+            "SELECT s.name, s.organization, s.reason, s.last_contact, m.subject, m.snippet"
+            " FROM senders s LEFT JOIN messages m ON m.id = ("
+            "   SELECT c.message FROM correspondence c JOIN messages o ON o.id = c.message"
+            "   WHERE c.sender = s.address AND c.verdict = 'contact'"
+            "   ORDER BY o.sent_at DESC, o.key DESC LIMIT 1)"
+            " WHERE s.address = ?",
+            (address,),
+        ).fetchone()
+        if row is None:
+            return None
+        name, organization, reason, last, subject, snippet = row
+        words = (subject or "", snippet or "")
+        return Portrait(name, organization, reason, instant_or_none(last), *words)
 
     def get(self, address: str) -> SenderRow | None:
         """One sender, or None."""

@@ -22,6 +22,7 @@ from daemon.ledger import schema
 from daemon.ledger.approvals import Approvals
 from daemon.ledger.conditions import Conditions
 from daemon.ledger.crm import Crm
+from daemon.ledger.events import Events
 from daemon.ledger.folders import Folders
 from daemon.ledger.forgotten import Forgotten
 from daemon.ledger.journal import Journal
@@ -53,6 +54,7 @@ class Ledger:
         self.forgotten = Forgotten(connection)
         self.troubles = Troubles(connection)
         self.conditions = Conditions(connection)
+        self.events = Events(connection)
         self.approvals = Approvals(connection)
 
     @classmethod

@@ -16,6 +16,7 @@ from daemon.wiring import Wiring
 def release(wiring: Wiring, ledger: Ledger) -> tuple[int, int, int]:
     """Make everything that failed due at once; how many messages, changes and mailboxes."""
     with ledger.transaction("retry"):
+        ledger.events.retry()
         return (
             ledger.folders.release_quarantine(wiring.now()),
             ledger.journal.retry(),

@@ -11,6 +11,7 @@ from daemon.config import load
 from daemon.errors import LedgerProblem
 from daemon.ledger.store import Ledger, owned
 from daemon.log import event
+from daemon.service.events import Courier, receivers
 from daemon.service.metrics import Metrics
 from daemon.service.poll import Polling
 from daemon.service.process import Service, Work
@@ -47,6 +48,7 @@ class Daemon:
         )
         self._sync: Sync | None = None
         self._metrics: Metrics | None = None
+        self._courier = Courier(lambda: Ledger.open(self._wiring.config.ledger), self._wiring.now)
         self._run = 0
 
     def work(self) -> Work:
@@ -75,6 +77,7 @@ class Daemon:
         _allow_many_files()
         self._listen(self._wiring)
         self._polling.begin(ledger, last_start)
+        self._courier.follow(receivers(self._wiring.config), ledger)
         return self._schedule()
 
     def _listen(self, wiring: Wiring) -> None:
@@ -119,6 +122,7 @@ class Daemon:
                 )
             )
         pushed = self._sync.sync()
+        self._courier.stir()
         if pushed.writes or pushed.parked:
             event("sync.pushed", writes=pushed.writes, parked=pushed.parked)
         if pushed.resume_at is not None:
@@ -135,12 +139,14 @@ class Daemon:
         self._listen(wiring)
         self._wiring = wiring
         self._polling.exchange(wiring, self._ledger())
+        self._courier.follow(receivers(wiring.config), self._ledger())
         self._sync = None
         return self._schedule()
 
     def _close(self) -> None:
         if self._metrics is not None:
             self._metrics.close()
+        self._courier.close()
         self._polling.close(self._ledger())
         del self._mine.own  # this thread's, which doesn't end yet
         self._owned.close()

@@ -14,7 +14,9 @@ from daemon.log import event
 from daemon.pipedrive.apply import LinkGone, Outcome
 from daemon.pipedrive.outcomes import Blocked, BudgetSpent, Capped, Gone, NotSent, TooMany
 from daemon.rules import backoff
+from daemon.rules.events import EventKind
 from daemon.rules.plan import STATISTICS
+from daemon.sync.news import tell
 from daemon.sync.prepare import forget_place
 from daemon.sync.refresh import look_again
 from daemon.sync.session import Session
@@ -24,6 +26,13 @@ NO_PERSON = "its person isn't in Pipedrive"
 _KEPT = {
     "activity": ("participants", "subject", "due_date", "due_time", "duration"),
     "organization": (),
+}
+
+
+_TOLD: Mapping[tuple[str, str], EventKind] = {
+    ("lead", "create"): "lead_created",
+    ("deal", "create"): "deal_created",
+    ("deal", "convert"): "lead_converted",
 }
 
 
@@ -175,6 +184,7 @@ class Outcomes:
     def _follow(self, row: JournalRow, now: datetime) -> None:
         """What a change that is through means for others."""
         self._unblocked = self._unblocked or (row.kind != "activity" and row.action != "update")
+        self._tell(row, now)
         records, journal = self.ledger.records, self.ledger.journal
         if row.kind == "person" and row.action == "create":
             for parked in journal.parked_for(row.key, NO_PERSON):
@@ -189,6 +199,13 @@ class Outcomes:
             records.bury("lead", row.key, "converted", now, "to the deal, by us")
         elif row.kind == "deal" and records.live_id("lead", row.key) is not None:
             journal.plan_archive(row, now, self._session.run)
+
+    def _tell(self, row: JournalRow, now: datetime) -> None:
+        subscribers = self._session.settings.subscribers
+        kind = _TOLD.get((row.kind, row.action)) if subscribers else None
+        made = self.ledger.records.live_id(row.kind, row.key) if kind else None
+        if kind is not None and made is not None:
+            tell(self.ledger, subscribers, kind, row.key, now, (row.kind, made))
 
     def _gone(self, row: JournalRow, problem: Gone, now: datetime) -> None:
         """What it changes was removed by people: leave it so, and look where it went."""

@@ -28,6 +28,7 @@ from daemon.rules.plan import (
     choose_person,
     plan_sender,
 )
+from daemon.sync.news import tell
 from daemon.sync.session import Session
 from daemon.sync.wanted_activities import happenings, take_back
 
@@ -44,6 +45,7 @@ class Draft:
     known: LocalRecords
     coming: Mapping[str, JournalRow]  # what is on its way for person, lead and deal
     changes: int  # `Ledger.changes` when it was made
+    replies: int = 0
 
 
 Drafts = Mapping[str, Draft]  # by sender
@@ -102,7 +104,7 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
         plan.changes.clear()
         plan.adoptions = [a for a in plan.adoptions if a.kind in {"organization", "person"}]
         plan.notes.append(f"the same person as {group[0]}")
-    return Draft(row, plan, group[0], known, coming, changes)
+    return Draft(row, plan, group[0], known, coming, changes, state.replies)
 
 
 def _plan(
@@ -131,6 +133,8 @@ def _plan(
         changes = kept + happenings(session, row.address, now)
     for change in changes:
         ledger.journal.plan(change, now, session.run)
+    if drafted.replies and plan.class_.name != "ignore":
+        tell(ledger, session.settings.subscribers, "first_reply", row.address, now)
     ledger.senders.synced(row.address, row.version, plan.class_, "; ".join(plan.notes))
     ledger.senders.touch(others)
     return len(changes), others

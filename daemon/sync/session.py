@@ -8,6 +8,7 @@ from daemon.intake.scoring import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.usage import Usage
+from daemon.rules.events import Subscriber
 from daemon.rules.plan import Policy
 from daemon.sync.safety_limit import SafetyLimit
 
@@ -24,6 +25,7 @@ class Settings:
     emails: bool = True
     meetings: bool = True
     workers: int = 8
+    subscribers: tuple[Subscriber, ...] = ()  # who is told what happened
 
 
 @dataclass(frozen=True, slots=True)

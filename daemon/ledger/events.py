@@ -1,0 +1,91 @@
+"""The outbox: what receivers are to be told, written with what happened, kept until they know."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from daemon.ledger.timestamp import instant, instant_or_none, stamp, stamp_or_none
+from daemon.rules.events import News
+
+_KEEP_TOLD = timedelta(days=30)
+
+
+class Events:
+    """Owns `events` and `receivers`; called inside the transaction of what happened."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def know(self, names: Sequence[str], now: datetime) -> None:
+        """Keep since when each receiver is configured; drop those that no longer are."""
+        known = {row[0] for row in self._db.execute("SELECT name FROM receivers")}
+        for name in known - set(names):
+            self._db.execute("DELETE FROM receivers WHERE name = ?", (name,))
+            self._db.execute("DELETE FROM events WHERE receiver = ? AND told_at IS NULL", (name,))
+        for name in set(names) - known:
+            self._db.execute(
+                "INSERT INTO receivers (name, since) VALUES (?, ?)", (name, stamp(now))
+            )
+
+    def add(self, receivers: Iterable[str], news: News, fresh: datetime | None = None) -> None:
+        """Note what these receivers are to be told, once for a kind and a key.
+
+        `fresh`: when the mail was written that it is about. What lies before a receiver was
+        configured is no news to it.
+        """
+        for receiver in receivers:
+            self._db.execute(
+                "INSERT OR IGNORE INTO events (receiver, kind, key, sender, facts, happened_at)"
+                " SELECT name, ?, ?, ?, ?, ? FROM receivers WHERE name = ? AND since <= ?",
+                (
+                    *(news.kind, news.key, news.sender, json.dumps(news.facts or {})),
+                    *(stamp(news.happened_at), receiver, stamp(fresh or news.happened_at)),
+                ),
+            )
+
+    def waiting(self, receiver: str, limit: int = 100) -> list[tuple[int, News]]:
+        """What a receiver hasn't been told yet, the oldest first."""
+        rows = self._db.execute(
+            "SELECT id, kind, key, happened_at, sender, facts FROM events"
+            " WHERE receiver = ? AND told_at IS NULL AND NOT parked ORDER BY id LIMIT ?",
+            (receiver, limit),
+        )
+        return [
+            (row[0], News(row[1], row[2], instant(row[3]), row[4], json.loads(row[5])))
+            for row in rows
+        ]
+
+    def not_before(self, receiver: str) -> tuple[int, datetime | None]:
+        """How often in a row a receiver couldn't be told, and when it is tried again."""
+        row = self._db.execute(
+            "SELECT failures, not_before FROM receivers WHERE name = ?", (receiver,)
+        ).fetchone()
+        return (row[0], instant_or_none(row[1])) if row else (0, None)
+
+    def told(self, receiver: str, event: int, now: datetime) -> None:
+        """A receiver has taken an event."""
+        self._db.execute("UPDATE events SET told_at = ? WHERE id = ?", (stamp(now), event))
+        self._db.execute(
+            "UPDATE receivers SET failures = 0, not_before = NULL, last_error = NULL"
+            " WHERE name = ?",
+            (receiver,),
+        )
+        self._db.execute("DELETE FROM events WHERE told_at < ?", (stamp(now - _KEEP_TOLD),))
+
+    def failed(self, receiver: str, why: str, again: datetime | None) -> None:
+        """A receiver can't be told anything now."""
+        self._db.execute(
+            "UPDATE receivers SET failures = failures + 1, not_before = ?, last_error = ?"
+            " WHERE name = ?",
+            (stamp_or_none(again), why, receiver),
+        )
+
+    def park(self, event: int, why: str) -> None:
+        """A receiver refused an event, or couldn't be told for days: left to a person."""
+        self._db.execute("UPDATE events SET parked = 1, last_error = ? WHERE id = ?", (why, event))
+
+    def retry(self) -> int:
+        """Tell everything that was parked again, at once; how much that is."""
+        self._db.execute("UPDATE receivers SET not_before = NULL")
+        return self._db.execute("UPDATE events SET parked = 0 WHERE parked").rowcount

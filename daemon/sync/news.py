@@ -1,0 +1,36 @@
+"""What a change that is through means to those who want to be told, in the same transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from daemon.ledger.store import Ledger
+from daemon.rules.events import PATHS, EventKind, News, Subscriber
+
+
+def tell(
+    ledger: Ledger,
+    subscribers: Sequence[Subscriber],
+    kind: EventKind,
+    address: str,
+    now: datetime,
+    record: tuple[str, str] | None = None,
+) -> None:
+    """Note an event about a sender; `record` is the kind and id of what was made for it."""
+    wanting = [one for one in subscribers if kind in one.kinds]
+    portrait = ledger.senders.portrait(address) if wanting else None
+    if portrait is None:
+        return
+    last_contact, facts = portrait.last_contact, portrait.facts()
+    key = address
+    if record is not None:
+        made, identifier = record
+        key = f"{address} {identifier}"
+        facts |= {"record": made, "pipedrive_id": identifier}
+        url = ledger.setting("pipedrive_url")
+        if url:
+            facts["url"] = f"{url}{PATHS[made]}{identifier}"
+    for with_text in (False, True):
+        names = [one.name for one in wanting if one.text is with_text]
+        if names:
+            told = facts | (portrait.words() if with_text else {})
+            ledger.events.add(names, News(kind, key, now, address, told), last_contact)

@@ -1,0 +1,306 @@
+"""Events: told once by id, in order, signed; a receiver that is away or refuses holds up nobody."""
+
+import hashlib
+import hmac
+import json
+import stat
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from postbox import START
+from world import READING, World
+
+from daemon.ledger.store import Ledger
+from daemon.rules.events import News, Subscriber, event_id, slack
+from daemon.service.events import Courier, Receiver, deliver
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+ALL = frozenset({"lead_created", "deal_created", "lead_converted", "first_reply", "needs_person"})
+
+
+@dataclass
+class Hook:
+    """An HTTP receiver: what came, and what it answers."""
+
+    url: str = ""
+    status: int = 204
+    headers: dict[str, str] = field(default_factory=dict)
+    heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(body) for _, body in self.heard]
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    state = Hook()
+
+    class Handler(BaseHTTPRequestHandler):
+        wbufsize = -1
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            state.heard.append((dict(self.headers), body))
+            self.send_response(state.status)
+            for name, value in state.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield state
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "ledger.db") as opened:
+        with opened.transaction("receivers"):
+            opened.events.know(["chat"], NOW)
+        yield opened
+
+
+def add(ledger: Ledger, *names: str, kind: str = "lead_created", at: datetime = NOW) -> None:
+    with ledger.transaction("events"):
+        for name in names:
+            news = News(kind, name, at, f"{name}@firm.example", {"name": name.title()})  # type: ignore[arg-type]
+            ledger.events.add(["chat"], news)
+
+
+def chat(hook: Hook, **how: Any) -> tuple[Receiver, ...]:
+    return (Receiver(Subscriber("chat", ALL), url=hook.url, **how),)
+
+
+def test_events_arrive_once_in_order_with_an_id_to_drop_doubles(ledger: Ledger, hook: Hook) -> None:
+    add(ledger, "ada", "ben")
+    add(ledger, "ada")  # the same thing happens once
+
+    assert deliver(ledger, chat(hook), lambda: NOW) is None
+    assert deliver(ledger, chat(hook), lambda: NOW) is None
+
+    assert [one["sender"] for one in hook.events()] == ["ada@firm.example", "ben@firm.example"]
+    first, _ = hook.heard[0]
+    assert first["X-Mail2deal-Delivery"] == event_id("lead_created", "ada")
+    assert hook.events()[0]["id"] == first["X-Mail2deal-Delivery"]
+
+
+def test_a_request_is_signed_with_its_time(ledger: Ledger, hook: Hook) -> None:
+    add(ledger, "ada")
+    deliver(ledger, chat(hook, secret=lambda: "hook secret"), lambda: NOW)
+
+    ((headers, body),) = hook.heard
+    parts = dict(part.split("=") for part in headers["X-Mail2deal-Signature"].split(","))
+    expected = hmac.new(b"hook secret", f"{parts['t']}.".encode() + body, hashlib.sha256)
+    assert parts["v1"] == expected.hexdigest()
+
+
+def test_a_receiver_that_is_away_for_a_day_hears_everything_in_order(
+    ledger: Ledger, hook: Hook
+) -> None:
+    hook.status = 503
+    now = NOW
+    tries = 0
+    while now < NOW + timedelta(days=1):
+        add(ledger, f"s{tries}", at=now)
+        again = deliver(ledger, chat(hook), lambda: now)  # noqa: B023 - used at once
+        assert again is not None
+        tries += 1
+        now = again
+    assert len(hook.heard) == tries  # one try each time, whatever waits behind it
+    assert tries < 60
+    (problem,) = ledger.conditions.problems()
+    assert (problem.part, problem.name, problem.needs_person) == ("events", "chat", False)
+
+    hook.status, hook.heard = 200, []
+    deliver(ledger, chat(hook), lambda: now)
+
+    assert [one["sender"] for one in hook.events()] == [f"s{n}@firm.example" for n in range(tries)]
+    assert ledger.conditions.problems() == []
+
+
+def test_a_receiver_is_asked_again_when_it_says(ledger: Ledger, hook: Hook) -> None:
+    hook.status, hook.headers = 429, {"Retry-After": "120"}
+    add(ledger, "ada")
+
+    assert deliver(ledger, chat(hook), lambda: NOW) == NOW + timedelta(seconds=120)
+
+
+def test_what_is_refused_is_parked_and_told_again_by_retry(ledger: Ledger, hook: Hook) -> None:
+    hook.status = 400
+    add(ledger, "ada", "ben")
+    assert deliver(ledger, chat(hook), lambda: NOW) is None
+    assert [one.needs_person for one in ledger.conditions.problems()] == [True]
+    assert len(hook.heard) == 2
+
+    hook.status, hook.heard = 200, []
+    with ledger.transaction("retry"):
+        assert ledger.events.retry() == 2
+    deliver(ledger, chat(hook), lambda: NOW)
+    assert len(hook.heard) == 2
+
+
+def test_after_three_days_an_event_is_left_to_a_person(ledger: Ledger, hook: Hook) -> None:
+    hook.status = 500
+    add(ledger, "ada")
+    later = NOW + timedelta(days=3, hours=1)
+
+    deliver(ledger, chat(hook), lambda: later)
+
+    assert ledger.events.waiting("chat") == []
+    assert "three days" in ledger.conditions.problems()[0].reason
+
+
+def test_a_redirect_is_not_followed_and_the_address_is_not_logged(
+    ledger: Ledger, hook: Hook, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook.status, hook.headers = 302, {"Location": hook.url + "/secret-elsewhere"}
+    add(ledger, "ada")
+    with caplog.at_level("DEBUG", logger="mail2deal"):
+        deliver(ledger, chat(hook), lambda: NOW)
+
+    assert len(hook.heard) == 1
+    assert hook.url not in caplog.text
+
+
+def test_what_lies_before_a_receiver_was_named_is_no_news_to_it(ledger: Ledger, hook: Hook) -> None:
+    old = News("lead_created", "ada", NOW, "ada@firm.example")
+    with ledger.transaction("events"):
+        ledger.events.add(["chat"], old, fresh=NOW - timedelta(days=400))
+        ledger.events.add(["nobody"], old)
+
+    deliver(ledger, chat(hook), lambda: NOW)
+    assert hook.heard == []
+
+
+def script(tmp_path: Path, text: str) -> tuple[str, ...]:
+    path = tmp_path / "tell"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return (str(path),)
+
+
+def test_a_command_reads_the_event_on_its_input(ledger: Ledger, tmp_path: Path) -> None:
+    command = script(tmp_path, 'cat >>heard; echo " $MAIL2DEAL_EVENT" >>heard')
+    add(ledger, "ada", "ben")
+    receiver = Receiver(Subscriber("chat", ALL), command=command, directory=tmp_path)
+
+    assert deliver(ledger, (receiver,), lambda: NOW) is None
+
+    first, second = (tmp_path / "heard").read_text().splitlines()
+    assert json.loads(first.rpartition(" ")[0])["sender"] == "ada@firm.example"
+    assert second.endswith(" lead_created")
+
+
+@pytest.mark.parametrize(("ends", "waiting"), [("exit 1", 1), ("exit 65", 0), ("kill $$", 1)])
+def test_a_command_that_fails_is_tried_again_one_that_refuses_is_not(
+    ledger: Ledger, tmp_path: Path, ends: str, waiting: int
+) -> None:
+    add(ledger, "ada")
+    receiver = Receiver(
+        Subscriber("chat", ALL), command=script(tmp_path, f"cat >/dev/null; {ends}")
+    )
+    deliver(ledger, (receiver,), lambda: NOW)
+    assert len(ledger.events.waiting("chat")) == waiting
+
+
+def test_slack_reads_a_line_and_nothing_in_it_is_markup() -> None:
+    facts = {
+        "name": "<!channel> & Co",
+        "url": "https://x.pipedrive.com/deal/7",
+        "reason": "1 reply",
+    }
+    text = slack(News("deal_created", "a", NOW, "a@b.example", facts))["text"]
+
+    assert text == (
+        "*New deal*: &lt;!channel&gt; &amp; Co, 1 reply"
+        " (<https://x.pipedrive.com/deal/7|open in Pipedrive>)"
+    )
+
+
+def test_what_needs_a_person_is_told_once(ledger: Ledger, hook: Hook) -> None:
+    with ledger.transaction("failed"):
+        ledger.conditions.failed("sync", "token refused", NOW, needs_person=True)
+    for _ in range(3):
+        deliver(ledger, chat(hook), lambda: NOW)
+
+    (told,) = hook.events()
+    assert (told["event"], told["what"], told["reason"]) == (
+        "needs_person",
+        "sync",
+        "token refused",
+    )
+
+
+def test_a_courier_tells_while_it_lives_and_ends_when_told(
+    tmp_path: Path, ledger: Ledger, hook: Hook
+) -> None:
+    courier = Courier(lambda: Ledger.open(tmp_path / "ledger.db"), lambda: NOW)
+    courier.follow(chat(hook), ledger)
+    add(ledger, "ada")
+    courier.stir()
+    for _ in range(500):
+        if hook.heard:
+            break
+        threading.Event().wait(0.02)
+    courier.close()
+
+    assert len(hook.heard) == 1
+    assert not [one for one in threading.enumerate() if one.name == "events"]
+
+
+def test_the_life_of_a_sender_is_told_as_it_happens(tmp_path: Path, hook: Hook) -> None:
+    told = Subscriber("chat", ALL)
+    world = World(tmp_path, subscribers=(told,))
+    receivers = (Receiver(told, url=hook.url),)
+    with world.ledger() as ledger, ledger.transaction("receivers"):
+        ledger.events.know(["chat"], START)
+    world.receives("ada@firm.example")
+    world.settle()
+    number = world.sends("ada@firm.example", answers=1)
+    world.receives("ada@firm.example", answers=number)
+    world.settle()
+    with world.ledger() as ledger:
+        deliver(ledger, receivers, world.clock)
+
+    events = hook.events()
+    assert [one["event"] for one in events] == ["lead_created", "first_reply", "lead_converted"]
+    assert {one["sender"] for one in events} == {"ada@firm.example"}
+    assert "/leads/inbox/" in events[0]["url"]
+    assert "/deal/" in events[2]["url"]
+    assert "snippet" not in events[0]
+
+    world.settle()
+    with world.ledger() as ledger:
+        deliver(ledger, receivers, world.clock)
+    assert len(hook.heard) == 3
+
+
+def test_text_is_told_where_it_is_asked_for_and_forgotten_with_its_sender(tmp_path: Path) -> None:
+    told = Subscriber("chat", ALL, text=True)
+    world = World(tmp_path, subscribers=(told,))
+    with world.ledger() as ledger, ledger.transaction("receivers"):
+        ledger.events.know(["chat"], START)
+    world.receives("ada@firm.example", subject="What does it cost?")
+    world.settle()
+    with world.ledger() as ledger:
+        ((_, news),) = ledger.events.waiting("chat")
+        assert news.facts is not None
+        assert news.facts["subject"] == "What does it cost?"
+
+        with ledger.transaction("forget"):
+            ledger.forgotten.erase("ada@firm.example", READING.us, world.clock())
+        assert ledger.events.waiting("chat") == []
