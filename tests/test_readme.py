@@ -17,9 +17,11 @@ import click
 import pytest
 from cli_kit import Desk, desk
 from company_kit import Office
+from pydantic import BaseModel
 
 from daemon.cli import main
-from daemon.config.keys import Config, Section
+from daemon.config import Config
+from daemon.config.load import _model
 from daemon.ledger.store import Ledger
 
 ROOT = Path(__file__).parent.parent
@@ -134,14 +136,13 @@ def test_every_help_says_what_each_option_does(name: str, command: click.Command
             assert parameter.help, f"{name} {parameter.opts}"
 
 
-def keys(model: type[Section], prefix: str = "") -> Iterator[str]:
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
-        inner = [field.annotation, *typing.get_args(field.annotation)]
-        sections = [a for a in inner if isinstance(a, type) and issubclass(a, Section)]
-        named = typing.get_origin(field.annotation) is dict  # sections that a person names
-        many = "[]" if typing.get_origin(field.annotation) is tuple else ""
-        if sections and not named:
-            yield from keys(sections[0], f"{prefix}{name}{many}.")
+        origin = typing.get_origin(field.annotation)
+        # Sections that a person names have the keys of those that stand elsewhere.
+        inner = None if origin is dict else _model(field.annotation)
+        if inner is not None:
+            yield from keys(inner, f"{prefix}{name}{'[]' if origin is tuple else ''}.")
         else:
             yield prefix + name
 
