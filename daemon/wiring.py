@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import quote
 
 from daemon.config import Config, MailboxSection, OAuthSection
@@ -129,7 +129,9 @@ class Wiring:
             deal_at_messages=engagement.deal_at_messages,
             deal_at_replies=engagement.deal_at_replies,
             deal_at_meetings=engagement.deal_at_meetings,
-            promote_at_messages=engagement.promote_at_messages,
+            promote_at_messages=_or_never(engagement.promote_at_messages),
+            promote_at_replies=_or_never(engagement.promote_at_replies),
+            promote_at_meetings=_or_never(engagement.promote_at_meetings),
             reopen=engagement.reopen,
         )
 
@@ -181,7 +183,7 @@ class Wiring:
             usage=self.usage,
             reading=self.reading(),
             settings=self._settings(workers),
-            now=self.now,
+            wall=self.now,
             run=run,
             valve=valve,
             stopping=self.stop.is_set,
@@ -238,6 +240,10 @@ class Wiring:
             ignored_domains=frozenset(domain.lower() for domain in config.ignore.domains),
             max_recipients=config.engagement.max_recipients,
         )
+
+
+def _or_never(threshold: int | Literal["never"]) -> int | None:
+    return None if threshold == "never" else threshold
 
 
 def midnight(day: date) -> datetime:

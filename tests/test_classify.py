@@ -91,17 +91,37 @@ def test_engagement_makes_a_deal_and_any_message_a_lead(
     [
         ((1, 0, 0), ("lead", "in Pipedrive before us, 1 of 10 messages")),
         ((9, 0, 0), ("lead", "in Pipedrive before us, 9 of 10 messages")),
-        ((9, 3, 1), ("lead", "in Pipedrive before us, 9 of 10 messages")),
+        ((9, 3, 1), ("person_with_deal", "in Pipedrive before us, 3 replies, 1 meeting")),
+        ((1, 1, 0), ("person_with_deal", "in Pipedrive before us, 1 reply")),
         ((10, 0, 0), ("person_with_deal", "in Pipedrive before us, 10 messages")),
-        ((12, 3, 1), ("person_with_deal", "in Pipedrive before us, 12 messages")),
-        ((0, 0, 1), ("lead", "in Pipedrive before us, 0 of 10 messages")),
+        (
+            (12, 3, 1),
+            ("person_with_deal", "in Pipedrive before us, 12 messages, 3 replies, 1 meeting"),
+        ),
+        ((0, 0, 1), ("person_with_deal", "in Pipedrive before us, 1 meeting")),
         ((0, 0, 0), ("ignore", "no message that counts")),
     ],
 )
-def test_a_person_who_was_there_before_us_gets_a_deal_from_ten_messages_only(
+def test_a_person_who_was_there_before_us_takes_ten_messages_or_engages_like_anybody(
     counts: tuple[int, int, int], expected: tuple[str, str]
 ) -> None:
     assert classify_sender(sender(*counts), RULES, known_before=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("never", "counts", "expected"),
+    [
+        (("messages",), (50, 0, 0), ("lead", "in Pipedrive before us, 50 messages")),
+        (("replies", "meetings"), (9, 3, 1), ("lead", "in Pipedrive before us, 9 of 10 messages")),
+        (("replies",), (1, 3, 1), ("person_with_deal", "in Pipedrive before us, 1 meeting")),
+        (("replies", "meetings"), (0, 0, 1), ("lead", "in Pipedrive before us, 0 of 10 messages")),
+    ],
+)
+def test_what_never_promotes_a_person_doesnt(
+    never: tuple[str, ...], counts: tuple[int, int, int], expected: tuple[str, str]
+) -> None:
+    rules = replace(RULES, **{f"promote_at_{name}": None for name in never})
+    assert classify_sender(sender(*counts), rules, known_before=True) == expected
 
 
 @pytest.mark.parametrize("known_before", [False, True])
@@ -142,7 +162,7 @@ def test_the_thresholds_come_from_the_configuration() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["deal_at_messages", "deal_at_replies", "deal_at_meetings", "promote_at_messages"]
+    "name", ["deal_at_messages", "deal_at_replies", "deal_at_meetings", "promote_at_replies"]
 )
 def test_a_threshold_that_everybody_has_crossed_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):

@@ -8,7 +8,6 @@ import requests
 from acts import Acts
 from notify_socket import eventually
 
-from daemon.errors import ConfigProblem
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import PRICES, Call
 from daemon.pipedrive.outcomes import (
@@ -16,6 +15,7 @@ from daemon.pipedrive.outcomes import (
     BudgetSpent,
     Capped,
     Gone,
+    Moved,
     NotSent,
     Refused,
     TooMany,
@@ -112,7 +112,7 @@ def test_what_we_count_is_what_the_sandbox_counts(company: Made) -> None:
         (Fault("blocked"), Blocked),
         (Fault("refuse", status=402), Capped),
         (Fault("refuse", status=403), Capped),
-        (Fault("redirect"), ConfigProblem),
+        (Fault("redirect"), Moved),
         (Fault("shape", "before", shape="empty"), Unknown),
         (Fault("shape", shape="empty"), Unknown),
         (Fault("shape", shape="html"), Unknown),

@@ -22,6 +22,7 @@ from daemon.pipedrive.outcomes import (
     Blocked,
     BudgetSpent,
     Gone,
+    Moved,
     NotSent,
     Refused,
     TooMany,
@@ -198,7 +199,7 @@ def test_an_answer_without_end_is_given_up_as_unknown(
 
 def test_a_redirect_is_never_followed(peer: Peer, client: Made) -> None:
     peer.says(Say(302, b"", {"Location": f"{peer.url}/elsewhere"}))
-    with pytest.raises(ConfigProblem, match="base_url"):
+    with pytest.raises(Moved, match="base_url"):
         client().send(READ)
     assert len(peer.asked) == 1
 

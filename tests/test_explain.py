@@ -71,13 +71,19 @@ NUMBERS: dict[str, tuple[Explanation, Class, str, tuple[str, ...]]] = {
     "known before": (
         explained(*messages(9), known_before=True),
         Class("lead", "in Pipedrive before us, 9 of 10 messages"),
-        "in Pipedrive before us, without a deal: gets one by its messages alone, 9 of 10 messages",
-        ("1 more message: person_with_deal",),
+        (
+            "in Pipedrive before us, without a deal: a deal takes "
+            "9 of 10 messages, or 0 of 1 reply, or 0 of 1 meeting"
+        ),
+        ("1 more message, or 1 reply, or 1 meeting: person_with_deal",),
     ),
     "known before, promoted": (
         explained(*messages(10), known_before=True),
         Class("person_with_deal", "in Pipedrive before us, 10 messages"),
-        "in Pipedrive before us, without a deal: gets one by its messages alone, 10 of 10 messages",
+        (
+            "in Pipedrive before us, without a deal: a deal takes "
+            "10 of 10 messages, or 0 of 1 reply, or 0 of 1 meeting"
+        ),
         (),
     ),
     "known before, with a deal": (
@@ -133,8 +139,14 @@ NUMBERS: dict[str, tuple[Explanation, Class, str, tuple[str, ...]]] = {
     "an invitation of theirs, known before": (
         explained(theirs(1, invites=(invite("REQUEST", organizer=ADA),)), known_before=True),
         Class("lead", "in Pipedrive before us, 1 of 10 messages"),
-        "in Pipedrive before us, without a deal: gets one by its messages alone, 1 of 10 messages",
-        ("9 more messages: person_with_deal",),
+        (
+            "in Pipedrive before us, without a deal: a deal takes "
+            "1 of 10 messages, or 0 of 1 reply, or 0 of 1 meeting"
+        ),
+        (
+            "9 more messages, or 1 reply, or 1 meeting: person_with_deal",
+            "our acceptance of their invitation, or a mail of ours to them: 1 meeting",
+        ),
     ),
 }
 

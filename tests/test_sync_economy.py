@@ -47,6 +47,7 @@ def test_a_mail_from_a_known_sender_costs_one_activity(shop: Shop, known: str) -
         shop.acts.win(shop.acts.every("deals")[0]["id"])
     shop.next_day()
     shop.clock.passes(hours=3)  # the listings are old by now
+    shop.sync()  # what was missed is looked for once more
     before = shop.mark()
 
     shop.hears(ADA)

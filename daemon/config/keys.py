@@ -218,7 +218,7 @@ class PipedriveSection(Section):
     daily_share: Share = 1.0
     pipeline: Text | None = None
     stage: Text = "Initial Contact"
-    refresh: Duration = timedelta(hours=1)
+    refresh: Duration = timedelta(minutes=2)
 
     @field_validator("company")
     @classmethod
@@ -238,7 +238,9 @@ class EngagementSection(Section):
     deal_at_messages: Count = 5
     deal_at_replies: Count = 1
     deal_at_meetings: Count = 1
-    promote_at_messages: Count = 10
+    promote_at_messages: Count | Literal["never"] = 10
+    promote_at_replies: Count | Literal["never"] = 1
+    promote_at_meetings: Count | Literal["never"] = 1
     count: Literal["received", "exchanged"] = "received"
     reopen: Flag = False
     max_recipients: Count = 10

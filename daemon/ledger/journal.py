@@ -35,6 +35,11 @@ SELECT * FROM journal j WHERE state IN ('planned', 'waiting')
   AND (not_before IS NULL OR not_before <= ?) AND {_FREE}
 ORDER BY rank, id LIMIT ?
 """
+_RELEASE = (
+    "UPDATE journal SET not_before = NULL,"
+    " state = iif(unknown OR conversion IS NOT NULL, 'waiting', 'planned')"
+)
+_MAKES = "action IN ('create', 'convert')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ class JournalRow:
     conversion: str | None
     attempts: int
     sent_at: datetime | None
+    planned_at: datetime | None = None
+    last_error: str | None = None
 
 
 class Journal:
@@ -133,12 +140,19 @@ class Journal:
             ).fetchone()
         )
 
-    def sending(self, rows: Iterable[JournalRow], now: datetime) -> None:
-        """Commit to sending: from here on the outcome is unknown until it is recorded."""
+    def sending(
+        self, rows: Iterable[JournalRow], now: datetime, settled: datetime | None = None
+    ) -> None:
+        """Commit to sending: from here on the outcome is unknown until it is recorded.
+
+        What was sent before `settled` and may have been made would have come to light by now; it is
+        sent again, as is everything without that instant.
+        """
+        # What is only looked for, as its last request may still come to light, isn't sent again.
         self._db.executemany(
             "UPDATE journal SET state = 'sending', attempts = attempts + 1,"
-            " sent_at = coalesce(sent_at, ?), sending_since = ? WHERE id = ?",
-            [(stamp(now), stamp(now), row.id) for row in rows],
+            " sent_at = iif(unknown AND sent_at > ?, sent_at, ?), sending_since = ? WHERE id = ?",
+            [(stamp_or_none(settled), stamp(now), stamp(now), row.id) for row in rows],
         )
 
     def done(self, row: JournalRow, now: datetime) -> None:
@@ -188,20 +202,51 @@ class Journal:
         change = Change("lead", row.key, "archive", {}, row.rank, row.sender)
         self.plan(change, now, run)
 
-    def park(self, row: JournalRow, error: str) -> None:
-        """Set a change aside until a person or a newer plan decides; `unknown` stays as it is."""
+    def park(self, row: JournalRow, error: str, due: datetime | None = None) -> None:
+        """Set a change aside until it is due, or a newer plan or a person decides.
+
+        `unknown` stays as it is; whatever hangs on the change goes on without it.
+        """
         self._db.execute(
-            "UPDATE journal SET state = 'parked', last_error = ? WHERE id = ?",
-            (error, row.id),
+            "UPDATE journal SET state = 'parked', last_error = ?, not_before = ? WHERE id = ?",
+            (error, stamp_or_none(due), row.id),
         )
 
+    def left_over(self, now: datetime) -> tuple[bool, bool]:
+        """Whether anything is being sent or was set aside until now, and a second look is due."""
+        found, look = self._db.execute(
+            "SELECT EXISTS (SELECT 1 FROM journal WHERE state = 'sending')"
+            " OR EXISTS (SELECT 1 FROM journal WHERE state = 'parked' AND not_before <= ?)"
+            " OR EXISTS (SELECT 1 FROM resting WHERE next_try <= ?), EXISTS"
+            " (SELECT 1 FROM records INDEXED BY records_second_look WHERE tombstone IS NULL"
+            "  AND missing_since IS NOT NULL AND shown AND missing_since <= ?)",
+            (stamp(now), stamp(now), stamp(now - timedelta(hours=1))),
+        ).fetchone()
+        return bool(found), bool(look)
+
+    def release_due(self, now: datetime) -> None:
+        """Try what was parked until now once more."""
+        self._db.execute(f"{_RELEASE} WHERE state = 'parked' AND not_before <= ?", (stamp(now),))
+
     def park_kind(self, kind: str, error: str) -> int:
-        """Set aside all creations of a kind that the plan's caps refuse."""
+        """Set aside all that would make records of a kind that rests."""
         return self._db.execute(
-            "UPDATE journal SET state = 'parked', last_error = ? WHERE kind = ?"
-            " AND action = 'create' AND state IN ('planned', 'waiting')",
+            "UPDATE journal SET state = 'parked', last_error = ?, not_before = NULL"
+            f" WHERE kind = ? AND {_MAKES} AND state IN ('planned', 'waiting') AND NOT unknown",
             (error, kind),
         ).rowcount
+
+    def release_kind(self, kind: str) -> None:
+        """Try all of a kind that were parked: Pipedrive has taken one."""
+        self._db.execute(f"{_RELEASE} WHERE state = 'parked' AND kind = ? AND {_MAKES}", (kind,))
+
+    def release_one(self, kind: str) -> None:
+        """Try one of a kind that rests, rather one that was never refused."""
+        self._db.execute(
+            f"{_RELEASE} WHERE id = (SELECT id FROM journal WHERE state = 'parked' AND kind = ?"
+            f" AND {_MAKES} ORDER BY attempts, rank, id LIMIT 1)",
+            (kind,),
+        )
 
     def drop(self, row: JournalRow) -> None:
         """Take back a change that no longer has a meaning."""
@@ -264,14 +309,13 @@ class Journal:
         )
         return {row["value"] for row in rows}
 
-    def parked_for(self, sender: str, reason: str) -> list[JournalRow]:
-        """The changes of a sender that were set aside with a reason that begins like this."""
-        rows = self._db.execute(
-            "SELECT * FROM journal WHERE sender = ? AND state = 'parked'"
+    def release_for(self, sender: str, reason: str) -> None:
+        """Try the changes of a sender that were set aside with a reason that begins like this."""
+        self._db.execute(
+            f"{_RELEASE}, attempts = 0 WHERE sender = ? AND state = 'parked'"
             " AND substr(last_error, 1, length(?)) = ?",
             (sender, reason, reason),
         )
-        return [_row(row) for row in rows]
 
     def overtaken(self) -> set[str]:
         """Senders for whom something waits to be made that a listing shows to be there."""
@@ -317,14 +361,20 @@ class Journal:
         return {row["kind"]: _row(row) for row in rows}
 
     def next_due(self) -> datetime | None:
-        """When the next postponed change is due; None without one.
+        """When a postponed change, a kind that rests or a second look is due; None without one.
 
         One that hangs on another isn't due before that one, whatever its own time says: a caller
         that waited for it would wait in vain, again and again.
         """
         row = self._db.execute(
-            "SELECT min(not_before) AS due FROM journal j WHERE state IN ('planned', 'waiting')"
-            f" AND not_before IS NOT NULL AND {_FREE}"
+            "SELECT min(due) AS due FROM ("
+            " SELECT min(not_before) AS due FROM journal WHERE state = 'parked'"
+            " UNION ALL SELECT min(not_before) FROM journal j WHERE not_before IS NOT NULL"
+            f"  AND state IN ('planned', 'waiting') AND {_FREE}"
+            " UNION ALL SELECT min(next_try) FROM resting"
+            " UNION ALL SELECT strftime('%Y-%m-%dT%H:%M:%SZ', min(missing_since), '+1 hour')"
+            "  FROM records INDEXED BY records_second_look WHERE tombstone IS NULL"
+            "  AND missing_since IS NOT NULL AND shown AND missing_why = 'not found')"
         ).fetchone()
         return instant_or_none(row["due"])
 
@@ -335,6 +385,19 @@ class Journal:
             " WHERE state IN ('planned', 'sending', 'waiting') GROUP BY kind, action"
         )
         return {(row["kind"], row["action"]): row["n"] for row in rows}
+
+    def kinds_to_make(self, now: datetime, rank: str | None) -> set[str]:
+        """Kinds of which a record may be made now that wasn't sent before.
+
+        `rank`: how the ranks begin of those that count; None: all.
+        """
+        rows = self._db.execute(
+            "SELECT DISTINCT kind FROM journal WHERE state IN ('planned', 'waiting')"
+            f" AND {_MAKES} AND NOT unknown AND conversion IS NULL"
+            " AND (not_before IS NULL OR not_before <= ?) AND rank LIKE ? || '%'",
+            (stamp(now), rank or ""),
+        )
+        return {row["kind"] for row in rows}
 
     def unfinished(self) -> int:
         """How many changes are on their way and not postponed on purpose (coalesced updates)."""
@@ -353,10 +416,9 @@ class Journal:
 
     def retry(self) -> int:
         """Make parked and waiting changes due at once; how many there are."""
+        self._db.execute("DELETE FROM resting")
         return self._db.execute(
-            "UPDATE journal SET not_before = NULL, attempts = 0,"
-            " state = iif(unknown OR conversion IS NOT NULL, 'waiting', 'planned')"
-            " WHERE state IN ('parked', 'waiting')"
+            f"{_RELEASE}, attempts = 0 WHERE state IN ('parked', 'waiting')"
         ).rowcount
 
     def prune(self, before: datetime) -> int:
@@ -412,4 +474,6 @@ def _row(row: sqlite3.Row) -> JournalRow:
         conversion=row["conversion"],
         attempts=row["attempts"],
         sent_at=instant_or_none(row["sent_at"]),
+        planned_at=instant_or_none(row["planned_at"]),
+        last_error=row["last_error"],
     )

@@ -535,6 +535,47 @@ def m009_events(db: Database) -> None:
         db.execute(statement)
 
 
+ABSENCE = """
+CREATE TABLE resting ( /* Kinds of records that were refused since the last that was taken. */
+  kind TEXT PRIMARY KEY,
+  alike TEXT NOT NULL,            -- status and code that the refusals share
+  refused TEXT NOT NULL,          -- JSON: keys of the last three different records
+  reason TEXT NOT NULL,
+  since TEXT NOT NULL,
+  tries INTEGER NOT NULL,         -- how often one was tried since the kind rests
+  next_try TEXT                   -- NULL: fewer than three, nothing rests yet
+) WITHOUT ROWID;
+CREATE INDEX records_missing ON records (kind, pipedrive_id)
+  WHERE tombstone IS NULL AND (NOT shown OR missing_since IS NOT NULL);
+CREATE INDEX records_second_look ON records (missing_since)
+  WHERE tombstone IS NULL AND missing_since IS NOT NULL AND shown;
+CREATE INDEX records_deleted ON records (kind, pipedrive_id) WHERE tombstone = 'deleted';
+DROP VIEW parked;
+CREATE VIEW parked AS
+SELECT kind, key, action, sender, attempts, last_error, planned_at, not_before
+FROM journal WHERE state = 'parked';
+CREATE VIEW not_visible AS
+SELECT kind, key, pipedrive_id, sender, missing_since, missing_why
+FROM records WHERE tombstone IS NULL AND missing_since IS NOT NULL;
+"""
+
+
+@migrations()
+def m009_absence(db: Database) -> None:
+    """What isn't to be seen in Pipedrive, and what it refuses: neither is for ever."""
+    db.execute(
+        "ALTER TABLE records ADD COLUMN shown INTEGER NOT NULL DEFAULT 1"
+        " /* 0: no listing or look has shown it since we made it */"
+    )
+    db.execute(
+        "ALTER TABLE records ADD COLUMN missing_since TEXT"
+        " /* the first look that didn't find it, and none has since */"
+    )
+    db.execute("ALTER TABLE records ADD COLUMN missing_why TEXT /* not found, not visible */")
+    for statement in _statements(ABSENCE):
+        db.execute(statement)
+
+
 def _statements(script: str) -> Iterator[str]:
     """The statements of a script with their comments, which SQLite keeps with what it creates.
 

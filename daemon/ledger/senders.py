@@ -189,12 +189,15 @@ class Senders:
         ).fetchone()
         return found is not None
 
-    def due(self, limit: int) -> list[SenderRow]:
-        """Senders whose state has changed since the sync planned them; deals first."""
+    def due(self, limit: int, since: datetime | None = None) -> list[SenderRow]:
+        """Senders whose state has changed since the sync planned them; deals first.
+
+        `since`: only those who were in touch after that instant.
+        """
         rows = self._db.execute(
             "SELECT * FROM senders WHERE version > synced_version"
-            " ORDER BY class DESC, version LIMIT ?",
-            (limit,),
+            " AND (? IS NULL OR last_contact >= ?) ORDER BY class DESC, version LIMIT ?",
+            (stamp_or_none(since), stamp_or_none(since), limit),
         )
         return [_sender_row(row) for row in rows]
 

@@ -28,6 +28,7 @@ from daemon.ledger.forgotten import Forgotten
 from daemon.ledger.journal import Journal
 from daemon.ledger.messages import Messages
 from daemon.ledger.records import Records
+from daemon.ledger.resting import Resting
 from daemon.ledger.runs import Runs
 from daemon.ledger.senders import Senders
 from daemon.ledger.sql_list import AMONG, listed
@@ -56,6 +57,7 @@ class Ledger:
         self.conditions = Conditions(connection)
         self.events = Events(connection)
         self.approvals = Approvals(connection)
+        self.resting = Resting(connection)
 
     @classmethod
     def open(cls, path: Path, *, readonly: bool = False) -> Self:

@@ -17,7 +17,16 @@ from urllib.parse import urlsplit
 
 from daemon.errors import AuthProblem, ConfigProblem, Problem
 from daemon.pipedrive.costs import Call
-from daemon.pipedrive.outcomes import Answer, Blocked, Capped, Gone, Refused, TooMany, Unknown
+from daemon.pipedrive.outcomes import (
+    Answer,
+    Blocked,
+    Capped,
+    Gone,
+    Moved,
+    Refused,
+    TooMany,
+    Unknown,
+)
 
 WORDS_LIMIT = 300  # characters of the API's own words that an error keeps
 LONGEST_ASKED = 3600.0  # seconds; a longer wish is cut to it
@@ -59,6 +68,15 @@ class HttpReply:
         except (ValueError, RecursionError):  # not JSON, not UTF-8, or nested to harm
             return None
         return body if isinstance(body, dict) else None
+
+    @property
+    def date(self) -> datetime | None:
+        """When the server answered, by its own clock (RFC 9110 section 6.6.1)."""
+        try:
+            moment = parsedate_to_datetime(self.headers.get("date", ""))
+        except ValueError:
+            return None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     @property
     def correlation(self) -> str | None:
@@ -114,6 +132,7 @@ def _success(call: Call, reply: HttpReply) -> Answer | Problem:
         data=body.get("data"),
         additional=additional if isinstance(additional, dict) else {},
         cost=call.cost,
+        kind=call.kind,
     )
 
 
@@ -162,10 +181,10 @@ def _refused(kind: type[Refused], call: Call, reply: HttpReply, body: Mapping[st
 def _redirect(call: Call, reply: HttpReply) -> Problem:
     target = urlsplit(reply.headers.get("location", ""))
     host = plain(target.netloc.rpartition("@")[2], 100) or "elsewhere"
-    return ConfigProblem(
+    return Moved(
         f"{call.kind} was answered with a redirect to {host}, which is never followed",
-        what="pipedrive.base_url",
-        hint="name the company's own https address",
+        what="pipedrive",
+        hint="if the company has another address now, name it as pipedrive.company or base_url",
     )
 
 

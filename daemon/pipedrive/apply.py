@@ -1,11 +1,13 @@
 """A change, made true once.
 
-A change whose outcome is unknown is looked for before it is made again (`find`). A refusal is
-looked into before it counts: when what the change hangs on (a person, a deal, a field) turns out
-to be gone, `LinkGone` says which, so that the change goes on without it.
+A change whose outcome is unknown is looked for before it is made again (`find`), and only once what
+was sent has settled. A refusal is looked into before it counts: when something that the change
+names (a person, a deal, a field, the record itself) isn't there, `Missing` says which and how sure
+that is, so that the change goes on without it or waits for it.
 """
 
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from daemon.errors import RetryLater
@@ -13,55 +15,74 @@ from daemon.failpoints import failpoint
 from daemon.pipedrive import directory
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
+from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.find import deal_of_lead, find
-from daemon.pipedrive.objects import FIELDS, Target, body, patch
-from daemon.pipedrive.outcomes import Capped, Gone, Refused, Unknown
+from daemon.pipedrive.objects import FIELDS, Target, as_list, body, patch
+from daemon.pipedrive.outcomes import Answer, Capped, Gone, Refused, Unknown
 from daemon.pipedrive.write_request import Outcome, WriteRequest
 from daemon.rules.listed import ListedLead
 
-__all__ = ["LinkGone", "Outcome", "WriteRequest", "apply"]
+__all__ = ["NOT_SEEN", "Missing", "Outcome", "WriteRequest", "apply"]
 
-_SETTLING = 60.0  # seconds until the next look for the deal of a conversion that may be under way
+NOT_SEEN = "may have been made, isn't to be seen yet"
 
 
-class LinkGone(RetryLater):
-    """Refused because something it hangs on is gone: `kind` and `id` say what.
+class Missing(RetryLater):
+    """Refused because something that it names isn't there: `kind` and `id` say what.
 
-    Kinds are those of records, and `stage`. The change itself can be made again without it.
+    Kinds are those of records, and `stage`. The change itself was certainly not made.
     """
 
-    def __init__(self, kind: str, identifier: str) -> None:
-        """Keep what is gone."""
-        super().__init__(f"the {kind} it hangs on is gone", what=f"{kind} {identifier}")
+    def __init__(self, kind: str, identifier: str, absence: Absence) -> None:
+        """Keep what is missing, and how sure it is that it is gone."""
+        super().__init__(f"the {kind} is {absence}", what=f"{kind} {identifier}")
         self.kind = kind
         self.id = identifier
+        self.absence = absence
 
 
 def apply(client: Client, order: WriteRequest, place: Target) -> Outcome:
     """Make the change true; raises what Client.send raises, `Unknown` when it may be done.
 
-    LinkGone: see there. Gone: the record to change itself is gone.
+    Missing: see there; Refused: nothing that it names is missing.
     """
-    match order.action:
-        case "convert":
-            return _convert(client, order, place)
-        case "archive":
-            return _archive(client, order)
-        case "update":
-            return _update(client, order, place)
-        case _:
-            return _create(client, order, place)
+    try:
+        match order.action:
+            case "convert":
+                return _convert(client, order, place)
+            case "archive":
+                return _archive(client, order)
+            case "update":
+                return _update(client, order, place)
+            case _:
+                return _create(client, order, place)
+    except Gone as refusal:
+        if order.target is None:
+            raise
+        kind = "lead" if order.action in {"convert", "archive"} else order.kind
+        absence = directory.absence(client, kind, order.target)
+        if absence is None:
+            raise RetryLater("refused as if it weren't there", what=str(refusal)) from refusal
+        raise Missing(kind, order.target, absence) from refusal
 
 
 def _create(client: Client, order: WriteRequest, place: Target) -> Outcome:
-    if order.unknown and (found := find(client, order, place)) is not None:
-        return Outcome(found, found=True)
+    if order.unknown:
+        found = find(client, order, place)
+        if found is not None:
+            return found
+        _require_settled(client, order)
     content = body(order.kind, order.fields, order.links, place)
     if order.kind == "field":
-        data = _send(client, Call.to(f"{order.fields['of']}_fields.create", body=content))
-        return Outcome(data["field_code"])
+        made = _send(client, Call.to(f"{order.fields['of']}_fields.create", body=content))
+        return Outcome(made.identifier("field_code"))
     call = Call.on(order.kind, "create", body=content)
-    return Outcome(str(_send_linked(client, call, order, place)["id"]))
+    return Outcome(_send_linked(client, call, order, place).identifier())
+
+
+def _require_settled(client: Client, order: WriteRequest) -> None:
+    if order.settles_at is not None and client.server_now() < order.settles_at:
+        raise Unknown(NOT_SEEN, what=f"{order.kind} {order.key}")
 
 
 def _update(client: Client, order: WriteRequest, place: Target) -> Outcome:
@@ -73,22 +94,22 @@ def _update(client: Client, order: WriteRequest, place: Target) -> Outcome:
         if there.get("org_id") is not None:
             del content["org_id"]
     if "participants" in content:
-        there = _read(client, order.kind, target)
-        joined = _joined(there.get("participants") or [], content["participants"])
+        listed = as_list(_read(client, order.kind, target).get("participants"))
+        before = [one for one in listed if isinstance(one, dict) and "person_id" in one]
+        joined = _joined(before, content["participants"])
         content["participants"] = joined
-        if joined == there.get("participants"):
+        if joined == before:
             del content["participants"]
     if content:
-        call = Call.on(order.kind, "update", target, body=content)
-        _send_linked(client, call, order, place)
+        _send_linked(client, Call.on(order.kind, "update", target, body=content), order, place)
     return Outcome(target)
 
 
 def _read(client: Client, kind: str, target: str) -> Mapping[str, Any]:
-    data: Mapping[str, Any] = client.send(Call.on(kind, "read", target)).data
-    if data.get("is_deleted"):
+    found = client.send(Call.on(kind, "read", target)).object
+    if found.get("is_deleted") is True:
         raise Gone("it was deleted", what=f"{kind} {target}")
-    return data
+    return found
 
 
 def _joined(there: list[dict[str, Any]], ours: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -117,24 +138,29 @@ def _archive(client: Client, order: WriteRequest) -> Outcome:
     return Outcome(lead)
 
 
-def _send(client: Client, call: Call) -> Any:
+def _send(client: Client, call: Call) -> Answer:
     answer = client.send(call)
     failpoint(f"request {call.kind}")
-    return answer.data
+    return answer
 
 
-def _send_linked(client: Client, call: Call, order: WriteRequest, place: Target) -> Any:
+def _send_linked(client: Client, call: Call, order: WriteRequest, place: Target) -> Answer:
     try:
         return _send(client, call)
-    except Capped:
-        raise
     except Refused as refusal:
-        if isinstance(refusal, Gone) and order.action == "update":
+        gone = isinstance(refusal, Gone) and order.action == "update"
+        if gone or (isinstance(refusal, Capped) and not _may_be_a_link(refusal)):
             raise
         for kind, identifier in _hangs_on(call.body or {}, place):
-            if not _is_there(client, kind, identifier, place):
-                raise LinkGone(kind, identifier) from refusal
+            absence = _absence(client, kind, identifier, place)
+            if absence is not None:
+                raise Missing(kind, identifier, absence) from refusal
         raise
+
+
+def _may_be_a_link(refusal: Capped) -> bool:
+    """Whether a 403 may be about what the change hangs on instead of the change."""
+    return refusal.status == HTTPStatus.FORBIDDEN and not refusal.is_cap
 
 
 def _hangs_on(content: Mapping[str, Any], place: Target) -> Iterator[tuple[str, str]]:
@@ -158,14 +184,16 @@ def _hangs_on(content: Mapping[str, Any], place: Target) -> Iterator[tuple[str, 
             yield "field", name
 
 
-def _is_there(client: Client, kind: str, identifier: str, place: Target) -> bool:
+def _absence(client: Client, kind: str, identifier: str, place: Target) -> Absence | None:
+    """What a look says of the absence of something that a body names; None if it is there."""
     match kind:
         case "stage":
-            return directory.has_stage(client, int(identifier))
+            return None if directory.has_stage(client, int(identifier)) else Absence.DELETED
         case "field":
-            return directory.has_field(client, FIELDS[identifier][0], place.codes[identifier])
+            of, code = FIELDS[identifier][0], place.codes[identifier]
+            return None if directory.has_field(client, of, code) else Absence.NOT_FOUND
         case _:
-            return directory.look(client, kind, identifier, None) is not None
+            return directory.absence(client, kind, identifier)
 
 
 def _target(order: WriteRequest) -> str:
@@ -179,37 +207,41 @@ def _convert(client: Client, order: WriteRequest, place: Target) -> Outcome:
     lead = _target(order)
     unknown = order.unknown
     if order.conversion is not None:
-        try:
-            data = client.send(Call.to("leads.convert_status", lead, order.conversion)).data
-        except Gone:
-            unknown = True  # its status is kept for a few days only
-        else:
-            if data["status"] == "completed":
-                return Outcome(str(data["deal_id"]))
-            if data["status"] in {"failed", "rejected"}:
-                return _not_converted(client, order, lead)
-            return Outcome(conversion=order.conversion)
-    if unknown and (before := _converted_before(client, order, lead)) is not None:
-        return before
-    try:
-        data = _send(client, Call.to("leads.convert", lead, body={"stage_id": place.stage_id}))
-    except (Gone, Capped):
-        raise
-    except Refused:
-        if not directory.has_stage(client, place.stage_id):
-            raise LinkGone("stage", str(place.stage_id)) from None
-        return _not_converted(client, order, lead)
-    return Outcome(conversion=data["conversion_id"])
-
-
-def _converted_before(client: Client, order: WriteRequest, lead: str) -> Outcome | None:
-    """The deal of a conversion that may have been started; Unknown while there may yet be one."""
-    if (deal := deal_of_lead(client, order, lead)) is not None:
-        return Outcome(deal, found=True)
-    if not order.settled:
+        running = _running(client, order, lead)
+        if running is not None:
+            return running
+        unknown = True  # its status is kept for a few days only
+    if unknown:
+        if (deal := deal_of_lead(client, order, lead)) is not None:
+            return Outcome(deal, found=True)
         # One that is under way shows no deal yet, and nobody promises that two make only one.
-        raise Unknown("its conversion may be under way", what=f"lead {lead}", after=_SETTLING)
-    return None
+        _require_settled(client, order)
+    try:
+        answer = _send(client, Call.to("leads.convert", lead, body={"stage_id": place.stage_id}))
+    except Gone:
+        raise
+    except Refused as refusal:
+        if isinstance(refusal, Capped) and refusal.is_cap:
+            raise  # a deal would be refused alike
+        if not directory.has_stage(client, place.stage_id):
+            raise Missing("stage", str(place.stage_id), Absence.DELETED) from None
+        return _not_converted(client, order, lead)
+    return Outcome(conversion=answer.identifier("conversion_id"))
+
+
+def _running(client: Client, order: WriteRequest, lead: str) -> Outcome | None:
+    """How the conversion that was started stands; None if Pipedrive doesn't know it any more."""
+    try:
+        status = client.send(Call.to("leads.convert_status", lead, order.conversion or ""))
+    except Gone:
+        return None
+    match status.object.get("status"):
+        case "completed":
+            return Outcome(status.identifier("deal_id"))
+        case "failed" | "rejected":
+            return _not_converted(client, order, lead)
+        case _:
+            return Outcome(conversion=order.conversion)
 
 
 def _not_converted(client: Client, order: WriteRequest, lead: str) -> Outcome:
@@ -217,8 +249,8 @@ def _not_converted(client: Client, order: WriteRequest, lead: str) -> Outcome:
     if (deal := deal_of_lead(client, order, lead)) is not None:
         return Outcome(deal, found=True)
     there = directory.look(client, "lead", lead, None)
-    if there is None:
-        raise Gone("the lead was deleted", what=f"lead {lead}")
+    if isinstance(there, Absence):
+        raise Gone(f"the lead is {there}", what=f"lead {lead}")
     if isinstance(there, ListedLead) and there.archived:
         return Outcome(archived=True)
     return Outcome(failed=True)

@@ -27,10 +27,16 @@ class Taken:
 
 
 class Budget:
-    """Thread-safe count of one UTC day; `limit` is the company's, `share` (0-1] ours of it."""
+    """Thread-safe count of one UTC day; `limit` is the company's, `share` (0-1] ours of it.
 
-    def __init__(self, limit: int, share: float, wall: Callable[[], datetime]) -> None:
+    `reserve` is the part of our share that only what is new may spend.
+    """
+
+    def __init__(
+        self, limit: int, share: float, wall: Callable[[], datetime], *, reserve: float = 0.0
+    ) -> None:
         self._wall = wall
+        self._reserve = reserve
         self._lock = threading.Lock()
         self._limit = limit
         self._share = share
@@ -72,6 +78,13 @@ class Budget:
         with self._lock:
             self._roll()
             return max(0, self._left())
+
+    def for_backlog(self) -> int:
+        """Tokens that may still be spent today on what has waited for long."""
+        with self._lock:
+            self._roll()
+            kept = share_of(share_of(self._limit, self._share), self._reserve)
+            return max(0, self._left() - kept)
 
     def take(self, cost: int, *, what: str = "") -> Taken:
         """Set tokens aside for a request about to leave, or raise BudgetSpent."""

@@ -10,8 +10,8 @@ knowing records, or keeping anything over a restart.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from random import SystemRandom
 from typing import Any
 
@@ -22,14 +22,25 @@ from daemon.log import event
 from daemon.pipedrive.answers import HttpReply, asked_pause, read
 from daemon.pipedrive.budget import Budget, Taken
 from daemon.pipedrive.costs import Call
-from daemon.pipedrive.outcomes import Answer, Blocked, BudgetSpent, NotSent, TooMany, Unknown
+from daemon.pipedrive.outcomes import (
+    Answer,
+    Blocked,
+    BudgetSpent,
+    Moved,
+    NotSent,
+    TooLong,
+    TooMany,
+    Unknown,
+)
 from daemon.pipedrive.pacing import PLANS, Pacer, Subscription, Ticket
-from daemon.pipedrive.paging import first_page, next_page, rows_of
+from daemon.pipedrive.paging import first_page, next_page, rows_of, smaller_page
 from daemon.pipedrive.transport import Transport, checked_token
 from daemon.rules import backoff
 
 READ_TRIES = 3  # a read is sent at most this often
 _RANDOM = SystemRandom()
+_DOMAIN = ".pipedrive.com"
+_LOCATOR = "https://api.pipedrive.com"  # answers for every company, whatever its name is by now
 
 
 class Client:
@@ -48,6 +59,7 @@ class Client:
         plan: Subscription | str,
         seats: int = 1,
         daily_share: float = 1.0,
+        reserve: float = 0.0,
         session: requests.Session | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
@@ -58,7 +70,13 @@ class Client:
         on_answer: Callable[[str, float], None] = lambda _kind, _seconds: None,
     ) -> None:
         self.plan = PLANS[plan] if isinstance(plan, str) else plan
-        self.budget = Budget(self.plan.daily_tokens(seats), daily_share, wall)
+        self.moved = False  # a redirect was met since the last `locate`
+        # A date by the server's clock, and when we had it by ours, which runs on evenly.
+        self._dated: tuple[datetime, float] | None = None
+        self.lag = timedelta()  # the longest until something was to be seen that wasn't at first
+        self.answered = False  # whether there was any good answer yet
+        self._timeout = timeout
+        self._session = session
         self._token = token
         self._stop = stop or threading.Event()
         self._sleep = sleep or self._stop.wait
@@ -66,6 +84,7 @@ class Client:
         self._wall = wall
         self._on_usage = on_usage
         self._on_answer = on_answer
+        self.budget = Budget(self.plan.daily_tokens(seats), daily_share, wall, reserve=reserve)
         self._line = Transport(base_url, timeout=timeout, session=session, clock=clock)
         self._pacer = Pacer(self.plan, clock=clock, sleep=self._sleep, stopping=self._stop.is_set)
 
@@ -78,7 +97,7 @@ class Client:
         for earlier in range(0 if call.writes else READ_TRIES - 1):
             try:
                 return self._once(call)
-            except (Blocked, BudgetSpent):
+            except (Blocked, BudgetSpent, Moved, TooLong):
                 raise
             except RetryLater as problem:
                 if self._stop.is_set():
@@ -100,10 +119,55 @@ class Client:
             if page.query in seen:
                 raise Unknown("paging goes in a circle", what=call.kind)
             seen.add(page.query)
-            answer = self.send(page)
+            try:
+                answer = self.send(page)
+            except TooLong:
+                page = smaller_page(page)
+                if page is None:
+                    raise
+                continue
             rows = rows_of(page, answer)
             yield rows
             page = next_page(page, answer, len(rows))
+
+    def server_now(self) -> datetime:
+        """The server's time: its last `Date` and what has passed since by our monotonic clock.
+
+        Before the first answer our own time; it jumps with nobody's clock afterwards.
+        """
+        if self._dated is None:
+            return self._wall()
+        date, at = self._dated
+        return date + timedelta(seconds=self._clock() - at)
+
+    @property
+    def clock_offset(self) -> timedelta | None:
+        """How far our clock is ahead of the server's; None before its first answer."""
+        return None if self._dated is None else self._wall() - self.server_now()
+
+    def locate(self) -> Mapping[str, Any] | None:
+        """Who this token belongs to, asked at Pipedrive's own host: `users/me`, 2 tokens.
+
+        None where the company is reached by another name than Pipedrive's, e.g. a proxy's.
+        """
+        if not self._line.host.endswith(_DOMAIN):
+            return None
+        asked = Transport(_LOCATOR, timeout=self._timeout, session=self._session, clock=self._clock)
+        line, self._line = self._line, asked
+        try:
+            return self.send(Call.to("users.me")).object
+        finally:
+            self._line = line
+
+    def move(self, company: str) -> None:
+        """Go on at this company's host from now on."""
+        self._line = Transport(
+            f"https://{company}{_DOMAIN}",
+            timeout=self._timeout,
+            session=self._session,
+            clock=self._clock,
+        )
+        self.moved = False
 
     def close(self) -> None:
         """Close the connections; a later `send` opens new ones."""
@@ -167,7 +231,13 @@ class Client:
 
     def _read(self, call: Call, reply: HttpReply, ticket: Ticket) -> Answer | Problem:
         outcome = read(call, reply)
+        if isinstance(outcome, Answer):
+            self.answered = True
+            date = reply.date
+            self._dated = (date, self._clock()) if date is not None else self._dated
         match outcome:
+            case Moved():
+                self.moved = True
             case TooMany():
                 return self._too_many(call, reply, ticket, outcome)
             case Blocked():

@@ -8,6 +8,8 @@ so large a CRM that it is cheaper, and every hit is read again.
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
+from http import HTTPStatus
 from typing import Any
 
 from daemon.errors import ConfigProblem
@@ -19,14 +21,23 @@ from daemon.pipedrive.objects import (
     listed_lead,
     listed_organization,
     listed_person,
+    number,
 )
-from daemon.pipedrive.outcomes import Gone
+from daemon.pipedrive.outcomes import Capped, Gone
 from daemon.pipedrive.paging import PAGE
 from daemon.rules.listed import Listed, ListedPerson
 
 KINDS = ("organization", "person", "deal", "lead")
 IDS = 100  # ids that a list may be asked for at once
 _LINEAGE = ("include_fields", "source_lead_id")
+
+
+class Absence(StrEnum):
+    """What a look that shows no object says; only the first proves that it is gone."""
+
+    DELETED = "deleted"
+    NOT_FOUND = "not found"  # deleted for long, hidden from this token, or too young to be seen
+    HIDDEN = "not visible to this token"
 
 
 def listing(
@@ -98,7 +109,7 @@ def own(
     if kind == "lead":
         for identifier in ids:
             found = look(client, kind, identifier, mail_key)
-            yield [] if found is None else [found]
+            yield [] if isinstance(found, Absence) else [found]
         return
     for start in range(0, len(ids), IDS):
         query: list[tuple[str, Scalar]] = [("ids", ",".join(ids[start : start + IDS]))]
@@ -114,23 +125,38 @@ def search_person(client: Client, address: str) -> list[ListedPerson]:
     found = []
     for page in client.pages(Call.to("persons.search", query=query)):
         for hit in page:
-            person = look(client, "person", str(hit["id"]), None)
+            person = look(client, "person", str(number(hit, "id")), None)
             if isinstance(person, ListedPerson) and address in person.emails:
                 found.append(person)
     return found
 
 
-def look(client: Client, kind: str, identifier: str, mail_key: str | None) -> Listed | None:
-    """One object as it is now; None if it is deleted or gone."""
+def look(client: Client, kind: str, identifier: str, mail_key: str | None) -> Listed | Absence:
+    """One object as it is now, or what the answer says of its absence."""
+    found = _object(client, kind, identifier)
+    return found if isinstance(found, Absence) else _read(kind, found, mail_key)
+
+
+def absence(client: Client, kind: str, identifier: str) -> Absence | None:
+    """What a look says of the absence of an object, activities too; None if it is there."""
+    found = _object(client, kind, identifier)
+    return found if isinstance(found, Absence) else None
+
+
+def _object(client: Client, kind: str, identifier: str) -> dict[str, Any] | Absence:
     query = {"include_fields": "source_lead_id"} if kind == "deal" else {}
     try:
-        answer = client.send(Call.on(kind, "read", identifier, query=query))
+        found = client.send(Call.on(kind, "read", identifier, query=query)).object
     except Gone:
-        return None
+        return Absence.NOT_FOUND
+    except Capped as problem:
+        if problem.status != HTTPStatus.FORBIDDEN:
+            raise
+        return Absence.HIDDEN
     # A soft-deleted object still answers for 30 days, with is_deleted set.
-    if answer.data.get("is_deleted") or answer.data.get("status") == "deleted":
-        return None
-    return _read(kind, answer.data, mail_key)
+    if found.get("is_deleted") is True or found.get("status") == "deleted":
+        return Absence.DELETED
+    return dict(found)
 
 
 def place(client: Client, pipeline: str | None, stage: str) -> int:
@@ -138,34 +164,36 @@ def place(client: Client, pipeline: str | None, stage: str) -> int:
 
     Raises ConfigProblem listing the names that there are; stage names repeat across pipelines.
     """
-    pipelines = [p for page in client.pages(Call.to("pipelines.list")) for p in page]
-    pipelines.sort(key=lambda p: p["order_nr"])
-    found = [p for p in pipelines if pipeline is None or _same(p["name"], pipeline)]
+    pipelines = _standing(client, Call.to("pipelines.list"))
+    pipelines.sort(key=lambda p: number(p, "order_nr"))
+    found = [p for p in pipelines if pipeline is None or _same(p.get("name"), pipeline)]
     if not found:
         raise ConfigProblem(
             f"there is no pipeline named {pipeline!r}",
             what="pipedrive.pipeline",
-            hint="there are: " + ", ".join(repr(p["name"]) for p in pipelines),
+            hint="there are: " + ", ".join(repr(p.get("name")) for p in pipelines),
         )
-    stages = [
-        s
-        for page in client.pages(Call.to("stages.list", query={"pipeline_id": found[0]["id"]}))
-        for s in page
-    ]
+    query = {"pipeline_id": number(found[0], "id")}
+    stages = _standing(client, Call.to("stages.list", query=query))
     for candidate in stages:
-        if _same(candidate["name"], stage):
-            return int(candidate["id"])
+        if _same(candidate.get("name"), stage):
+            return number(candidate, "id")
     raise ConfigProblem(
-        f"the pipeline {found[0]['name']!r} has no stage named {stage!r}",
+        f"the pipeline {found[0].get('name')!r} has no stage named {stage!r}",
         what="pipedrive.stage",
-        hint="it has: " + ", ".join(repr(s["name"]) for s in stages),
+        hint="it has: " + ", ".join(repr(s.get("name")) for s in stages),
     )
+
+
+def _standing(client: Client, call: Call) -> list[dict[str, Any]]:
+    """All objects of a list that aren't deleted."""
+    return [row for page in client.pages(call) for row in page if row.get("is_deleted") is not True]
 
 
 def has_stage(client: Client, stage_id: int) -> bool:
     """Whether a stage is still there, whatever it is called by now."""
     try:
-        return not client.send(Call.to("stages.read", stage_id)).data.get("is_deleted")
+        return client.send(Call.to("stages.read", stage_id)).object.get("is_deleted") is not True
     except Gone:
         return False
 
@@ -179,15 +207,15 @@ def has_field(client: Client, of: str, code: str) -> bool:
     return True
 
 
-def _same(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()
+def _same(one: object, other: str) -> bool:
+    return isinstance(one, str) and one.strip().casefold() == other.strip().casefold()
 
 
 def owners(client: Client, addresses: frozenset[str]) -> dict[str, int]:
     """Ids of active users by e-mail address; raises ConfigProblem naming those who aren't."""
     users = {
-        user["email"].lower(): user["id"]
-        for user in client.send(Call.to("users.list")).data
+        str(user.get("email")).lower(): number(user, "id")
+        for user in client.send(Call.to("users.list")).items
         if user.get("active_flag", True)
     }
     missing = sorted(addresses - set(users))
@@ -210,7 +238,8 @@ def fields(client: Client) -> dict[str, str]:
         for page in client.pages(Call.to(f"{of}_fields.list")):
             for row in page:
                 for key, wanted in FIELDS.items():
-                    have = (of, row["field_name"], row["field_type"])
-                    if row["is_custom_field"] and have == wanted:
-                        found.setdefault(key, row["field_code"])
+                    have = (of, row.get("field_name"), row.get("field_type"))
+                    code = row.get("field_code")
+                    if row.get("is_custom_field") and have == wanted and isinstance(code, str):
+                        found.setdefault(key, code)
     return found

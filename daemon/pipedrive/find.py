@@ -1,12 +1,14 @@
 """Was it made already? Looked up by our marker, through lists.
 
 Pipedrive has no idempotency keys. So a change whose outcome is unknown (timeout, 5xx, crash, cut
-line) is looked for before it is made again, by its marker and through lists, which are consistent;
-never through search, which lags behind creates by seconds.
+line) is looked for before it is made again, by its marker and through lists; never through search,
+which lags behind creates by seconds. Lists may lag, too, so one look that shows nothing proves
+nothing: the caller repeats it until what was sent has settled.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, timedelta
+from typing import Any
 
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call, Scalar
@@ -14,31 +16,38 @@ from daemon.pipedrive.objects import (
     Target,
     listed_deal,
     listed_lead,
+    listed_organization,
     listed_person,
+    number,
 )
-from daemon.pipedrive.write_request import WriteRequest
+from daemon.pipedrive.write_request import Outcome, WriteRequest
 from daemon.rules.activities import marker
 
-_MARGIN = timedelta(minutes=2)  # their clock and ours may differ
+_MARGIN = timedelta(minutes=2)  # a `Date` is rounded, and a request may have been long on its way
 
 
-def find(client: Client, order: WriteRequest, place: Target) -> str | None:
-    """The id of what this creation has made, if it has; raises what Client.send raises."""
+def find(client: Client, order: WriteRequest, place: Target) -> Outcome | None:
+    """What this creation has made, if it has; raises what Client.send raises."""
     return _FIND[order.kind](client, order, place)
 
 
 def deal_of_lead(client: Client, order: WriteRequest, lead: str) -> str | None:
     """The deal that came of a lead, whoever converted it."""
+    for row in _deals(client, order):
+        deal = listed_deal(row, None)
+        if deal.source_lead_id == lead:
+            return str(deal.id)
+    return None
+
+
+def _deals(client: Client, order: WriteRequest) -> Iterator[dict[str, Any]]:
     query: dict[str, Scalar] = {
         "person_id": order.links.person or 0,
         "include_fields": "source_lead_id",
     }
     for kind in ("deals.list", "deals.archived"):
         for page in client.pages(Call.to(kind, query=query)):
-            for row in page:
-                if row.get("source_lead_id") == lead:
-                    return str(row["id"])
-    return None
+            yield from page
 
 
 def _since(order: WriteRequest) -> list[tuple[str, str]]:
@@ -48,78 +57,79 @@ def _since(order: WriteRequest) -> list[tuple[str, str]]:
     return [("updated_since", bound.strftime("%Y-%m-%dT%H:%M:%SZ"))]
 
 
-def _find_organization(client: Client, order: WriteRequest, _place: Target) -> str | None:
+def _oldest(ids: list[int]) -> Outcome | None:
+    return Outcome(str(min(ids)), found=True) if ids else None
+
+
+def _find_organization(client: Client, order: WriteRequest, _place: Target) -> Outcome | None:
     name = order.fields["name"].casefold()
-    ids = [
-        row["id"]
-        for page in client.pages(Call.to("organizations.list", query=_since(order)))
-        for row in page
-        if (row.get("name") or "").casefold() == name
-    ]
-    return str(min(ids)) if ids else None
+    call = Call.to("organizations.list", query=_since(order))
+    listed = (listed_organization(row) for page in client.pages(call) for row in page)
+    return _oldest([one.id for one in listed if one.name.casefold() == name])
 
 
-def _find_person(client: Client, order: WriteRequest, _place: Target) -> str | None:
-    ids = [
-        row["id"]
-        for page in client.pages(Call.to("persons.list", query=_since(order)))
-        for row in page
-        if order.key in listed_person(row).emails
-    ]
-    return str(min(ids)) if ids else None
+def _find_person(client: Client, order: WriteRequest, _place: Target) -> Outcome | None:
+    call = Call.to("persons.list", query=_since(order))
+    listed = (listed_person(row) for page in client.pages(call) for row in page)
+    return _oldest([one.id for one in listed if order.key in one.emails])
 
 
-def _find_deal(client: Client, order: WriteRequest, place: Target) -> str | None:
+def _find_deal(client: Client, order: WriteRequest, place: Target) -> Outcome | None:
     code = place.codes.get("mail_key")
-    for kind in ("deals.list", "deals.archived"):
-        query = {"person_id": order.links.person or 0}
-        for page in client.pages(Call.to(kind, query=query)):
-            for row in page:
-                deal = listed_deal(row, code)
-                # Without the marker field (no permission, plan's cap) the title has to do.
-                title = row.get("title") == order.fields["title"]
-                ours = deal.mail_key == order.key if code else title
-                if ours and (deal.status == "open" or not order.fields.get("again")):
-                    return str(deal.id)
+    for row in _deals(client, order):
+        deal = listed_deal(row, code)
+        # Without the marker field (no permission, plan's cap) the title has to do.
+        title = row.get("title") == order.fields["title"]
+        ours = deal.mail_key == order.key if code else title
+        if ours and (deal.status == "open" or not order.fields.get("again")):
+            return Outcome(str(deal.id), found=True)
     return None
 
 
-def _find_lead(client: Client, order: WriteRequest, place: Target) -> str | None:
+def _find_lead(client: Client, order: WriteRequest, place: Target) -> Outcome | None:
     code = place.codes.get("mail_key")
     for kind in ("leads.list", "leads.archived"):
         query = {"person_id": order.links.person or 0}
         for page in client.pages(Call.to(kind, query=query)):
             for row in page:
-                if listed_lead(row, code).mail_key == order.key:
-                    return str(row["id"])
+                lead = listed_lead(row, code)
+                if lead.mail_key == order.key:
+                    return Outcome(lead.id, found=True)
+    for row in _deals(client, order):
+        # People may have converted it since: the deal carries its Mail key on.
+        deal = listed_deal(row, code)
+        if deal.source_lead_id and code and deal.mail_key == order.key:
+            return Outcome(str(deal.id), found=True, lead=deal.source_lead_id)
     return None
 
 
-def _find_activity(client: Client, order: WriteRequest, _place: Target) -> str | None:
+def _find_activity(client: Client, order: WriteRequest, _place: Target) -> Outcome | None:
     wanted = marker(order.key)
     # The list knows an activity by its primary participant only, and that may have been another.
     for person in order.links.participants:
         query: list[tuple[str, Scalar]] = [("person_id", person), *_since(order)]
         for page in client.pages(Call.to("activities.list", query=query)):
             for row in page:
-                if wanted in (row.get("note") or ""):
-                    return str(row["id"])
+                if wanted in str(row.get("note") or ""):
+                    return Outcome(str(number(row, "id")), found=True)
     return None
 
 
-def _find_field(client: Client, order: WriteRequest, _place: Target) -> str | None:
+def _find_field(client: Client, order: WriteRequest, _place: Target) -> Outcome | None:
+    wanted = (order.fields["name"], order.fields["type"])
     for page in client.pages(Call.to(f"{order.fields['of']}_fields.list")):
         for row in page:
+            code = row.get("field_code")
             if (
-                row["is_custom_field"]
-                and row["field_name"] == order.fields["name"]
-                and row["field_type"] == order.fields["type"]
+                row.get("is_custom_field")
+                and (row.get("field_name"), row.get("field_type")) == wanted
+                and isinstance(code, str)
             ):
-                return str(row["field_code"])
+                return Outcome(code, found=True)
     return None
 
 
-_FIND: Mapping[str, Callable[[Client, WriteRequest, Target], str | None]] = {
+_FIND: Mapping[str, Callable[[Client, WriteRequest, Target], Outcome | None]] = {
     "organization": _find_organization,
     "person": _find_person,
     "deal": _find_deal,

@@ -47,6 +47,16 @@ class Links:
     lead: str | None = None
     participants: tuple[int, ...] = ()
 
+    def all(self) -> list[tuple[str, str]]:
+        """Everything that is linked, as (kind, id)."""
+        one = (
+            ("organization", self.organization),
+            ("person", self.person),
+            ("deal", self.deal),
+            ("lead", self.lead if self.deal is None else None),
+        )
+        return [(kind, str(i)) for kind, i in one if i is not None]
+
 
 def body(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> dict[str, Any]:
     """The JSON body that creates a record; what is None or unknown is left out."""
@@ -73,12 +83,8 @@ def body(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> d
                 "custom_fields": _custom(fields, place, "mail_key"),
             }
         case "activity":
-            content = _happening(fields, links, _MADE | _MOVED) | {
-                "org_id": links.organization,
-                # Only one of the two may be linked, and the deal wins (changelog 2024-03-25).
-                "deal_id": links.deal,
-                "lead_id": links.lead if links.deal is None else None,
-            }
+            content = _activity(fields, links, _MADE | _MOVED) | _opportunity(links)
+            content["org_id"] = links.organization
         case "field":
             content = {"field_name": fields["name"], "field_type": fields["type"]}
         case _:
@@ -104,8 +110,15 @@ def patch(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> 
             "custom_fields": _custom(fields, place, *_STATISTICS),
         }
     if kind == "activity":
-        content = _happening(fields, links, _MOVED)
+        content = _activity(fields, links, _MOVED) if "participants" in fields else {}
+    if kind == "activity" and "unlinked" in fields:
+        content |= _opportunity(links)
     return _filled(content)
+
+
+def _opportunity(links: Links) -> dict[str, Any]:
+    """Only one of the two may be linked, and the deal wins (changelog 2024-03-25)."""
+    return {"deal_id": links.deal, "lead_id": links.lead if links.deal is None else None}
 
 
 def _filled(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,7 +149,7 @@ def _custom(fields: Mapping[str, Any], place: Target, *names: str) -> dict[str, 
     return {place.codes[n]: fields[n] for n in names if n in fields and n in place.codes}
 
 
-def _happening(fields: Mapping[str, Any], links: Links, names: Collection[str]) -> dict[str, Any]:
+def _activity(fields: Mapping[str, Any], links: Links, names: Collection[str]) -> dict[str, Any]:
     content: dict[str, Any] = {name: fields.get(name) for name in sorted(names)}
     if links.participants:
         content["participants"] = [

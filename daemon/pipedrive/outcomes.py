@@ -6,7 +6,7 @@ that repeating doesn't change. Messages are bounded plain text and never hold th
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,16 +15,49 @@ from daemon.errors import Rejected, RetryLater
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A success: the `data` and `additional_data` members, and the tokens it cost."""
+    """A success: the `data` and `additional_data` members, and the tokens that it cost.
+
+    `data` may have any shape; the properties raise Unknown where it isn't the one they promise.
+    """
 
     status: int
     data: Any
     additional: Mapping[str, Any]
     cost: int
+    kind: str = field(default="", compare=False)  # of the call that it answers
+
+    @property
+    def object(self) -> Mapping[str, Any]:
+        """The one object that was asked for or made."""
+        if not isinstance(self.data, dict):
+            raise Unknown(f"answered {type(self.data).__name__}, not an object", what=self.kind)
+        return self.data
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """The objects of a list that has no pages."""
+        if not isinstance(self.data, list) or not all(isinstance(row, dict) for row in self.data):
+            raise Unknown("a list that isn't one", what=self.kind)
+        return self.data
+
+    def identifier(self, name: str = "id") -> str:
+        """The id of the object, or another id that it names."""
+        value = self.object.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+            raise Unknown(f"answered an object without its {name}", what=self.kind)
+        return str(value)
 
 
 class Unknown(RetryLater):
     """The request may have been processed (timeout, cut line, 5xx, unreadable success)."""
+
+
+class Moved(Unknown):
+    """A redirect, which is never followed: the token goes to no other host than the company's."""
+
+
+class TooLong(Unknown):
+    """An answer longer than we read; a smaller page may fit."""
 
 
 class NotSent(RetryLater):
@@ -62,6 +95,11 @@ class Refused(Rejected):
 
 class Capped(Refused):
     """402 or 403 with JSON: `code` is `payment`, `permission` or the plan's `feature_capping_…`."""
+
+    @property
+    def is_cap(self) -> bool:
+        """Whether it is about the plan, so that every record of the kind is refused alike."""
+        return self.code == "payment" or self.code.startswith("feature_capping")
 
 
 class Gone(Refused):

@@ -21,6 +21,12 @@ def first_page(call: Call) -> Call:
     return Call(call.kind, call.method, call.path, (*call.query, ("limit", str(size))), call.body)
 
 
+def smaller_page(call: Call) -> Call | None:
+    """The same page with a tenth of the rows; None where it can't be smaller."""
+    limit = int(dict(call.query).get("limit", 0)) // 10
+    return _at(call, "limit", str(limit)) if limit else None
+
+
 def next_page(call: Call, answer: Answer, rows: int) -> Call | None:
     """The call for the page after this answer of so many rows, None at the end."""
     if call.paging == "cursor":

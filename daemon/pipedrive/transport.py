@@ -15,15 +15,16 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from daemon import __version__
 from daemon.errors import AuthProblem, ConfigProblem, Problem
 from daemon.pipedrive.answers import HttpReply
 from daemon.pipedrive.costs import Call
-from daemon.pipedrive.outcomes import NotSent, Unknown
+from daemon.pipedrive.outcomes import NotSent, TooLong, Unknown
 
-BODY_LIMIT = 64 * 1024 * 1024  # bytes; 500 rows are some hundred kilobytes
+# Bytes of an answer: 500 rows are some hundred kilobytes. Parsed, they may take twenty times that.
+BODY_LIMIT = 8 * 1024 * 1024
 ANSWER_TIME = 180.0  # seconds for a whole answer, however slowly it trickles
 CONNECTIONS = 128  # kept open at most; one per sending thread
 _CHUNK = 64 * 1024
@@ -44,6 +45,11 @@ class Transport:
         self._timeout = timeout
         self._session = session or _session(self.base_url)
         self._clock = clock
+
+    @property
+    def host(self) -> str:
+        """The host that the token goes to."""
+        return urlsplit(self.base_url).hostname or ""
 
     def close(self) -> None:
         """Close the connections; a later `exchange` opens new ones."""
@@ -73,16 +79,20 @@ class Transport:
             ) as response:
                 names = {name.lower(): value for name, value in response.headers.items()}
                 return HttpReply(response.status_code, names, self._body(response))
-        except requests.RequestException as error:
+        except TooLong as problem:
+            return problem
+        except (requests.RequestException, HTTPError) as error:
             # A new error without this one behind it: its request still holds the token's header.
-            return _broken(call, error)
+            return _broken(call, error, self.host)
 
     def _body(self, response: requests.Response) -> bytes:
         until = self._clock() + ANSWER_TIME
         body = bytearray()
         for chunk in response.iter_content(_CHUNK):
             body += chunk
-            if len(body) > BODY_LIMIT or self._clock() > until:
+            if len(body) > BODY_LIMIT:
+                raise TooLong(f"more than {BODY_LIMIT >> 20} MiB were answered", what=self.host)
+            if self._clock() > until:
                 raise requests.ReadTimeout("the answer has no end")
         return bytes(body)
 
@@ -137,7 +147,7 @@ def _session(base_url: str) -> requests.Session:
     return session
 
 
-def _broken(call: Call, error: requests.RequestException) -> Problem:
+def _broken(call: Call, error: Exception, host: str) -> Problem:
     """An exchange without a reply: certainly not sent, or unknown."""
     causes = list(_causes(error))
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
@@ -148,8 +158,8 @@ def _broken(call: Call, error: requests.RequestException) -> Problem:
         )
     unsent = (NewConnectionError, ConnectTimeoutError, requests.exceptions.ProxyError)
     if any(isinstance(cause, unsent) for cause in causes):
-        return NotSent(f"no connection ({type(error).__name__})", what=call.kind)
-    return Unknown(f"no readable answer ({type(error).__name__})", what=call.kind)
+        return NotSent(f"no connection to {host} ({type(error).__name__})", what=call.kind)
+    return Unknown(f"no readable answer of {host} ({type(error).__name__})", what=call.kind)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

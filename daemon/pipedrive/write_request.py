@@ -10,7 +10,10 @@ from daemon.pipedrive.objects import Links
 
 @dataclass(frozen=True, slots=True)
 class WriteRequest:
-    """A change ready to be made: everything it hangs on has an id by now."""
+    """A change ready to be made: everything it hangs on has an id by now.
+
+    All times are by Pipedrive's clock.
+    """
 
     kind: str
     key: str
@@ -19,9 +22,9 @@ class WriteRequest:
     links: Links
     target: str | None = None  # id of the record to update, archive, or of the lead to convert
     unknown: bool = False  # it may have been made already
-    since: datetime | None = None  # when it was first sent
+    since: datetime | None = None  # when it was planned, which is before it was first sent
+    settles_at: datetime | None = None  # until then, what was sent may still come to light
     conversion: str | None = None  # id of the conversion that is running
-    settled: bool = True  # what was sent of it before is so long ago that it has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +36,4 @@ class Outcome:
     failed: bool = False
     archived: bool = False  # people archived the lead that was to be converted
     found: bool = False
+    lead: str | None = None  # the lead that was to be made is a deal by now, and this was its id

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from daemon.rules.plan import Change, Fields, activity_rank
+from daemon.rules.plan import RANK_FRESH, Change, Fields, activity_rank
 
 _SUBJECT_CHARS = 255
 _DAY = 24 * 3600
@@ -37,7 +37,7 @@ class MeetingView:
     participants: tuple[str, ...]  # for whom it counts
 
 
-def email(mail: Mail, *, note: str) -> Change:
+def email(mail: Mail, *, note: str, fresh_since: datetime | None = None) -> Change:
     """The activity of a message: type email, done, at the message's own time in UTC."""
     due = mail.sent_at.astimezone(UTC)
     fields = {
@@ -49,7 +49,8 @@ def email(mail: Mail, *, note: str) -> Change:
         "note": note,
         "participants": list(mail.participants),
     }
-    return Change("activity", mail.key, "create", fields, activity_rank(due), mail.participants[0])
+    rank = activity_rank(due, fresh_since)
+    return Change("activity", mail.key, "create", fields, rank, mail.participants[0])
 
 
 def meeting_key(uid: str) -> str:
@@ -58,7 +59,12 @@ def meeting_key(uid: str) -> str:
 
 
 def meeting(
-    view: MeetingView, written: Fields | None, *, note: str, now: datetime
+    view: MeetingView,
+    written: Fields | None,
+    *,
+    note: str,
+    now: datetime,
+    fresh_since: datetime | None = None,
 ) -> Change | None:
     """The activity of a meeting, or what changes in it; None if there is nothing to do.
 
@@ -72,18 +78,20 @@ def meeting(
         assert written is not None  # noqa: S101 - the case above
         plain = view.summary[:_SUBJECT_CHARS] or "Meeting"
         wanted = {"subject": f"{view.status.capitalize()}: {plain}"[:_SUBJECT_CHARS]}
-    due = view.starts_at or now
+    due, rank = view.starts_at or now, activity_rank(now)
+    if fresh_since is not None and due >= fresh_since:
+        rank = RANK_FRESH + rank
     key = meeting_key(view.uid)
     sender = view.participants[0] if view.participants else (written or {})["participants"][0]
     if written is None:
         done = (view.ends_at or due) <= now
         fields = wanted | {"type": "meeting", "done": done, "note": note}
-        return Change("activity", key, "create", fields, activity_rank(now), sender)
+        return Change("activity", key, "create", fields, rank, sender)
     changed = {name: value for name, value in wanted.items() if written.get(name) != value}
     if not changed:
         return None
     changed["participants"] = wanted.get("participants", written["participants"])
-    return Change("activity", key, "update", changed, activity_rank(now), sender)
+    return Change("activity", key, "update", changed, rank, sender)
 
 
 def _meeting_fields(view: MeetingView) -> dict[str, Any]:

@@ -30,6 +30,8 @@ LOGIN = (300.0, 1800.0, 7200.0, 21_600.0, 21_600.0)
 # A message that can't be read; after the last one only `mail2deal retry` tries it again.
 UNREADABLE = (60.0, 600.0, 3600.0, 21_600.0, 86_400.0)
 CHANGE = doubling(5.0, 21_600.0)  # a write to Pipedrive that failed or got no answer
+REFUSED = (900.0, 3600.0, 21_600.0, 86_400.0)  # by Pipedrive, for a reason that may pass
+UNKNOWN = (5.0, 30.0, 120.0, 600.0, 3600.0, 21_600.0)  # looks for a write that got no answer
 CONVERSION = doubling(2.0, 1800.0)  # looks at a lead conversion that is running
 READ = doubling(0.5, 8.0)  # a read from Pipedrive, tried again within its call
 TOO_MANY = doubling(2.0, 60.0)  # answers 429

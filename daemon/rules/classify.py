@@ -12,22 +12,38 @@ from daemon.rules.sender import SenderState
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The thresholds of the configuration's `engagement`, each at least 1."""
+    """The thresholds of the configuration's `engagement`, each at least 1; None: never."""
 
     deal_at_messages: int = 5
     deal_at_replies: int = 1
     deal_at_meetings: int = 1
-    promote_at_messages: int = 10  # for a Person that was in Pipedrive before us, without any deal
+    # For a Person that was in Pipedrive before us, without any deal.
+    promote_at_messages: int | None = 10
+    promote_at_replies: int | None = 1
+    promote_at_meetings: int | None = 1
     reopen: bool = False  # may a sender whose deals are all closed get a new one? Read by `plan`
 
     def __post_init__(self) -> None:
         """A threshold below 1 would make a deal of everybody: that is a bug in who built this."""
         for name in _THRESHOLDS:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+
+    def deal_at(self, *, promoted: bool) -> tuple[int | None, int | None, int | None]:
+        """Messages, replies and meetings from which on a sender gets a deal.
+
+        `promoted`: for a Person that was in Pipedrive before us, without any deal.
+        """
+        if promoted:
+            return self.promote_at_messages, self.promote_at_replies, self.promote_at_meetings
+        return self.deal_at_messages, self.deal_at_replies, self.deal_at_meetings
 
 
-_THRESHOLDS = ("deal_at_messages", "deal_at_replies", "deal_at_meetings", "promote_at_messages")
+_THRESHOLDS = (
+    *("deal_at_messages", "deal_at_replies", "deal_at_meetings"),
+    *("promote_at_messages", "promote_at_replies", "promote_at_meetings"),
+)
 
 
 class Class(NamedTuple):
@@ -43,32 +59,39 @@ def classify_sender(
     """Classify a sender: a deal for engagement, a lead for any message, else nothing.
 
     `known_before`: its Person was in Pipedrive before we came. `has_deal`: that Person has, or had,
-    a deal. Known before and without a deal, only `promote_at_messages` counts: somebody chose to
-    keep this Person without one, and one answer shouldn't overrule that.
+    a deal. Known before and without a deal, the `promote_at` thresholds count; until one is
+    crossed, this sender has its Person and no lead.
     """
-    crossed = _crossed(state, rules)
-    if not crossed and state.msg_count < 1:
+    promoted = known_before and not has_deal
+    crossed = _crossed(state, rules.deal_at(promoted=promoted))
+    if not crossed and state.msg_count < 1 and not (promoted and _engaged(state, rules)):
         return Class("ignore", "no message that counts")
-    if known_before and not has_deal:
-        need = rules.promote_at_messages
-        if state.msg_count >= need:
-            return Class("person_with_deal", f"in Pipedrive before us, {messages(state.msg_count)}")
-        return Class("lead", f"in Pipedrive before us, {state.msg_count} of {messages(need)}")
+    before = "in Pipedrive before us, " if promoted else ""
     if crossed:
-        return Class("person_with_deal", ", ".join(crossed))
-    return Class("lead", messages(state.msg_count))
+        return Class("person_with_deal", before + ", ".join(crossed))
+    count = messages(state.msg_count)
+    if promoted and rules.promote_at_messages is not None:
+        count = f"{state.msg_count} of {messages(rules.promote_at_messages)}"
+    return Class("lead", before + count)
 
 
-def _crossed(state: SenderState, rules: Rules) -> list[str]:
+def _engaged(state: SenderState, rules: Rules) -> bool:
+    """Whether anybody else would get a deal for this."""
+    return bool(_crossed(state, rules.deal_at(promoted=False)))
+
+
+def _crossed(state: SenderState, needs: tuple[int | None, int | None, int | None]) -> list[str]:
     """The thresholds for a deal that this sender has reached, as people read them."""
-    crossed = []
-    if state.msg_count - state.submitted >= rules.deal_at_messages:
-        crossed.append(messages(state.msg_count))
-    if state.replies >= rules.deal_at_replies:
-        crossed.append(replies(state.replies))
-    if state.meetings >= rules.deal_at_meetings:
-        crossed.append(meetings(state.meetings))
-    return crossed
+    counts = (state.msg_count, state.replies, state.meetings)
+    # What a form or a portal submitted for somebody is no engagement of theirs.
+    engaged = (state.msg_count - state.submitted, state.replies, state.meetings)
+    return [
+        in_words(count)
+        for count, enough, need, in_words in zip(
+            counts, engaged, needs, (messages, replies, meetings), strict=True
+        )
+        if need is not None and enough >= need
+    ]
 
 
 def messages(count: int) -> str:

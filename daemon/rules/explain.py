@@ -151,14 +151,16 @@ def explain(
 
 
 def _thresholds(state: SenderState, rules: Rules, *, promoted: bool) -> tuple[Threshold, ...]:
-    """The numbers that apply: for a Person without a deal from before us, one alone."""
-    if promoted:
-        return (Threshold("messages", state.msg_count, rules.promote_at_messages),)
-    return (
-        Threshold("messages", state.msg_count, rules.deal_at_messages),
-        Threshold("replies", state.replies, rules.deal_at_replies),
-        Threshold("meetings", state.meetings, rules.deal_at_meetings),
-    )
+    """The numbers that apply; for a Person without a deal from before us, they are others."""
+    messages, replies, meetings = rules.deal_at(promoted=promoted)
+    found: list[Threshold] = []
+    if messages is not None:
+        found.append(Threshold("messages", state.msg_count, messages))
+    if replies is not None:
+        found.append(Threshold("replies", state.replies, replies))
+    if meetings is not None:
+        found.append(Threshold("meetings", state.meetings, meetings))
+    return tuple(found)
 
 
 def _rule(class_: Class, thresholds: Iterable[Threshold], *, promoted: bool) -> str:
@@ -166,7 +168,8 @@ def _rule(class_: Class, thresholds: Iterable[Threshold], *, promoted: bool) -> 
     if class_.name == "ignore":
         return "a lead takes 1 message that counts, and there is none"
     if promoted:
-        return f"in Pipedrive before us, without a deal: gets one by its messages alone, {numbers}"
+        takes = f"a deal takes {numbers}" if numbers else "gets none"
+        return f"in Pipedrive before us, without a deal: {takes}"
     if class_.name == "lead":
         return f"any message that counts makes a lead; a deal takes more: {numbers}"
     return f"any one of these makes a deal: {numbers}"

@@ -46,7 +46,9 @@ __all__ = [
     "statistics",
 ]
 
-# Order of spending, smallest first: deals, leads, field updates, then activities newest first.
+# Order of spending, smallest first: what is fresh; in it and after it deals, leads, field updates,
+# then activities newest first.
+RANK_FRESH = "0"
 RANK_DEAL, RANK_LEAD, RANK_FIELDS, RANK_ACTIVITY = "1", "2", "3", "4"
 STATISTICS = ("thread_count", "last_contact", "avg_response_hours")
 _END_OF_TIME = 99_999_999_999  # seconds; newer mails get smaller ranks
@@ -60,6 +62,7 @@ class Policy:
     rules: Rules
     fields_every: timedelta = timedelta(hours=6)
     owner: str | None = None
+    fresh_since: datetime | None = None  # who wrote since then goes before everybody else
     fields: Collection[str] = STATISTICS  # our custom person fields that there are
     contact_facts: bool = True  # a phone number that a form or a signature gave
 
@@ -89,6 +92,11 @@ class _Case:
     def address(self) -> str:
         return self.state.address
 
+    def rank(self, rank: str) -> str:
+        """The rank among everybody's changes, by how lately this sender was in touch."""
+        last, since = self.state.last_contact, self.policy.fresh_since
+        return RANK_FRESH + rank if since and last and last >= since else rank
+
 
 def choose_person(known: Record | None, crm: RemoteMatches) -> CrmPerson | None:
     """The listed person that stands for the sender: the known one, else the oldest."""
@@ -112,7 +120,7 @@ def plan_sender(
         plan.notes.append(f"the person was {known.person.tombstone} in Pipedrive: left so")
         return plan
     case = _Case(state, known, crm, policy, person, before)
-    rank = RANK_DEAL if plan.class_.name == "person_with_deal" else RANK_LEAD
+    rank = case.rank(RANK_DEAL if plan.class_.name == "person_with_deal" else RANK_LEAD)
     organization = _plan_organization(plan, case, rank)
     _plan_person(plan, case, rank, organization)
     _plan_opportunity(plan, case)
@@ -205,7 +213,7 @@ def _plan_person(plan: SenderPlan, case: _Case, rank: str, organization: str | N
         not_before = live.written_at + case.policy.fields_every
     changed["class"] = values["class"]
     plan.changes.append(
-        _person_change(case, "update", changed, RANK_FIELDS, organization, not_before)
+        _person_change(case, "update", changed, case.rank(RANK_FIELDS), organization, not_before)
     )
 
 
@@ -281,11 +289,11 @@ def _open_one(plan: SenderPlan, case: _Case, *, has_lead: bool, again: bool) -> 
     if plan.class_.name == "person_with_deal":
         action: Action = "convert" if has_lead else "create"
         kind: Kind = "deal"
-        rank = RANK_DEAL
+        rank = case.rank(RANK_DEAL)
     elif has_lead or case.before or again:
         return
     else:
-        action, kind, rank = "create", "lead", RANK_LEAD
+        action, kind, rank = "create", "lead", case.rank(RANK_LEAD)
     plan.changes.append(
         Change(kind, case.address, action, fields, rank + "2", case.address, state.organization)
     )
@@ -326,6 +334,7 @@ def _adopt_lead(plan: SenderPlan, case: _Case) -> bool:
     return True
 
 
-def activity_rank(sent_at: datetime) -> str:
-    """Rank of what happened at `sent_at`: newest first, after everything else."""
-    return f"{RANK_ACTIVITY}{_END_OF_TIME - int(sent_at.timestamp()):011d}"
+def activity_rank(sent_at: datetime, fresh_since: datetime | None = None) -> str:
+    """Rank of what happened at `sent_at`: newest first, after everything else that is as fresh."""
+    rank = f"{RANK_ACTIVITY}{_END_OF_TIME - int(sent_at.timestamp()):011d}"
+    return RANK_FRESH + rank if fresh_since is not None and sent_at >= fresh_since else rank

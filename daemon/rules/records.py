@@ -21,6 +21,8 @@ class Record:
     fields: Fields
     written_at: datetime | None = None
     tombstone: str | None = None
+    shown: bool = True  # something of Pipedrive has shown it since we made it
+    missing: bool = False  # the last looks didn't find it, which doesn't prove that it is gone
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,43 +1,70 @@
-"""What people did in Pipedrive to what we know: buried, followed, and planned again."""
+"""What people did in Pipedrive to what we know: marked gone, followed, and planned again.
+
+An absence proves little: a list leaves out what this token may not see, and may lag. A record is
+gone when Pipedrive says so, or when two looks an hour apart haven't found it that was shown before.
+"""
+
+from collections.abc import Iterable
 
 from daemon.ledger.timestamp import stamp
 from daemon.log import event
 from daemon.pipedrive import directory
+from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.objects import Target
 from daemon.rules.plan import Adoption
+from daemon.rules.records import Record
 from daemon.sync.session import Session
 
 BY_PEOPLE = "by people, in Pipedrive"
 
 
-def notice(session: Session, place: Target, *, whole: bool) -> set[str]:
-    """Respect what people did: bury what is gone, follow what they converted.
+def follow(session: Session, place: Target, *, whole: bool) -> set[str]:
+    """Respect what people did: mark what is gone, follow what they converted.
 
     Gives the senders that are to be planned again, as it has noted. `whole`: everything has just
     been listed, so what the lists don't show may be gone.
     """
     ledger, now = session.ledger, session.now()
-    gone = _gone(session, place) if whole else []
-    with ledger.transaction("notice"):
-        touched: set[str] = set()
-        for lead, deal in ledger.crm.converted_leads():
+    doubtful = ledger.crm.unlisted() if whole else []
+    gone = _gone(session, place, doubtful)
+    converted, archived = ledger.crm.converted_leads(), ledger.crm.archived_leads()
+    touched: set[str] = set()
+    if not (gone or converted or archived or whole):
+        return _overtaken(session)
+    with ledger.transaction("external changes"):
+        for lead, deal in converted:
             # A person converted our lead in Pipedrive: its deal takes its place.
             ledger.records.bury("lead", lead.key, "converted", now, BY_PEOPLE)
             adoption = Adoption("deal", lead.key, str(deal), "converted from our lead", ours=True)
             ledger.records.adopt(adoption, lead.key, now)
             touched.add(lead.key)
-        for lead in ledger.crm.archived_leads():
+        for lead in archived:
             ledger.records.bury("lead", lead.key, "archived", now, BY_PEOPLE)
             touched.add(lead.key)
-        for kind, key in gone:
-            touched |= set(ledger.records.senders_of(kind, key))
-            ledger.records.bury(kind, key, "deleted", now, BY_PEOPLE)
+        for record in gone:
+            touched |= set(ledger.records.senders_of(record.kind, record.key))
+            ledger.records.bury(record.kind, record.key, "deleted", now, BY_PEOPLE)
         ledger.senders.touch(touched)
         if whole:
             ledger.set("swept_at", stamp(now))
-    for kind, key in gone:
-        event("sync.gone", kind=kind, key=key)
+    for record in gone:
+        event("sync.gone", kind=record.kind, key=record.key)
     return touched | _overtaken(session)
+
+
+def look_twice(session: Session, place: Target) -> None:
+    """Look once more for what was missed an hour ago."""
+    ledger, now = session.ledger, session.now()
+    gone = _gone(session, place, ledger.records.to_look_for(now))
+    touched: set[str] = set()
+    if gone:
+        with ledger.transaction("external changes"):
+            for record in gone:
+                touched |= set(ledger.records.senders_of(record.kind, record.key))
+                ledger.records.bury(record.kind, record.key, "deleted", now, BY_PEOPLE)
+                if record.kind != "activity":
+                    ledger.crm.drop(record.kind, record.pipedrive_id or "")
+            ledger.senders.touch(touched)
 
 
 def _overtaken(session: Session) -> set[str]:
@@ -49,16 +76,29 @@ def _overtaken(session: Session) -> set[str]:
     return found
 
 
-def _gone(session: Session, place: Target) -> list[tuple[str, str]]:
-    """Records that a full listing didn't show, and that a look confirms to be gone."""
-    code = place.codes.get("mail_key")
-    gone: list[tuple[str, str]] = []
-    for record in session.ledger.crm.unlisted():
-        assert record.pipedrive_id is not None  # noqa: S101 - the query asks for it
-        found = directory.look(session.client, record.kind, record.pipedrive_id, code)
-        if found is None:
-            gone.append((record.kind, record.key))
+def _gone(session: Session, place: Target, doubtful: Iterable[Record]) -> list[Record]:
+    """Those of these records that a look shows, or proves, to be gone."""
+    ledger, code = session.ledger, place.codes.get("mail_key")
+    gone: list[Record] = []
+    for record in doubtful:
+        identifier = record.pipedrive_id or ""
+        if record.kind == "activity":
+            found = directory.absence(session.client, record.kind, identifier)
+            listed = []
         else:
-            with session.ledger.transaction("listing"):
-                session.ledger.crm.keep([found], session.ledger.setting("sweep") or 0)
+            looked = directory.look(session.client, record.kind, identifier, code)
+            found = looked if isinstance(looked, Absence) else None
+            listed = [] if isinstance(looked, Absence) else [looked]
+        now = session.now()
+        with ledger.transaction("looked"):
+            if found is None:
+                ledger.crm.keep(listed, ledger.setting("sweep") or 0)
+                ledger.records.show(record.kind, [identifier])
+            elif found == Absence.DELETED:
+                gone.append(record)
+            elif not ledger.records.is_young(record.kind, identifier, now):
+                if ledger.records.miss(record.kind, identifier, str(found), now):
+                    gone.append(record)
+                elif not record.missing:
+                    event("sync.not_visible", kind=record.kind, key=record.key, why=found)
     return gone

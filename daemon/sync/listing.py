@@ -18,7 +18,8 @@ from daemon.pipedrive.costs import PRICES
 from daemon.pipedrive.objects import Target
 from daemon.pipedrive.paging import PAGE
 from daemon.rules.listed import Listed
-from daemon.sync.session import Session
+from daemon.sync.session import NO_PERSON, Session
+from daemon.sync.wanted_activities import link_activities
 
 _OVERLAP = timedelta(minutes=2)  # their clock and ours may differ
 _SEARCH = PRICES["persons.search"].tokens
@@ -36,7 +37,7 @@ def is_complete(session: Session) -> bool:
 def sweep(session: Session, place: Target, strangers: Sequence[str]) -> None:
     """Bring everything up to date; what is gone from the lists is gone from the ledger's copy.
 
-    It isn't over until `notice` has drawn the conclusions: only that notes when it was.
+    It isn't over until `follow` has drawn the conclusions: only that notes when it was.
     """
     ledger = session.ledger
     number = (ledger.setting("sweep") or 0) + 1
@@ -64,12 +65,14 @@ def list_updated(session: Session, place: Target, kinds: Iterable[str]) -> set[t
         listed_at = instant_or_none(session.ledger.setting(f"listed_at:{kind}"))
         since = listed_at - _OVERLAP if listed_at else None
         code = place.codes.get("mail_key")
+        rows = 0
         for page in directory.listing(session.client, kind, since, code):
-            _keep(session, page)
+            _keep(session, kind, page)
             seen |= {(kind, str(item.id)) for item in page}
+            rows += len(page)
         with session.ledger.transaction("listed"):
             session.ledger.set(f"listed_at:{kind}", stamp(now))
-        _log(session, kind, "updated", len(seen), spent)
+        _log(session, kind, "updated", rows, spent)
     return seen
 
 
@@ -90,7 +93,7 @@ def search(session: Session, strangers: Sequence[str]) -> None:
         except Rejected as problem:  # e.g. an address that no search takes
             event("sync.search_refused", sender=address, problem=problem)
             hits = []
-        _keep(session, hits)
+        _keep(session, "person", hits)
         searched.add(address)
         with ledger.transaction("searched"):
             ledger.set(_SEARCHED, sorted(searched))
@@ -107,7 +110,7 @@ def _persons(session: Session, strangers: Sequence[str] | None, number: int) -> 
     ledger, now, spent = session.ledger, session.now(), session.usage.total
     count = left = 0
     for page in directory.listing(session.client, "person", None, None):
-        _keep(session, page, number)
+        _keep(session, "person", page, number)
         count += len(page)
         session.progress("listing persons", count, 0)
         # Ids are given in order, so the lowest so far bounds how many more there can be.
@@ -131,7 +134,7 @@ def _everything(session: Session, place: Target, kind: str, number: int) -> None
     ledger, now, spent = session.ledger, session.now(), session.usage.total
     count = 0
     for page in directory.listing(session.client, kind, None, place.codes.get("mail_key")):
-        _keep(session, page, number)
+        _keep(session, kind, page, number)
         count += len(page)
         session.progress(f"listing {kind}s", count, 0)
     with ledger.transaction("listed"):
@@ -145,7 +148,7 @@ def _own(session: Session, place: Target, kind: str, ours: Sequence[str], number
     spent = session.usage.total
     there: set[str] = set()
     for page in directory.own(session.client, kind, ours, place.codes.get("mail_key")):
-        _keep(session, page, number)
+        _keep(session, kind, page, number)
         there |= {str(item.id) for item in page}
     with session.ledger.transaction("listing"):
         for identifier in set(ours) - there:
@@ -154,11 +157,21 @@ def _own(session: Session, place: Target, kind: str, ours: Sequence[str], number
     list_updated(session, place, [kind])
 
 
-def _keep(session: Session, page: Sequence[Listed], number: int | None = None) -> None:
-    if page:
-        with session.ledger.transaction("listing"):
-            sweep = number if number is not None else session.ledger.setting("sweep") or 0
-            session.ledger.crm.keep(page, sweep)
+def _keep(session: Session, kind: str, page: Sequence[Listed], number: int | None = None) -> None:
+    if not page:
+        return
+    ledger = session.ledger
+    with ledger.transaction("listing"):
+        sweep = number if number is not None else ledger.setting("sweep") or 0
+        ledger.crm.keep(page, sweep)
+        for key in ledger.records.show(kind, [str(item.id) for item in page]):
+            # It was taken for gone, or wasn't to be seen: what waited for it goes on.
+            event("sync.shown_again", kind=kind, key=key)
+            ledger.senders.touch(ledger.records.senders_of(kind, key))
+            if kind in {"lead", "deal"}:
+                link_activities(session, key)
+            if kind == "person":
+                ledger.journal.release_for(key, NO_PERSON)
 
 
 def _log(session: Session, kind: str, how: str, rows: int, spent: int) -> None:

@@ -22,7 +22,7 @@ _MARKER = re.compile(r"\[mail2deal:([0-9a-z-]+)\]")
 _WRITTEN = ("subject", "due_date", "due_time", "duration")
 
 
-def recognise(session: Session, fields_made: datetime | None) -> int:
+def adopt_lost_activities(session: Session, fields_made: datetime | None) -> int:
     """Adopt the activities that carry our marker and that the ledger doesn't know; how many.
 
     `fields_made`: when our fields were made, as far as the ledger knew at this start.
@@ -43,7 +43,7 @@ def recognise(session: Session, fields_made: datetime | None) -> int:
             if ledger.records.get("activity", key) is None and not _is_looked_for(session, key)
         }
         if unknown:
-            with ledger.transaction("recognised"):
+            with ledger.transaction("lost records"):
                 for key, row in unknown.items():
                     _adopt(session, key, row)
             count += len(unknown)

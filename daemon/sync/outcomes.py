@@ -3,28 +3,31 @@
 Called inside the transaction that closes the change; never talks to Pipedrive.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from daemon.errors import AuthProblem, Problem, Rejected, RetryLater
+from daemon.errors import AuthProblem, ConfigProblem, Problem, Rejected, RetryLater
 from daemon.ledger.journal import JournalRow
+from daemon.ledger.resting import Rest
+from daemon.ledger.timestamp import stamp
 from daemon.log import event
-from daemon.pipedrive.apply import LinkGone, Outcome
-from daemon.pipedrive.outcomes import Blocked, BudgetSpent, Capped, Gone, NotSent, TooMany
+from daemon.pipedrive.apply import NOT_SEEN, Missing, Outcome
+from daemon.pipedrive.directory import Absence
+from daemon.pipedrive.outcomes import Blocked, BudgetSpent, NotSent, Refused, TooMany
 from daemon.rules import backoff
 from daemon.rules.events import EventKind
-from daemon.rules.plan import STATISTICS
+from daemon.rules.plan import STATISTICS, Adoption
 from daemon.sync.news import tell
 from daemon.sync.prepare import forget_place
 from daemon.sync.refresh import look_again
-from daemon.sync.session import Session
+from daemon.sync.session import NO_PERSON, Session, note_lag
+from daemon.sync.wanted_activities import link_activities
 
-NO_PERSON = "its person isn't in Pipedrive"
 # What a record keeps of what was written: enough to see a difference, no bodies.
 _KEPT = {
-    "activity": ("participants", "subject", "due_date", "due_time", "duration"),
+    "activity": ("participants", "subject", "due_date", "due_time", "duration", "unlinked"),
     "organization": (),
 }
 
@@ -47,6 +50,9 @@ class Pushed:
     problem: Problem | None = None
     touched: set[str] = field(default_factory=set)  # senders to be planned again
     again: bool = False  # where records go has changed: prepare again before the rest is sent
+    interrupted: bool = False  # others are to be planned, or the CRM listed, before the rest
+    kept_back_until: datetime | None = None  # the backlog waits: the tokens left are for the fresh
+    tried: set[int] = field(default_factory=set)  # changes of kinds that rest, tried all the same
 
     @property
     def halted(self) -> bool:
@@ -63,6 +69,9 @@ class Outcomes:
         self._pushed = pushed
         self._parked_others = self._unblocked = False
         self.ledger = session.ledger
+        self.resting: dict[str, Rest] = self.ledger.resting.all()
+        # By change: what its success proves to be there, as (kind, id), if nothing has before.
+        self.proves: dict[int, list[tuple[str, str]]] = {}
 
     def take_news(self) -> tuple[bool, bool]:
         """Whether changes of others were parked, and whether some may have become ready."""
@@ -70,7 +79,28 @@ class Outcomes:
         self._parked_others = self._unblocked = False
         return news
 
-    def succeeded(self, row: JournalRow, outcome: Outcome, now: datetime) -> None:
+    def state(self) -> tuple[Pushed, dict[str, Rest]]:
+        """What was counted so far, to go back to if a transaction fails."""
+        pushed = replace(self._pushed, touched=set(self._pushed.touched))
+        return pushed, dict(self.resting)
+
+    def go_back(self, state: tuple[Pushed, dict[str, Rest]]) -> None:
+        """Forget what was counted since."""
+        before, self.resting = state
+        for one in fields(Pushed):
+            setattr(self._pushed, one.name, getattr(before, one.name))
+
+    def record(self, row: JournalRow, outcome: Outcome | Problem, now: datetime) -> None:
+        """Record what came of a change."""
+        proves = self.proves.get(row.id)
+        if proves and row.kind == "activity" and isinstance(outcome, Outcome) and not outcome.found:
+            self.ledger.records.prove(proves)
+        if isinstance(outcome, Problem):
+            self._failed(row, outcome, now)
+        else:
+            self._succeeded(row, outcome, now)
+
+    def _succeeded(self, row: JournalRow, outcome: Outcome, now: datetime) -> None:
         """The request was answered well, or the change was found done."""
         journal, records = self.ledger.journal, self.ledger.records
         if outcome.archived:
@@ -88,21 +118,29 @@ class Outcomes:
             journal.wait(row, due, None, unknown=False, conversion=outcome.conversion)
             self._pushed.waiting += 1
             return
+        if outcome.found and NOT_SEEN in (row.last_error or "") and row.sent_at is not None:
+            note_lag(self._session, now - row.sent_at)
         if row.action == "archive":
             records.bury("lead", row.key, "archived", now, "a deal took its place")
+        elif outcome.lead is not None:
+            self._converted_by_people(row, outcome.id, outcome.lead, now)
         else:
             self._written(row, outcome, now)
         self._follow(row, now)
         journal.done(row, now)
+        if row.action in {"create", "convert"} and self.resting.pop(row.kind, None) is not None:
+            self.ledger.resting.ended(row.kind)
+            journal.release_kind(row.kind)
+            self._parked_others = True
         if self._session.run is not None:
             self.ledger.runs.add(self._session.run, writes=1)
         self._pushed.writes += 1
 
-    def failed(self, row: JournalRow, problem: Problem, now: datetime) -> None:
+    def _failed(self, row: JournalRow, problem: Problem, now: datetime) -> None:
         """What to do next, by what the problem says."""
         journal, pushed = self.ledger.journal, self._pushed
         match problem:
-            case AuthProblem():
+            case AuthProblem() | ConfigProblem():
                 journal.wait(row, None, str(problem), unknown=row.unknown)
                 pushed.problem = problem
             case BudgetSpent():
@@ -112,30 +150,15 @@ class Outcomes:
             case Blocked() | TooMany():
                 journal.wait(row, None, str(problem), unknown=row.unknown)
                 pushed.resume_at = now + timedelta(seconds=problem.after or 2)
-            case LinkGone():
-                if row.unknown:
-                    # An earlier request may have made it: looked for again where its links went.
-                    due = backoff.due(now, backoff.pause(backoff.CHANGE, 1))
-                    journal.wait(row, due, str(problem), unknown=True)
-                else:
-                    journal.drop(row)  # not made: what is wanted now is planned anew
-                self._plan_again([row.sender or row.key])
-                self._link_gone(problem, now)
-            case Gone():
-                self._gone(row, problem, now)
-            case Capped():
-                journal.park(row, str(problem))
-                parked = journal.park_kind(row.kind, str(problem)) if row.action == "create" else 0
-                pushed.parked += parked + 1
-                self._parked_others = True
+            case Missing():
+                self._missing(row, problem, now)
             case Rejected():
-                journal.park(row, str(problem))
-                pushed.parked += 1
+                self._refused(row, problem, now)
             case RetryLater():
-                own = backoff.pause(backoff.CHANGE, row.attempts + 1)
-                due = backoff.due(now, max(own, problem.after or 0.0))
-                unknown = row.unknown or not isinstance(problem, NotSent)
-                journal.wait(row, due, str(problem), unknown=unknown)
+                asked, unknown = problem.after or 0.0, not isinstance(problem, NotSent)
+                steps = backoff.UNKNOWN if row.unknown or unknown else backoff.CHANGE
+                due = backoff.due(now, max(backoff.pause(steps, row.attempts + 1), asked))
+                journal.wait(row, due, str(problem), unknown=row.unknown or unknown)
                 pushed.waiting += 1
             case _:
                 raise problem
@@ -149,37 +172,47 @@ class Outcomes:
         )
 
     def _written(self, row: JournalRow, outcome: Outcome, now: datetime) -> None:
-        fields = self._kept(row)
+        written = self._kept(row)
         if outcome.found and row.version > 1:
             # What was made may be an earlier version of this change: what can change is compared
             # anew, as if it had never been written.
-            fields = {n: v for n, v in fields.items() if n not in {*STATISTICS, "participants"}}
+            changing = {*STATISTICS, "participants"}
+            written = {n: v for n, v in written.items() if n not in changing}
             self._plan_again(row.fields.get("participants") or [row.sender or row.key])
         self.ledger.records.written(
             row.kind,
             row.key,
             outcome.id or "",
-            fields,
+            written,
             now,
             sender=row.sender,
             run=self._session.run,
             created=row.action in {"create", "convert"},
         )
 
+    def _converted_by_people(self, row: JournalRow, deal: str, lead: str, now: datetime) -> None:
+        """The lead that was made is a deal by now, because people were faster than our look."""
+        records = self.ledger.records
+        reason = "converted from our lead"
+        records.adopt(Adoption("lead", row.key, lead, reason, ours=True), row.key, now)
+        records.bury("lead", row.key, "converted", now, "by people, in Pipedrive")
+        records.adopt(Adoption("deal", row.key, deal, reason, ours=True), row.key, now)
+        self._plan_again([row.key])
+
     def _kept(self, row: JournalRow) -> dict[str, Any]:
-        fields: Mapping[str, Any] = row.fields
+        planned: Mapping[str, Any] = row.fields
         if row.kind == "person":
             # A field that Pipedrive doesn't have, or an organization that it didn't get, isn't
             # written: it will be, as soon as it is there.
-            there = self.ledger.records.live_id("organization", fields.get("organization") or "")
+            there = self.ledger.records.live_id("organization", planned.get("organization") or "")
             return {
                 name: value
-                for name, value in fields.items()
+                for name, value in planned.items()
                 if (name not in STATISTICS or name in self._codes)
                 and (name != "organization" or there is not None)
             }
         names = _KEPT.get(row.kind)
-        return dict(fields) if names is None else {n: fields[n] for n in names if n in fields}
+        return dict(planned) if names is None else {n: planned[n] for n in names if n in planned}
 
     def _follow(self, row: JournalRow, now: datetime) -> None:
         """What a change that is through means for others."""
@@ -187,14 +220,15 @@ class Outcomes:
         self._tell(row, now)
         records, journal = self.ledger.records, self.ledger.journal
         if row.kind == "person" and row.action == "create":
-            for parked in journal.parked_for(row.key, NO_PERSON):
-                journal.become(parked, parked.action)
+            journal.release_for(row.key, NO_PERSON)
             if self._session.settings.emails and self.ledger.senders.missing_activities(row.key, 1):
                 self._plan_again([row.key])  # logged without it, while it couldn't be made
         if row.kind == "lead" and row.action == "create":
             sender = self.ledger.senders.get(row.key)
             if sender is not None and sender.class_.name == "person_with_deal":
                 self._plan_again([row.key])  # it has crossed the threshold meanwhile
+        if row.kind in {"lead", "deal"} and row.action == "create":
+            link_activities(self._session, row.key)
         if row.kind == "deal" and row.action == "convert":
             records.bury("lead", row.key, "converted", now, "to the deal, by us")
         elif row.kind == "deal" and records.live_id("lead", row.key) is not None:
@@ -207,19 +241,49 @@ class Outcomes:
         if kind is not None and made is not None:
             tell(self.ledger, subscribers, kind, row.key, now, (row.kind, made))
 
-    def _gone(self, row: JournalRow, problem: Gone, now: datetime) -> None:
-        """What it changes was removed by people: leave it so, and look where it went."""
-        if row.action == "create":
-            self.ledger.journal.park(row, str(problem))
-            self._pushed.parked += 1
+    def _refused(self, row: JournalRow, problem: Rejected, now: datetime) -> None:
+        """Set it aside for a while; after three different records alike, all of its kind."""
+        steps: Sequence[float] = backoff.REFUSED
+        if row.kind == "field":
+            steps = steps[-1:]  # an administrator has to make it, which is looked for once a day
+        due = backoff.due(now, backoff.pause(steps, row.attempts + 1))
+        self.ledger.journal.park(row, str(problem), due)
+        self._pushed.parked += 1
+        makes = row.action in {"create", "convert"} and row.kind != "field"
+        if not isinstance(problem, Refused) or not makes:
             return
-        kind = "lead" if row.action in {"convert", "archive"} else row.kind
-        record = self.ledger.records.get(kind, row.key)
-        self.ledger.journal.drop(row)
-        if record is not None and record.pipedrive_id is not None:
-            self._bury(kind, record.pipedrive_id, now)
+        alike = f"{problem.status} {problem.code}"
+        rest = self.ledger.resting.refused(
+            self.resting.get(row.kind), row.kind, row.key, alike, str(problem), now
+        )
+        self.resting[row.kind] = rest
+        if rest.next_try is not None:
+            self._pushed.parked += self.ledger.journal.park_kind(row.kind, str(problem))
+            self._parked_others = True
+            event("sync.rests", kind=row.kind, until=stamp(rest.next_try), reason=problem)
 
-    def _link_gone(self, problem: LinkGone, now: datetime) -> None:
+    def _missing(self, row: JournalRow, problem: Missing, now: datetime) -> None:
+        """Something that it names isn't there: for good, or only not to be seen now."""
+        journal = self.ledger.journal
+        if problem.absence != Absence.DELETED and not self._is_proven(problem, now):
+            is_target = problem.id == self._target_of(row)
+            if is_target and not self.ledger.records.is_young(problem.kind, problem.id, now):
+                due = backoff.due(now, backoff.pause(backoff.REFUSED, row.attempts + 1))
+                journal.park(row, str(problem), due)
+                self._pushed.parked += 1
+            else:
+                # Made a moment ago: to be seen soon. Else it goes on without what is missing.
+                due = backoff.due(now, backoff.pause(backoff.CHANGE, row.attempts + 1))
+                journal.wait(row, due, str(problem), unknown=row.unknown)
+                self._pushed.waiting += 1
+            return
+        if row.unknown and row.action == "create":
+            # An earlier request may have made it: looked for again where its links went.
+            due = backoff.due(now, backoff.pause(backoff.CHANGE, 1))
+            journal.wait(row, due, str(problem), unknown=True)
+        else:
+            journal.drop(row)  # not made: what is wanted now is planned anew
+        self._plan_again([row.sender or row.key])
         match problem.kind:
             case "stage":
                 forget_place(self._session)
@@ -228,9 +292,27 @@ class Outcomes:
                 self.ledger.records.bury("field", problem.id, "deleted", now, "by people")
                 self._pushed.again = True
             case _:
-                self._bury(problem.kind, problem.id, now)
+                self._mark_gone(problem.kind, problem.id, now)
 
-    def _bury(self, kind: str, identifier: str, now: datetime) -> None:
+    def _is_proven(self, problem: Missing, now: datetime) -> bool:
+        """Whether a look that doesn't find it, after others, shows that it is gone."""
+        records = self.ledger.records
+        if problem.kind == "field":
+            code = records.live_id("field", problem.id) or ""
+            return not records.is_young("field", code, now)
+        if records.is_young(problem.kind, problem.id, now):
+            return False
+        if problem.kind == "lead":
+            look_again(self._session, {"lead", "deal"})  # people may have converted it
+        return records.miss(problem.kind, problem.id, str(problem.absence), now)
+
+    def _target_of(self, row: JournalRow) -> str | None:
+        if row.action == "create":
+            return None
+        kind = "lead" if row.action in {"convert", "archive"} else row.kind
+        return self.ledger.records.live_id(kind, row.key)
+
+    def _mark_gone(self, kind: str, identifier: str, now: datetime) -> None:
         """An object is gone: whatever it stands for is, until it is found elsewhere."""
         records = self.ledger.records
         for record in records.by_id(kind, identifier):

@@ -1,19 +1,22 @@
 """One pass of the sync, from what is due to what came of it."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from daemon.ledger.journal import JournalRow
 from daemon.pipedrive.objects import Target
+from daemon.pipedrive.outcomes import Moved
 from daemon.sync import listing
-from daemon.sync.lost_records import recognise
+from daemon.sync.external_changes import look_twice
+from daemon.sync.lost_records import adopt_lost_activities
 from daemon.sync.outcomes import Pushed
 from daemon.sync.planning import plan_due
 from daemon.sync.prepare import prepare
 from daemon.sync.push import Pusher
 from daemon.sync.refresh import everything_due, refresh
+from daemon.sync.relocation import relocate
 from daemon.sync.safety_limit import check, is_first
-from daemon.sync.session import Session
+from daemon.sync.session import LAG, Session
 
 _KEEP_DONE = timedelta(days=30)
 _ROUNDS = 5  # of planning again what a push has shown to be otherwise, in one pass
@@ -34,74 +37,118 @@ def _may_be_made(row: JournalRow) -> bool:
 
 @dataclass(slots=True)
 class Sync:
-    """One company kept in agreement with one ledger."""
+    """One company kept in agreement with one ledger; it lives through any failure of a pass."""
 
     session: Session
-    _recovered: bool = False
-    _recognised: bool = False
+    _started: datetime | None = None
+    _pruned: date | None = None
+    _adopted_lost: bool = False
+    _look_twice: bool = False  # something was missed an hour ago
     _fields_made: datetime | None = None  # when they were made, if not by this start
 
     def __post_init__(self) -> None:
-        self._fields_made = self.session.ledger.records.last_written("field")
+        session = self.session
+        self._fields_made = session.ledger.records.last_written("field")
+        session.client.lag = timedelta(seconds=session.ledger.setting(LAG) or 0)
 
     def sync(self) -> Pushed:
         """Do what is due; what can't be done yet stands in the journal with its time.
 
         Raises AuthProblem, ConfigProblem (unknown stage or owner too) and RetryLater.
         """
+        session = self.session
         try:
-            return self._pass()
+            if session.client.moved:
+                relocate(session)
+            try:
+                pushed = self._pass()
+            except Moved:
+                if not relocate(session):
+                    raise
+                pushed = self._pass()
         finally:
-            self.session.keep_usage()
+            session.keep_usage()
+        if pushed.resume_at is None and pushed.kept_back_until is not None:
+            due = session.ledger.journal.next_due()
+            pushed.resume_at = min(pushed.kept_back_until, due or pushed.kept_back_until)
+        if pushed.resume_at is not None:
+            pushed.resume_at = session.by_our_clock(pushed.resume_at)
+        return pushed
 
     def has_work(self) -> bool:
         """Whether anything waits to be planned or sent, or the CRM to be listed again."""
         ledger, now = self.session.ledger, self.session.now()
-        listing = everything_due(self.session)
-        return bool(
-            ledger.senders.due(1)
-            or ledger.journal.ready(now, 1)
-            or (listing is not None and listing <= now)
-        )
+        if ledger.senders.due(1) or ledger.journal.ready(now, 1):
+            return True
+        due = self._next_due()
+        return due is not None and due <= now
 
     def next_due(self) -> datetime | None:
-        """When there is something to do without new mail."""
+        """When there is something to do without new mail, by our clock."""
+        due = self._next_due()
+        return None if due is None else self.session.by_our_clock(due)
+
+    def _next_due(self) -> datetime | None:
         due = [self.session.ledger.journal.next_due(), everything_due(self.session)]
         return min((moment for moment in due if moment is not None), default=None)
 
     def _pass(self) -> Pushed:
         session = self.session
-        ledger = session.ledger
-        if not self._recovered:
-            with ledger.transaction("recover"):
-                ledger.journal.recover(session.now())
-                ledger.journal.prune(session.now() - _KEEP_DONE)
-            self._recovered = True
         total = Pushed()
-        for _ in range(_ROUNDS):
-            if not self.has_work():
+        self._recover()
+        rounds = 0
+        while rounds < _ROUNDS and not session.stopping() and self.has_work():
+            pushed = self._round(total)
+            if pushed is None or total.resume_at or total.problem:
                 break
-            held = session.valve is not None and is_first(ledger)
-            place = prepare(session)
-            if not held:
-                place = self._make_fields(place, total)
-                if total.halted:
+            if not pushed.interrupted:
+                rounds += 1
+                if not (pushed.touched or pushed.again):
                     break
-            # What may exist already is found out first, or it would seem to be people's.
-            if self._has_unknown() and self._add(total, Pusher(session, place).push(_may_be_made)):
-                break
-            due, drafts = refresh(session, place)
-            if not self._recognised:
-                recognise(session, self._fields_made)
-                self._recognised = True
-            plan_due(session, place, due, drafts)
-            if held:
-                place = self._let_through(total)
-            pushed = Pusher(session, place).push(_is_record)
-            self._add(total, pushed)
-            if pushed.resume_at or pushed.problem or not (pushed.touched or pushed.again):
-                break
         return total
+
+    def _recover(self) -> None:
+        """Take up what an earlier pass has left: nothing is in flight between two passes."""
+        ledger, now = self.session.ledger, self.session.now()
+        left, self._look_twice = ledger.journal.left_over(now)
+        if left:
+            with ledger.transaction("recover"):
+                ledger.journal.recover(now)
+                ledger.journal.release_due(now)
+                for rest in ledger.resting.all().values():
+                    if rest.next_try is not None and rest.next_try <= now:
+                        ledger.journal.release_one(rest.kind)
+        if self._pruned != now.date():
+            with ledger.transaction("prune"):
+                ledger.journal.prune(now - _KEEP_DONE)
+            self._pruned = now.date()
+
+    def _round(self, total: Pushed) -> Pushed | None:
+        """List, plan and push once; None if nothing more may be sent for now."""
+        session = self.session
+        held = session.valve is not None and is_first(session.ledger)
+        place = prepare(session)
+        self._started = self._started or session.now()
+        if not held:
+            place = self._make_fields(place, total)
+            if total.halted:
+                return None
+        # What may exist already is found out first, or it would seem to be people's.
+        if self._has_unknown() and self._add(total, Pusher(session, place).push(_may_be_made)):
+            return None
+        if self._look_twice:
+            look_twice(session, place)
+            self._look_twice = False
+        due, drafts = refresh(session, place, self._started)
+        if not self._adopted_lost:
+            adopt_lost_activities(session, self._fields_made)
+            self._adopted_lost = True
+        plan_due(session, place, due, drafts)
+        if held:
+            place = self._let_through(total)
+        pushed = Pusher(session, place).push(_is_record)
+        self._add(total, pushed)
+        return pushed
 
     def _make_fields(self, place: Target, total: Pushed) -> Target:
         """Make the fields that are planned, those that Pipedrive refuses aside; the place then."""
@@ -137,6 +184,7 @@ class Sync:
         total.parked += pushed.parked
         total.waiting += pushed.waiting
         total.resume_at, total.problem = pushed.resume_at, pushed.problem
+        total.kept_back_until = pushed.kept_back_until
         if pushed.touched:
             with self.session.ledger.transaction("touch"):
                 self.session.ledger.senders.touch(pushed.touched)

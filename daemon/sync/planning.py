@@ -30,7 +30,7 @@ from daemon.rules.plan import (
 )
 from daemon.sync.news import tell
 from daemon.sync.session import Session
-from daemon.sync.wanted_activities import happenings, take_back
+from daemon.sync.wanted_activities import link_activities, take_back, wanted_activities
 
 _BATCH = 200  # senders planned in one transaction
 
@@ -95,6 +95,7 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
     policy = replace(
         session.settings.policy,
         owner=owner.lower() if owner else None,
+        fresh_since=session.fresh_since(),
         fields=frozenset(STATISTICS) & place.codes.keys(),
     )
     plan = plan_sender(state, known, crm, policy)
@@ -121,6 +122,8 @@ def _plan(
         _take_back_creation(session, adoption, coming)
         sender = None if adoption.kind == "organization" else row.address
         ledger.records.adopt(adoption, sender, now)
+        if adoption.kind in {"lead", "deal"}:
+            link_activities(session, row.address)
         event("sync.adopted", kind=adoption.kind, key=adoption.key, reason=adoption.reason)
     person = drafted.known.person
     found = any(adoption.kind == "person" for adoption in plan.adoptions)
@@ -130,7 +133,7 @@ def _plan(
         changes = plan.changes
     else:
         kept = _reconcile(session, coming, plan.changes)
-        changes = kept + happenings(session, row.address, now)
+        changes = kept + wanted_activities(session, row.address, now)
     for change in changes:
         ledger.journal.plan(change, now, session.run)
     if drafted.replies and plan.class_.name != "ignore":

@@ -12,6 +12,7 @@ from daemon.pipedrive import directory
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.objects import FIELDS, Target
 from daemon.rules.plan import STATISTICS, Adoption, Change
+from daemon.sync.relocation import COMPANY_ID
 from daemon.sync.session import Session
 
 _ASK_EVERY = timedelta(days=1)
@@ -33,6 +34,8 @@ def prepare(session: Session) -> Target:
         or session.now() - instant(known["at"]) >= _ASK_EVERY
     ):
         known = _ask(session, wanted, known)
+    if not session.client.answered:
+        session.client.send(Call.to("users.me"))  # before anything is dated: what time is it there?
     codes = ledger.records.live_ids("field")
     _follow_fields(session, codes, marks.get("fields_written"))
     return Target(known["stage_id"], codes, known["owners"])
@@ -47,7 +50,7 @@ def forget_place(session: Session) -> None:
 
 def _ask(session: Session, wanted: list[Any], known: dict[str, Any] | None) -> dict[str, Any]:
     settings, ledger, client = session.settings, session.ledger, session.client
-    me = client.send(Call.to("users.me")).data
+    me = client.send(Call.to("users.me"))
     stage = _stage(session, wanted, known)
     addresses = frozenset(address.lower() for address in settings.owners.values())
     owners = directory.owners(client, addresses) if addresses else {}
@@ -60,7 +63,8 @@ def _ask(session: Session, wanted: list[Any], known: dict[str, Any] | None) -> d
     }
     with ledger.transaction("place"):
         ledger.set("place", place)
-        ledger.set("pipedrive_url", f"https://{me['company_domain']}.pipedrive.com")
+        ledger.set("pipedrive_url", f"https://{me.identifier('company_domain')}.pipedrive.com")
+        ledger.set(COMPANY_ID, me.object.get("company_id"))
         _keep_fields(session, found)
     return place
 

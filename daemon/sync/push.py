@@ -7,29 +7,40 @@ transaction is open across a request. At most one change of a sender, and of an 
 the wire at a time.
 """
 
+import logging
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import timedelta
 
-from daemon.errors import Problem
+from daemon.errors import LedgerProblem, Problem
 from daemon.ledger.journal import JournalRow
 from daemon.ledger.senders import SenderRow
 from daemon.log import event
+from daemon.pipedrive import directory
 from daemon.pipedrive.apply import Outcome, WriteRequest, apply
 from daemon.pipedrive.objects import Links, Target
-from daemon.sync.outcomes import NO_PERSON, Outcomes, Pushed
-from daemon.sync.session import Session
+from daemon.pipedrive.outcomes import Unknown
+from daemon.rules.plan import RANK_FRESH
+from daemon.sync.outcomes import Outcomes, Pushed
+from daemon.sync.session import NO_PERSON, Session
 
 _WINDOW = 1000  # rows looked at for the next ones to send
 _LOOKS = 30  # times that the journal is read while as many are sent, at most
-_SETTLED = timedelta(minutes=2)  # a conversion takes seconds, as a rule
+_NEWS_EVERY = timedelta(seconds=5)  # looks for senders who have come meanwhile
+_PLAN_EVERY = timedelta(minutes=1)  # those of them who aren't fresh are planned together
+_REPORT_EVERY = timedelta(minutes=1)
 Around = Mapping[tuple[str, str], str]
-_Flights = dict[Future[Outcome], JournalRow]
+_InFlight = dict[Future[Outcome], JournalRow]
 
 
 class Pusher:
-    """Drains the journal of a session."""
+    """Sends what is in the journal of a session.
+
+    It stops for those who come meanwhile, and before a record is made on an old listing; the caller
+    lists, plans and pushes again.
+    """
 
     def __init__(self, session: Session, place: Target) -> None:
         self._session = session
@@ -39,24 +50,50 @@ class Pusher:
         self._set_aside_some = False
         self._read = 0  # how many rows the last look at the journal showed
         self._unblocked = False
-        self._landing = Outcomes(session, place.codes, self.pushed)
+        self._outcomes = Outcomes(session, place.codes, self.pushed)
+        self._broken: BaseException | None = None  # why nothing more can be recorded
+        self._began = self._looked = self._reported = session.now()
+        self._settled_after = session.settled_after()
+        self._backlog = True  # whether there are tokens for what isn't fresh
 
     def push(self, takes: Callable[[JournalRow], bool]) -> Pushed:
-        """Send what is due and `takes` says yes to, until nothing is or nothing may be sent."""
+        """Send what is due and `takes` says yes to, until nothing is or nothing may be sent.
+
+        The outcome of each change is recorded by itself; a ledger that can't be written to ends the
+        push once everything that is in flight has come back.
+        """
         with ThreadPoolExecutor(self._workers, thread_name_prefix="pipedrive") as pool:
-            flights: _Flights = {}
+            in_flight: _InFlight = {}
             queue: list[JournalRow] = []
             while True:
-                if not (self.pushed.halted or self._session.stopping()):
-                    queue = self._launch(pool, flights, queue, takes)
-                if not flights:
+                if self._may_go_on():
+                    try:
+                        queue = self._launch(pool, in_flight, queue, takes)
+                    except LedgerProblem as problem:
+                        self._broken = problem
+                if not in_flight:
                     break
-                landed, _ = wait(flights, return_when=FIRST_COMPLETED)
-                self._land([(flights.pop(future), future) for future in landed])
+                back, _ = wait(in_flight, return_when=FIRST_COMPLETED)
+                self._record([_outcome(in_flight.pop(future), future) for future in back])
                 if self._is_outdated(len(queue)):
                     queue = []
-                self._session.progress("writing", self.pushed.writes, 0)
+                self._report()
+        if self._broken is not None:
+            raise self._broken
         return self.pushed
+
+    def _may_go_on(self) -> bool:
+        """Whether more is to be sent before others are planned, listed or waited for."""
+        pushed = self.pushed
+        if pushed.halted or pushed.interrupted or self._broken or self._session.stopping():
+            return False
+        now = self._session.now()
+        if now - self._looked >= _NEWS_EVERY:
+            self._looked = now
+            all_due = now - self._began >= _PLAN_EVERY
+            since = None if all_due and self._backlog else self._session.fresh_since()
+            pushed.interrupted = bool(self.ledger.senders.due(1, since))
+        return not pushed.interrupted
 
     def _is_outdated(self, left: int) -> bool:
         """Whether the journal is to be read again before what is left of the last look at it.
@@ -64,7 +101,7 @@ class Pusher:
         A record that is there now may have unblocked what comes first in order of spending. The
         longer the list, the more of it is sent between two looks, each of which costs time.
         """
-        parked, unblocked = self._landing.take_news()
+        parked, unblocked = self._outcomes.take_news()
         self._unblocked = self._unblocked or unblocked
         return parked or (self._unblocked and (self._read - left) * _LOOKS >= self._read)
 
@@ -75,47 +112,90 @@ class Pusher:
     def _launch(
         self,
         pool: ThreadPoolExecutor,
-        flights: _Flights,
+        in_flight: _InFlight,
         queue: list[JournalRow],
         takes: Callable[[JournalRow], bool],
     ) -> list[JournalRow]:
         """Commit the next changes to `sending`, then hand them to the workers."""
         self._set_aside_some = True
-        chosen, rest = self._choose(flights, queue)
-        while not chosen and not (queue and flights) and self._set_aside_some:
+        chosen, rest = self._choose(in_flight, queue)
+        while not chosen and not (queue and in_flight) and self._set_aside_some:
             # What is set aside may have been what others were waiting for.
             self._set_aside_some = False
             ready = self.ledger.journal.ready(self._session.now(), _WINDOW)
             due = [row for row in ready if takes(row)]
             self._read, self._unblocked = len(due), False
-            chosen, rest = self._choose(flights, due)
+            chosen, rest = self._choose(in_flight, due)
         if chosen:
+            now = self._session.now()
+            settled = now - self._settled_after
             with self.ledger.transaction("sending"):
-                self.ledger.journal.sending([row for row, _ in chosen], self._session.now())
+                self.ledger.journal.sending([row for row, _ in chosen], now, settled)
         for row, order in chosen:
-            flights[pool.submit(apply, self._session.client, order, self._place)] = row
+            in_flight[pool.submit(apply, self._session.client, order, self._place)] = row
         return rest
 
     def _choose(
-        self, flights: _Flights, queue: list[JournalRow]
+        self, in_flight: _InFlight, queue: list[JournalRow]
     ) -> tuple[list[tuple[JournalRow, WriteRequest]], list[JournalRow]]:
-        busy = {subject for row in flights.values() for subject in _subjects(row)}
+        busy = {subject for row in in_flight.values() for subject in _subjects(row)}
         chosen: list[tuple[JournalRow, WriteRequest]] = []
         rest: list[JournalRow] = []
-        room = self._workers - len(flights)
+        room = self._workers - len(in_flight)
         for position, row in enumerate(queue):
-            if len(chosen) >= room:
+            if len(chosen) >= room or self._is_old_word(row) or self._is_kept_back(row):
                 rest += queue[position:]
                 break
-            if busy & _subjects(row):
+            if busy & _subjects(row) or self._is_doubtful(
+                row, (*in_flight.values(), *(one for one, _ in chosen))
+            ):
                 rest.append(row)
                 continue
-            ready = self._prepare(row)
+            ready = None if self._rests(row) else self._prepare(row)
             if ready is None:
                 continue  # set aside, or what it hangs on is on its way
             chosen.append(ready)
             busy |= _subjects(row)
         return chosen, rest
+
+    def _is_old_word(self, row: JournalRow) -> bool:
+        """Whether people may have made this record since the listings that its plan rests on."""
+        makes = row.action == "create" and row.kind in directory.KINDS and not row.unknown
+        if makes and self._session.now() - self._began > self._session.settings.refresh:
+            self.pushed.interrupted = True
+        return self.pushed.interrupted
+
+    def _is_kept_back(self, row: JournalRow) -> bool:
+        """Whether the tokens that are left today are kept for those who are fresh.
+
+        The rows come in the order of their ranks, so none of those after this one is fresh.
+        """
+        if row.rank.startswith(RANK_FRESH):
+            return False
+        budget = self._session.client.budget
+        self._backlog = self._backlog and (budget.for_backlog() > 0 or not budget.remaining())
+        if not self._backlog and self.pushed.kept_back_until is None:
+            self.pushed.kept_back_until = budget.resets_at
+            event("sync.kept_back", tokens=budget.remaining(), until=f"{budget.resets_at:%FT%TZ}")
+        return not self._backlog
+
+    def _is_doubtful(self, row: JournalRow, others: Sequence[JournalRow]) -> bool:
+        """Whether the last of its kind was refused, so that one after the other is tried."""
+        makes = row.action in {"create", "convert"} and row.kind in self._outcomes.resting
+        return makes and any(row.kind == other.kind for other in others)
+
+    def _rests(self, row: JournalRow) -> bool:
+        """Whether its kind rests, so that it is set aside, but for one that is tried."""
+        rest = self._outcomes.resting.get(row.kind)
+        if rest is None or rest.next_try is None or row.unknown:
+            return False
+        if row.action not in {"create", "convert"} or row.id in self.pushed.tried:
+            return False
+        if rest.next_try <= self._session.now() and not self.pushed.tried:
+            self.pushed.tried.add(row.id)
+            return False
+        self._set_aside(row, rest.reason)
+        return True
 
     def _prepare(self, row: JournalRow) -> tuple[JournalRow, WriteRequest] | None:
         """A change with the ids that it hangs on; None while one of them is being made.
@@ -128,7 +208,7 @@ class Pusher:
         if not row.unknown and not self._is_wanted(row, sender):
             self._set_aside(row, "nobody needs it any more", drop=True)
             return None
-        around = self._around(row, sender)
+        around, unproven = self._around(row, sender)
         persons = self._persons(row, around)
         if persons is None:
             return None
@@ -147,7 +227,22 @@ class Pusher:
             return None
         if row.fields.get("participants"):
             row = replace(row, fields={**row.fields, "participants": list(persons)})
-        return row, self._order(row, target, tuple(dict.fromkeys(persons.values())), around)
+        order = self._order(row, target, tuple(dict.fromkeys(persons.values())), around)
+        self._outcomes.proves[row.id] = [one for one in order.links.all() if one[1] in unproven]
+        if row.kind == "activity" and row.action == "create" and self._waits_for_link(row, order):
+            row = replace(row, fields={**row.fields, "unlinked": True})
+        return row, order
+
+    def _waits_for_link(self, row: JournalRow, order: WriteRequest) -> bool:
+        """Whether a lead or deal that this should be linked to is parked, or not to be seen."""
+        if order.links.deal is not None or order.links.lead is not None or row.sender is None:
+            return False
+        coming = self.ledger.journal.open_rows(row.sender)
+        records = self.ledger.records
+        return any(
+            kind in coming or records.live_id(kind, row.sender) is not None
+            for kind in ("lead", "deal")
+        )
 
     def _is_wanted(self, row: JournalRow, sender: SenderRow | None) -> bool:
         """Whether the sender of a change is still there, or anybody of an organization's."""
@@ -155,15 +250,17 @@ class Pusher:
             return self.ledger.senders.any_of(row.key)
         return row.sender is None or sender is not None
 
-    def _around(self, row: JournalRow, sender: SenderRow | None) -> Around:
-        """The ids of what a change may hang on, by kind and key."""
+    def _around(self, row: JournalRow, sender: SenderRow | None) -> tuple[Around, set[str]]:
+        """The ids of what a change may hang on, by kind and key, and those that nothing proves."""
         if row.sender is None and "participants" not in row.fields:
-            return {}
+            return {}, set()
         key = row.fields.get("organization") or row.organization
         if row.kind == "activity":
             key = sender.organization if sender else None
         live = self.ledger.records.around({*_names(row), row.sender or ""}, key)
-        return {(r.kind, r.key): r.pipedrive_id for r in live if r.pipedrive_id is not None}
+        there = [r for r in live if r.pipedrive_id is not None and not r.missing]
+        around: Around = {(r.kind, r.key): r.pipedrive_id or "" for r in there}
+        return around, {r.pipedrive_id or "" for r in there if not r.shown}
 
     def _persons(self, row: JournalRow, around: Around) -> dict[str, int] | None:
         """Ids of the persons that a change names, by address; None while one is being made."""
@@ -197,9 +294,9 @@ class Pusher:
             ),
             target=target,
             unknown=row.unknown,
-            since=row.sent_at,
+            since=row.planned_at,
+            settles_at=row.sent_at + self._settled_after if row.sent_at else None,
             conversion=row.conversion,
-            settled=row.sent_at is None or self._session.now() - row.sent_at >= _SETTLED,
         )
 
     def _open_deal(self, row: JournalRow, around: Around) -> int | None:
@@ -223,16 +320,44 @@ class Pusher:
         self._set_aside_some = True
         event("sync.set_aside", kind=row.kind, key=row.key, action=row.action, reason=why)
 
-    def _land(self, landed: Sequence[tuple[JournalRow, Future[Outcome]]]) -> None:
-        """Record in one transaction what came of the changes that are back."""
+    def _record(self, back: Sequence[tuple[JournalRow, Outcome | Problem]]) -> None:
+        """Record what came of some changes, together if that works, else each by itself."""
+        now, before = self._session.now(), self._outcomes.state()
+        try:
+            with self.ledger.transaction("outcome"):
+                for row, outcome in back:
+                    self._outcomes.record(row, outcome, now)
+                self.ledger.runs.spend(f"{now:%Y-%m-%d}", self._session.usage.take())
+        except Exception as error:  # noqa: BLE001 - raised once everything is back
+            self._outcomes.go_back(before)
+            if len(back) == 1:
+                self._broken = self._broken or error
+                return
+            for one in back:
+                self._record([one])
+
+    def _report(self) -> None:
+        """Say how far a long push has got."""
         now = self._session.now()
-        with self.ledger.transaction("outcome"):
-            for row, future in landed:
-                try:
-                    self._landing.succeeded(row, future.result(), now)
-                except Problem as problem:
-                    self._landing.failed(row, problem, now)
-            self.ledger.runs.spend(now.strftime("%Y-%m-%d"), self._session.usage.take())
+        if now - self._reported < _REPORT_EVERY:
+            self._session.progress("writing", self.pushed.writes, 0)
+            return
+        self._reported = now
+        left = self.ledger.journal.unfinished()
+        tokens = self._session.client.budget.remaining()
+        self._session.progress("writing", self.pushed.writes, self.pushed.writes + left)
+        event("sync.progress", written=self.pushed.writes, left=left, tokens_left=tokens)
+
+
+def _outcome(row: JournalRow, future: Future[Outcome]) -> tuple[JournalRow, Outcome | Problem]:
+    try:
+        return row, future.result()
+    except Problem as problem:
+        return row, problem
+    except Exception as error:  # noqa: BLE001 - an answer of a shape that nobody thought of
+        trace = "".join(traceback.format_exception(error))
+        event("sync.bug", logging.ERROR, kind=row.kind, key=row.key, error=trace)
+        return row, Unknown(f"{type(error).__name__}: {error}", what=f"{row.kind} {row.key}")
 
 
 def _names(row: JournalRow) -> Sequence[str]:

@@ -14,9 +14,11 @@ from daemon.ledger.senders import SenderRow
 from daemon.ledger.timestamp import instant_or_none
 from daemon.log import event
 from daemon.pipedrive import directory
+from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.objects import Target
+from daemon.rules.plan import RANK_FRESH
 from daemon.sync import listing
-from daemon.sync.external_changes import notice
+from daemon.sync.external_changes import follow
 from daemon.sync.planning import Draft, Drafts, draft
 from daemon.sync.session import Session
 
@@ -26,18 +28,22 @@ _DRAFTS = 1000  # due senders that decide what is listed
 _LOOK_AGAIN = "look_again"
 
 
-def refresh(session: Session, place: Target) -> tuple[list[str], Drafts]:
+def refresh(
+    session: Session, place: Target, started: datetime | None = None
+) -> tuple[list[str], Drafts]:
     """List what the plans of the due senders depend on, as far as it isn't known freshly enough.
+
+    What was listed before this process `started` isn't: the ledger may be a backup's.
 
     Gives the senders who may be planned on the strength of that, deals first, and the drafts of
     their plans as far as there are any.
     """
-    rows = session.ledger.senders.due(-1)
+    rows = _due(session)
     due = [row.address for row in rows]
     swept = everything_due(session)
     if swept is None or session.now() >= swept:
         listing.sweep(session, place, _strangers(session))
-        due += _noticed(session, place, directory.KINDS, whole=True)
+        due += _follow(session, place, directory.KINDS, whole=True)
         if not listing.is_complete(session):
             listing.search(session, _strangers(session))
         return due, {}
@@ -46,7 +52,8 @@ def refresh(session: Session, place: Target) -> tuple[list[str], Drafts]:
     drafts: Drafts = {}
     while True:
         drafts = _drafts(session, place, rows[:_DRAFTS], drafts)
-        kinds = _needs(session, drafts.values(), more=len(rows) > _DRAFTS) - asked
+        more = len(rows) > _DRAFTS
+        kinds = _needs(session, drafts.values(), started, more=more) - asked
         if not kinds:
             # What is gone from where it was may be elsewhere: merged, or made anew.
             kinds = _look_before_adopting(session, place, drafts.values(), seen) - asked
@@ -54,10 +61,16 @@ def refresh(session: Session, place: Target) -> tuple[list[str], Drafts]:
             return due, drafts
         asked |= kinds
         seen |= listing.list_updated(session, place, kinds)
-        due += _noticed(session, place, kinds, whole=False)
+        due += _follow(session, place, kinds, whole=False)
         if "person" in kinds and not listing.is_complete(session):
             listing.search(session, _strangers(session))
-        rows = session.ledger.senders.due(-1)
+        rows = _due(session)
+
+
+def _due(session: Session) -> list[SenderRow]:
+    """Who is to be planned now; while the backlog has no tokens, only those who are fresh."""
+    only_fresh = not session.client.budget.for_backlog()
+    return session.ledger.senders.due(-1, session.fresh_since() if only_fresh else None)
 
 
 def everything_due(session: Session) -> datetime | None:
@@ -74,8 +87,8 @@ def look_again(session: Session, kinds: Collection[str]) -> None:
         session.ledger.set(_LOOK_AGAIN, sorted({*before, *wanted}))
 
 
-def _noticed(session: Session, place: Target, kinds: Collection[str], *, whole: bool) -> list[str]:
-    touched = notice(session, place, whole=whole)
+def _follow(session: Session, place: Target, kinds: Collection[str], *, whole: bool) -> list[str]:
+    touched = follow(session, place, whole=whole)
     asked = set(session.ledger.setting(_LOOK_AGAIN) or ())
     if asked & set(kinds):
         with session.ledger.transaction("looked"):
@@ -103,12 +116,14 @@ def _strangers(session: Session) -> list[str]:
     live = session.ledger.records.live_id
     return [
         row.address
-        for row in session.ledger.senders.due(-1)
+        for row in _due(session)
         if row.class_.name != "ignore" and live("person", row.address) is None
     ]
 
 
-def _needs(session: Session, drafts: Collection[Draft], *, more: bool) -> set[str]:
+def _needs(
+    session: Session, drafts: Collection[Draft], started: datetime | None, *, more: bool
+) -> set[str]:
     """The kinds to list before these plans, or what waits in the journal, create anything.
 
     `more`: there are others, whose plans cost too much to draft.
@@ -130,13 +145,13 @@ def _needs(session: Session, drafts: Collection[Draft], *, more: bool) -> set[st
             urgent |= {"deal", "lead"}  # a person that has just turned up may have one, too
         tolerant |= {"deal"} if made & {("deal", "convert")} else set()
         tolerant |= {"deal", "lead"} if made & {("deal", "create"), ("lead", "create")} else set()
-    pending = ledger.journal.pending()
-    tolerant |= {kind for kind, action in pending if action in {"create", "convert"}}
-    latest = session.now() - session.settings.refresh
+    now = session.now()
+    rank = None if session.client.budget.for_backlog() else RANK_FRESH
+    tolerant |= ledger.journal.kinds_to_make(now, rank)
+    latest = now - session.settings.refresh
+    latest = max(latest, started or latest)
     listed = {kind: instant_or_none(marks.get(_listed_at(kind))) for kind in directory.KINDS}
-    return urgent | {
-        k for k, at in listed.items() if k in tolerant and (at is None or at <= latest)
-    }
+    return urgent | {k for k, at in listed.items() if k in tolerant and (at is None or at < latest)}
 
 
 def _listed_at(kind: str) -> str:
@@ -156,7 +171,7 @@ def _look_before_adopting(
     for kind, identifier in sorted(wanted - seen):
         found = directory.look(session.client, kind, identifier, code)
         with session.ledger.transaction("looked"):
-            if found is None:
+            if isinstance(found, Absence):
                 session.ledger.crm.drop(kind, identifier)
                 event("sync.gone", kind=kind, id=identifier)
                 gone.add(kind)

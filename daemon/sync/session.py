@@ -12,6 +12,11 @@ from daemon.rules.events import Subscriber
 from daemon.rules.plan import Policy
 from daemon.sync.safety_limit import SafetyLimit
 
+NO_PERSON = "its person isn't in Pipedrive"  # why a change is set aside, as its reason begins
+LAG = "lag_s"  # setting: seconds until something was to be seen that wasn't at first
+_LONGEST_LAG = timedelta(hours=1)
+FRESH = timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -21,11 +26,15 @@ class Settings:
     pipeline: str | None  # None: the company's first
     stage: str
     owners: dict[str, str] = field(default_factory=dict)  # user's e-mail by mailbox name
-    refresh: timedelta = timedelta(hours=1)  # how old the listings may be before a deal is made
+    # How old the listings may be when a record is made: people may have made it since.
+    refresh: timedelta = timedelta(minutes=2)
     emails: bool = True
     meetings: bool = True
     workers: int = 8
     subscribers: tuple[Subscriber, ...] = ()  # who is told what happened
+    # What may have been made is looked for so long before it is made again, or longer where
+    # Pipedrive has shown something later than a quarter of that.
+    settled_after: timedelta = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +46,40 @@ class Session:
     usage: Usage
     reading: ScoringSettings
     settings: Settings
-    now: Callable[[], datetime]
+    wall: Callable[[], datetime]  # our own clock; see `now`
     run: int | None = None
     valve: SafetyLimit | None = None  # what a first run may do unasked; None: anything
     stopping: Callable[[], bool] = lambda: False
     progress: Callable[[str, int, int], None] = lambda *_: None  # phase, done, total (0: unknown)
+
+    def now(self) -> datetime:
+        """The time by Pipedrive's clock, as far as it has told it: what a sync goes by.
+
+        Times of records and windows of listings are the CRM's; ours may be wrong, and may jump.
+        """
+        return self.wall() - (self.client.clock_offset or timedelta())
+
+    def fresh_since(self) -> datetime:
+        """Who was in touch since then goes before everybody else, and may use the reserve."""
+        return self.now() - FRESH
+
+    def by_our_clock(self, moment: datetime) -> datetime:
+        """The same moment for those who wait by our clock."""
+        return moment + (self.client.clock_offset or timedelta())
+
+    def settled_after(self) -> timedelta:
+        """How long after a request left its effect is to be seen, by what we have met so far."""
+        return min(max(self.settings.settled_after, 4 * self.client.lag), _LONGEST_LAG)
 
     def keep_usage(self) -> None:
         """Write down the tokens spent so far."""
         if usage := self.usage.take():
             with self.ledger.transaction("usage"):
                 self.ledger.runs.spend(self.now().strftime("%Y-%m-%d"), usage)
+
+
+def note_lag(session: Session, lag: timedelta) -> None:
+    """Keep the longest time that Pipedrive took to show what it had made; in a transaction."""
+    if lag > session.client.lag:
+        session.client.lag = min(lag, _LONGEST_LAG)
+        session.ledger.set(LAG, round(session.client.lag.total_seconds()))

@@ -17,11 +17,11 @@ from daemon.rules.activities import (
     note,
     participants,
 )
-from daemon.rules.plan import Change
+from daemon.rules.plan import RANK_FIELDS, Change
 from daemon.sync.session import Session
 
 
-def happenings(session: Session, address: str, now: datetime) -> list[Change]:
+def wanted_activities(session: Session, address: str, now: datetime) -> list[Change]:
     """Changes for the activities of a sender who has, or is about to have, a person."""
     changes: list[Change] = []
     if session.settings.emails:
@@ -29,6 +29,17 @@ def happenings(session: Session, address: str, now: datetime) -> list[Change]:
     if session.settings.meetings:
         changes += _meetings(session, address, now)
     return changes
+
+
+def link_activities(session: Session, address: str) -> None:
+    """Link what was logged while this sender's lead or deal couldn't be linked to."""
+    ledger, now = session.ledger, session.now()
+    person = ledger.records.live_id("person", address)
+    same = {record.key for record in ledger.records.by_id("person", person)} if person else set()
+    for one in ledger.records.unlinked_activities(same | {address}):
+        link = {"unlinked": False}
+        change = Change("activity", one.key, "update", link, RANK_FIELDS, address)
+        ledger.journal.plan(change, now, session.run)
 
 
 def take_back(session: Session, address: str) -> AbstractSet[str]:
@@ -44,7 +55,8 @@ def _emails(session: Session, address: str) -> list[Change]:
         sent = row["direction"] == "sent"
         named = _named(session, address, row["id"], row["facts"]) if sent else (address,)
         mail = Mail(row["key"], row["subject"], instant(row["sent_at"]), named)
-        change = email(mail, note=note(row["snippet"], row["key"]))
+        text = note(row["snippet"], row["key"])
+        change = email(mail, note=text, fresh_since=session.fresh_since())
         if row["there"]:
             # It is there, without this sender, who has got a record since.
             change = replace(change, action="update", fields={"participants": list(named)})
@@ -76,7 +88,13 @@ def _meetings(session: Session, address: str, now: datetime) -> list[Change]:
         record = session.ledger.records.get("activity", key)
         if record is not None and record.tombstone:
             continue
-        change = meeting(view, _written(session, key), note=note("", key), now=now)
+        change = meeting(
+            view,
+            _written(session, key),
+            note=note("", key),
+            now=now,
+            fresh_since=session.fresh_since(),
+        )
         if change is not None:
             changes.append(change)
     return changes
