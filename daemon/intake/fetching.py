@@ -19,6 +19,7 @@ from threading import Event
 
 from daemon.errors import Problem, RetryLater
 from daemon.intake.parsing import Job
+from daemon.ledger.folders import Sighting
 from daemon.log import event
 from daemon.mailbox.imap import Batches, Fetched, Mailbox, Unfetched, in_batches
 
@@ -37,13 +38,13 @@ class Batch:
 
     found: list[tuple[int, datetime]] = field(default_factory=list)  # UID and arrival
     jobs: list[Job] = field(default_factory=list)  # of each found
-    below: list[tuple[int, None]] = field(default_factory=list)
+    below: list[Sighting] = field(default_factory=list)
     unreadable: list[Unfetched] = field(default_factory=list)
 
     def uids(self) -> Iterator[int]:
         """Whose messages these are."""
         yield from (uid for uid, _ in self.found)
-        yield from (uid for uid, _ in self.below)
+        yield from (one.uid for one in self.below)
         yield from (one.uid for one in self.unreadable)
 
 
@@ -226,7 +227,7 @@ def _add(batch: Batch, item: Fetched | Unfetched, request: FetchRequest) -> int:
         return 0
     arrived_at = (item.internal_date or request.now).astimezone(UTC)
     if request.floor is not None and arrived_at < request.floor:
-        batch.below.append((item.uid, None))
+        batch.below.append(Sighting(item.uid, None, item.size, arrived_at))
     else:
         batch.found.append((item.uid, arrived_at))
         batch.jobs.append(Job(item.raw, item.size, item.thread))

@@ -12,10 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from daemon.intake.copies import Known
+from daemon.ledger.folders import Sighting
 from daemon.ledger.messages import MessageRow, StoredMessage
 from daemon.ledger.senders import History
 from daemon.ledger.store import Ledger
 from daemon.message.forgotten import FORGOTTEN, MARK, without
+from daemon.message.identity import preferred
 from daemon.message.parse import Message
 from daemon.message.verdict import Judgement, Us, judge
 from daemon.rules.classify import Class, Rules, classify_sender
@@ -69,7 +72,6 @@ def add(
     seen: Sequence[IncomingMessage],
 ) -> set[str]:
     """Write messages with their sightings and the states they change; the keys that are new."""
-    stored = ledger.messages.stored(item.message.key for item in seen)
     learned, in_sent = set(ledger.setting(_LEARNED) or ()), role == "sent"
     us = replace(reading.us, addresses=reading.us.addresses | learned)
     if ledger.forgotten.hashes():
@@ -78,32 +80,44 @@ def add(
             replace(item, message=without(item.message, covers, in_sent=in_sent, us=us))
             for item in seen
         ]
-    entries = _entries(stored, seen, in_sent=in_sent, us=us)
-    there = {key: found.id for key, found in stored.items()}
-    written, touched = _write(ledger, list(entries.values()), there)
-    ids = there | written
-    ledger.folders.see(folder, uidvalidity, [(item.uid, ids[item.message.key]) for item in seen])
+    known = Known(ledger, [item.message for item in seen], in_sent=in_sent)
+    entries = _entries(known, seen, in_sent=in_sent, us=us)
+    written, touched = _write(ledger, list(entries.values()), known.ids)
+    ids = known.ids | written
+    ledger.messages.add_copies((copy, ids[key], own) for copy, key, own in known.copies())
+    ledger.folders.see(
+        folder,
+        uidvalidity,
+        [
+            Sighting(item.uid, ids[known.key_of(m)], m.size, item.arrived_at)
+            for item in seen
+            for m in (item.message,)
+        ],
+    )
     again = _learn(ledger, reading, learned, entries.values())
     recompute(ledger, reading, touched | again, None if again else us)
-    return set(entries) - set(stored)
+    return entries.keys() - known.ids.keys()
 
 
 def _entries(
-    stored: dict[str, StoredMessage], seen: Sequence[IncomingMessage], *, in_sent: bool, us: Us
+    known: Known, seen: Sequence[IncomingMessage], *, in_sent: bool, us: Us
 ) -> dict[str, MessageRow]:
-    """What to write: new messages, and those whose places now say something else."""
+    """What to write: new messages, and those whose copies or places now say something else."""
     entries: dict[str, MessageRow] = {}
     for item in seen:
-        key = item.message.key
-        before = entries.get(key) or stored.get(key)
-        if before is None:
-            message, arrived_at, sent = item.message, item.arrived_at, in_sent
-        else:
-            message = before.message
-            arrived_at, sent = min(item.arrived_at, before.arrived_at), in_sent or before.in_sent
-            if (sent, arrived_at) == (before.in_sent, before.arrived_at):
+        before = known.find(item.message)
+        message, arrived_at, sent, other = item.message, item.arrived_at, in_sent, False
+        if before is not None:
+            kept = preferred(before.message, message)
+            other = kept is message and message.key != before.message.key
+            message = replace(kept, key=before.message.key)
+            arrived_at, sent = min(arrived_at, before.arrived_at), sent or before.in_sent
+            if not other and (sent, arrived_at) == (before.in_sent, before.arrived_at):
                 continue
-        entries[key] = MessageRow(message, arrived_at, sent, _judge(message, in_sent=sent, us=us))
+        judgement = _judge(message, in_sent=sent, us=us)
+        entry = MessageRow(message, arrived_at, sent, judgement, other=other)
+        entries[message.key] = entry
+        known.keep(entry, item.message)
     return entries
 
 

@@ -10,12 +10,16 @@ from daemon.intake import scoring
 from daemon.intake.fetching import Batch
 from daemon.intake.parsing import Answer
 from daemon.intake.scoring import IncomingMessage, ScoringSettings
-from daemon.ledger.folders import FolderRow
+from daemon.ledger.folders import FolderRow, Sighting
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.mailbox.imap import FolderStatus, Mailbox, Unfetched
+from daemon.message.parse import Message
 from daemon.rules import backoff
 
+# A mailbox that is moved, or an archive put into a folder, arrives today and is no news. A relay
+# that can't deliver tries for five days (RFC 5321, 4.5.4.1).
+_LONG_BEFORE = timedelta(days=7)
 _BATCH_BYTES = 4 << 20  # of small messages, in one transaction
 
 
@@ -81,7 +85,7 @@ class Writer:
         if self._folder is not None and self._folder.id != step.folder.id:
             self._write(self._folder, step.total)
         self._folder = step.folder
-        self._found.take(step.batch, answers)
+        self._found.take(step.batch, answers, step.folder.floor)
         full = self._found.count >= self._run.reading.batch or self._found.size >= _BATCH_BYTES
         if full or step.end is not None:
             self._write(step.folder, step.total)
@@ -146,7 +150,7 @@ class _Found:
     """What came of some messages: found, older than the oldest date, not to be had."""
 
     seen: list[IncomingMessage] = field(default_factory=list)
-    below: list[tuple[int, None]] = field(default_factory=list)
+    below: list[Sighting] = field(default_factory=list)
     unreadable: list[Unfetched] = field(default_factory=list)
     size: int = 0  # bytes that were fetched
 
@@ -154,13 +158,21 @@ class _Found:
     def count(self) -> int:
         return len(self.seen) + len(self.below) + len(self.unreadable)
 
-    def take(self, batch: Batch, answers: Sequence[Answer]) -> None:
-        """Take what was fetched, with what the parser says of it."""
+    def take(self, batch: Batch, answers: Sequence[Answer], floor: datetime | None) -> None:
+        """Take what was fetched, with what the parser says of it; `floor` as the folder's."""
         for (uid, arrived_at), answer in zip(batch.found, answers, strict=True):
             if isinstance(answer, str):
                 self.unreadable.append(Unfetched(uid, answer))
+            elif floor is not None and _written(answer, arrived_at) < floor - _LONG_BEFORE:
+                self.below.append(Sighting(uid, None, answer.size, arrived_at))
             else:
                 self.seen.append(IncomingMessage(uid, arrived_at, answer))
         self.below += batch.below
         self.unreadable += batch.unreadable
         self.size += sum(len(job.raw) for job in batch.jobs)
+
+
+def _written(message: Message, arrived_at: datetime) -> datetime:
+    """When a mail was written or last on its way, as far as it says so and that can be true."""
+    known = [at for at in (message.date, message.relayed_at) if at is not None and at <= arrived_at]
+    return max(known, default=arrived_at)

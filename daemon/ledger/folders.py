@@ -4,12 +4,22 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
 from daemon.rules import backoff
 
 _LAST_UID = 2**32 - 1  # RFC 3501, nz-number
+
+
+class Sighting(NamedTuple):
+    """A message at one place; `message` is its id, None for what is older than we read."""
+
+    uid: int
+    message: int | None
+    size: int | None = None  # bytes, RFC822.SIZE
+    arrived_at: datetime | None = None  # INTERNALDATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +156,13 @@ class Folders:
         )
         return {row["uid"] for row in rows}
 
-    def see(self, folder: int, uidvalidity: int, seen: Iterable[tuple[int, int | None]]) -> None:
-        """Record sightings (uid, message id or None below the floor); ends their quarantine."""
-        rows = [(folder, uidvalidity, uid, message) for uid, message in seen]
-        self._db.executemany("INSERT OR REPLACE INTO sightings VALUES (?, ?, ?, ?)", rows)
+    def see(self, folder: int, uidvalidity: int, seen: Iterable[Sighting]) -> None:
+        """Record where messages were seen; ends their quarantine."""
+        rows = [
+            (folder, uidvalidity, one.uid, one.message, one.size, stamp_or_none(one.arrived_at))
+            for one in seen
+        ]
+        self._db.executemany("INSERT OR REPLACE INTO sightings VALUES (?, ?, ?, ?, ?, ?)", rows)
         self._db.executemany(
             "DELETE FROM quarantine WHERE folder = ? AND uidvalidity = ? AND uid = ?",
             [row[:3] for row in rows],

@@ -6,13 +6,14 @@ Writing is idempotent by message key. Nothing here judges: callers bring the jud
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import instant, instant_or_none, stamp, stamp_or_none
 from daemon.message.candidates import Candidate, Fact
+from daemon.message.identity import SENT_APART, trace
 from daemon.message.invite import Invite
 from daemon.message.parse import Address, Message, bounded_date
 from daemon.message.traces import Traces
@@ -39,6 +40,7 @@ class MessageRow:
     arrived_at: datetime
     in_sent: bool
     judgement: Judgement
+    other: bool = False  # another copy of what is there, which is to be kept instead
 
 
 class Messages:
@@ -48,9 +50,37 @@ class Messages:
         self._db = connection
 
     def stored(self, keys: Iterable[str]) -> dict[str, StoredMessage]:
-        """The messages that the ledger has already, by message key."""
-        rows = self._among("SELECT * FROM messages WHERE key", keys)
-        return {row["key"]: _stored(row) for row in rows}
+        """The messages that the ledger has already, by the key of any copy."""
+        asked = listed(keys)
+        rows = self._db.execute(
+            f"SELECT key AS asked, * FROM messages WHERE key {AMONG} UNION ALL"
+            " SELECT c.key, m.* FROM copies c JOIN messages m ON m.id = c.message"
+            f" WHERE c.key {AMONG}",
+            (asked, asked),
+        )
+        return {row["asked"]: _stored(row) for row in rows}
+
+    def like(self, messages: Iterable[Message], *, sent: bool) -> list[StoredMessage]:
+        """The messages of which these may be copies: see `identity`."""
+        ids, traces = [], []
+        for one in messages:
+            if one.message_id:
+                ids.append(one.message_id)
+            if (twin := _twin(one)) is None:
+                continue
+            low = high = twin
+            if sent and one.date is not None:
+                low, high = (
+                    _twin(replace(one, date=one.date + apart)) or ""
+                    for apart in (-SENT_APART, SENT_APART)
+                )
+            traces.append((low, high, sent or one.message_id is None))
+        rows = self._db.execute(_LIKE, (listed(ids), json.dumps(traces)))
+        return [_stored(row) for row in rows]
+
+    def add_copies(self, copies: Iterable[tuple[str, int, str | None]]) -> None:
+        """Keep the keys of copies (key, id of the message, the copy's own Message-ID)."""
+        self._db.executemany("INSERT OR IGNORE INTO copies VALUES (?, ?, ?)", list(copies))
 
     def write(self, entries: Sequence[MessageRow], there: Mapping[str, int]) -> dict[str, int]:
         """Insert messages with their answers and parties, or renew those that are `there`.
@@ -74,6 +104,9 @@ class Messages:
                 if key in there
             ],
         )
+        for entry in entries:
+            if entry.other and entry.message.key in there:
+                self.rewrite(there[entry.message.key], entry)
         self._db.executemany(
             "DELETE FROM correspondence WHERE message = ?",
             [(there[key],) for key in rows if key in there],
@@ -242,7 +275,7 @@ _as_json = json.JSONEncoder(ensure_ascii=False).encode
 _COLUMNS = (
     *("key", "message_id", "direction", "verdict", "reason", "from_address", "from_name"),
     *("subject", "snippet", "date", "arrived_at", "sent_at", "in_sent", "thread", "size"),
-    *("answers", "invites", "facts", "conversation", "original_id"),
+    *("answers", "invites", "facts", "conversation", "original_id", "text_hash", "twin"),
 )
 _INSERT = (
     f"INSERT INTO messages (id, {', '.join(_COLUMNS)}) VALUES (?, {', '.join('?' * len(_COLUMNS))})"
@@ -276,7 +309,27 @@ WHERE {_ANSWERABLE} AND original_id IN (SELECT value FROM json_each(:ids))
 UNION ALL
 SELECT '{CONVERSATION}' || conversation, key, sent_at, subject, facts, answers FROM messages
 WHERE {_ANSWERABLE} AND conversation IN (SELECT value FROM json_each(:conversations))
+UNION ALL
+SELECT c.message_id, m.key, sent_at, subject, facts, answers
+FROM copies c JOIN messages m ON m.id = c.message
+WHERE {_ANSWERABLE} AND c.message_id IN (SELECT value FROM json_each(:ids))
 """
+
+_LIKE = f"""
+SELECT m.* FROM messages m WHERE m.message_id {AMONG}
+UNION
+SELECT m.* FROM json_each(?) t CROSS JOIN messages m INDEXED BY messages_twin
+ON m.twin BETWEEN json_extract(t.value, '$[0]') AND json_extract(t.value, '$[1]')
+WHERE json_extract(t.value, '$[2]') OR m.message_id IS NULL
+"""
+
+
+def _twin(message: Message) -> str | None:
+    """What copies of a message have alike: who wrote what when."""
+    if message.from_ is None:
+        return None
+    alike = trace(message.from_.key, message.subject, message.text_hash)
+    return alike + (stamp_or_none(message.date) or "")
 
 
 def _distinct(parties: Sequence[Address]) -> list[Address]:
@@ -324,6 +377,8 @@ def _row(entry: MessageRow) -> dict[str, object]:
         _as_json(facts),
         message.traces.conversation,
         message.traces.original_id,
+        message.text_hash,
+        _twin(message),
     )
     return dict(zip(_COLUMNS, values, strict=True))
 
@@ -367,6 +422,7 @@ def _stored(row: sqlite3.Row) -> StoredMessage:
         size=row["size"],
         recipients_count=facts.get("recipients_count", len(to)),
         traces=Traces(row["conversation"], row["original_id"], *facts.get("words", ())),
+        text_hash=row["text_hash"],
     )
     return StoredMessage(row["id"], message, instant(row["arrived_at"]), bool(row["in_sent"]))
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from sqlite_utils import Database, Migrations
 
 from daemon.errors import LedgerProblem
+from daemon.message.identity import trace
+from daemon.message.parse import text_hash
 
 # "m2d" and a 1: `file ledger.db` shows it, and a foreign SQLite file is told apart.
 APPLICATION_ID = 0x6D326431
@@ -574,6 +576,41 @@ def m009_absence(db: Database) -> None:
     db.execute("ALTER TABLE records ADD COLUMN missing_why TEXT /* not found, not visible */")
     for statement in _statements(ABSENCE):
         db.execute(statement)
+
+
+IDENTITY = """
+ALTER TABLE messages ADD COLUMN text_hash TEXT NOT NULL DEFAULT '' /* of its first letters */;
+ALTER TABLE messages ADD COLUMN twin TEXT /* of author, words and date: what copies have alike */;
+CREATE INDEX messages_twin ON messages (twin) WHERE twin IS NOT NULL;
+CREATE TABLE copies (
+  -- Another copy of a message, as a gateway, a group, a relay or a second server has made it.
+  key TEXT PRIMARY KEY,           -- message key of the copy, by which an activity may be marked
+  message INTEGER NOT NULL REFERENCES messages (id),
+  message_id TEXT                 -- another Message-ID by which the mail goes
+) WITHOUT ROWID;
+CREATE INDEX copies_message_id ON copies (message_id) WHERE message_id IS NOT NULL;
+ALTER TABLE folders ADD COLUMN account TEXT /* host and login; another account begins anew */;
+ALTER TABLE folders ADD COLUMN object_id TEXT /* MAILBOXID of RFC 8474, where there is one */;
+ALTER TABLE folders ADD COLUMN first_uid INTEGER /* UIDNEXT at the first look: what came later */;
+ALTER TABLE folders ADD COLUMN resets INTEGER NOT NULL DEFAULT 0 /* UIDVALIDITY changes in a row */;
+ALTER TABLE sightings ADD COLUMN size INTEGER /* RFC822.SIZE: a UID given out twice shows by it */;
+ALTER TABLE sightings ADD COLUMN arrived_at TEXT /* INTERNALDATE at this place */;
+>>>>>>> 4ca7834 (Take copies of a mail for one, by what its author wrote)
+"""
+
+
+@migrations()
+def m010_identity(db: Database) -> None:
+    """What tells copies of a mail, folders and accounts whatever they are called."""
+    for statement in _statements(IDENTITY):
+        db.execute(statement)
+    db.register_function(text_hash, deterministic=True)
+    db.register_function(trace, deterministic=True)
+    db.execute("UPDATE messages SET text_hash = text_hash(snippet) WHERE from_address IS NOT NULL")
+    db.execute(
+        "UPDATE messages SET twin = trace(from_address, subject, text_hash) || coalesce(date, '')"
+        " WHERE from_address IS NOT NULL"
+    )
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -29,6 +29,7 @@ WANTED: tuple[str, ...] = (
     "Message-ID",
     "Origin-messageId",
     "Precedence",
+    "Received",
     "References",
     "Reply-To",
     "Return-Path",

@@ -90,7 +90,7 @@ def read(fields: Fields) -> Header:
         recipients=tuple(a for name in ("To", "Cc", "Bcc") for a in addresses.get(name, ())),
         unread=unread,
         subject=one_line(mail.subject, SUBJECT_LIMIT),
-        date=(mail.date or _lenient_date(raw["Date"])) if "Date" in raw else None,
+        date=(mail.date or lenient_date(raw["Date"])) if "Date" in raw else None,
     )
 
 
@@ -149,7 +149,7 @@ def _lenient_addresses(value: str) -> Iterator[tuple[str, str]]:
             name += separator
 
 
-def _lenient_date(value: str) -> datetime | None:
+def lenient_date(value: str) -> datetime | None:
     """A date as the stdlib reads it, else as ISO 8601; without a zone it is UTC."""
     if _YEAR_0.search(value):
         return None  # the stdlib would take 0026 for 2026

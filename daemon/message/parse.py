@@ -16,7 +16,7 @@ from daemon.message.candidates import Candidate, Fact
 from daemon.message.charset import ESCAPED, codec, decode
 from daemon.message.fields import BLOCK_LIMIT, Fields, body_start, first, has_any, scan
 from daemon.message.finding import Found, Parts, find
-from daemon.message.header import read
+from daemon.message.header import lenient_date, read
 from daemon.message.header_signals import marks
 from daemon.message.invite import CalendarPart, Invite, invites
 from daemon.message.quote import Words
@@ -48,6 +48,9 @@ _ORIGINAL_IDS = (
     "x-google-original-message-id",
     "origin-messageid",
 )
+_STAMP = 200  # characters at the end of a Received that hold its date
+_HASHED = 500  # characters of a mail's text that tell it from others
+_SIGNS = re.compile(r"[\W_]+")
 _MESSAGE_ID = re.compile(r"<([^<>]{1,4096})>")
 _OLDEST = datetime(1990, 1, 1, tzinfo=UTC)
 
@@ -73,6 +76,8 @@ class Message:
     traces: Traces = NO_TRACES  # what beside Message-IDs ties it to others
     candidates: tuple[Candidate, ...] = ()  # who else than From may have written it
     facts: tuple[Fact, ...] = ()  # what it says about its author
+    relayed_at: datetime | None = None  # when the last relay took it, by its Received
+    text_hash: str = ""  # of the letters and digits it begins with, "" for none; see `identity`
 
 
 def parse(raw: bytes, *, size: int, thread: str | None = None, snippet_chars: int = 500) -> Message:
@@ -113,7 +118,8 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
     opaque = _is_opaque(raw, kinds, plain)
     found = find(fields, reading, Parts(raw, leaves, plain, html)) if not opaque else Found()
     limit = 0 if opaque else snippet_chars
-    words = _words(raw, plain, html, limit) if limit > 0 else Words("", "")
+    # As many as it takes to tell mails apart, also where the ledger keeps fewer or none.
+    words = Words("", "") if opaque else _words(raw, plain, html, max(limit, _HASHED))
     return Message(
         key=_key(fields, message_id, author, reading.subject, size),
         message_id=message_id,
@@ -131,8 +137,25 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
         thread=thread,
         size=size,
         recipients_count=len(to) + reading.unread,
-        traces=traces(fields, _original_id(fields), words),
+        traces=traces(fields, _original_id(fields), words if limit else Words("", "")),
+        text_hash=text_hash(_snippet(words, found.words, reading.subject, _HASHED)),
+        relayed_at=_relayed_at(fields),
     )
+
+
+def _relayed_at(fields: Fields) -> datetime | None:
+    """The stamp of the last relay on the way, RFC 5321 section 4.4."""
+    return lenient_date(first(fields, "received")[-_STAMP:].rpartition(";")[2].strip())
+
+
+def text_hash(text: str) -> str:
+    """16 hexadecimal digits for the first letters and digits of a text, "" without any.
+
+    Not for white space and signs: these differ between a mail's plain and its HTML text, and
+    between renderings of one mail.
+    """
+    letters = _SIGNS.sub("", text[:_HASHED]).casefold()[: _HASHED // 2]
+    return hashlib.sha256(letters.encode("utf-8", "replace")).hexdigest()[:16] if letters else ""
 
 
 def _own_id(value: str) -> str | None:
