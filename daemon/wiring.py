@@ -208,7 +208,9 @@ class Wiring:
 
         config = self.config
         return Settings(
-            policy=Policy(rules=self.rules(), fields_every=config.fields.every),
+            policy=Policy(
+                rules=self.rules(), fields_every=config.fields.every, zone=config.timezone
+            ),
             pipeline=config.pipedrive.pipeline,
             stage=config.pipedrive.stage,
             owners={m.name: m.owner for m in config.mailboxes if m.owner},

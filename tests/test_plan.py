@@ -1,7 +1,9 @@
 """The plan of one sender as a diff: tables for what it says, properties for what it never does."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -268,3 +270,17 @@ def test_no_case_makes_two_of_anything_or_brings_back_what_was_removed(
         assert "deal" not in made
     if not policy.rules.reopen and crm.deals:
         assert "deal" not in made
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [("UTC", "2026-03-01"), ("Pacific/Auckland", "2026-03-02"), ("America/New_York", "2026-03-01")],
+)
+def test_last_contact_is_a_day_where_people_are(zone: str, day: str) -> None:
+    late = replace(correspondence(1), last_contact=datetime(2026, 3, 1, 22, 30, tzinfo=UTC))
+    policy = replace(POLICY, zone=ZoneInfo(zone))
+
+    plan = plan_sender(late, LocalRecords(), RemoteMatches(), policy)
+
+    (person,) = [change for change in plan.changes if change.kind == "person"]
+    assert person.fields["last_contact"] == day

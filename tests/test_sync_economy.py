@@ -281,7 +281,7 @@ def test_a_mailboxs_owner_owns_what_it_makes_and_nothing_else(tmp_path: Path) ->
         shop.sync()
 
         bob = next(u["id"] for u in shop.acts.every("users") if u["email"] == "bob@example.com")
-        for kind in ("organizations", "deals", "leads"):
+        for kind in ("organizations", "deals", "leads", "activities"):
             made = shop.acts.every(kind)
             assert {doc["owner_id"] for doc in made} == {bob}, kind
         owners = {p["emails"][0]["value"]: p["owner_id"] for p in shop.acts.every("persons")}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     BaseModel,
@@ -41,6 +42,7 @@ from daemon.config.values import (
     Subdomain,
     Text,
     Url,
+    Zone,
     is_loopback,
 )
 
@@ -331,6 +333,7 @@ class Config(Section):
     safety: SafetySection = SafetySection()
     events: tuple[EventsSection, ...] = ()
     log: LogSection = LogSection()
+    timezone: Zone = ZoneInfo("UTC")
     metrics: Loopback | None = None
     ledger: FilePath = Path("/var/lib/mail2deal/ledger.db")
 

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo
 
@@ -145,6 +146,15 @@ def _subdomain(value: Any) -> str:
     return name
 
 
+def _zone(value: Any) -> ZoneInfo:
+    if isinstance(value, ZoneInfo):
+        return value
+    try:
+        return ZoneInfo(_text(value))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("must be a time zone such as Europe/Berlin") from None
+
+
 def _listen(value: Any) -> Listen:
     shape = "must be an address of this machine and a port, such as 127.0.0.1:9464"
     host, colon, port = _text(value).rpartition(":")
@@ -198,6 +208,7 @@ Domain = Annotated[str, PlainValidator(_domain)]
 Address = Annotated[str, PlainValidator(_address)]
 Url = Annotated[str, PlainValidator(_url)]
 Loopback = Annotated[Listen, PlainValidator(_listen)]
+Zone = Annotated[ZoneInfo, PlainValidator(_zone)]
 Subdomain = Annotated[str, PlainValidator(_subdomain)]
 FilePath = Annotated[Path, PlainValidator(_path)]
 SecretReference = Annotated[Secret, PlainValidator(_secret)]

@@ -6,7 +6,7 @@ never plans a delete, never touches what people own, and never plans again what 
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from daemon.message.names import made_up_name
@@ -64,6 +64,7 @@ class Policy:
     owner: str | None = None
     fresh_since: datetime | None = None  # who wrote since then goes before everybody else
     fields: Collection[str] = STATISTICS  # our custom person fields that there are
+    zone: tzinfo = UTC  # in which people count days
     contact_facts: bool = True  # a phone number that a form or a signature gave
 
 
@@ -165,12 +166,14 @@ def _plan_organization(plan: SenderPlan, case: _Case, rank: str) -> str | None:
     return domain
 
 
-def statistics(state: SenderState, names: Collection[str] = STATISTICS) -> dict[str, Any]:
-    """The values of our custom person fields, as far as there are such fields."""
+def statistics(
+    state: SenderState, names: Collection[str] = STATISTICS, zone: tzinfo = UTC
+) -> dict[str, Any]:
+    """The values of our custom person fields, as far as there are such fields; days in `zone`."""
     last = state.last_contact
     values = {
         "thread_count": state.thread_count,
-        "last_contact": last.date().isoformat() if last else None,
+        "last_contact": last.astimezone(zone).date().isoformat() if last else None,
         "avg_response_hours": state.avg_response_hours,
     }
     return {name: value for name, value in values.items() if name in names}
@@ -179,7 +182,9 @@ def statistics(state: SenderState, names: Collection[str] = STATISTICS) -> dict[
 def _plan_person(plan: SenderPlan, case: _Case, rank: str, organization: str | None) -> None:
     record = case.known.person
     live = record if record and not record.tombstone else None
-    values = statistics(case.state, case.policy.fields) | {"class": plan.class_.name}
+    values = statistics(case.state, case.policy.fields, case.policy.zone) | {
+        "class": plan.class_.name
+    }
     if live is None and case.person is None:
         fields = {
             "name": case.state.name[:_NAME_CHARS],

@@ -91,10 +91,9 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
     if state is None:
         return None
     state = replace(state, address=row.address, organization=row.organization)
-    owner = session.settings.owners.get(row.mailbox or "")
     policy = replace(
         session.settings.policy,
-        owner=owner.lower() if owner else None,
+        owner=session.owner_of(row.mailbox),
         fresh_since=session.fresh_since(),
         fields=frozenset(STATISTICS) & place.codes.keys(),
     )
@@ -133,7 +132,7 @@ def _plan(
         changes = plan.changes
     else:
         kept = _reconcile(session, coming, plan.changes)
-        changes = kept + wanted_activities(session, row.address, now)
+        changes = kept + wanted_activities(session, row.address, now, session.owner_of(row.mailbox))
     for change in changes:
         ledger.journal.plan(change, now, session.run)
     if drafted.replies and plan.class_.name != "ignore":

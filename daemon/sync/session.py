@@ -71,6 +71,11 @@ class Session:
         """How long after a request left its effect is to be seen, by what we have met so far."""
         return min(max(self.settings.settled_after, 4 * self.client.lag), _LONGEST_LAG)
 
+    def owner_of(self, mailbox: str | None) -> str | None:
+        """The e-mail address of the user who owns what comes from a mailbox, None without one."""
+        owner = self.settings.owners.get(mailbox or "")
+        return owner.lower() if owner else None
+
     def keep_usage(self) -> None:
         """Write down the tokens spent so far."""
         if usage := self.usage.take():

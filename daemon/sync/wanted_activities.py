@@ -21,14 +21,25 @@ from daemon.rules.plan import RANK_FIELDS, Change
 from daemon.sync.session import Session
 
 
-def wanted_activities(session: Session, address: str, now: datetime) -> list[Change]:
-    """Changes for the activities of a sender who has, or is about to have, a person."""
+def wanted_activities(
+    session: Session, address: str, now: datetime, owner: str | None = None
+) -> list[Change]:
+    """Changes for the activities of a sender who has, or is about to have, a person.
+
+    `owner`: the e-mail address of the user who owns the sender's records, and so its activities.
+    """
     changes: list[Change] = []
     if session.settings.emails:
         changes += _emails(session, address)
     if session.settings.meetings:
         changes += _meetings(session, address, now)
-    return changes
+    if owner is None:
+        return changes
+    owned = {"owner": owner}
+    return [
+        replace(one, fields={**one.fields, **owned}) if one.action == "create" else one
+        for one in changes
+    ]
 
 
 def link_activities(session: Session, address: str) -> None:
