@@ -23,6 +23,13 @@ _REMAINDER_LIMIT = 30  # characters that a mail program wraps off the end of a q
 _LONG_LINE = 60  # characters of a line from which something may have been wrapped off
 _SIGNATURE_LINE_LIMIT = 80  # characters of the line that a phone puts below a text
 
+_DEVICE_LINE_LIMIT = 45  # characters of a line that only names a device
+_DEVICE = re.compile(
+    r"\b(?:iphone|ipad|android|samsung|galaxy|huawei|xiaomi"
+    r"|outlook (?:for|für|pour|para|per|voor|til|för|dla|pro))\b",
+    re.IGNORECASE,
+)
+
 _ADDRESS = re.compile(
     r"[<\[(]?(?:mailto:)?[^\s<>()\[\]\"',;:]{1,64}@[^\s<>()\[\]\"',;:]{2,190}[>\])]?"
 )
@@ -68,7 +75,7 @@ def split_words(lines: Sequence[str], enough: int) -> Words:
                 break
         elif in_signature or _is_remainder(lines, at):
             at += 1
-        elif _begins_signature(line):
+        elif _begins_signature(line) or _names_a_device(lines, at):
             in_signature = True
             at += 1
         else:
@@ -125,7 +132,7 @@ def _is_rule(line: str) -> bool:
     if _LONG_RULE.fullmatch(line):
         return True
     if match := _RULE.fullmatch(line):
-        named = _says(match[2], "separator")
+        named = _says(match[2], "separator") or _introduces(match[2], marked=False)
         return named or (len(match[1]) >= 5 and match[1][0] == "-" and " " in match[2])  # noqa: PLR2004 dashes
     return line.endswith(_ENDS) and len(line) < 100 and _says(line, "announcement")  # noqa: PLR2004
 
@@ -143,7 +150,7 @@ def _introduction(lines: Sequence[str], at: int) -> int:
             whole, marked=_next_is_marked(lines, at + span)
         ):
             continue
-        if span > 1 and not _opens(wrapped[0]):
+        if span > 1 and not _opens(wrapped[0]) and not wrapped[1].startswith(("<", "(<")):
             # The line before an introduction isn't a part of it, if the rest is complete.
             shorter = " ".join(wrapped[1:])
             if _TIME.search(shorter) and _introduces(shorter, marked=False):
@@ -204,6 +211,19 @@ def _begins_signature(line: str) -> bool:
     if not line or len(line) > _SIGNATURE_LINE_LIMIT:
         return False
     return line.lstrip("*_ ").casefold().startswith(_beginnings("signature"))
+
+
+def _names_a_device(lines: Sequence[str], at: int) -> bool:
+    """Whether a line alone below the text, in whatever language, says which device it is from."""
+    line = lines[at]
+    if len(line) > _DEVICE_LINE_LIMIT or not _DEVICE.search(line) or (at and lines[at - 1]):
+        return False
+    following = next((n for n in range(at + 1, len(lines)) if lines[n]), None)
+    return (
+        following is None
+        or _is_marked(lines[following])
+        or bool(_quotation_begins(lines, following))
+    )
 
 
 def _after_pgp_header(lines: Sequence[str]) -> int:
