@@ -113,6 +113,8 @@ def _is_quote(element: lxml.html.HtmlElement) -> bool:
             or _BAR.search(element.get("style", "")) is not None
             or _is_introduced(element)
         )
+    if not element.attrib:
+        return False
     marked = " ".join(element.get(name, "") for name in ("class", "id", "data-marker"))
     if _GMAIL.search(marked):
         # Answers stand between the quotations in it; a forwarded mail has none.

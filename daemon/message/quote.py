@@ -23,6 +23,7 @@ _REMAINDER_LIMIT = 30  # characters that a mail program wraps off the end of a q
 _LONG_LINE = 60  # characters of a line from which something may have been wrapped off
 _SIGNATURE_LINE_LIMIT = 80  # characters of the line that a phone puts below a text
 
+_HEAD = 3  # letters of a word
 _DEVICE_LINE_LIMIT = 45  # characters of a line that only names a device
 _DEVICE = re.compile(
     r"\b(?:iphone|ipad|android|samsung|galaxy|huawei|xiaomi"
@@ -38,6 +39,7 @@ _TIME = re.compile(
 )
 _ENDS = (":", "：", "：")
 _RULE = re.compile(r"([-_=*~—–#]{2,20}) ?(\S.{1,90}?\S) ?[-_=*~—–#>]{2,20}:?")
+_RULE_MARKS = frozenset("-_=*~—–#")
 _LONG_RULE = re.compile(r"_{20,200}")
 _FIELD = re.compile(
     r"[*_]{0,2}([^\s:：*_][^:：*_]{0,29}?)[*_]{0,2} {0,2}[:：][*_]{0,2}(?: |$|(?=\S))"
@@ -120,9 +122,13 @@ def _quotation_begins(lines: Sequence[str], at: int) -> int:
     line = lines[at]
     if not line:
         return 0
-    if _is_rule(line):
+    if (line[0] in _RULE_MARKS or line.endswith(_ENDS)) and _is_rule(line):
         return 1
-    return _introduction(lines, at) or int(_begins_header_block(lines, at))
+    if any(wrapped.endswith(_ENDS) for wrapped in lines[at : at + _WRAPPED]):
+        span = _introduction(lines, at)
+        if span:
+            return span
+    return int((":" in line or "：" in line) and _begins_header_block(lines, at))
 
 
 def _is_rule(line: str) -> bool:
@@ -210,13 +216,15 @@ def _begins_signature(line: str) -> bool:
         return True
     if not line or len(line) > _SIGNATURE_LINE_LIMIT:
         return False
-    return line.lstrip("*_ ").casefold().startswith(_beginnings("signature"))
+    beginnings, heads = _beginnings("signature")
+    folded = line.lstrip("*_ ").casefold()
+    return folded[:_HEAD] in heads and folded.startswith(beginnings)
 
 
 def _names_a_device(lines: Sequence[str], at: int) -> bool:
     """Whether a line alone below the text, in whatever language, says which device it is from."""
     line = lines[at]
-    if len(line) > _DEVICE_LINE_LIMIT or not _DEVICE.search(line) or (at and lines[at - 1]):
+    if len(line) > _DEVICE_LINE_LIMIT or (at and lines[at - 1]) or not _DEVICE.search(line):
         return False
     following = next((n for n in range(at + 1, len(lines)) if lines[n]), None)
     return (
@@ -250,8 +258,10 @@ def _pattern(kind: str) -> re.Pattern[str]:
 
 
 @cache
-def _beginnings(kind: str) -> tuple[str, ...]:
-    return tuple(sorted(word_lists("quotes")[kind]))
+def _beginnings(kind: str) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The words with which a line may begin, and their first letters, which rule out most lines."""
+    words = tuple(sorted(word_lists("quotes")[kind]))
+    return words, frozenset(word[:_HEAD] for word in words)
 
 
 @cache
