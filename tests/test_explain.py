@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from letters import ADA, WE, at, conversations, invite, ours, state, theirs
+from letters import ADA, WE, at, conversations, facts, invite, ours, state, theirs
 
 from daemon.message.verdict import Verdict
 from daemon.rules.classify import Class, Rules, classify_sender
@@ -260,6 +260,24 @@ def test_a_reason_without_a_sentence_speaks_for_itself() -> None:
     assert line.why == "doesn't count: of-a-later-version"
 
 
+WORDS = "We can deliver three pumps in the second week of May."
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (theirs(2, answers=[1]), "counts as a message and a reply: written by a person"),
+        (
+            theirs(2, facts=facts(quoted=WORDS)),
+            "counts as a message and a reply (it quotes our words): written by a person",
+        ),
+    ],
+)
+def test_a_reply_says_what_proves_it(answer: Correspondence, why: str) -> None:
+    line = explained(ours(1, facts=facts(said=WORDS)), answer).timeline[-1]
+    assert line.why == why
+
+
 REQUEST, CANCEL = invite("REQUEST"), invite("CANCEL", sequence=1)
 THEIR_REQUEST = invite("REQUEST", organizer=ADA)
 THEIR_CANCEL = invite("CANCEL", organizer=ADA, sequence=1)
@@ -270,19 +288,27 @@ def they_answer(partstat: str) -> Correspondence:
     return theirs(2, evidence="itip-reply", invites=(said,))
 
 
+def we_invite() -> Correspondence:
+    return ours(1, invites=(REQUEST,))
+
+
 def we_answer(partstat: str) -> Correspondence:
     said = invite("REPLY", organizer=ADA, attendees=((WE, partstat),))
     return ours(2, evidence="itip-reply", invites=(said,))
 
 
 MEETINGS: list[tuple[str, list[Correspondence]]] = [
-    ("counts: they accepted our invitation", [they_answer("ACCEPTED")]),
-    ("counts: they accepted our invitation tentatively", [they_answer("TENTATIVE")]),
+    ("counts: they accepted our invitation", [we_invite(), they_answer("ACCEPTED")]),
+    ("counts: they accepted our invitation tentatively", [we_invite(), they_answer("TENTATIVE")]),
     ("doesn't count: they haven't accepted our invitation", [ours(1, invites=(REQUEST,))]),
-    ("doesn't count: they declined our invitation", [they_answer("DECLINED")]),
+    ("doesn't count: they declined our invitation", [we_invite(), they_answer("DECLINED")]),
     (
         "doesn't count: we cancelled it",
-        [they_answer("ACCEPTED"), ours(3, evidence="itip-cancel", invites=(CANCEL,))],
+        [
+            we_invite(),
+            they_answer("ACCEPTED"),
+            ours(3, evidence="itip-cancel", invites=(CANCEL,)),
+        ],
     ),
     (
         "counts: we accepted their invitation",
@@ -330,5 +356,8 @@ def test_every_conversation_can_be_explained_and_the_explanation_adds_up(
     assert len(explanation.timeline) == len(letters)
     counted = [line for line in explanation.timeline if line.why.startswith("counts as a message")]
     assert len(counted) == talk.msg_count
-    assert sum("a reply:" in line.why for line in explanation.timeline) == talk.replies
+    assert (
+        sum("a reply" in line.why.partition(":")[0] for line in explanation.timeline)
+        == talk.replies
+    )
     assert sum(met.why.startswith("counts") for met in explanation.meetings) == talk.meetings

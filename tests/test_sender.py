@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from letters import ADA, PUBLIC, US, at, conversations, invite, other, ours, state, theirs
 
 from daemon.message.verdict import Verdict
+from daemon.rules.reply import Proof
 from daemon.rules.sender import Correspondence, Counting, SenderState, sender_state
 
 FORGED = "never-sent@ours.example"
@@ -58,6 +59,7 @@ def test_a_conversation_is_counted_in_every_respect() -> None:
         ),
         meeting_list=(),
         reply_keys=("k002", "k005"),
+        proofs=(("k005", Proof("id", "k002", at(2))),),
     )
 
 

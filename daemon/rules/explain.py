@@ -87,6 +87,7 @@ REASONS: Mapping[str, str] = {
     "verp": "bulk mail (a return address for each recipient)",
     "itip-reply": "an answer to an invitation, which counts for the meeting only",
     "itip-counter": "a proposal for another time, which counts for the meeting only",
+    "itip-update": "it repeats or moves an invitation that counts already",
     "itip-cancel": "a cancelled invitation, which counts for the meeting only",
     "list-id": "from a mailing list (List-Id)",
     "list-unsubscribe": "a newsletter (List-Unsubscribe)",
@@ -100,6 +101,15 @@ REASONS: Mapping[str, str] = {
     "no-from": "ignored: it has no From",
     "from-us-not-in-sent": "ignored: it says that it is from us, but isn't in Sent",
     "not-ours-in-sent": "ignored: it is in Sent, but isn't from us",
+}
+
+# What proves that a message of theirs answers one of ours, beside that it names it.
+_PROVED: Mapping[str, str] = {
+    "domain": "it names our mail, from the domain that we wrote to",
+    "conversation": "it names our mail, from somebody in the conversation that we answered",
+    "name": "it names our mail, from somebody with the name of whom we wrote to",
+    "words": "it quotes our words",
+    "subject": "it has the subject of our mail to this address",
 }
 
 _MET: Mapping[tuple[Side, Status, bool], str] = {
@@ -215,6 +225,7 @@ def _timeline(
 ) -> tuple[MessageLine, ...]:
     verdicts = dict(state.verdicts)
     answers = frozenset(state.reply_keys)
+    proofs = dict(state.proofs)
     lines = []
     for letter in sorted(letters, key=lambda letter: (letter.sent_at, letter.key)):
         verdict = verdicts[letter.key]
@@ -222,7 +233,9 @@ def _timeline(
         if verdict.kind == "contact" and (letter.direction == "received" or count == "exchanged"):
             counts_as.append("a message")
         if letter.key in answers:
-            counts_as.append("a reply")
+            proof = proofs.get(letter.key)
+            how = _PROVED.get(proof.way) if proof else None
+            counts_as.append(f"a reply ({how})" if how else "a reply")
         lines.append(
             MessageLine(
                 key=letter.key,

@@ -59,6 +59,7 @@ class SenderState:
     verdicts: tuple[tuple[str, Verdict], ...]  # final verdict by message key, in order of the keys
     meeting_list: tuple[Meeting, ...]  # by start, those that don't count included
     reply_keys: tuple[str, ...] = ()  # the messages that are replies, in order of the keys
+    proofs: tuple[tuple[str, Proof], ...] = ()  # of those that are theirs, in order of the keys
     submitted: int = 0  # of msg_count, what anybody could submit in this name: forms
     facts: tuple[Fact, ...] = ()  # phone, title, company: the newest of each kind
 
@@ -105,6 +106,7 @@ def sender_state(
         verdicts=tuple(sorted(verdicts.items())),
         meeting_list=met,
         reply_keys=reply_keys,
+        proofs=tuple(sorted(answered.items())),
         submitted=sum(m.way in SUBMITTED for m in received),
         facts=_facts(received),
     )
