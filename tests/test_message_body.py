@@ -206,6 +206,10 @@ def test_html_is_read_where_the_plain_text_says_nothing() -> None:
         "\x00" * MB,
         "<blockquote type=cite>" * 20_000 + "x",
         "<pre>" + "a\n" * MB,
+        "<div class=gmail_quote><blockquote>x</blockquote>" * 20_000,
+        "<br>" * 20_000 + "<blockquote>x</blockquote>" * 1_000,
+        "<div>" + "<p>x1:</p>" * 20_000 + "</div><blockquote>q</blockquote>" * 1_000,
+        "<div id=appendonsend>" * 20_000,
     ],
     ids=lambda html: html[:20],
 )
@@ -219,7 +223,8 @@ def test_hostile_html_stays_within_memory(html: str) -> None:
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "line",
-    ["a:", "-", ":", ">", "From:", "2024/1/1 " + "<@" * 60 + ">:", "Am" + " schrieb " * 24 + ":", "Op" + " heeft " * 30 + ":", "On 1 " * 40 + "wrote:"],
+    ["a:", "-", ":", ">", "From:", "2024/1/1 " + "<@" * 60 + ">:", "Am" + " schrieb " * 24 + ":", "Op" + " heeft " * 30 + ":", "On 1 " * 40 + "wrote:",
+     "-" * 130, "-=" * 60 + "a" + "=-" * 60, "a@" * 120 + ":", "1/1/2026 " * 30 + ":", "*_" * 100 + ":x", "_" * 299, "iPhone", "\u5199\u9053" * 100 + "\uff1a", "From: a@b\nDate: x", "> x\na"],
 )  # fmt: skip
 def test_hostile_text_stays_within_bounds(line: str) -> None:
     assert len(snippet(f"{line}\n" * (MB // len(line)), None, 500)) <= 500

@@ -210,3 +210,13 @@ def test_fingerprints_are_bounded() -> None:
     assert len(fingerprints(text, SAID)) == 8 * SAID
     assert len(fingerprints(text, QUOTED)) == 8 * QUOTED
     assert fingerprints("", SAID) == fingerprints("a b c d e", SAID) == ""
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "piece", ["Re: ", "[x] ", "Re[1]", "a", "[", " ", "\uff1a", "Re[" * 3, "\u56de\u590d: "]
+)
+def test_hostile_subjects_are_read_within_bounds(piece: str) -> None:
+    for number in range(300):
+        assert len(base_subject(f"{number}{piece}" + piece * 10_000).text) <= 400
+        assert len(base_subject(piece * 10_000 + str(number)).text) <= 400

@@ -17,6 +17,7 @@ from daemon.message.data import word_lists
 
 _WRAPPED = 4  # lines over which an introduction may be wrapped
 _LINE_LIMIT = 300  # characters of a line that are compared
+_EMPTY_LINES = 12  # that may stand between an introduction and what it introduces
 _BLOCK_LINES = 8  # of a header block, empty ones included
 _BLOCK_FIELDS = 3  # a header block has at least these many
 _REMAINDER_LIMIT = 30  # characters that a mail program wraps off the end of a quoted line
@@ -103,7 +104,8 @@ def _is_marked(line: str) -> bool:
 
 def _next_is_marked(lines: Sequence[str], at: int) -> bool:
     """Whether the next line with something on it is marked as quoted."""
-    return _is_marked(next((line for line in lines[at:] if line), ""))
+    following = lines[at : at + _EMPTY_LINES]
+    return _is_marked(next((line for line in following if line), ""))
 
 
 def _is_remainder(lines: Sequence[str], at: int) -> bool:
@@ -226,7 +228,8 @@ def _names_a_device(lines: Sequence[str], at: int) -> bool:
     line = lines[at]
     if len(line) > _DEVICE_LINE_LIMIT or (at and lines[at - 1]) or not _DEVICE.search(line):
         return False
-    following = next((n for n in range(at + 1, len(lines)) if lines[n]), None)
+    end = min(at + 1 + _EMPTY_LINES, len(lines))
+    following = next((n for n in range(at + 1, end) if lines[n]), None)
     return (
         following is None
         or _is_marked(lines[following])
