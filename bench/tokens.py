@@ -117,7 +117,7 @@ def read(scenario: Scenario, home: Path) -> tuple[Ledger, ScoringSettings]:
     us = Us(
         addresses=frozenset(office.addresses),
         domains=frozenset(office.domains),
-        authserv_id=office.authserv_id,
+        authserv_ids=frozenset({office.authserv_id}),
         ignored_addresses=frozenset(office.ignored_addresses),
         ignored_domains=frozenset(office.ignored_domains),
     )

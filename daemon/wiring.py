@@ -235,12 +235,13 @@ class Wiring:
         return Us(
             addresses=frozenset(Address("", address.lower()).key for address in own),
             domains=frozenset(domain.lower() for domain in config.us.domains),
-            authserv_id=config.us.authserv_id,
+            authserv_ids=frozenset(filter(None, [(config.us.authserv_id or "").lower()])),
             ignored_addresses=frozenset(
                 Address("", address.lower()).key for address in config.ignore.addresses
             ),
             ignored_domains=frozenset(domain.lower() for domain in config.ignore.domains),
             max_recipients=config.engagement.max_recipients,
+            roles=config.engagement.roles,
         )
 
 

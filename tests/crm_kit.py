@@ -279,7 +279,7 @@ def make_shop(
         us=Us(
             addresses=frozenset({WE}),
             domains=frozenset({"ours.example"}),
-            authserv_id=None,
+            authserv_ids=frozenset(),
             ignored_addresses=frozenset(),
             ignored_domains=frozenset(),
         ),

@@ -25,7 +25,7 @@ SERVER = "mx.ours.example"
 US = Us(
     addresses=frozenset({WE}),
     domains=frozenset({"ours.example"}),
-    authserv_id=SERVER,
+    authserv_ids=frozenset({SERVER}),
     ignored_addresses=frozenset(),
     ignored_domains=frozenset(),
 )

@@ -19,8 +19,7 @@ from oracle_meetings import Attended, meetings
 from daemon.sandbox.company import Facts, InviteFacts, Mail, Office, Scenario
 
 NO_REPLY = {"noreply", "no-reply", "donotreply", "do-not-reply"}
-ROLES = {"info", "sales", "office"}
-LIFTED_BY_ANSWER = {"no-reply-address", "list-unsubscribe", "list-id", "verp"}
+LIFTED_BY_ANSWER = {"no-reply-address", "list-unsubscribe", "list-id"}
 MOST_RECIPIENTS = 10
 OLDEST = datetime(1990, 1, 1, tzinfo=UTC)
 
@@ -198,11 +197,9 @@ def _machine_reason(marks: set[str], facts: Facts, local: str) -> str | None:
         ("auto-reply", "auto-reply" in marks),
         ("auto-submitted", "auto-submitted" in marks),
         ("precedence-bulk", "precedence-bulk" in marks),
-        ("verp", "verp" in marks),
         ("list-id", "list-id" in marks),
         ("list-unsubscribe", "list-unsubscribe" in marks),
         ("no-reply-address", local in NO_REPLY),
-        ("role-address", local in ROLES),
     )
     return next((reason for reason, holds in rules if holds), None)
 
@@ -313,16 +310,7 @@ def _final(mails: list[Letter], answered: Mapping[int, OurMail]) -> dict[int, tu
             or answered[m.facts.id].facts.id in to_them
         ):
             verdicts[m.facts.id] = ("contact", "answers-us")
-    human = [
-        m
-        for m in mails
-        if m.theirs and (verdicts[m.facts.id][0] == "contact" or m.judged.reason == "role-address")
-    ]
-    sent = [m for m in mails if not m.theirs and m.judged.kind == "contact"]
-    replied = any(m.facts.id in answered for m in human) or bool(_our_answers(human, sent))
-    for m in human:
-        if replied and m.judged.reason == "role-address":
-            verdicts[m.facts.id] = ("contact", "role-after-reply")
+    human = [m for m in mails if m.theirs and verdicts[m.facts.id][0] == "contact"]
     seen: set[str] = set()
     order = [m for m in human if m.facts.invite and m.facts.invite.method == "REQUEST"]
     for m in sorted(order, key=lambda m: (m.facts.invite.sequence, m.sent_at, m.facts.id)):

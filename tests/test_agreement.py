@@ -48,7 +48,7 @@ def us(scenario: Scenario, expected: Expected) -> Us:
     return Us(
         addresses=frozenset(office.addresses) | expected.learned,
         domains=frozenset(office.domains),
-        authserv_id=office.authserv_id,
+        authserv_ids=frozenset({office.authserv_id}),
         ignored_addresses=frozenset(office.ignored_addresses),
         ignored_domains=frozenset(office.ignored_domains),
     )

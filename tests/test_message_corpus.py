@@ -17,7 +17,7 @@ from daemon.message.parse import Address, Message, parse
 from daemon.message.verdict import Us, judge
 
 CORPUS = Path(__file__).parent / "messages"
-US = Us(domains=frozenset({"us.example"}), authserv_id="mx.us.example")
+US = Us(domains=frozenset({"us.example"}), authserv_ids=frozenset({"mx.us.example"}))
 MAILS = sorted(CORPUS.glob("*.eml"))
 
 

@@ -23,7 +23,7 @@ from daemon.message.traces import NO_TRACES
 from daemon.message.verdict import Us, judge
 
 CORPUS = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("messages/*.eml"))]
-US = Us(domains=frozenset({"us.example"}), authserv_id="mx.us.example")
+US = Us(domains=frozenset({"us.example"}), authserv_ids=frozenset({"mx.us.example"}))
 MB = 1 << 20
 MAIL = (
     b"From: Ada <ada@acme.example>\r\n"

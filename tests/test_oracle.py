@@ -176,13 +176,13 @@ def test_a_machine_address_counts_where_it_answers_what_we_wrote_to_it() -> None
     assert set(got.activities) == {2, 3}
 
 
-def test_a_role_address_counts_as_a_whole_after_one_reply() -> None:
+def test_a_role_address_counts_as_anybody_does() -> None:
     before = expected(mail(1, INFO, 0), mail(2, INFO, 1))
     after = expected(
         mail(1, INFO, 0), mail(2, INFO, 1), mail(3, ADA, 2, "m1@x", recipients=(INFO,))
     )
 
-    assert before.senders[INFO.key].classified == "ignore"
+    assert before.senders[INFO.key].classified == "lead"
     assert (after.senders[INFO.key].msg_count, after.senders[INFO.key].replies) == (2, 1)
     assert after.deals == {INFO.key}
 

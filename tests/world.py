@@ -34,7 +34,7 @@ READING = ScoringSettings(
     us=Us(
         addresses=frozenset({WE}),
         domains=frozenset({"ours.example"}),
-        authserv_id=None,
+        authserv_ids=frozenset(),
         ignored_addresses=frozenset(),
         ignored_domains=frozenset(),
     ),

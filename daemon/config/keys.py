@@ -244,6 +244,7 @@ class EngagementSection(Section):
     promote_at_replies: Count | Literal["never"] = 1
     promote_at_meetings: Count | Literal["never"] = 1
     count: Literal["received", "exchanged"] = "received"
+    roles: Literal["person", "after_reply", "never"] = "person"
     reopen: Flag = False
     max_recipients: Count = 10
 

@@ -8,45 +8,72 @@ import re
 from collections.abc import Sequence
 
 from daemon.message.charset import codec, decode
+from daemon.message.data import read
 
 BLOCK_LIMIT = 1 << 20  # bytes of header block that are read; real ones are below 100 kB
 FIELD_LIMIT = 64  # occurrences of one field that are kept
 
-# What an IMAP edge has to fetch, and all that is ever read: BODY.PEEK[HEADER.FIELDS (...)].
-WANTED: tuple[str, ...] = (
-    "Authentication-Results",
-    "Auto-Submitted",
-    "Bcc",
-    "Cc",
-    "Content-Disposition",
-    "Content-Transfer-Encoding",
-    "Content-Type",
-    "Date",
-    "From",
-    "In-Reply-To",
-    "List-Id",
-    "List-Unsubscribe",
-    "Message-ID",
-    "Origin-messageId",
-    "Precedence",
-    "Received",
-    "References",
-    "Reply-To",
-    "Return-Path",
-    "Subject",
-    "Thread-Index",
-    "To",
-    "X-Auto-Response-Suppress",
-    "X-Autoreply",
-    "X-Autorespond",
-    "X-Autoresponder",
-    "X-Failed-Recipients",
-    "X-Google-Original-Message-ID",
-    "X-Microsoft-Original-Message-ID",
-    "X-Original-From",
-    "X-Original-Sender",
-    "X-Precedence",
-    "X-Trasporto",
+# What an IMAP edge has to fetch, and all that is ever read: BODY.PEEK[HEADER.FIELDS (...)]. The
+# fields of single programs come from data/headers.txt. Together they have to fit into one command.
+WANTED: tuple[str, ...] = tuple(
+    sorted(
+        {
+            "Authentication-Results",
+            "Auto-Submitted",
+            "Bcc",
+            "Cc",
+            "Content-Disposition",
+            "Content-Transfer-Encoding",
+            "Content-Type",
+            "Date",
+            "Errors-To",
+            "Feedback-ID",
+            "From",
+            "In-Reply-To",
+            "List-Id",
+            "List-Post",
+            "List-Unsubscribe",
+            "List-Unsubscribe-Post",
+            "Mailing-List",
+            "Message-ID",
+            "Origin-messageId",
+            "Precedence",
+            "Received",
+            "References",
+            "Reply-To",
+            "Return-Path",
+            "Subject",
+            "To",
+            "X-Auto-Response-Suppress",
+            "X-Barracuda-Spam-Status",
+            "X-Feedback-ID",
+            "X-Forefront-Antispam-Report",
+            "X-GND-Status",
+            "X-Google-Original-Message-ID",
+            "X-Microsoft-Antispam",
+            "X-Microsoft-Original-Message-ID",
+            "X-MS-Exchange-Inbox-Rules-Loop",
+            "X-Original-From",
+            "X-Original-Sender",
+            "X-Precedence",
+            "X-Proofpoint-Spam-Details",
+            "X-Purgate-Type",
+            "X-Rspamd-Action",
+            "X-SES-Spam-Verdict",
+            "X-Spam",
+            "X-Spam-Checker-Version",
+            "X-Spam-Flag",
+            "X-Spam-Status",
+            "X-Spam_action",
+            "X-Spamd-Result",
+            "X-SpamExperts-Class",
+            "X-Trasporto",
+            "X-UI-Filterresults",
+            "X-VR-SPAMSTATE",
+            "X-Yandex-Spam",
+            *(line.partition(" | ")[0] for line in read("headers.txt")),
+        }
+    )
 )
 _NAMES = {name.lower(): name.lower() for name in WANTED}
 
@@ -57,8 +84,11 @@ _CHARSET = re.compile(
     r"^content-type[ \t]*:[^;]{0,99};\s*charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})",
     re.IGNORECASE | re.MULTILINE,
 )
+_INNERMOST = re.compile(r"\([^()]*\)")
+_USUAL_DEPTH = 4  # levels of comments in comments
 _TO_SPACE = dict.fromkeys([*range(9), *range(10, 32), 127], " ")
 
+Pairs = list[tuple[str, str]]  # lower-case name, value: in the order of the header
 Fields = dict[str, list[str]]  # lower-case name -> values in order, unfolded and decoded
 
 
@@ -72,15 +102,29 @@ def body_start(raw: bytes, start: int, end: int) -> int:
 
 def scan(block: bytes) -> Fields:
     """Every occurrence of the wanted fields in a header block, as text on one line each."""
+    return grouped(in_order(block))
+
+
+def in_order(block: bytes) -> Pairs:
+    """The wanted fields of a header block from the top, at most `FIELD_LIMIT` of one name."""
     text = _lines(block)  # one character a byte, until a field is known to be wanted
-    found: Fields = {}
+    found: Pairs = []
+    counts: dict[str, int] = {}
     for match in _FIELD.finditer(text):
         name = _NAMES.get(match[1].lower())
         if name is not None:
-            values = found.setdefault(name, [])
-            if len(values) < FIELD_LIMIT:
-                values.append(_value(match[2], text))
+            counts[name] = count = counts.get(name, 0) + 1
+            if count <= FIELD_LIMIT:
+                found.append((name, _value(match[2], text)))
     return found
+
+
+def grouped(pairs: Pairs) -> Fields:
+    """Fields by their names."""
+    fields: Fields = {}
+    for name, value in pairs:
+        fields.setdefault(name, []).append(value)
+    return fields
 
 
 def has_any(block: bytes) -> bool:
@@ -105,6 +149,16 @@ def without_comments(value: str) -> str:
     """A structured field without its comments (RFC 5322 section 3.2.2), nested ones included."""
     if "(" not in value:
         return value
+    if '"' not in value and "\\" not in value:
+        bare = value
+        for _ in range(_USUAL_DEPTH):
+            bare = _INNERMOST.sub("", bare)
+            if "(" not in bare:
+                return bare
+    return _without_nested_comments(value)
+
+
+def _without_nested_comments(value: str) -> str:
     kept: list[str] = []
     depth = 0
     quoted = escaped = False

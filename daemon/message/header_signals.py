@@ -1,30 +1,50 @@
-"""Header facts of a message as sorted slugs: what a machine or a mailing list says of itself.
+"""What the header says of who sent a message, as signals: a machine, a list, a mail program.
 
-Facts only: what they mean for a sender is `verdict`'s decision, because it depends on who we are.
+Facts only: what they mean for a sender is `nature`'s decision. Traces of single programs are data
+(data/headers.txt); here is what the standards define and what takes more than one field to see.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from daemon.message.address import Address, mailbox
 from daemon.message.autoreply import AUTO_REPLY_SUBJECTS, BOUNCE_SUBJECTS, begins_like
+from daemon.message.data import read
 from daemon.message.fields import Fields, first, without_comments
+from daemon.message.vendors import kind_of
 
-_RESULTS_LIMIT = 16  # Authentication-Results that are read, from the top: the top ones are ours
 _VALUE_LIMIT = 4_096  # characters of one header value
+_TRACE_LIMIT = 100  # characters of a program's name
 _NEGATIVE = frozenset({"no", "none", "false", "0"})
 _BULK = frozenset({"bulk", "list", "junk"})
 _AUTO_REPLY_PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply"})
-_AUTO_REPLY_FIELDS = ("x-autoreply", "x-autorespond", "x-autoresponder")
 
-_DMARC = re.compile(r";\s*dmarc\s*(?:/\s*[0-9]+\s*)?=\s*(fail|pass)(?![\w-])", re.IGNORECASE)
-_AUTHSERV_ID = re.compile(r"\s*\"?([^\s;\"=]{1,255})\"?\s*(?:[0-9]+\s*)?(?:;|$)")
 _LIST_ID = re.compile(r"<\s*([^<>\s]{1,255})\s*>|^\s*([^<>\s]{1,255})\s*$")
 _DAEMON = re.compile(r"mail(?:er)?[._-]?daemon|postmaster|microsoftexchange[0-9a-f]{8,}")
 _DAEMON_NAME = re.compile(
     r"mail delivery (?:sub)?system|mailer[- ]?daemon|ndr administrator|microsoft outlook$",
     re.IGNORECASE,
 )
+_LIST_FIELDS = {
+    "list-id": "list-id",
+    "list-unsubscribe": "list-unsubscribe",
+    "list-unsubscribe-post": "one-click",
+    "mailing-list": "mailing-list",
+    "list-post": "mailing-list",
+    "errors-to": "errors-to",
+}
+_GENERATED_BY = "x-ms-exchange-generated-message-source"
+_RULES_LOOP = "x-ms-exchange-inbox-rules-loop"
+_ID_HOST = re.compile(r"@([a-z0-9.-]{1,253})>?\s*$", re.IGNORECASE)
+# Message-IDs of people's programs: Gmail, Exchange Online, Yahoo, Android, Apple, Proton.
+_CLIENT_ID = re.compile(
+    r"@(?:mail\.gmail\.com|[a-z0-9.-]{1,100}\.(?:prod\.outlook\.com|prod\.exchangelabs\.com"
+    r"|mail\.yahoo\.com)|mail\.yahoo\.com|email\.android\.com|me\.com|icloud\.com"
+    r"|proton(?:mail)?\.(?:me|com))>"
+    r"|<[0-9A-F]{8}-(?:[0-9A-F]{4}-){3}[0-9A-F]{12}@",
+)
+_BY_API = re.compile(r"\bwith HTTPS?\b", re.IGNORECASE)
 
 # Bounce addresses. BATV (prvs=) and SRS also hide an address in the local part, but people's mail
 # carries them: only VERP names a list, a campaign or a notification run.
@@ -38,29 +58,33 @@ _BOUNCE_TAG = re.compile(
 )
 
 
-def marks(
+def header_signals(
     fields: Fields, author: Address | None, subject: str, kinds: frozenset[str]
-) -> tuple[str, ...]:
-    """The marks of a message, from its fields, its From, its subject and its MIME types."""
-    found = set(_list_marks(fields))
-    found.update(_automatic_marks(fields, subject))
-    found.update(_bounce_marks(fields, author, subject, kinds))
-    for value in fields.get("authentication-results", ())[:_RESULTS_LIMIT]:
-        bare = without_comments(value[:_VALUE_LIMIT])
-        server = _AUTHSERV_ID.match(bare)
-        if server and (result := _DMARC.search(bare)):
-            found.add(f"dmarc-{result[1].lower()}:{server[1].lower()}")
-    return tuple(sorted(found))
+) -> Iterator[str]:
+    """The signals of a header, from its fields, its From, its subject and its MIME types."""
+    yield from _list_signals(fields)
+    redirected = _is_redirected(fields, author)
+    yield from _automatic_signals(fields, subject, redirected=redirected)
+    yield from _bounce_signals(fields, author, subject, kinds, redirected=redirected)
+    yield from _traces(fields)
+    yield from _carrier_signals(fields)
+    if answers(fields):
+        yield "answers"
 
 
-def _list_marks(fields: Fields) -> Iterator[str]:
+def answers(fields: Fields) -> bool:
+    """Whether a message says that it answers another."""
+    return bool(first(fields, "in-reply-to") or first(fields, "references"))
+
+
+def _list_signals(fields: Fields) -> Iterator[str]:
     if list_id := first(fields, "list-id"):
-        yield "list-id"
         match = _LIST_ID.search(list_id[:_VALUE_LIMIT])
         if match:
             yield f"list-of:{(match[1] or match[2]).lower()}"
-    if first(fields, "list-unsubscribe"):
-        yield "list-unsubscribe"
+    for name, signal in _LIST_FIELDS.items():
+        if first(fields, name):
+            yield signal
     for name in ("precedence", "x-precedence"):
         for value in fields.get(name, ()):
             if _keyword(value) in _BULK:
@@ -69,7 +93,13 @@ def _list_marks(fields: Fields) -> Iterator[str]:
                 yield "auto-reply"
 
 
-def _automatic_marks(fields: Fields, subject: str) -> Iterator[str]:
+def _is_redirected(fields: Fields, author: Address | None) -> bool:
+    """Whether an Exchange rule of somebody else handed the mail on: the field names whose it is."""
+    loop = mailbox("", first(fields, _RULES_LOOP)[:_VALUE_LIMIT])
+    return loop is not None and author is not None and loop.key != author.key
+
+
+def _automatic_signals(fields: Fields, subject: str, *, redirected: bool) -> Iterator[str]:
     """Auto-Submitted by RFC 3834 section 5, and what was said before there was one."""
     for value in fields.get("auto-submitted", ()):
         keyword = _keyword(value)
@@ -77,35 +107,45 @@ def _automatic_marks(fields: Fields, subject: str) -> Iterator[str]:
             yield "auto-submitted"
         if keyword.replace("_", "-") == "auto-replied":
             yield "auto-reply"
-    for name in _AUTO_REPLY_FIELDS:
-        for value in fields.get(name, ()):
-            if value and _keyword(value) not in _NEGATIVE:
-                yield "auto-reply"
-    suppressed = _keyword(first(fields, "x-auto-response-suppress"))
-    answers = bool(first(fields, "in-reply-to"))
-    if (answers or (suppressed and suppressed not in _NEGATIVE)) and begins_like(
+    suppressed = _is_yes(first(fields, "x-auto-response-suppress"))
+    loop = first(fields, _RULES_LOOP) and not redirected
+    no_path = _return_path(fields) == "<>"
+    # The loop field alone is a count of redirects; an answer of a rule leaves one thing more.
+    by_rule = "rules agent" in first(fields, _GENERATED_BY).lower() and not redirected
+    all_suppressed = "all" in first(fields, "x-auto-response-suppress").lower()
+    if by_rule or (loop and (all_suppressed or no_path or first(fields, "auto-submitted"))):
+        yield "auto-reply"
+    if (answers(fields) or suppressed or loop or no_path) and begins_like(
         subject, AUTO_REPLY_SUBJECTS
     ):
         yield "auto-reply"
 
 
-def _bounce_marks(
-    fields: Fields, author: Address | None, subject: str, kinds: frozenset[str]
+def _bounce_signals(
+    fields: Fields,
+    author: Address | None,
+    subject: str,
+    kinds: frozenset[str],
+    *,
+    redirected: bool,
 ) -> Iterator[str]:
-    path = fields.get("return-path", [""])[0]
-    bare = "".join(without_comments(path[:_VALUE_LIMIT]).split())
-    if bare == "<>":
+    bare = _return_path(fields)
+    if bare == "<>" and not redirected:
         yield "empty-return-path"
     if kinds & {"multipart/report", "message/delivery-status", "message/disposition-notification"}:
-        yield "report"
+        yield from ("report", "bounce")
     daemon = author is not None and (
         _DAEMON.fullmatch(author.local) or _DAEMON_NAME.search(author.name)
     )
-    if first(fields, "x-failed-recipients") or (daemon and begins_like(subject, BOUNCE_SUBJECTS)):
+    if daemon and begins_like(subject, BOUNCE_SUBJECTS):
         yield "bounce"
     returned = mailbox("", bare.strip("<>"))
     if (returned and _is_verp(returned, author)) or (author and _is_verp(author, None)):
         yield "verp"
+
+
+def _return_path(fields: Fields) -> str:
+    return "".join(without_comments(fields.get("return-path", [""])[0][:_VALUE_LIMIT]).split())
 
 
 def _is_verp(address: Address, author: Address | None) -> bool:
@@ -122,7 +162,68 @@ def _is_verp(address: Address, author: Address | None) -> bool:
     return bool(_VERP_ADDRESS.search(local) or _BOUNCE_TAG.search(local))
 
 
+def _traces(fields: Fields) -> Iterator[str]:
+    """What single programs leave in fields of theirs."""
+    for name in _trace_table().keys() & fields.keys():
+        if signal := _trace(name, fields[name][0][:_TRACE_LIMIT].lower()):
+            yield signal
+    if _CLIENT_ID.search(first(fields, "message-id")[:_VALUE_LIMIT]):
+        yield "client"
+
+
+@lru_cache(maxsize=1024)  # of a few programs, over and over
+def _trace(name: str, value: str) -> str | None:
+    patterns = _trace_table()[name]
+    return next((signal for pattern, signal in patterns if _fits(value, pattern)), None)
+
+
+def _fits(value: str, pattern: str) -> bool:
+    if pattern == "*":
+        return bool(value)
+    if pattern == "yes":
+        return _is_yes(value)
+    if pattern.startswith("~"):
+        return pattern[1:] in value
+    return value.startswith(pattern)
+
+
+def _carrier_signals(fields: Fields) -> Iterator[str]:
+    """What sent the mail, by the hosts that it names: a marketing service, a helpdesk, a relay."""
+    hosts = [_return_path(fields).rstrip(">").rpartition("@")[2].lower()]
+    message_id = _ID_HOST.search(first(fields, "message-id")[:_VALUE_LIMIT])
+    if message_id:
+        hosts.append(message_id[1].lower())
+    kinds = {kind_of(host) for host in hosts if host}
+    if "campaign" in kinds:
+        yield "campaign-host"
+    if "desk" in kinds:
+        yield "desk"
+    feedback = first(fields, "feedback-id") or first(fields, "x-feedback-id")
+    if feedback:
+        yield "feedback-id"
+        if kind_of(feedback.lower().rpartition(":")[2].strip()) == "feedback":
+            yield "campaign"
+    received = fields.get("received", [])
+    if received and _BY_API.search(received[-1][:_VALUE_LIMIT]):
+        yield "by-api"
+
+
 def _keyword(value: str) -> str:
     """The first word of a structured value, lower case, without comments and parameters."""
     words = without_comments(value[:_VALUE_LIMIT]).partition(";")[0].partition(",")[0].split()
     return words[0].strip("\"'").lower() if words else ""
+
+
+def _is_yes(value: str) -> bool:
+    return bool(value) and _keyword(value) not in _NEGATIVE
+
+
+@lru_cache(maxsize=1)
+def _trace_table() -> Mapping[str, tuple[tuple[str, str], ...]]:
+    """data/headers.txt by field: how its value begins, and the signal; the first that fits."""
+    table: dict[str, tuple[tuple[str, str], ...]] = {}
+    for line in read("headers.txt"):
+        field, values, signal, _ = (part.strip() for part in line.split(" | "))
+        name = field.lower()
+        table[name] = table.get(name, ()) + tuple((v.strip(), signal) for v in values.split(","))
+    return table

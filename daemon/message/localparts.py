@@ -1,103 +1,51 @@
-"""Local parts that no single person answers to: machines, and roles like info@.
+"""What an address says about who writes from it: its local part, its name, the kind of its domain.
 
-Data, and the two questions that are asked of it. The domain is never looked at.
+The words are data (data/localparts.txt); who a known domain belongs to is `vendors`.
 """
 
 import re
+import unicodedata
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
+from daemon.message.data import read
+from daemon.message.own_server import organization
 
-def _words(*texts: str) -> frozenset[str]:
-    return frozenset(word for text in texts for word in text.split())
-
-
-# Spellings of "don't reply", separators taken out, anywhere between separators: they are said so
-# that a person doesn't write back.
-_NO_REPLY = _words(
-    "noreply noreplies donotreply dontreply notreply nreply noresponse noreplay unattended",
-    "unmonitored keineantwort nichtantworten bittenichtantworten antwortenichtmoeglich",
-    "nepasrepondre nerepondezpas sansreponse noresponder norespondas noresponda naoresponda",
-    "naoresponder nonrispondere nonrispondete nietbeantwoorden geenantwoord nietantwoorden",
-    "svaraej svarej svarikke ikkesvar besvaresikke eivastata nieodpowiadaj neodpovidat",
-    "neodpovidejte neodpovedat nevalaszolj noraspunde yanitlamayin cevaplamayin neotvechat",
-    "mailerdaemon",
-)
-# Machines, at the beginning or the end of a local part only: anna.notify.weber is a person.
-_AT_ENDS = _words(
-    "notification notifications notify notifier autoreply autoresponder automailer automated",
-    "autoconfirm automatic newsletter newsletters bounce bounces mailing mailings alert alerts",
-)
-# Machines as the whole local part.
-_WHOLE = _words(
-    "postmaster mailer mailman listserv majordomo daemon maildaemon root cron nobody system robot",
-    "bot reply replies news digest update updates reminder reminders invite invites invitation",
-    "invitations welcome announcement announcements announce promo promotions offers deals alarm",
-    "monitoring nagios zabbix jira confluence gitlab github calendarnotification",
-    "dmarc dmarcreports dmarcreport tlsreport",
-    "benachrichtigung benachrichtigungen mitteilung mitteilungen rundschreiben infomail",
-    "notificacion notificaciones notificacao notificacoes notifica notifiche avvisi avisos",
-    "meldingen nieuwsbrief nyhetsbrev nyhedsbrev uutiskirje powiadomienia hirlevel boletin",
-    "lettreinfo lettredinformation infolettre bulletin",
-)
-_ROLES = _words(
-    "info information infos contact contacts contactus hello hallo hi hola bonjour ciao hey",
-    "support feedback service services help helpdesk servicedesk itsupport it customerservice",
-    "customercare customersupport customers customer client clients care success team",
-    "sales salesteam salesinfo presales office headoffice frontoffice backoffice reception",
-    "frontdesk desk admin administrator administration webmaster hostmaster web website",
-    "online internet billing account accounts accounting accountspayable accountsreceivable",
-    "ap ar invoice invoices invoicing payment payments finance treasury payroll hr",
-    "humanresources people jobs job career careers recruiting recruitment recruiter talent",
-    "apply application applications press media pr news marketing advertising ads sponsoring",
-    "events event partner partners partnership partnerships affiliate affiliates legal",
-    "privacy gdpr dpo dataprotection compliance abuse security secure noc soc devops ops",
-    "operations enquiries enquiry inquiries inquiry questions request requests quote quotes",
-    "rfq tender tenders order orders ordering purchase purchasing procurement buyer buying",
-    "booking bookings reservation reservations shop store webshop eshop warehouse logistics",
-    "shipping dispatch delivery export import returns warranty repair repairs spareparts parts",
-    "training academy school library registration register subscribe unsubscribe",
-    "subscriptions members membership community club board management director directors",
-    "secretary secretariat general mail email mailbox post inbox all everyone staff company",
-    "dev developer developers api test testing postbox directory list lists",
-    # German
-    "kontakt kontakte anfrage anfragen auskunft buero bureau verkauf vertrieb einkauf zentrale",
-    "empfang sekretariat verwaltung rechnung rechnungen buchhaltung rechnungswesen",
-    "kundenservice kundendienst kundenbetreuung kunden bestellung bestellungen auftrag",
-    "auftraege versand lager personal bewerbung bewerbungen karriere presse redaktion",
-    "werbung datenschutz impressum leitung geschaeftsleitung geschaeftsfuehrung technik",
-    "praxis kanzlei werkstatt angebot angebote termin termine reservierung ersatzteile",
-    # French
-    "contactez accueil ventes commercial commerciale facturation factures comptabilite",
-    "compta serviceclient clientele secretariat rh recrutement achats achat direction devis",
-    "commande commandes boutique communication rgpd",
-    # Spanish, Portuguese
-    "contacto contato informacion informacao ventas venta vendas comercial facturacion",
-    "faturacao faturamento administracion administracao contabilidad contabilidade compras",
-    "soporte suporte atencionalcliente atendimento secretaria oficina recepcion rrhh empleo",
-    "pedidos reservas financeiro geral prensa",
-    # Italian
-    "contatti contatto informazioni vendite vendita commerciale amministrazione fatturazione",
-    "contabilita acquisti assistenza segreteria ufficio servizio servizioclienti ordini",
-    "prenotazioni direzione redazione pec",
-    # Dutch
-    "verkoop klantenservice administratie facturen factuur boekhouding inkoop receptie",
-    "secretariaat vragen bestellingen vacatures pers",
-    # Nordic
-    "kundtjanst kundservice kundeservice kundesenter salg forsaljning order ekonomi faktura",
-    "fakturor regnskab regnskap bogholderi myynti asiakaspalvelu toimisto laskutus laskut",
-    "kontor post bestilling bestillinger firmapost postmottak",
-    # Polish, Czech, Slovak, Hungarian, Romanian, Turkish, Baltic, South Slavic, Russian
-    "biuro sprzedaz faktury ksiegowosc sekretariat zamowienia kadry bok obchod prodej",
-    "objednavky fakturace ucetni podpora kancelar predaj objednavka iroda ertekesites",
-    "ugyfelszolgalat penzugy szamla rendeles vanzari birou comenzi contabilitate relatii",
-    "satis destek bilgi iletisim muhasebe siparis pardavimai biuras muuk kontor prodaja",
-    "narudzbe racuni podrska prodazhi prodazha zakaz zakazy zakupki ofis buhgalteria",
-)
-# With anything after a separator they are a role too: info-uk@, sales.emea@, office.berlin@.
-_ROLE_STEMS = _words("info sales contact support kontakt office service helpdesk verkauf vertrieb")
+# ruff: noqa: RUF001  words of other languages
 
 _SEPARATORS = re.compile(r"[._\-+=]+")
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+_UMLAUTS = str.maketrans(
+    {
+        "ä": "ae",
+        "ö": "oe",
+        "ü": "ue",
+        "ß": "ss",
+        "å": "aa",
+        "ø": "oe",
+        "æ": "ae",
+        "ł": "l",
+        "đ": "d",
+    }
+)
+_LETTERS = re.compile(r"[^\W\d_]+")
+_MADE = re.compile(r"[0-9a-f]{5,}|[0-9a-z]{8,}")
+_HEXADECIMAL = frozenset("0123456789abcdef")
+_LONGEST_NUMBER = 8  # digits that people have in an address: a date
+_LONG_TOKEN = 10  # characters of a word that nobody types
+_TURNS = 3  # runs of digits and of letters in one word
+_RUNS = re.compile(r"[0-9]+|[a-z]+")
+_TEAM = re.compile(
+    r"\b(?:team|newsletter|news|service|services|support|notifications?|alerts?|updates?|shop|store"
+    r"|versand|kundenservice|redaktion|club|portal|info|system|bot|mailer|verlag|équipe|equipo|equipe"
+    r"|squadra|klantenservice|kundtjänst|kundeservice|asiakaspalvelu|zespół|tým|csapat|echipa|takım"
+    r"|команда|служба)\b",
+    re.IGNORECASE,
+)
+_PITCH = re.compile(
+    r"(?:try|get|go|use|meet|join|hello|team|with|the|ask|my|your)-|(?:leads?|growth|outreach|demand"
+    r"|prospect|outbound|pipeline|boost|seo|ranking|backlink|meetings?|booking)(?:s|er|ers|ify|ly|hub|lab|pro|hq|io)?\b"
+    r"|-(?:leads|growth|reach|demand|seo|lists?|sales|mail|outreach)\b"
+)
 
 
 @lru_cache(maxsize=1024)  # the same people write again and again
@@ -107,24 +55,150 @@ def is_no_reply(local: str) -> bool:
     if not words:
         return False
     squeezed = "".join(words)
-    if squeezed in _WHOLE or squeezed.startswith("microsoftexchange"):
+    if squeezed in _words("whole") or squeezed.startswith("microsoftexchange"):
         return True
-    if words[0] in _AT_ENDS or words[-1] in _AT_ENDS:
+    if words[0] in _words("at-ends") or words[-1] in _words("at-ends"):
         return True
     return any(
-        "".join(words[i:j]) in _NO_REPLY
+        "".join(words[i:j]) in _words("no-reply")
         for i in range(len(words))
         for j in range(i + 1, min(i + 4, len(words)) + 1)
     )
 
 
 @lru_cache(maxsize=1024)
+def is_notice(local: str) -> bool:
+    """Whether notices are sent from this local part, by a program or by a desk."""
+    words = _folded_words(local)
+    squeezed = "".join(words).rstrip("0123456789")
+    return squeezed in _words("notice") or any(
+        word in _words("notice") for word in words if word[5:]
+    )
+
+
+@lru_cache(maxsize=1024)
 def is_role(local: str) -> bool:
     """Whether this local part (without +tag) is a desk rather than a person."""
-    words = [word for word in _SEPARATORS.split(local.lower().translate(_UMLAUTS)) if word]
+    words = _folded_words(local)
     if not words:
         return False
     squeezed = "".join(words).rstrip("0123456789")
-    if squeezed in _ROLES or squeezed.removeprefix("the") in _ROLES:
+    if squeezed in _words("role") or squeezed.removeprefix("the") in _words("role"):
         return True
-    return len(words) > 1 and words[0] in _ROLE_STEMS
+    return len(words) > 1 and words[0] in _words("role-stem")
+
+
+def is_made_per_mail(local: str) -> bool:
+    """Whether a part of it looks drawn by lot, as programs do for each mail: news-8f3a1."""
+    words = [word for word in _SEPARATORS.split(local.lower()) if word]
+    return any(_is_drawn(word, alone=len(words) == 1) for word in words)
+
+
+def _is_drawn(word: str, *, alone: bool) -> bool:
+    """Whether digits and letters take turns; in a person's only part they may do so more often."""
+    if word.isdigit():
+        return len(word) > _LONGEST_NUMBER
+    if not _MADE.fullmatch(word) or not any(c.isdigit() for c in word):
+        return False
+    turns = len(_RUNS.findall(word))
+    if alone:
+        return turns > _TURNS + 1 and len(word) >= _LONG_TOKEN
+    is_hexadecimal = set(word) <= _HEXADECIMAL
+    if is_hexadecimal and len(word) >= _LONG_TOKEN:
+        return True
+    return turns >= _TURNS if is_hexadecimal else turns > _TURNS
+
+
+def is_sending_host(domain: str) -> bool:
+    """Whether a domain is a part of somebody's that mailings are sent from: news.acme.com."""
+    rest = domain.removesuffix(organization(domain)).rstrip(".")
+    return any(
+        label.rstrip("0123456789") in _words("sending-host") for label in rest.split(".") if label
+    )
+
+
+def is_pitch_domain(domain: str) -> bool:
+    """Whether a domain is named like those that sales tools send from, beside the real one."""
+    return _PITCH.search(organization(domain).partition(".")[0]) is not None
+
+
+@lru_cache(maxsize=1024)
+def names_a_person(local: str, name: str) -> bool:
+    """Whether the local part is made of the display name: t.veltrup of Thorsten Veltrup, or hr."""
+    if names_a_team(name):
+        return False
+    parts = [word for word in _folded_words(local) if not word.isdigit()]
+    squeezed = "".join(parts)
+    for words in _spellings(name):
+        if is_desk_word("".join(words)):
+            return False
+        if len(words) > 1 and squeezed == "".join(word[0] for word in words):
+            return True  # initials, which may look like a desk: hr@, it@
+        if len(words) > 1 and squeezed in _from_name(words) and not is_desk_word(squeezed):
+            return True
+        if any(part in words and not is_desk_word(part) for part in parts if part[2:]):
+            return True
+    return False
+
+
+def names_the_domain(name: str, domain: str) -> bool:
+    """Whether the display name is the domain's own: the sender is a firm."""
+    label = _squeezed(organization(domain).partition(".")[0])
+    for words in _spellings(name):
+        own = "".join(words)
+        if own[2:] and label[2:] and (own.startswith(label) or label.startswith(own)):
+            return True
+    return False
+
+
+def names_a_team(name: str) -> bool:
+    """Whether the display name is that of a team or a service."""
+    return _TEAM.search(name) is not None
+
+
+def is_desk_word(word: str) -> bool:
+    """Whether a word of an address names a desk or a machine, not somebody."""
+    return is_role(word) or is_no_reply(word) or word in _words("notice")
+
+
+def _from_name(words: tuple[str, ...]) -> frozenset[str]:
+    """Local parts that people make of their names, separators taken out."""
+    first, last = words[0], words[-1]
+    made = {first + last, last + first, first[0] + last, last + first[0], first + last[0]}
+    return frozenset({*made, first[0] + last[0], last[0] + first[0], first[:2] + last[:2]})
+
+
+def _spellings(name: str) -> Iterator[tuple[str, ...]]:
+    """The words of a display name in the letters that addresses have: ü as ue and as u."""
+    low = name.casefold()
+    for folded in (low.translate(_UMLAUTS), low):
+        plain = unicodedata.normalize("NFKD", folded)
+        words = tuple(_LETTERS.findall("".join(c for c in plain if not unicodedata.combining(c))))
+        if words:
+            yield words
+        if folded == low.translate(_UMLAUTS) == low:
+            return
+
+
+def _folded_words(local: str) -> list[str]:
+    return [word for word in _SEPARATORS.split(local.lower().translate(_UMLAUTS)) if word]
+
+
+def _squeezed(text: str) -> str:
+    return "".join(_LETTERS.findall(text.lower()))
+
+
+def _words(section: str) -> frozenset[str]:
+    return _lists()[section]
+
+
+@lru_cache(maxsize=1)
+def _lists() -> Mapping[str, frozenset[str]]:
+    lists: dict[str, set[str]] = {}
+    section = ""
+    for line in read("localparts.txt"):
+        if line.startswith("["):
+            section = line.strip("[]")
+        else:
+            lists.setdefault(section, set()).update(line.split())
+    return {name: frozenset(some) for name, some in lists.items()}

@@ -14,14 +14,25 @@ from daemon.message import body, mime
 from daemon.message.address import Address
 from daemon.message.candidates import Candidate, Fact
 from daemon.message.charset import ESCAPED, codec, decode
-from daemon.message.fields import BLOCK_LIMIT, Fields, body_start, first, has_any, scan
+from daemon.message.fields import (
+    BLOCK_LIMIT,
+    Fields,
+    Pairs,
+    body_start,
+    first,
+    grouped,
+    has_any,
+    in_order,
+)
 from daemon.message.finding import Found, Parts, find
-from daemon.message.header import lenient_date, read
-from daemon.message.header_signals import marks
+from daemon.message.header import Header, lenient_date, read
+from daemon.message.header_signals import answers, header_signals
 from daemon.message.invite import CalendarPart, Invite, invites
+from daemon.message.own_server import server_signals
 from daemon.message.quote import Words
 from daemon.message.subject import base_subject
 from daemon.message.text import one_line
+from daemon.message.text_signals import end_of, subject_signals, text_signals
 from daemon.message.traces import NO_TRACES, Traces, traces
 
 __all__ = ["Address", "Message", "bounded_date", "parse"]
@@ -51,6 +62,9 @@ _ORIGINAL_IDS = (
 _STAMP = 200  # characters at the end of a Received that hold its date
 _HASHED = 500  # characters of a mail's text that tell it from others
 _SIGNS = re.compile(r"[\W_]+")
+# What a header can say so clearly that no word of the text is looked at.
+_DECIDED = frozenset({"report", "bounce", "auto-reply", "empty-return-path", "challenge"})
+
 _MESSAGE_ID = re.compile(r"<([^<>]{1,4096})>")
 _OLDEST = datetime(1990, 1, 1, tzinfo=UTC)
 
@@ -103,7 +117,8 @@ def bounded_date(date: datetime | None, arrived_at: datetime) -> datetime:
 def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> Message:
     start = body_start(raw, 0, len(raw))
     block = raw[: min(start, BLOCK_LIMIT)]
-    fields = scan(block)
+    pairs = in_order(block)
+    fields = grouped(pairs)
     if not fields and not has_any(block):
         raise Unreadable("no header field" if raw.strip() else "empty")
     kind, leaves = mime.leaves(raw, fields, start)
@@ -120,6 +135,9 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
     limit = 0 if opaque else snippet_chars
     # As many as it takes to tell mails apart, also where the ledger keeps fewer or none.
     words = Words("", "") if opaque else _words(raw, plain, html, max(limit, _HASHED))
+    signals = _header_says(pairs, fields, reading, kinds) | found.marks
+    if not opaque and signals.isdisjoint(_DECIDED):
+        signals |= _text_says(raw, plain, html, words.own, found.words)
     return Message(
         key=_key(fields, message_id, author, reading.subject, size),
         message_id=message_id,
@@ -131,7 +149,7 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
         subject=reading.subject,
         date=reading.date,
         snippet=_snippet(words, found.words, reading.subject, limit),
-        marks=tuple(sorted({*marks(fields, author, reading.subject, kinds), *found.marks})),
+        marks=tuple(sorted(signals)),
         invites=_invites(raw, leaves),
         opaque=opaque,
         thread=thread,
@@ -232,6 +250,26 @@ def _snippet(words: Words, handed: str, subject: str, limit: int) -> str:
     if not text and base_subject(subject).is_forward:
         text = words.quoted
     return body.shortened(text, limit)
+
+
+def _header_says(pairs: Pairs, fields: Fields, reading: Header, kinds: frozenset[str]) -> set[str]:
+    """The signals of the header and the subject."""
+    signals = set(header_signals(fields, reading.author, reading.subject, kinds))
+    signals.update(server_signals(pairs, fields, reading.author))
+    if signals.isdisjoint(_DECIDED):
+        signals.update(subject_signals(reading.subject, answers=answers(fields)))
+    return signals
+
+
+def _text_says(
+    raw: bytes, plain: mime.MimePart | None, html: mime.MimePart | None, own: str, handed: str
+) -> set[str]:
+    """The signals of the author's words, and of the end of the text where they don't reach it."""
+    if handed:
+        return set(text_signals(body.words(handed, None, _HASHED).own, ""))
+    text = mime.text(raw, plain, _TEXT_LIMIT) if plain else ""
+    markup = mime.text(raw, html, _HTML_LIMIT) if html and not text.strip() else ""
+    return set(text_signals(own, end_of(text, markup, own)))
 
 
 def _invites(raw: bytes, leaves: tuple[mime.MimePart, ...]) -> tuple[Invite, ...]:

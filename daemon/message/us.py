@@ -8,6 +8,8 @@ from daemon.message.address import Address, ascii_domain
 
 # Where the author of a relay's mail stands; "nobody": it never has one.
 Place = Literal["from", "reply-to", "body", "nobody"]
+# When a mail from a role address (info@) counts: as anybody's, once there was a reply, or never.
+Roles = Literal["person", "after_reply", "never"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,11 @@ class Us:
 
     addresses: frozenset[str] = frozenset()
     domains: frozenset[str] = frozenset()
-    authserv_id: str | None = None  # the server whose Authentication-Results are believed
+    authserv_ids: frozenset[str] = frozenset()  # servers whose Authentication-Results are believed
     ignored_addresses: frozenset[str] = frozenset()
     ignored_domains: frozenset[str] = frozenset()
     max_recipients: int = 10
+    roles: Roles = "person"
     sources: Sources = field(default_factory=Sources)
 
     def is_us(self, address: Address | str) -> bool:

@@ -1,5 +1,7 @@
 """What one message may do: count as contact, be kept as evidence, or be ignored, and why.
 
+    author: who really wrote → nature: a person or a machine → weight: the verdict
+
 Decides from one message alone. That an answer to a mail of ours counts although its sender looks
 like a machine is `sender`'s decision, which sees all messages of a sender.
 """
@@ -8,38 +10,24 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from daemon.message.address import Address
-from daemon.message.author import RELAYED, Author, author
-from daemon.message.localparts import is_no_reply, is_role
+from daemon.message.author import Author, author
+from daemon.message.nature import Weighed, lift, nature, reasons
+from daemon.message.own_server import authenticated
 from daemon.message.parse import Message
 from daemon.message.us import Us, within
 
 __all__ = ["Judgement", "Us", "Verdict", "judge"]
 
 # Evidence that `sender` may lift to contact: the message answers ours, or there was a reply.
-SOFT_REASONS = frozenset(
-    {"no-reply-address", "list-unsubscribe", "list-id", "verp", "role-address"}
-)
+SOFT_REASONS = frozenset(reason for reason in reasons() if lift(reason) != "never")
 
-# What a list of our own puts on every mail that it hands on, whoever wrote it.
-_GROUP_MARKS = frozenset({"list-id", "list-unsubscribe", "precedence-bulk", "verp"})
 _ITIP_ANSWERS = {
     "REPLY": "itip-reply",
     "COUNTER": "itip-counter",
     "DECLINECOUNTER": "itip-counter",
     "CANCEL": "itip-cancel",
 }
-# Marks that make a received message evidence, in the order in which they are given as the reason.
-_MACHINE_MARKS = (
-    ("report", "bounce"),
-    ("bounce", "bounce"),
-    ("empty-return-path", "empty-return-path"),
-    ("auto-reply", "auto-reply"),
-    ("auto-submitted", "auto-submitted"),
-    ("precedence-bulk", "precedence-bulk"),
-    ("verp", "verp"),
-    ("list-id", "list-id"),
-    ("list-unsubscribe", "list-unsubscribe"),
-)
+_ROLES = {"after_reply": "role-address", "never": "role-never"}
 _OUR_MACHINE_MARKS = frozenset({"auto-submitted", "auto-reply", "report", "precedence-bulk"})
 
 
@@ -59,6 +47,7 @@ class Judgement:
     verdict: Verdict
     way: str = "from"  # how we know the author; see `author`
     why: str = ""  # the reason of that step
+    signals: tuple[Weighed, ...] = ()  # what decided a person or a machine; see `nature`
 
 
 def judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
@@ -70,35 +59,36 @@ def judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
     wrote = author(message, message.from_, us)
     if wrote.address is None:
         return Judgement(None, (), Verdict("ignored", wrote.reason), wrote.way, wrote.reason)
-    marks = frozenset(message.marks)
-    if wrote.way in RELAYED or wrote.way == "relay":
-        marks = frozenset(mark for mark in marks if mark.startswith("dmarc-fail:"))
-    elif wrote.way == "group" or _is_our_list(marks, us):
-        marks -= _GROUP_MARKS
-    verdict = _received(message, wrote, marks, us)
-    return Judgement("received", (wrote.address,), verdict, wrote.way, wrote.reason)
+    verdict, signals = _received(message, wrote, wrote.address, us)
+    return Judgement("received", (wrote.address,), verdict, wrote.way, wrote.reason, signals)
 
 
-def _received(message: Message, wrote: Author, marks: frozenset[str], us: Us) -> Verdict:
-    """The verdict on a message from outside; the first reason that fits is the one."""
-    sender = wrote.address
-    assert sender is not None  # noqa: S101 - nobody's mail was ignored before
+def _received(
+    message: Message, wrote: Author, sender: Address, us: Us
+) -> tuple[Verdict, tuple[Weighed, ...]]:
+    """The verdict on a message from outside, and the signals that decided it."""
     if ignored := us.ignores(sender):
-        return Verdict("ignored", ignored)
-    if us.authserv_id and f"dmarc-fail:{us.authserv_id.lower()}" in marks:
-        return Verdict("evidence", "dmarc-fail")
+        return Verdict("ignored", ignored), ()
+    if authenticated(message.marks, us.authserv_ids) == "fail":
+        return Verdict("evidence", "dmarc-fail"), ()
     method = _method(message)
     if method in _ITIP_ANSWERS:
-        # Before the machine marks: calendars send these with Auto-Submitted.
-        return Verdict("evidence", _ITIP_ANSWERS[method])
-    if method == "REQUEST" and any(invite.organizer == sender.key for invite in message.invites):
-        marks -= {"auto-submitted"}  # Google Calendar says so of what a person set up
-    reason = next((why for mark, why in _MACHINE_MARKS if mark in marks), None) if marks else None
-    if reason is None and is_no_reply(sender.local):
-        reason = "no-reply-address"
-    elif reason is None and is_role(sender.local) and wrote.way not in RELAYED:
-        reason = "role-address"
-    return Verdict("evidence", reason) if reason else Verdict("contact", "human")
+        # Before its nature: calendars send these with Auto-Submitted.
+        return Verdict("evidence", _ITIP_ANSWERS[method]), ()
+    way = "invitation" if method == "REQUEST" and _organizes(message, sender) else wrote.way
+    if way == "from" and _is_our_list(message, us):
+        way = "group"
+    found = nature(message.marks, sender, way)
+    if found.reason is not None:
+        return Verdict("evidence", found.reason), found.signals
+    if us.roles != "person" and found.is_desk:
+        return Verdict("evidence", _ROLES[us.roles]), found.signals
+    return Verdict("contact", "human"), found.signals
+
+
+def _organizes(message: Message, sender: Address) -> bool:
+    """Whether it is the sender's own invitation: calendars send these with Auto-Submitted, too."""
+    return any(invite.organizer == sender.key for invite in message.invites)
 
 
 def _judge_sent(message: Message, sender: Address, us: Us) -> Judgement:
@@ -128,9 +118,9 @@ def _method(message: Message) -> str:
     return next((invite.method for invite in message.invites if invite.method), "")
 
 
-def _is_our_list(marks: frozenset[str], us: Us) -> bool:
+def _is_our_list(message: Message, us: Us) -> bool:
     """Whether the List-Id is under a domain of ours: a group of ours such as sales@."""
     return any(
         mark.startswith("list-of:") and within(mark.removeprefix("list-of:"), us.domains)
-        for mark in marks
+        for mark in message.marks
     )

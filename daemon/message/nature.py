@@ -1,0 +1,183 @@
+"""Step two of judging: a person or a machine, as a score of named signals.
+
+What a signal weighs, in which group, and what lifts it again is data (data/signals.txt); who sends
+what from which domain too (data/vendors.txt). Here are only the rules: groups are asked in the
+order of trust, weights of one group add up, and the heaviest signal is the reason. Pure.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from daemon.message.address import Address
+from daemon.message.data import read
+from daemon.message.localparts import (
+    is_made_per_mail,
+    is_no_reply,
+    is_notice,
+    is_pitch_domain,
+    is_role,
+    is_sending_host,
+    names_a_person,
+    names_a_team,
+    names_the_domain,
+)
+from daemon.message.relay import is_conversation
+from daemon.message.vendors import kind_of
+
+DECIDES = 100  # the weight at which a group says machine
+
+Group = Literal["server", "header", "absent", "answer", "cold", "mass"]
+Lift = Literal["never", "theirs", "either"]
+GROUPS: tuple[Group, ...] = ("server", "header", "absent", "answer", "cold", "mass")
+
+# What a list or group of ours puts on every mail that it hands on, whoever wrote it.
+_OF_GROUP = frozenset(
+    {"list-id", "list-unsubscribe", "one-click", "mailing-list", "precedence-bulk", "verp"}
+    | {"errors-to", "feedback-id", "by-api", "auto-submitted", "campaign-host"}
+)
+# What a calendar puts on the invitations that it sends for people.
+_OF_CALENDAR = frozenset({"auto-submitted", "verp", "feedback-id", "by-api", "list-unsubscribe"})
+_OF_SERVER = ("server-", "spam-mark")  # beginnings of what servers said
+_OF_TEXT = ("says-", "subject-", "asks", "no-words", "long-text", "many-links", "template-left")
+
+_DOMAIN_SIGNALS = {"campaign": "campaign-host", "desk": "desk"}  # by the kind in vendors.txt
+
+
+class Weighed(NamedTuple):
+    """A signal with what it weighs in the group that decided."""
+
+    signal: str
+    weight: int
+
+
+class Nature(NamedTuple):
+    """What wrote a message: nobody's mail if there is a reason."""
+
+    reason: str | None  # the heaviest signal of the group that decided, None for a person
+    signals: tuple[Weighed, ...]  # all of that group, heaviest first; for a person the closest one
+    is_desk: bool = False  # it is a role address, like info@
+
+
+class _Entry(NamedTuple):
+    group: Group
+    weight: int
+    lift: Lift
+    words: str
+    place: int  # in the list: of equal weights the first is the reason
+
+
+def nature(signals: Iterable[str], author: Address, way: str = "from") -> Nature:
+    """Weigh the signals of a message by this author, whom we know by this way (see `author`).
+
+    What carried a mail says nothing about its author: a list, a form, a calendar.
+    """
+    of_address = _of_address(author)
+    found = frozenset(_about(signals, of_address, way))
+    nearest: tuple[int, tuple[Weighed, ...]] = (0, ())
+    for group in GROUPS:
+        weighed = _weighed(group, found)
+        total = sum(weight for _, weight in weighed)
+        if total >= DECIDES:
+            return Nature(weighed[0].signal, weighed)
+        if total > nearest[0]:
+            nearest = total, weighed
+    return Nature(None, nearest[1], "role-address" in found)
+
+
+def _about(signals: Iterable[str], of_address: Iterable[str], way: str) -> Iterator[str]:
+    """The signals that speak of the author."""
+    if way == "from":
+        yield from (*signals, *of_address)
+    elif way == "group":
+        yield from (*(one for one in signals if one not in _OF_GROUP), *of_address)
+    elif way == "invitation":
+        of_text = (*_OF_TEXT, *_OF_CALENDAR)
+        yield from (*(one for one in signals if not one.startswith(of_text)), *of_address)
+    elif way in {"forward", "attached"}:
+        kept = (*_OF_SERVER, *_OF_TEXT)
+        yield from (*(one for one in signals if one.startswith(kept)), *of_address)
+    else:
+        own = {"no-reply-address", "vendor"} if way == "relay" else {"no-reply-address"}
+        yield from (one for one in signals if one.startswith(_OF_SERVER))
+        yield from (one for one in of_address if one in own)
+
+
+def words(signal: str) -> str:
+    """What a signal says, as people say it; the signal itself if it has no words."""
+    return next((entry.words for entry in _table().get(signal, ())), signal)
+
+
+def lift(reason: str) -> Lift:
+    """What makes a contact of evidence with this reason after all."""
+    entries = _table().get(reason, ())
+    lifts = {entry.lift for entry in entries if entry.weight > 0}
+    for one in ("never", "theirs", "either"):
+        if one in lifts:
+            return one
+    return "never"
+
+
+def reasons() -> Mapping[str, str]:
+    """Every signal that can be a reason, in words."""
+    return {signal: entries[0].words for signal, entries in _table().items()}
+
+
+def _weighed(group: Group, found: frozenset[str]) -> tuple[Weighed, ...]:
+    """The signals that are there, with their weights in a group; heaviest first."""
+    table = _table()
+    some = [
+        (-entry.weight, entry.place, signal)
+        for signal in found & table.keys()
+        for entry in table[signal]
+        if entry.group == group
+    ]
+    return tuple(Weighed(signal, -weight) for weight, _, signal in sorted(some))
+
+
+@lru_cache(maxsize=1024)  # the same people write again and again
+def _of_address(author: Address) -> tuple[str, ...]:
+    """What an address and its display name say."""
+    return tuple(_address_signals(author))
+
+
+def _address_signals(author: Address) -> Iterator[str]:
+    local, domain = author.local, author.domain
+    is_person = names_a_person(local, author.name)
+    yield from _local_signals(local, is_person=is_person)
+    for signal, is_so in (
+        ("made-per-mail", is_made_per_mail(local)),
+        ("sending-subdomain", is_sending_host(domain)),
+        ("pitch-domain", is_pitch_domain(domain)),
+        ("brand-name", names_the_domain(author.name, domain)),
+        ("group-name", names_a_team(author.name)),
+    ):
+        if is_so:
+            yield signal
+    kind = kind_of(domain)
+    if kind == "notices" and not is_person and not is_conversation(domain):
+        yield "vendor"
+    elif kind in _DOMAIN_SIGNALS:
+        yield _DOMAIN_SIGNALS[kind]
+
+
+def _local_signals(local: str, *, is_person: bool) -> Iterator[str]:
+    if is_person:
+        yield "named-address"
+    elif is_no_reply(local):
+        yield "no-reply-address"
+    elif is_notice(local):
+        yield "notice-address"
+    elif is_role(local):
+        yield "role-address"
+
+
+@lru_cache(maxsize=1)
+def _table() -> Mapping[str, tuple[_Entry, ...]]:
+    """data/signals.txt by signal; a signal may stand in several groups."""
+    table: dict[str, tuple[_Entry, ...]] = {}
+    for place, line in enumerate(read("signals.txt")):
+        signal, group, weight, lifted_by, said = (part.strip() for part in line.split("|"))
+        entry = _Entry(group, int(weight), lifted_by, said, place)  # type: ignore[arg-type]  # see tests
+        table[signal] = (*table.get(signal, ()), entry)
+    return table

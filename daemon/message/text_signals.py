@@ -1,0 +1,113 @@
+"""What the words of a mail say about who wrote it: a person, a program, or one to many.
+
+Looks at the subject, the author's own words at the beginning, and the end of the text, where mail
+to many says how to stop it. Bounded, and left out where the header has decided already. Gives
+signals only; the words themselves are not kept.
+"""
+
+import html as entities
+import re
+from collections.abc import Iterator
+
+from daemon.message.autoreply import (
+    BOUNCE_SUBJECTS,
+    READ_SUBJECTS,
+    begins_like,
+)
+from daemon.message.phrases import said
+
+# ruff: noqa: RUF001  words of other languages
+
+HEAD_LIMIT = 2_000  # characters at the beginning
+TAIL_LIMIT = 1_500  # characters at the end
+_MARKUP_LIMIT = 16_384  # characters of HTML in which the end is looked for
+_LONG_TEXT = 900  # characters of own words that nobody writes into an absence note
+_MANY_LINKS = 4
+
+_TAG = re.compile(r"<[^<>]{0,2000}>")
+_QUOTED = re.compile(r"^(?:>|-{5}|_{20}|(?:From|Von|De|Da|Van|Fra|Från|Od|От) ?: )", re.MULTILINE)
+_LINK = re.compile(r"https?://", re.IGNORECASE)
+_QUESTION = re.compile("[?\uff1f\u061f\u037e]")
+# A link may have a question mark: not a question.
+_URL = re.compile(r"https?://\S{0,500}", re.IGNORECASE)
+_PLACEHOLDER = re.compile(
+    r"\{\{ ?[a-z_. ]{2,30} ?\}\}|\{%[^%{}]{1,60}%\}|\*\|[A-Z_:]{2,20}\|\*|%%[A-Za-z_]{2,20}%%"
+    r"|\[(?:first|last|company)[ _-]?name\]|\{(?:first|last|company)_?name\}"
+    r"|<<?(?:first|last) ?name>>?",
+    re.IGNORECASE,
+)
+_TICKET = re.compile(
+    r"[\[(#]\s?(?:ticket|case|request|req|inc|sr|ref|vorgang|anfrage|zgłoszenie|zayavka|demande|caso|chamado"
+    r"|talep|заявка|обращение|запрос)\s?[#:№ n°nr.-]{0,4}\s?[a-z0-9-]{0,6}[0-9]{3,}"
+    r"|\[#[0-9]{3,}\]|\[[a-z][\w .&-]{1,30} #[0-9]{3,}\]|ticket ?#? ?[0-9]{4,}",
+    re.IGNORECASE,
+)
+_MARKED_SPAM = re.compile(
+    r"[\[{(*]{1,5} ?(?:suspected |possible |likely )?spam[ ?!:]{0,2}[\w .]{0,12}[\]})*]{1,5}|spam:",
+    re.IGNORECASE,
+)
+_CHALLENGE = re.compile(
+    r"\((?:action|verification|confirmation) required\)|verify#|requires verification"
+    r"|confirm your (?:message|e-?mail)\b",
+    re.IGNORECASE,
+)
+_ANSWER = re.compile(r"(?:re|aw|sv|vs|odp|ha|antw|rif|ynt|回复|答复|回覆) ?[:：]", re.IGNORECASE)
+
+
+def subject_signals(subject: str, *, answers: bool) -> Iterator[str]:
+    """The signals of a subject; `answers` says that an In-Reply-To or References came with it."""
+    for signal, count in said(subject, "subject").items():
+        yield signal
+        if count > 1:
+            yield f"{signal}-twice"
+    if begins_like(subject, READ_SUBJECTS):
+        yield "subject-read"
+    if begins_like(subject, BOUNCE_SUBJECTS):
+        yield "subject-bounce"
+    if _TICKET.search(subject):
+        yield "ticket-subject"
+    if _MARKED_SPAM.match(subject):
+        yield "spam-subject"
+    if _CHALLENGE.search(subject):
+        yield "subject-challenge"
+    if _PLACEHOLDER.search(subject):
+        yield "template-left"
+    if _ANSWER.match(subject) and not answers:
+        yield "pretends-reply"
+
+
+def text_signals(head: str, tail: str) -> Iterator[str]:
+    """The signals of a text: `head` the author's own words, `tail` what `end_of` gave."""
+    text = f"{head[:HEAD_LIMIT]} {tail[-TAIL_LIMIT:]}"
+    for signal, count in said(text, "says").items():
+        yield signal
+        if count > 1:
+            yield f"{signal}-twice"
+    if not head.strip():
+        yield "no-words"
+    if len(head) >= _LONG_TEXT:
+        yield "long-text"
+    if _QUESTION.search(_URL.sub(" ", head)):
+        yield "asks"
+    if _PLACEHOLDER.search(head):
+        yield "template-left"
+    if len(_LINK.findall(text)) >= _MANY_LINKS:
+        yield "many-links"
+
+
+def end_of(plain: str, markup: str, head: str) -> str:
+    """The end of a text, where it isn't the beginning again and quotes nobody."""
+    if plain:
+        if len(plain) <= len(head) + 200 and len(plain) <= HEAD_LIMIT:
+            return "" if not _is_cut(plain, head) else plain[-TAIL_LIMIT:]
+        tail = plain[-TAIL_LIMIT:]
+    elif markup:
+        tail = entities.unescape(_TAG.sub(" ", markup[-_MARKUP_LIMIT:]))[-TAIL_LIMIT:]
+    else:
+        return ""
+    return "" if _QUOTED.search(tail) else tail
+
+
+def _is_cut(plain: str, head: str) -> bool:
+    """Whether own words leave out the end of a text that quotes nobody: a signature."""
+    return len(head) + 20 < len(plain) and not _QUOTED.search(plain)
