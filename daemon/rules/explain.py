@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from daemon.message.nature import reasons
 from daemon.message.verdict import SOFT_REASONS, Verdict
 from daemon.rules.classify import Class, Rules, meetings, messages, replies
 from daemon.rules.meeting import Meeting, Side, Status
@@ -72,27 +73,20 @@ class Explanation:
     meetings: tuple[Met, ...]
 
 
-# The verdict reasons of `judge` and `sender`, as people say them.
+# The verdict reasons of `judge` and `sender`, as people say them; those of `nature` are data.
 REASONS: Mapping[str, str] = {
+    **reasons(),
     "human": "written by a person",
     "answers-us": "it answers a mail that we sent to this address",
     "role-after-reply": "from a role address, but there was a reply between us",
     "sent": "sent by us",
     "dmarc-fail": "forged, by our server's DMARC check",
-    "bounce": "a bounce or delivery report",
-    "empty-return-path": "a notice by a machine (empty Return-Path)",
-    "auto-reply": "an automatic reply",
-    "auto-submitted": "sent by a machine (Auto-Submitted)",
-    "precedence-bulk": "bulk mail (Precedence)",
-    "verp": "bulk mail (a return address for each recipient)",
     "itip-reply": "an answer to an invitation, which counts for the meeting only",
     "itip-counter": "a proposal for another time, which counts for the meeting only",
     "itip-update": "it repeats or moves an invitation that counts already",
     "itip-cancel": "a cancelled invitation, which counts for the meeting only",
-    "list-id": "from a mailing list (List-Id)",
-    "list-unsubscribe": "a newsletter (List-Unsubscribe)",
-    "no-reply-address": "from an address that takes no replies",
     "role-address": "from a role address (like info@), and there was no reply between us yet",
+    "role-never": "from a role address (like info@), which the configuration leaves out",
     "too-many-recipients": "sent by us to too many at once",
     "our-auto-reply": "sent by us automatically",
     "ignored-address": "ignored: the configuration lists the address",
