@@ -78,6 +78,7 @@ REASONS: Mapping[str, str] = {
     **reasons(),
     "human": "written by a person",
     "answers-us": "it answers a mail that we sent to this address",
+    "answered-by-us": "we answered it",
     "role-after-reply": "from a role address, but there was a reply between us",
     "sent": "sent by us",
     "dmarc-fail": "forged, by our server's DMARC check",

@@ -24,6 +24,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from daemon.message.author import SUBMITTED
+from daemon.message.own_server import authenticated
 from daemon.message.subject import base_subject
 from daemon.message.traces import split
 from daemon.message.verdict import Us
@@ -225,9 +226,9 @@ def _keep_earliest(dates: dict[str, datetime], name: str, date: datetime) -> Non
 
 def is_authenticated(facts: str, us: Us) -> bool:
     """Whether our own server said dmarc=pass of a message."""
-    if us.authserv_id is None or "dmarc-pass:" not in facts:
+    if not us.authserv_ids or "dmarc-pass:" not in facts:
         return False
-    return f"dmarc-pass:{us.authserv_id.lower()}" in _facts(facts).get("marks", ())
+    return authenticated(_facts(facts).get("marks", ()), us.authserv_ids) == "pass"
 
 
 def _is_of(name: str, address: str, their_name: str, their_address: str) -> bool:

@@ -6,7 +6,7 @@ found in Sent, and a reply is proved by what `reply` asks for. Costs one pass ov
 It doesn't fetch, store or classify anything, and never reads a clock.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -14,7 +14,8 @@ from typing import Literal
 from daemon.message.author import SUBMITTED
 from daemon.message.candidates import Fact
 from daemon.message.names import clean_name, made_up_name
-from daemon.message.verdict import SOFT_REASONS, Us, Verdict
+from daemon.message.nature import lift
+from daemon.message.verdict import Us, Verdict
 from daemon.rules.correspondence import Correspondence
 from daemon.rules.meeting import Meeting, Statement, meetings
 from daemon.rules.organization import PublicProviders, organization_key
@@ -22,12 +23,8 @@ from daemon.rules.reply import OurMail, Proof, is_authenticated, our_answers, pr
 
 __all__ = ["Correspondence", "Counting", "Meeting", "SenderState", "sender_state"]
 
-# Evidence that becomes a contact when the message answers a mail that we sent to this very address:
-# somebody is there, whatever the address is called and however the mail was sent.
-_IF_IT_ANSWERS_US = SOFT_REASONS - {"role-address"}
-# The same where it only proves that a relay carried it, and answers what we sent to a colleague.
-_IF_A_COLLEAGUE_ANSWERS = frozenset({"verp", "list-unsubscribe"})
 _ANSWERS_US = Verdict("contact", "answers-us")
+_ANSWERED_BY_US = Verdict("contact", "answered-by-us")
 _ROLE_AFTER_REPLY = Verdict("contact", "role-after-reply")
 _UPDATE = Verdict("evidence", "itip-update")
 
@@ -122,19 +119,36 @@ def _final_verdicts(
     if len(verdicts) != len(messages):
         raise ValueError("a message key is given twice")
     soft = [m for m in messages if m.verdict[0] == "evidence" and m.direction == "received"]
-    to_them = {m.key for m in messages if m.direction == "sent" and m.verdict.kind == "contact"}
-    for m in soft:
-        reason = m.verdict.reason
-        if m.key in proven and (
-            reason in _IF_A_COLLEAGUE_ANSWERS
-            or (reason in _IF_IT_ANSWERS_US and proven[m.key].answered in to_them)
-        ):
-            verdicts[m.key] = _ANSWERS_US
+    sent = [m for m in messages if m.direction == "sent" and m.verdict.kind == "contact"]
+    verdicts.update(_lifted(soft, sent, proven))
     role = [m for m in soft if m.verdict.reason == "role-address"]
     if role and _is_a_conversation(messages, verdicts, proven, ours):
         verdicts.update((m.key, _ROLE_AFTER_REPLY) for m in role)
     verdicts.update((key, _UPDATE) for key in _updates(messages, verdicts, proven))
     return verdicts
+
+
+def _lifted(
+    soft: Iterable[Correspondence],
+    sent: Iterable[Correspondence],
+    proven: Mapping[str, Proof],
+) -> Iterator[tuple[str, Verdict]]:
+    """Evidence that a correspondence turns into contacts, as far as its reason allows.
+
+    Strong traces of a machine take an answer to a mail that we sent to this very address: somebody
+    is there, whatever the address is called. Weak ones only show that a relay carried the mail, so
+    an answer to what we sent to a colleague does, and an answer of ours.
+    """
+    to_them = {m.key for m in sent}
+    we_answered = {answered for m in sent for answered in m.answers}
+    for m in soft:
+        lifted_by = lift(m.verdict.reason)
+        if lifted_by == "never" or m.verdict.reason == "role-address":
+            continue
+        if m.key in proven and (lifted_by == "either" or proven[m.key].answered in to_them):
+            yield m.key, _ANSWERS_US
+        elif lifted_by == "either" and m.message_id in we_answered:
+            yield m.key, _ANSWERED_BY_US
 
 
 def _is_a_conversation(
