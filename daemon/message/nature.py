@@ -28,7 +28,8 @@ from daemon.message.vendors import kind_of
 DECIDES = 100  # the weight at which a group says machine
 
 Group = Literal["server", "header", "absent", "answer", "cold", "mass"]
-Lift = Literal["never", "theirs", "either"]
+Lift = Literal["never", "theirs", "any", "either"]
+_LIFTS: tuple[Lift, ...] = ("never", "theirs", "any", "either")  # the harder first
 GROUPS: tuple[Group, ...] = ("server", "header", "absent", "answer", "cold", "mass")
 
 # What a list or group of ours puts on every mail that it hands on, whoever wrote it.
@@ -109,13 +110,9 @@ def words(signal: str) -> str:
 
 
 def lift(reason: str) -> Lift:
-    """What makes a contact of evidence with this reason after all."""
-    entries = _table().get(reason, ())
-    lifts = {entry.lift for entry in entries if entry.weight > 0}
-    for one in ("never", "theirs", "either"):
-        if one in lifts:
-            return one
-    return "never"
+    """What makes a contact of evidence with this reason after all; see data/signals.txt."""
+    lifts = {entry.lift for entry in _table().get(reason, ()) if entry.weight > 0}
+    return next((one for one in _LIFTS if one in lifts), "never")
 
 
 def reasons() -> Mapping[str, str]:

@@ -145,7 +145,7 @@ def _lifted(
         lifted_by = lift(m.verdict.reason)
         if lifted_by == "never" or m.verdict.reason == "role-address":
             continue
-        if m.key in proven and (lifted_by == "either" or proven[m.key].answered in to_them):
+        if m.key in proven and (lifted_by != "theirs" or proven[m.key].answered in to_them):
             yield m.key, _ANSWERS_US
         elif lifted_by == "either" and m.message_id in we_answered:
             yield m.key, _ANSWERED_BY_US
