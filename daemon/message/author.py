@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from daemon.message.address import Address
 from daemon.message.candidates import COPY, HANDS_ON, Candidate
+from daemon.message.form import name_in
 from daemon.message.localparts import is_no_reply
 from daemon.message.parse import Message
 from daemon.message.relay import (
@@ -103,12 +104,15 @@ def _handed_on(message: Message, sender: Address, us: Us) -> Author | None:
     form = _outside(message, "form", sender, us)
     if _is_copy(message, us) and not form:
         return Author(None, "form", "copy-of-a-form")
-    if is_conversation(sender.domain) or _is_conversation_by_name(sender):
+    if is_conversation(sender.domain) or (
+        _is_of_service(sender) and not reply and not is_machine_like(sender.local)
+    ):
         return Author(_bare(sender), "relay", "relay-of-a-portal")
     if form and (machine or (reply and reply.address.key == form.address.key)):
         visitor = reply if reply and not form.address.name and reply.address.name else form
         return Author(_named(message, visitor, sender), "form", "form-of-others")
-    if reply and machine and (says or (service and is_conversation(reply.address.domain))):
+    foreign = says and reply and not _is_same_person(sender, reply.address, message)
+    if reply and (foreign or (service and is_conversation(reply.address.domain))):
         way = "relay" if is_conversation(reply.address.domain) else "reply-to"
         if service and same_site(reply.address.domain, sender.domain):
             way = "relay"
@@ -116,6 +120,14 @@ def _handed_on(message: Message, sender: Address, us: Us) -> Author | None:
     if machine and says and (found := _only(message, sender, us)):
         return Author(_named(message, found, sender), "text", "form-of-others")
     return None
+
+
+def _is_same_person(sender: Address, other: Address, message: Message) -> bool:
+    """Whether somebody only has answers sent to another address of the same person."""
+    if is_machine_like(sender.local) or hands_on(sender) or _is_of_service(sender):
+        return False
+    named = name_in([other.name], sender.address) or name_in([sender.name], other.address)
+    return bool(message.answers or named) or sender.name == other.name
 
 
 def _is_copy(message: Message, us: Us) -> bool:
@@ -172,14 +184,10 @@ def _only(message: Message, sender: Address, us: Us) -> Candidate | None:
     return found[0] if len(found) == 1 else None
 
 
-def _is_conversation_by_name(sender: Address) -> bool:
+def _is_of_service(sender: Address) -> bool:
     """Whether the name says "Ada via Service" and the address is that service's own."""
     parts = via(sender.name)
-    return (
-        parts is not None
-        and names_service(parts[1], sender.domain)
-        and not is_machine_like(sender.local)
-    )
+    return parts is not None and names_service(parts[1], sender.domain)
 
 
 def _bare(address: Address) -> Address:
@@ -209,21 +217,4 @@ def _name_of(sender: Address, visitor: Address) -> str:
     name = (parts[0] if parts else sender.name).strip(" '\"")
     if parts or is_conversation(visitor.domain):
         return name
-    there = _plain(visitor.address)
-    words = [word for word in _plain_words(name) if len(word) > 2]  # noqa: PLR2004 "de", "von"
-    return name if any(word in there for word in words) and not hands_on(sender) else ""
-
-
-def _plain_words(text: str) -> list[str]:
-    return [_plain(word) for word in text.split()]
-
-
-def _plain(text: str) -> str:
-    """Letters and digits in lower case, umlauts as they are written in addresses."""
-    folded = text.casefold().translate(_FOLDED)
-    return "".join(char for char in folded if char.isalnum())
-
-
-_FOLDED = str.maketrans(
-    {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "o", "å": "a", "æ": "ae", "ł": "l", "đ": "d"}
-)
+    return name if name_in([name], visitor.address) and not hands_on(sender) else ""

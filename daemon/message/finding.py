@@ -123,7 +123,9 @@ def _read_text(
 ) -> None:
     """Candidates that stand in the text or are attached to it."""
     text = "\n".join(lines)
-    if inside and not forwards.says_answer(header.subject):
+    if inside and forwards.says_answer(header.subject):
+        return  # what a colleague quotes was handed on before
+    if inside:
         _forwarded(found, lines, header.subject, text)
         _attached(found, parts)
     if "@" in text:
@@ -131,11 +133,11 @@ def _read_text(
         if form.is_one:
             name = form.full_name
             found.candidates.extend(
-                Candidate("form", Address(one.name or name, one.address)) for one in form.addresses
+                Candidate("form", Address(name or one.name, one.address)) for one in form.addresses
             )
         _form_facts(found, form)
         found.candidates.extend(
-            Candidate("text", one) for one in forms.addresses_in(text, _TEXT_ADDRESSES)
+            Candidate("text", one) for one in forms.addresses_in(lines, _TEXT_ADDRESSES)
         )
     if hands_on_by_words(header.subject, text):
         found.marks.add(HANDS_ON)

@@ -9,6 +9,7 @@ Costs one pass over a bounded text; every expression is linear.
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -29,12 +30,21 @@ _REACH = 3  # lines from a label to its value: one may be empty, one a hint
 
 # What stands between a label and its value on one line.
 _PAIR = re.compile(
-    r"\s*[*•·▪►>|\-–—]{0,3}\s*(?P<label>[^\s:：|=\t.][^:：|=\t\n]{0,59}?)"
-    r"(?:\s*\.{2,60}\s*[:：]?|\s*\*{0,3}\s*[:：]|\s*[|=]|\t|[ \u00a0]{2,40})\s*(?P<value>\S.*)?$"
+    r"\s*[*•·▪►>|\-–—]{0,3}\s*(?P<label>[^\s:：|=\t.][^:：|=>→\t\n]{0,59}?)"
+    r"(?:\s*\.{2,60}\s*[:：]?|\s*\*{0,3}\s*[:：]|\s*(?:[|=]|[-=]?>|→)|\t|[ \u00a0]{2,40}|(?<=\])\s)"
+    r"\s*(?P<value>\S.*)?$"
 )
 _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
-_DECORATION = re.compile(r"[*_:：?？!.\-–—()\[\]<>\"“”'’`#|•·►▪✱]+|^\d{1,2}[.)]\s")
+_DECORATION = re.compile(r"[*_:：?？!.,;\-–—()\[\]<>\"“”'’`#|•·►▪✱]+|^\d{1,2}[.)]\s")
 _SPACE = re.compile(r"\s+")
+_UPPER = "A-ZÀ-ÖØ-ÞĀ-ŽΑ-ΩА-ЯЁЄІЇҐ"
+_NAME = re.compile(
+    rf"(?<![\w@.])[{_UPPER}][^\W\d_]{{0,30}}[.'’-]?[^\W\d_]{{0,30}}"
+    rf"(?:[ ](?:(?:van|von|de|der|den|del|di|da|dos|la|le|el|al|bin|ten|ter|zu)[ ]){{0,2}}"
+    rf"[{_UPPER}][^\W\d_]{{0,30}}[.'’-]?[^\W\d_]{{0,30}}){{1,3}}(?![\w@])"
+)
+_NAME_LINES = 25
+_FOLDED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "o", "æ": "ae", "ł": "l", "đ": "d"})
 
 
 @dataclass(slots=True)
@@ -55,8 +65,10 @@ class Form:
         """The name as people write it, from whatever fields the form has for it."""
         if self.first and self.last:
             return f"{self.first} {self.last}"
-        if self.name and self.last and not self.first and self.last not in self.name:
+        if self.name and self.last and self.last not in self.name:
             return f"{self.name} {self.last}"
+        if self.name and self.first and self.first not in self.name:
+            return f"{self.first} {self.name}"
         return self.name or self.first or self.last
 
     @property
@@ -143,16 +155,37 @@ def _address(value: str) -> Address | None:
     return mailbox(name, found[0].strip(".'*_"))
 
 
-def addresses_in(text: str, limit: int) -> list[Address]:
-    """The addresses in a text, each once, at most `limit`."""
+def addresses_in(lines: Sequence[str], limit: int) -> list[Address]:
+    """The addresses in a text with the names beside them, each once, at most `limit`."""
     found: dict[str, Address] = {}
-    for match in _ADDRESS.finditer(text):
-        address = mailbox("", match[0].strip(".'*_"))
-        if address is not None:
-            found.setdefault(address.key, address)
+    for line in lines:
+        for match in _ADDRESS.finditer(line):
+            address = _address(line[: match.end()][-2 * _VALUE_CHARS :]) if "@" in line else None
+            if address is None:
+                continue
+            name = address.name if _NAME.fullmatch(address.name) else ""
+            named = Address(name or name_in(lines, address.address), address.address)
+            found.setdefault(named.key, named)
             if len(found) == limit:
-                break
+                return list(found.values())
     return list(found.values())
+
+
+def name_in(lines: Sequence[str], address: str) -> str:
+    """The first name in a text that agrees with an address: Ada Lovelace, ada@lovelace.example."""
+    there = plain_letters(address)
+    for line in lines[:_NAME_LINES]:
+        for match in _NAME.finditer(line[:_NAME_CHARS]):
+            words = [plain_letters(word) for word in match[0].split()]
+            if any(len(word) > 2 and word in there for word in words):  # noqa: PLR2004 "de", "van"
+                return match[0]
+    return ""
+
+
+def plain_letters(text: str) -> str:
+    """Letters and digits in lower case, umlauts as addresses have them."""
+    folded = unicodedata.normalize("NFKD", text.casefold().translate(_FOLDED))
+    return "".join(char for char in folded if char.isalnum())
 
 
 @lru_cache(maxsize=4096)  # forms ask the same questions again and again
