@@ -22,7 +22,10 @@ PUBLIC = public_providers()
         ("mail.acme.com.au", "acme.com.au"),
         ("sales.acme.gmbh", "acme.gmbh"),
         ("physik.ruhr-uni-bochum.de", "ruhr-uni-bochum.de"),  # a private suffix with real mailboxes
-        ("someone.github.io", "github.io"),
+        ("someone.github.io", "someone.github.io"),  # a customer's label
+        ("acme.mail.onmicrosoft.com", "acme.onmicrosoft.com"),
+        ("eu.acme.zendesk.com", "acme.zendesk.com"),
+        ("zendesk.com", "zendesk.com"),  # its own people
         ("mail.acme.uk.com", "acme.uk.com"),  # sold like a country's domain
         ("acme.eu.org", "acme.eu.org"),
         ("uk.com", "uk.com"),
@@ -134,7 +137,10 @@ def test_an_empty_line_of_the_configuration_matches_nothing() -> None:
 
 
 def test_each_shipped_line_is_one_domain_that_can_be_a_providers() -> None:
-    parts_of_a_company = {"privaterelay.appleid.com", "i.softbank.jp", "internode.on.net"}
+    parts_of_a_company = {
+        *("privaterelay.appleid.com", "i.softbank.jp", "internode.on.net"),
+        *("pec.aruba.it", "relay.firefox.com"),
+    }
     assert len(_listed("freemail")) > 600
     for domain in _listed("freemail") - parts_of_a_company:
         assert registrable_domain(domain) == domain

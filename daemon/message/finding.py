@@ -32,12 +32,14 @@ from daemon.message.relay import (
     is_machine_like,
     same_site,
 )
-from daemon.message.signature import signature_facts
+from daemon.message.signature import company_in_brackets, signature_facts
 
 _TEXT_BYTES = 32_768
 _HTML_BYTES = 131_072
 _ATTACHED_HEADER = 32_768  # bytes of an attached mail's header
 _TEXT_ADDRESSES = 5
+_BESIDE = 3  # lines above and below an address in which a visitor's number stands
+_OPENING = 10  # lines in which a notice says who wrote
 _ON_BEHALF = re.compile(
     r"(?:per conto di|im auftrag von|on behalf of)\s*:?\s*([^\s<>\"]{1,254}@[^\s<>\"]{1,254})",
     re.IGNORECASE,
@@ -141,6 +143,8 @@ def _read_text(
         )
     if hands_on_by_words(header.subject, text):
         found.marks.add(HANDS_ON)
+        if not found.facts:
+            found.facts += _facts_beside(found, lines)
     if is_copy_by_words(header.subject, text):
         found.marks.add(COPY)
 
@@ -167,6 +171,22 @@ def _attached(found: Found, parts: Parts) -> None:
     inner = read(fields)
     if inner.author is not None:
         found.candidates.append(Candidate("attached", inner.author, inner.date))
+
+
+def _facts_beside(found: Found, lines: list[str]) -> Iterator[Fact]:
+    """What a notice without labels says beside the visitor's address: a number, a firm."""
+    for one in found.candidates:
+        if one.way != "text":
+            continue
+        at = next((n for n, line in enumerate(lines) if one.address.address in line.lower()), None)
+        if at is not None:
+            around = lines[max(0, at - _BESIDE) : at + _BESIDE + 1]
+            phones = signature_facts(around, "", one.address.domain, "form")
+            yield from (fact for fact in phones if fact.kind == "phone")
+    for line in lines[:_OPENING]:
+        if company := company_in_brackets(line):
+            yield Fact("company", company, "form")
+            return
 
 
 def _form_facts(found: Found, form: forms.Form) -> None:

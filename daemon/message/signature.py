@@ -22,6 +22,7 @@ _LINE_CHARS = 120
 _TITLE_WORDS = 8
 _NUMBER = re.compile(r"(?:\+|\(|\b0|\b[1-9])[\d][\d ()/.\-–\u00a0]{5,24}\d")
 _WORD = re.compile(r"[^\s,;:|/()&·•–—]+")
+_IN_BRACKETS = re.compile(r"[^\W\d_]\s?\(([^()@]{3,100})\)")
 _SEPARATORS = re.compile(r"\s*[|·•]\s*|\s+[-–—]\s+|\t| {3,}")
 # Ends of what people are, in languages that write it as one word.
 _COMPOUNDS = (
@@ -54,6 +55,15 @@ def signature_facts(lines: Sequence[str], name: str, domain: str, way: str) -> l
         for kind, value in found.items()
         if value
     ]
+
+
+def company_in_brackets(line: str) -> str:
+    """The firm that stands in brackets behind a name: Ada Lovelace (Lovelace Ltd, London)."""
+    for match in _IN_BRACKETS.finditer(line[:500]):
+        name = match[1].partition(",")[0].strip()
+        if _is_company(name):
+            return name[:VALUE_LIMIT]
+    return ""
 
 
 def _tail(lines: Sequence[str]) -> list[str]:

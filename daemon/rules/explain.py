@@ -77,6 +77,8 @@ class Explanation:
 REASONS: Mapping[str, str] = {
     **reasons(),
     "human": "written by a person",
+    "copy-of-a-form": "ignored: a form's copy for whoever filled it in, under our address",
+    "no-author-in-relay": "ignored: a relay of ours or of others that names nobody",
     "answers-us": "it answers a mail that we sent to this address",
     "answered-by-us": "we answered it",
     "role-after-reply": "from a role address, but there was a reply between us",

@@ -6,7 +6,7 @@ It doesn't say whether the organization exists, or what it is called.
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -15,6 +15,7 @@ from typing import Literal
 from publicsuffixlist import PublicSuffixList
 
 from daemon.message.address import ascii_domain
+from daemon.message.relay import is_conversation
 
 # Names that only exist inside somebody's network (RFC 2606, 6761, 6762, 8375, 9476 and common use).
 _LOCAL_ONLY = frozenset(
@@ -33,6 +34,9 @@ _LOCAL_ONLY = frozenset(
         "onion",
     }
 )
+
+# Labels that a shared domain puts between itself and the customer's.
+_NO_CUSTOMER = frozenset({"mail", "email", "smtp", "bounce", "bounces", "reply", "inbound", "www"})
 
 _KEPT_ANSWERS = 4096  # a mailbox has many senders of few domains
 
@@ -74,19 +78,41 @@ def registrable_domain(domain: str) -> str:
     registered = _suffixes().privatesuffix(name)
     if registered is None:
         return name
-    if registered != name and registered in _listed("resold"):
-        label = name.removesuffix(f".{registered}").rpartition(".")[2]
-        return f"{label}.{registered}"
-    return str(registered)
+    return _customer(name, str(registered))
+
+
+def _customer(name: str, registered: str) -> str:
+    """Of a domain that is given out label by label, the customer's part; else all of it.
+
+    `acme.mail.onmicrosoft.com` belongs to `acme`.
+    """
+    shared = next((one for one in _endings(name) if one in _given_out()), None)
+    if shared is None or shared == name:
+        return registered
+    labels = [one for one in name.removesuffix(f".{shared}").split(".") if one not in _NO_CUSTOMER]
+    return f"{labels[-1]}.{shared}" if labels else registered
+
+
+def _endings(name: str) -> Iterator[str]:
+    """A domain and those above it, the longest first."""
+    while name:
+        yield name
+        name = name.partition(".")[2]
+
+
+@cache
+def _given_out() -> frozenset[str]:
+    return _listed("resold") | _listed("tenants")
 
 
 def organization_key(domain: str, public: PublicProviders) -> str | None:
     """The registrable domain that keys a sender's organization; None where there is none.
 
-    None for public e-mail providers, and for names that nobody can have registered: an IP address,
-    a single label, a public suffix, a name of a local network.
+    None for public e-mail providers, for portals' addresses of one conversation, and for names that
+    nobody can have registered: an IP address, a single label, a public suffix, a local name.
     """
-    return None if domain in public else _registered(_plain(domain))
+    name = _plain(domain)
+    return None if domain in public or is_conversation(name) else _registered(name)
 
 
 @lru_cache(maxsize=_KEPT_ANSWERS)
@@ -111,7 +137,7 @@ def _suffixes() -> PublicSuffixList:
 
 
 @cache
-def _listed(name: Literal["freemail", "resold"]) -> frozenset[str]:
+def _listed(name: Literal["freemail", "resold", "tenants"]) -> frozenset[str]:
     text = files("daemon.message.data").joinpath(f"{name}.txt").read_text(encoding="ascii")
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return frozenset(line for line in lines if line)

@@ -91,7 +91,7 @@ def sender_state(
         or _display_name(address, sent)
         or made_up_name(address),
         domain=domain,
-        organization=organization_key(domain, public),
+        organization=_organization(domain, received, public),
         msg_count=len(received) if counting.count == "received" else len(contacts),
         sent_count=len(sent),
         replies=len(reply_keys),
@@ -107,6 +107,15 @@ def sender_state(
         submitted=sum(m.way in SUBMITTED for m in received),
         facts=_facts(received),
     )
+
+
+def _organization(
+    domain: str, received: Sequence[Correspondence], public: PublicProviders
+) -> str | None:
+    """None also where every mail came from a portal's address for this one conversation."""
+    if received and all(m.way == "relay" for m in received):
+        return None
+    return organization_key(domain, public)
 
 
 def _final_verdicts(
