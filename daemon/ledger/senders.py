@@ -149,7 +149,7 @@ class Senders:
             ],
         )
         self._write_meetings([state for state, *_ in changed])
-        self._write_facts([state for state, *_ in changed])
+        self._write_facts(changed)
         return len(changed)
 
     def remove(self, addresses: Iterable[str]) -> None:
@@ -235,14 +235,12 @@ class Senders:
             found |= {row["sender"]: row["mailbox"] for row in rows}
         return found
 
-    def _write_facts(self, states: Sequence[SenderState]) -> None:
-        self._db.execute(
-            f"DELETE FROM sender_facts WHERE sender {AMONG}",
-            (listed(one.address for one in states),),
-        )
+    def _write_facts(self, states: Iterable[tuple[SenderState, Class, History, str]]) -> None:
+        known = [(state.address,) for state, _, history, _ in states if history.digest is not None]
+        self._db.executemany("DELETE FROM sender_facts WHERE sender = ?", known)
         self._db.executemany(
             "INSERT INTO sender_facts VALUES (?, ?, ?, ?)",
-            [(one.address, f.kind, f.value, f.way) for one in states for f in one.facts],
+            [(one.address, f.kind, f.value, f.way) for one, *_ in states for f in one.facts],
         )
 
     def _write_meetings(self, states: Sequence[SenderState]) -> None:
