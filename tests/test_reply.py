@@ -31,6 +31,18 @@ def test_words_of_ours_that_come_back_prove_an_answer_whatever_its_ids() -> None
     assert replies(sent, theirs(2, facts=facts(said=WORDS))) == 0
 
 
+def test_a_set_phrase_is_no_proof_but_a_short_text_is() -> None:
+    thanks = "Vielen Dank für Ihre Anfrage"
+    long = ours(1, facts=facts(said=f"{thanks}, wir liefern drei Pumpen der neuen Baureihe."))
+    assert (
+        replies(long, theirs(2, facts=facts(quoted=f"{thanks}. Unser Shop hat geschlossen."))) == 0
+    )
+    short = ours(1, facts=facts(said="Anbei das Angebot."))
+    assert (
+        replies(short, theirs(2, facts=facts(quoted="Anbei das Angebot. Am 5. 5. schrieb X"))) == 1
+    )
+
+
 def test_words_that_we_wrote_to_somebody_else_prove_nothing() -> None:
     assert replies(theirs(2, facts=facts(quoted=WORDS, authenticated=True))) == 0
 

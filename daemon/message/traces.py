@@ -14,7 +14,7 @@ from daemon.message.fields import Fields, first
 from daemon.message.quote import Words
 
 SAID = 16  # fingerprints of a mail's own words
-QUOTED = 48  # of those that it quotes
+QUOTED = 64  # of those that it quotes
 _WORDS = 5  # that one fingerprint covers
 _WORDS_READ = 600
 _FEWEST = 3  # words of one at the end of a text
@@ -71,8 +71,10 @@ def fingerprints(text: str, most: int) -> str:
         chosen = (letters[i : i + _CHARACTERS] for i in starts)
     else:
         words = _TOKEN.findall(text)[:_WORDS_READ]
-        last = len(words) - _FEWEST + 1
-        chosen = (" ".join(words[i : i + _WORDS]) for i in range(last) if len(words[i]) >= _LONG)
+        starts = (i for i in range(len(words) - _FEWEST + 1) if len(words[i]) >= _LONG)
+        # Where our words end, a quotation may go on with others.
+        lengths = (_WORDS,) if most == SAID else (_WORDS, _FEWEST)
+        chosen = (" ".join(words[i : i + n]) for i in starts for n in lengths)
     found: dict[str, None] = {}
     for one in chosen:
         found[f"{crc32(one.encode('utf-8', 'replace')):08x}"] = None

@@ -150,7 +150,7 @@ def _one_thing_more(
         return "conversation"
     if not is_authenticated(message.facts, known.us):
         return None
-    if _words(message.facts)[1] & _words(mail.facts)[0]:
+    if _has(_words(message.facts)[1], _words(mail.facts)[0]):
         return "words"
     same = base_subject(message.subject)
     if (
@@ -167,7 +167,7 @@ def _by_words(message: Correspondence, known: _Evidence) -> Proof | None:
     quoted = _words(message.facts)[1] if known.sent else None
     if not quoted:
         return None
-    mails = [mail for mail, said in known.said() if quoted & said]
+    mails = [mail for mail, said in known.said() if _has(quoted, said)]
     return _newest("words", mails)
 
 
@@ -251,6 +251,11 @@ def _plain(text: str) -> str:
     """Lower case without accents, so that a name is like the address made of it."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+def _has(quoted: frozenset[str], said: frozenset[str]) -> bool:
+    """Whether enough of what was said is quoted; two fingerprints, as one may be a set phrase."""
+    return bool(said) and len(quoted & said) >= min(2, len(said))
 
 
 def _words(facts: str) -> tuple[frozenset[str], frozenset[str]]:
