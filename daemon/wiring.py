@@ -23,6 +23,7 @@ from daemon.rules.classify import Rules
 from daemon.rules.events import Subscriber
 from daemon.rules.organization import public_providers
 from daemon.rules.plan import Policy
+from daemon.rules.routing import Route
 
 if TYPE_CHECKING:
     from daemon.oauth.provider import Provider
@@ -217,8 +218,27 @@ class Wiring:
             refresh=config.pipedrive.refresh,
             emails=config.activities.emails,
             meetings=config.activities.meetings,
+            routes=self.routes(),
             subscribers=self.subscribers(),
             workers=workers or _WORKERS[config.pipedrive.plan],
+        )
+
+    def routes(self) -> tuple[Route, ...]:
+        """Where the records of some senders go."""
+        return tuple(
+            Route(
+                name=one.name,
+                mailboxes=one.mailbox,
+                recipients=tuple(Address("", address).key for address in one.recipient),
+                domains=one.domain,
+                countries=one.country,
+                sources=one.source,
+                pipeline=one.pipeline,
+                stage=one.stage,
+                owners=tuple(owner.lower() for owner in one.owner),
+                channel_id=one.channel_id,
+            )
+            for one in self.config.routes
         )
 
     def subscribers(self) -> tuple[Subscriber, ...]:

@@ -25,6 +25,7 @@ from daemon.config.values import (
     Address,
     Command,
     Count,
+    Country,
     Day,
     Domain,
     Duration,
@@ -234,6 +235,28 @@ class PipedriveSection(Section):
         return self.base_url or f"https://{self.company}.pipedrive.com"
 
 
+class RouteSection(Section):
+    """Where records of some senders go instead: all conditions must hold, an empty one does."""
+
+    name: Text
+    mailbox: tuple[Text, ...] = ()
+    recipient: tuple[Address, ...] = ()
+    domain: tuple[Domain, ...] = ()
+    country: tuple[Country, ...] = ()
+    source: tuple[Literal["direct", "form", "forward", "group"], ...] = ()
+    pipeline: Text | None = None
+    stage: Text | None = _CHECKED
+    owner: tuple[Address, ...] = ()
+    channel_id: Text | None = None
+
+    @field_validator("stage")
+    @classmethod
+    def _whole_place(cls, stage: str | None, info: ValidationInfo) -> str | None:
+        if stage is None and info.data.get("pipeline") is not None:
+            raise ValueError("missing (the stage of that pipeline)")
+        return stage
+
+
 class EngagementSection(Section):
     """When a sender becomes a lead or a person with a deal, and which mails count at all."""
 
@@ -325,6 +348,7 @@ class Config(Section):
     logins: dict[Text, OAuthSection] = Field(default_factory=dict, validate_default=True)
     mailboxes: tuple[MailboxSection, ...]
     pipedrive: PipedriveSection
+    routes: tuple[RouteSection, ...] = ()
     engagement: EngagementSection = EngagementSection()
     us: UsSection = UsSection()
     ignore: IgnoreSection = IgnoreSection()

@@ -146,6 +146,13 @@ def _subdomain(value: Any) -> str:
     return name
 
 
+def _country(value: Any) -> str:
+    code = _text(value).lower()
+    if not re.fullmatch("[a-z]{2}", code):
+        raise ValueError("must be a country code of two letters, such as de")
+    return "gb" if code == "uk" else code
+
+
 def _zone(value: Any) -> ZoneInfo:
     if isinstance(value, ZoneInfo):
         return value
@@ -208,6 +215,7 @@ Domain = Annotated[str, PlainValidator(_domain)]
 Address = Annotated[str, PlainValidator(_address)]
 Url = Annotated[str, PlainValidator(_url)]
 Loopback = Annotated[Listen, PlainValidator(_listen)]
+Country = Annotated[str, PlainValidator(_country)]
 Zone = Annotated[ZoneInfo, PlainValidator(_zone)]
 Subdomain = Annotated[str, PlainValidator(_subdomain)]
 FilePath = Annotated[Path, PlainValidator(_path)]

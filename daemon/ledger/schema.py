@@ -613,6 +613,23 @@ def m010_identity(db: Database) -> None:
     )
 
 
+ASSIGNMENTS = """
+CREATE TABLE assignments ( /* Which of a route's owners has what, so that they take turns. */
+  route TEXT NOT NULL,
+  key TEXT NOT NULL,              /* organization, or the address of a sender without one */
+  owner TEXT NOT NULL,            /* e-mail address of the Pipedrive user */
+  PRIMARY KEY (route, key)
+) WITHOUT ROWID;
+"""
+
+
+@migrations()
+def m011_assignments(db: Database) -> None:
+    """Owners who take turns."""
+    for statement in _statements(ASSIGNMENTS):
+        db.execute(statement)
+
+
 def _statements(script: str) -> Iterator[str]:
     """The statements of a script with their comments, which SQLite keeps with what it creates.
 

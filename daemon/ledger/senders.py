@@ -176,6 +176,16 @@ class Senders:
         words = (subject or "", snippet or "")
         return Portrait(name, organization, reason, instant_or_none(last), *words)
 
+    def first_contact(self, address: str) -> tuple[str, str]:
+        """The facts (JSON) and the way of the first mail that counts or is kept of a sender."""
+        row = self._db.execute(
+            "SELECT m.facts, c.way FROM correspondence c JOIN messages m ON m.id = c.message"
+            " WHERE c.sender = ? AND m.direction = 'received'"
+            " ORDER BY c.verdict <> 'contact', m.sent_at, m.key LIMIT 1",
+            (address,),
+        ).fetchone()
+        return (row[0], row[1]) if row else ("{}", "from")
+
     def get(self, address: str) -> SenderRow | None:
         """One sender, or None."""
         row = self._db.execute("SELECT * FROM senders WHERE address = ?", (address,)).fetchone()

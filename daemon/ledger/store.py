@@ -20,6 +20,7 @@ from daemon.errors import LedgerProblem
 from daemon.failpoints import failpoint
 from daemon.ledger import schema
 from daemon.ledger.approvals import Approvals
+from daemon.ledger.assignments import Assignments
 from daemon.ledger.conditions import Conditions
 from daemon.ledger.crm import Crm
 from daemon.ledger.events import Events
@@ -57,6 +58,7 @@ class Ledger:
         self.conditions = Conditions(connection)
         self.events = Events(connection)
         self.approvals = Approvals(connection)
+        self.assignments = Assignments(connection)
         self.resting = Resting(connection)
 
     @classmethod

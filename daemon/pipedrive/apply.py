@@ -217,14 +217,15 @@ def _convert(client: Client, order: WriteRequest, place: Target) -> Outcome:
         # One that is under way shows no deal yet, and nobody promises that two make only one.
         _require_settled(client, order)
     try:
-        answer = _send(client, Call.to("leads.convert", lead, body={"stage_id": place.stage_id}))
+        stage = place.stage_of(order.fields)
+        answer = _send(client, Call.to("leads.convert", lead, body={"stage_id": stage}))
     except Gone:
         raise
     except Refused as refusal:
         if isinstance(refusal, Capped) and refusal.is_cap:
             raise  # a deal would be refused alike
-        if not directory.has_stage(client, place.stage_id):
-            raise Missing("stage", str(place.stage_id), Absence.DELETED) from None
+        if not directory.has_stage(client, stage):
+            raise Missing("stage", str(stage), Absence.DELETED) from None
         return _not_converted(client, order, lead)
     return Outcome(conversion=answer.identifier("conversion_id"))
 

@@ -35,6 +35,11 @@ class Target:
     stage_id: int
     codes: Mapping[str, str] = field(default_factory=dict)  # by our name; missing: can't be had
     owners: Mapping[str, int] = field(default_factory=dict)  # by e-mail address
+    stages: Mapping[str, int] = field(default_factory=dict)  # those of routes, by their names
+
+    def stage_of(self, fields: Mapping[str, Any]) -> int:
+        """The stage of a lead's or a deal's route, else the usual one."""
+        return self.stages.get(fields.get("stage") or "", self.stage_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ def body(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> d
                 "person_id": links.person,
                 "organization_id": links.organization,
                 "origin_id": origin_id(fields["mail_key"]),
+                "channel_id": fields.get("channel_id"),
                 place.codes.get("mail_key", ""): fields["mail_key"],
             }
             content.pop("", None)
@@ -79,7 +85,7 @@ def body(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> d
                 "title": fields["title"],
                 "person_id": links.person,
                 "org_id": links.organization,
-                "stage_id": place.stage_id,
+                "stage_id": place.stage_of(fields),
                 "custom_fields": _custom(fields, place, "mail_key"),
             }
         case "activity":

@@ -65,6 +65,8 @@ class Policy:
     fresh_since: datetime | None = None  # who wrote since then goes before everybody else
     fields: Collection[str] = STATISTICS  # our custom person fields that there are
     zone: tzinfo = UTC  # in which people count days
+    stage: str | None = None  # of leads and deals, as `Target.stages` names it; None: the usual one
+    channel_id: str | None = None  # of leads
     contact_facts: bool = True  # a phone number that a form or a signature gave
 
 
@@ -289,6 +291,8 @@ def _open_one(plan: SenderPlan, case: _Case, *, has_lead: bool, again: bool) -> 
         "mail_key": case.address,
         "owner": case.policy.owner,
     }
+    if case.policy.stage is not None:
+        fields["stage"] = case.policy.stage
     if again:
         fields["again"] = True  # an earlier deal with the same Mail key isn't this one
     if plan.class_.name == "person_with_deal":
@@ -299,6 +303,7 @@ def _open_one(plan: SenderPlan, case: _Case, *, has_lead: bool, again: bool) -> 
         return
     else:
         action, kind, rank = "create", "lead", case.rank(RANK_LEAD)
+        fields["channel_id"] = case.policy.channel_id
     plan.changes.append(
         Change(kind, case.address, action, fields, rank + "2", case.address, state.organization)
     )

@@ -29,6 +29,7 @@ from daemon.rules.plan import (
     plan_sender,
 )
 from daemon.sync.news import tell
+from daemon.sync.routes import Routed, route
 from daemon.sync.session import Session
 from daemon.sync.wanted_activities import link_activities, take_back, wanted_activities
 
@@ -45,7 +46,8 @@ class Draft:
     known: LocalRecords
     coming: Mapping[str, JournalRow]  # what is on its way for person, lead and deal
     changes: int  # `Ledger.changes` when it was made
-    replies: int = 0
+    routed: Routed
+    replies: int
 
 
 Drafts = Mapping[str, Draft]  # by sender
@@ -91,9 +93,9 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
     if state is None:
         return None
     state = replace(state, address=row.address, organization=row.organization)
+    routed = route(session, row)
     policy = replace(
-        session.settings.policy,
-        owner=session.owner_of(row.mailbox),
+        routed.policy(session.settings.policy),
         fresh_since=session.fresh_since(),
         fields=frozenset(STATISTICS) & place.codes.keys(),
     )
@@ -104,7 +106,7 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
         plan.changes.clear()
         plan.adoptions = [a for a in plan.adoptions if a.kind in {"organization", "person"}]
         plan.notes.append(f"the same person as {group[0]}")
-    return Draft(row, plan, group[0], known, coming, changes, state.replies)
+    return Draft(row, plan, group[0], known, coming, changes, routed, state.replies)
 
 
 def _plan(
@@ -132,7 +134,8 @@ def _plan(
         changes = plan.changes
     else:
         kept = _reconcile(session, coming, plan.changes)
-        changes = kept + wanted_activities(session, row.address, now, session.owner_of(row.mailbox))
+        changes = kept + wanted_activities(session, row.address, now, drafted.routed.owner)
+        drafted.routed.keep(session)
     for change in changes:
         ledger.journal.plan(change, now, session.run)
     if drafted.replies and plan.class_.name != "ignore":

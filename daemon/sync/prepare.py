@@ -13,6 +13,7 @@ from daemon.pipedrive.costs import Call
 from daemon.pipedrive.objects import FIELDS, Target
 from daemon.rules.plan import STATISTICS, Adoption, Change
 from daemon.sync.relocation import COMPANY_ID
+from daemon.sync.routes import stage_name
 from daemon.sync.session import Session
 
 _ASK_EVERY = timedelta(days=1)
@@ -25,7 +26,8 @@ def prepare(session: Session) -> Target:
     ConfigProblem for unknown names.
     """
     settings, ledger = session.settings, session.ledger
-    wanted = [settings.pipeline, settings.stage, sorted(set(settings.owners.values()))]
+    places = {stage_name(one): one.place for one in settings.routes if one.place}
+    wanted = [settings.pipeline, settings.stage, sorted(_owners(session)), sorted(places)]
     marks = ledger.settings("place", "fields_written")
     known = marks.get("place")
     if (
@@ -38,7 +40,14 @@ def prepare(session: Session) -> Target:
         session.client.send(Call.to("users.me"))  # before anything is dated: what time is it there?
     codes = ledger.records.live_ids("field")
     _follow_fields(session, codes, marks.get("fields_written"))
-    return Target(known["stage_id"], codes, known["owners"])
+    return Target(known["stage_id"], codes, known["owners"], known.get("stages", {}))
+
+
+def _owners(session: Session) -> frozenset[str]:
+    """The addresses of all users who may own what we make."""
+    settings = session.settings
+    routed = (owner for one in settings.routes for owner in one.owners)
+    return frozenset(address.lower() for address in (*settings.owners.values(), *routed))
 
 
 def forget_place(session: Session) -> None:
@@ -49,17 +58,23 @@ def forget_place(session: Session) -> None:
 
 
 def _ask(session: Session, wanted: list[Any], known: dict[str, Any] | None) -> dict[str, Any]:
-    settings, ledger, client = session.settings, session.ledger, session.client
+    ledger, client = session.ledger, session.client
     me = client.send(Call.to("users.me"))
     stage = _stage(session, wanted, known)
-    addresses = frozenset(address.lower() for address in settings.owners.values())
+    addresses = _owners(session)
     owners = directory.owners(client, addresses) if addresses else {}
+    stages = {
+        stage_name(one): directory.place(client, *one.place)
+        for one in session.settings.routes
+        if one.place
+    }
     found = directory.fields(client)
     place = {
         "wanted": wanted,
         "at": stamp(session.now()),
         "stage_id": stage,
         "owners": owners,
+        "stages": stages,
     }
     with ledger.transaction("place"):
         ledger.set("place", place)

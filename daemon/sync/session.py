@@ -10,6 +10,7 @@ from daemon.pipedrive.client import Client
 from daemon.pipedrive.usage import Usage
 from daemon.rules.events import Subscriber
 from daemon.rules.plan import Policy
+from daemon.rules.routing import Route
 from daemon.sync.safety_limit import SafetyLimit
 
 NO_PERSON = "its person isn't in Pipedrive"  # why a change is set aside, as its reason begins
@@ -31,6 +32,7 @@ class Settings:
     emails: bool = True
     meetings: bool = True
     workers: int = 8
+    routes: tuple[Route, ...] = ()  # where records go, the first that fits
     subscribers: tuple[Subscriber, ...] = ()  # who is told what happened
     # What may have been made is looked for so long before it is made again, or longer where
     # Pipedrive has shown something later than a quarter of that.

@@ -1,0 +1,55 @@
+"""Which route a sender takes, and whose turn it is there."""
+
+import json
+from dataclasses import dataclass, replace
+
+from daemon.ledger.senders import SenderRow
+from daemon.message.parse import Address
+from daemon.rules.plan import Policy
+from daemon.rules.routing import SOURCES, Origin, Route, choose
+from daemon.sync.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """The route of one sender, and the owner of its records: the route's, else the mailbox's."""
+
+    owner: str | None
+    route: Route | None = None
+    key: str = ""  # for whom the owner was chosen
+
+    def policy(self, usual: Policy) -> Policy:
+        """The usual policy with what the route says."""
+        if self.route is None:
+            return replace(usual, owner=self.owner)
+        stage = stage_name(self.route) if self.route.place else None
+        return replace(usual, owner=self.owner, stage=stage, channel_id=self.route.channel_id)
+
+    def keep(self, session: Session) -> None:
+        """Remember whose turn it was, inside the transaction of the plan."""
+        if self.route is not None and self.route.owners and self.owner is not None:
+            session.ledger.assignments.assign(self.route.name, self.key, self.owner)
+
+
+def route(session: Session, row: SenderRow) -> Routed:
+    """The first route that fits the sender's first mail."""
+    usual = Routed(session.owner_of(row.mailbox))
+    if not session.settings.routes:
+        return usual
+    facts, way = session.ledger.senders.first_contact(row.address)
+    recipients = (Address(*pair).key for pair in json.loads(facts).get("to", ()))
+    domain = row.address.rpartition("@")[2]
+    origin = Origin(row.mailbox, frozenset(recipients), domain, SOURCES.get(way, "direct"))
+    chosen = choose(session.settings.routes, origin)
+    if chosen is None:
+        return usual
+    if not chosen.owners:
+        return replace(usual, route=chosen)
+    key = row.organization or row.address
+    owner = session.ledger.assignments.owner(chosen.name, key, chosen.owners)
+    return Routed(owner, chosen, key)
+
+
+def stage_name(chosen: Route) -> str:
+    """How `Target.stages` names the stage of a route."""
+    return f"{chosen.pipeline or ''}\t{chosen.stage or ''}"

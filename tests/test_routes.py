@@ -1,0 +1,127 @@
+"""Routes: the first that fits decides pipeline, stage, owner and channel, and stays so."""
+
+from pathlib import Path
+
+import pytest
+from crm_kit import make_shop
+from world import World
+
+from daemon.errors import ConfigProblem
+from daemon.rules.routing import Origin, Route, choose, country
+
+FORM = Origin("web", frozenset({"info@ours.example"}), "eu.acme.de", "form")
+
+
+@pytest.mark.parametrize(
+    ("condition", "fits"),
+    [
+        ({}, True),
+        ({"mailboxes": ("web",)}, True),
+        ({"mailboxes": ("sales",)}, False),
+        ({"recipients": ("sales@ours.example", "info@ours.example")}, True),
+        ({"recipients": ("sales@ours.example",)}, False),
+        ({"domains": ("acme.de",)}, True),
+        ({"domains": ("cme.de",)}, False),
+        ({"countries": ("at", "de")}, True),
+        ({"countries": ("fr",)}, False),
+        ({"sources": ("form", "forward")}, True),
+        ({"sources": ("direct",)}, False),
+        ({"sources": ("form",), "countries": ("fr",)}, False),  # all that is named must hold
+    ],
+)
+def test_a_route_fits_if_all_that_it_names_does(
+    condition: dict[str, tuple[str, ...]], fits: bool
+) -> None:
+    assert Route("r", **condition).fits(FORM) is fits  # type: ignore[arg-type]
+
+
+def test_the_first_route_that_fits_is_the_one() -> None:
+    first, second = Route("a", countries=("de",)), Route("b")
+    assert choose([first, second], FORM) == first
+    assert choose([second, first], FORM) == second
+    assert choose([Route("c", sources=("direct",))], FORM) is None
+
+
+@pytest.mark.parametrize(
+    ("domain", "code"),
+    [("a.de", "de"), ("a.co.uk", "gb"), ("a.com", None), ("a.io", None), ("a.eu", None)],
+)
+def test_a_country_is_told_by_the_domain(domain: str, code: str | None) -> None:
+    assert country(domain) == code
+
+
+def test_records_go_where_the_route_says(tmp_path: Path) -> None:
+    routes = (
+        Route("dach", countries=("de",), pipeline="DACH", stage="New", channel_id="mail"),
+        Route("rest", domains=("other.com",), owners=("bob@example.com",)),
+    )
+    world = World(tmp_path, routes=routes)
+    world.acts.add_pipeline("DACH", ["New", "Talking"])
+    new = world.acts.stage_id("DACH", "New")
+    usual = world.acts.stage_id("Sales", "Initial Contact")
+    for _ in range(5):
+        world.receives("five@acme.de")
+        world.receives("five@other.com")
+    world.receives("one@lead.de")
+    world.settle()
+
+    stages = {deal["title"]: deal["stage_id"] for deal in world.acts.every("deals")}
+    assert sorted(stages.values()) == sorted([new, usual])
+    (lead,) = world.acts.every("leads")
+    assert lead["channel_id"] == "mail"
+
+    number = world.sends("one@lead.de", answers=world.number)
+    world.receives("one@lead.de", answers=number)
+    world.settle()
+    deals = world.acts.every("deals")
+    assert [deal["stage_id"] for deal in deals].count(new) == 2  # converted into its route's stage
+    bob = next(u["id"] for u in world.acts.every("users") if u["email"] == "bob@example.com")
+    owned = {
+        kind: {one["owner_id"] for one in world.acts.every(kind) if "other" in str(one)}
+        for kind in ("deals", "persons", "organizations")
+    }
+    assert owned == {"deals": {bob}, "persons": {bob}, "organizations": {bob}}
+
+    before = len(world.writes())
+    world.settle()
+    assert len(world.writes()) == before
+
+
+def test_owners_take_turns_by_organization_for_good(tmp_path: Path) -> None:
+    owners = ("ada@example.com", "bob@example.com")
+    world = World(tmp_path, routes=(Route("all", owners=owners),))
+    for firm in range(4):
+        world.receives(f"first@firm{firm}.com")
+    world.settle()
+    for firm in range(4):
+        world.receives(f"second@firm{firm}.com")
+    world.settle()
+
+    users = {user["id"]: user["email"] for user in world.acts.every("users")}
+    by_firm: dict[str, set[str]] = {}
+    for person in world.acts.every("persons"):
+        firm = person["emails"][0]["value"].partition("@")[2]
+        by_firm.setdefault(firm, set()).add(users[person["owner_id"]])
+    assert all(len(found) == 1 for found in by_firm.values())  # one firm, one owner
+    given = [next(iter(found)) for found in by_firm.values()]
+    assert sorted(given) == ["ada@example.com"] * 2 + ["bob@example.com"] * 2
+
+
+@pytest.mark.parametrize(
+    ("route", "says"),
+    [
+        (Route("x", pipeline="Nirgends", stage="New"), "there is no pipeline named 'Nirgends'"),
+        (Route("x", pipeline="Sales", stage="Nirgends"), "has no stage named 'Nirgends'"),
+        (Route("x", owners=("who@example.com",)), "who@example.com"),
+    ],
+)
+def test_unknown_names_are_told_before_anything_is_made(
+    tmp_path: Path, route: Route, says: str
+) -> None:
+    shop = make_shop(tmp_path, routes=(route,))
+    with shop.ledger:
+        shop.hears("ada@acme.example")
+        with pytest.raises(ConfigProblem, match=r"there are|it has|no Pipedrive user") as problem:
+            shop.sync()
+        assert says in str(problem.value)
+        assert shop.acts.every("persons") == []
