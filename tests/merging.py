@@ -57,6 +57,11 @@ def _move_links(call: Call, kind: str, lost_id: int, survivor_id: int) -> None:
             doc.update({column: survivor_id, "update_time": stamp_ms(call.now)})
             call.store.save("leads", doc, call.now)
     if kind == "persons":
+        for deal in call.store.select("deals"):
+            for item in deal.get("_participants", ()):
+                if item["person_id"] == lost_id:
+                    item["person_id"] = survivor_id
+                    call.store.save("deals", deal, call.now)
         _move_participants(call, lost_id, survivor_id)
 
 

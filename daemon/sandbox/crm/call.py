@@ -124,15 +124,31 @@ class Call:
             if not doc.get("active_flag", True):
                 raise invalid(f"{name}: {NOUNS[kind]} with id '{value}' is deactivated")
 
+    def check_labels(self, kind: str, body: Mapping[str, Any]) -> None:
+        """400 for a label that isn't an option of this kind of record."""
+        for label in body.get("label_ids", ()):
+            found = self.store.get("labels", label)
+            if found is None or found["entity"] != FIELD_SETS[kind]:
+                raise invalid(f"label_ids: The option '{label}' doesn't exist")
+
+    def visibility(self, body: Mapping[str, Any]) -> int:
+        """The `visible_to` of a new record that names none: the default of its owner's role."""
+        owner = self.store.get("users", body.get("owner_id", self.user["id"]))
+        return int((owner or self.user)["visibility"])
+
     def may_add(self, kind: str, body: Mapping[str, Any]) -> None:
         """403 for a user who may not make this, 400 for links to what isn't there."""
         need_to_add(self.user, kind, body)
         self.check_references(body)
+        if kind != "leads":
+            self.check_labels(kind, body)
 
     def may_change(self, kind: str, doc: Doc, body: Mapping[str, Any]) -> None:
         """403 for a user who may not change this, 400 for links to what isn't there."""
         need_to_change(self.user, kind, doc, body)
         self.check_references(body)
+        if kind != "leads":
+            self.check_labels(kind, body)
 
     def check_open_cap(self, what: str) -> None:
         """403 when the plan's open deals and leads are used up."""

@@ -59,6 +59,15 @@ def permissions(call: Call) -> Answer:
     return Answer({name: name not in user["denied"] for name in names})
 
 
+def role_settings(call: Call) -> Answer:
+    """GET /users/{id}/roleSettings: the visibility of what the user's role makes."""
+    user = call.store.get("users", call.params["id"])
+    if user is None:
+        raise not_found("User")
+    kinds = ("deal", "lead", "org", "person", "product")
+    return Answer({f"{kind}_default_visibility": user["visibility"] for kind in kinds})
+
+
 def render_user(call: Call, doc: Doc) -> Doc:
     """One user as v1 sends it."""
     return {
@@ -131,6 +140,7 @@ ROUTES = (
     Route("v1", "GET", "/users", users),
     Route("v1", "GET", "/users/me", me),
     Route("v1", "GET", "/users/{id}/permissions", permissions),
+    Route("v1", "GET", "/users/{id}/roleSettings", role_settings),
     Route("v1", "GET", "/activityTypes", activity_types),
     Route("v1", "GET", "/leadLabels", lead_labels),
 )

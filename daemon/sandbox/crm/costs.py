@@ -14,6 +14,8 @@ _APART = {
     "GET /leadLabels": 10,
     "GET /users/me": 2,
     "GET /users/{id}/permissions": 10,
+    "GET /users/{id}/roleSettings": 10,
+    "GET /deals/{id}/participants": 10,
     "POST /leads/{id}/convert/deal": 40,
 }
 

@@ -1,7 +1,8 @@
 """Deals: v2 create, read, list (archived apart), update, delete.
 
 A stage implies its pipeline. `add_time`, `origin` and `origin_id` can't be set (the real API
-drops `origin_id` silently on create; here it is refused, so that nobody relies on it).
+drops `origin_id` silently on create; here it is refused, so that nobody relies on it); `channel_id`
+can, as the real API takes it although its description doesn't say so.
 """
 
 from typing import Any
@@ -55,6 +56,7 @@ _KEYS = {
     "lost_time": checks.moment,
     "expected_close_date": checks.day,
     "label_ids": checks.array(checks.integer),
+    "channel_id": checks.nullable(checks.text(NAME_LIMIT)),
 }
 ADD = Shape(_KEYS, required=("title",))
 UPDATE = Shape(_KEYS)
@@ -81,7 +83,7 @@ def new(call: Call, body: Doc) -> Doc:
         "status": "open",
         "probability": None,
         "lost_reason": None,
-        "visible_to": 3,
+        "visible_to": call.visibility(body),
         "close_time": None,
         "won_time": None,
         "lost_time": None,

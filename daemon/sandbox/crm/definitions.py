@@ -39,6 +39,7 @@ _SYSTEM: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("Stage", "stage_id", "stage"),
         ("Status", "status", "status"),
         ("Expected close date", "expected_close_date", "date"),
+        ("Labels", "label_ids", "set"),
         ("Deal created", "add_time", "date"),
     ),
     "organization": (
@@ -46,6 +47,7 @@ _SYSTEM: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("Owner", "owner_id", "user"),
         ("Address", "address", "address"),
         ("Website", "website", "varchar"),
+        ("Labels", "label_ids", "set"),
         ("Organization created", "add_time", "date"),
     ),
 }
@@ -121,7 +123,7 @@ class Definitions:
 
     def listing(self, call: Call) -> Answer:
         """GET the fields, system fields first."""
-        every = [*self._system(), *call.store.select("fields", "entity = ?", (self.entity,))]
+        every = [*self._system(call), *call.store.select("fields", "entity = ?", (self.entity,))]
         limit = call.query.get("limit", 100)
         try:
             first = int(call.query.get("cursor", "0"))
@@ -135,7 +137,7 @@ class Definitions:
         """GET one field."""
         code = call.params["field_code"]
         custom = call.store.select("fields", "entity = ? AND field_code = ?", (self.entity, code))
-        for doc in (*self._system(), *custom):
+        for doc in (*self._system(call), *custom):
             if doc["field_code"] == code:
                 return Answer(self._render(call, doc))
         raise not_found("Field")
@@ -158,9 +160,18 @@ class Definitions:
             )
         return Answer(self._render(call, define(call, self.entity, body), every_part=True))
 
-    def _system(self) -> list[Doc]:
+    def _system(self, call: Call) -> list[Doc]:
+        labels = [
+            {"id": doc["id"], "label": doc["label"]}
+            for doc in call.store.select("labels", "entity = ?", (self.entity,))
+        ]
         return [
-            {"field_name": name, "field_code": code, "field_type": kind, "options": None}
+            {
+                "field_name": name,
+                "field_code": code,
+                "field_type": kind,
+                "options": labels if code == "label_ids" else None,
+            }
             for name, code, kind in _SYSTEM[self.entity]
         ]
 

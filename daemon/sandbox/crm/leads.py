@@ -97,7 +97,7 @@ def new(call: Call, body: Doc) -> Doc:
         "next_activity_id": None,
         "add_time": now,
         "update_time": now,
-        "visible_to": "3",
+        "visible_to": str(call.visibility(body)),
         **body,
     }
     doc["cc_email"] = f"{call.settings.company}+lead{doc['id'][:8]}@pipedrivemail.com"

@@ -40,7 +40,7 @@ def new(call: Call, body: Doc) -> Doc:
         "add_time": call.stamp,
         "update_time": call.stamp,
         "is_deleted": False,
-        "visible_to": 3,
+        "visible_to": call.visibility(body),
         "address": None,
         "label_ids": [],
         "website": None,

@@ -12,6 +12,7 @@ from daemon.sandbox.crm.checks import Shape
 from daemon.sandbox.crm.contacts import Noun
 from daemon.sandbox.crm.exchange import Doc
 from daemon.sandbox.crm.organizations import NAME_LIMIT, VISIBILITY
+from daemon.sandbox.crm.participants import persons_of
 from daemon.sandbox.crm.values import merge
 
 KIND = "persons"
@@ -76,7 +77,7 @@ def new(call: Call, body: Doc) -> Doc:
         "emails": [],
         "phones": [],
         "is_deleted": False,
-        "visible_to": 3,
+        "visible_to": call.visibility(body),
         "label_ids": [],
         "picture_id": None,
         **named(body),
@@ -86,12 +87,13 @@ def new(call: Call, body: Doc) -> Doc:
 
 
 def listed(call: Call) -> tuple[str, list[Any]]:
-    """Which persons a list is of, as SQL and its values; `deal_id` finds the person of one deal."""
+    """Which persons a list is of, as SQL and its values; `deal_id` finds those of one deal."""
     where, values = "is_deleted = 0", []
     deal_id = call.query.pop("deal_id", None)
     if deal_id is not None:
         deal = call.store.get("deals", deal_id)
-        where, values = f"{where} AND id = ?", [deal and deal["person_id"]]
+        found = [] if deal is None else persons_of(deal)
+        where, values = f"{where} AND id IN ({', '.join('?' * len(found))})", found
     return where, values
 
 

@@ -15,7 +15,7 @@ from daemon.sandbox.crm.settings import ADMIN_APPS
 from daemon.sandbox.crm.store import KINDS
 from daemon.sandbox.crm.values import HASH_KEY, from_v1
 
-_REPLACED = ("users", "pipelines", "stages", "lead_labels")
+_REPLACED = ("users", "pipelines", "stages", "lead_labels", "labels")
 _MADE = {
     "organizations": organizations.new,
     "persons": persons.new,
@@ -28,7 +28,7 @@ _MADE = {
 def seed_from(sandbox: Sandbox, listing: Mapping[str, Any]) -> None:
     """Put the records of a listing in, under their own ids.
 
-    Users, pipelines, stages and lead labels given replace the default ones. ValueError for a
+    Users, pipelines, stages and labels given replace the default ones. ValueError for a
     kind that doesn't exist; sqlite3.IntegrityError for an id that is taken.
     """
     unknown = set(listing) - set(KINDS)
@@ -39,7 +39,7 @@ def seed_from(sandbox: Sandbox, listing: Mapping[str, Any]) -> None:
             if listing.get(kind):
                 for doc in call.store.select(kind):
                     call.store.remove(kind, doc["id"])
-        for kind in ("users", "pipelines", "stages", "lead_labels", "fields"):
+        for kind in (*_REPLACED, "fields"):
             for given in listing.get(kind, ()):
                 call.store.insert(kind, _plain(kind, given), call.now)
         for kind, make in _MADE.items():
@@ -64,6 +64,7 @@ def _plain(kind: str, given: Doc) -> Doc:
         return {
             "apps": list(ADMIN_APPS),
             "denied": [],
+            "visibility": 3,
             "active_flag": True,
             "is_deleted": False,
             **given,

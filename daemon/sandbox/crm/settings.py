@@ -41,7 +41,8 @@ class User:
     """One person with a seat.
 
     An `admin` is one in each of `apps`; only who is one in `sales` and `global` sees everything.
-    `denied` names permissions (as GET /users/{id}/permissions does) that the user doesn't have.
+    `denied` names permissions (as GET /users/{id}/permissions does) that the user doesn't have;
+    `visibility` is the `visible_to` of the user's role for what doesn't name one.
     """
 
     name: str
@@ -49,6 +50,7 @@ class User:
     admin: bool = False
     apps: tuple[str, ...] = ADMIN_APPS
     denied: tuple[str, ...] = ()
+    visibility: int = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ _INDEXES = {
     "stages": (),
     "users": (),
     "lead_labels": (),
+    "labels": ("entity",),
     "fields": ("entity",),
 }
 KINDS = tuple(_INDEXES)
@@ -66,6 +67,7 @@ CREATE TABLE IF NOT EXISTS requests (
 CREATE TABLE IF NOT EXISTS usage (
   day TEXT NOT NULL, call TEXT NOT NULL, calls INTEGER NOT NULL, tokens INTEGER NOT NULL,
   PRIMARY KEY (day, call));
+CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, last INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS hidden (
   kind TEXT NOT NULL, id, user_id INTEGER NOT NULL, PRIMARY KEY (kind, id, user_id));
 CREATE TABLE IF NOT EXISTS replaced (
@@ -201,6 +203,15 @@ class Store:
         """One document, deleted or not."""
         row = self.db.execute(f"SELECT doc FROM {kind} WHERE id = ?", (record_id,)).fetchone()
         return None if row is None else _load(row[0])
+
+    def next_number(self, name: str) -> int:
+        """1, 2, 3 … for what isn't a document of its own."""
+        row = self.db.execute(
+            "INSERT INTO numbers VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET last = last + 1"
+            " RETURNING last",
+            (name,),
+        ).fetchone()
+        return int(row[0])
 
     def remove(self, kind: str, record_id: int | str) -> None:
         """Forget a document for good."""

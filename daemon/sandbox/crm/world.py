@@ -13,10 +13,15 @@ PIPELINES = {
     "Sales": ("Qualified", "Initial Contact", "Proposal Made", "Negotiations Started"),
     "Partners": ("New", "Initial Contact", "Signed"),
 }
-LABELS = {
+LEAD_LABELS = {
     "f08b42a0-4e75-4a11-8643-03698ef1cfd6": ("Hot", "red"),
     "f08b42a1-4e75-4a11-8643-03698ef1cfd6": ("Cold", "blue"),
     "f08b69b0-4e75-4a11-8643-03698ef1cfd6": ("Warm", "yellow"),
+}
+LABELS = {
+    "person": ("Customer", "Hot lead", "Warm lead", "Cold lead"),
+    "organization": ("Customer", "Hot lead", "Warm lead", "Cold lead"),
+    "deal": ("Hot", "Warm", "Cold"),
 }
 
 
@@ -26,10 +31,13 @@ def furnish(store: Store, settings: Settings, now: float) -> None:
         return
     for user in settings.users:
         add_user(store, user, now)
-    for label_id, (name, color) in LABELS.items():
+    for label_id, (name, color) in LEAD_LABELS.items():
         times = {"add_time": stamp_ms(now), "update_time": stamp_ms(now)}
         store.insert("lead_labels", {"id": label_id, "name": name, "color": color} | times, now)
     if settings.default_world:
+        for entity, names in LABELS.items():
+            for name in names:
+                store.insert("labels", {"entity": entity, "label": name}, now)
         for name, stages in PIPELINES.items():
             pipeline = add_pipeline(store, name, now)
             for stage in stages:
@@ -43,6 +51,7 @@ def add_user(store: Store, user: User, now: float) -> Doc:
         "email": user.email,
         "apps": list(user.apps) if user.admin else [],
         "denied": list(user.denied),
+        "visibility": user.visibility,
         "active_flag": True,
         "is_deleted": False,
     }
