@@ -58,7 +58,7 @@ def small_ones_whole(mailbox: Mailbox, uids: Sequence[int]) -> int:
 
 def asked(mailbox: Mailbox, uids: Sequence[int], what: bytes) -> list[Items]:
     """Ask one question of all, as many commands on the wire as `Mailbox.fetch` has."""
-    wire, found = mailbox._wire, list[Items]()  # noqa: SLF001 - a rival has no better way in
+    wire, found = mailbox._session.wire, list[Items]()  # noqa: SLF001 - a rival has no better way in
     sent: deque[bytes] = deque()
 
     def finish() -> None:

@@ -16,6 +16,7 @@ from daemon.errors import ConfigProblem
 from daemon.intake.scoring import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.mailbox.account import Account
+from daemon.message.address import key_of
 from daemon.message.parse import Address
 from daemon.message.verdict import Us
 from daemon.pipedrive.usage import Usage
@@ -77,6 +78,7 @@ class Wiring:
                 ca_file=str(mailbox.ca_file) if mailbox.ca_file else None,
                 inbox=mailbox.folders.inbox,
                 sent=mailbox.folders.sent,
+                is_us=self._is_us,
             )
         return self.accounts[mailbox.name]
 
@@ -246,6 +248,9 @@ class Wiring:
         return tuple(
             Subscriber(one.name, frozenset(one.kinds), one.text) for one in self.config.events
         )
+
+    def _is_us(self, spec: str) -> bool:
+        return self._us().is_us(key_of(spec) or "")
 
     def _us(self) -> Us:
         config = self.config

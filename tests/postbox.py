@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 
-from daemon.mailbox.imap import Fetched, FolderRole, FolderStatus, Unfetched
+from daemon.errors import ConfigProblem
+from daemon.mailbox.imap import Account, Fetched, FolderRole, FolderStatus, Unfetched
 
 WE = "sales@ours.example"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -132,6 +133,8 @@ class Line:
         self._box = box
         self._open = ""
         self.closed = False
+        self.account = Account("sales", "imap.example", WE)
+        self.missing: dict[str, ConfigProblem] = {}
 
     def folders(self, *, max_age: object = None) -> tuple[FolderRole, ...]:  # noqa: ARG002 - as Mailbox
         return tuple(FolderRole(name, f.role) for name, f in self._box.folders.items())
@@ -155,12 +158,10 @@ class Line:
             if uid >= first and (since is None or at.date() >= since - timedelta(days=2))
         )
 
-    def fetch(
-        self,
-        uids: Sequence[int],
-        *,
-        one_at_a_time: bool = False,  # noqa: ARG002 - as Mailbox
-    ) -> Iterator[Fetched | Unfetched]:
+    def batches(self, uids: Sequence[int], **_: object) -> Sequence[int]:
+        return uids
+
+    def fetch(self, uids: Sequence[int], **_: bool) -> Iterator[Fetched | Unfetched]:
         mails = self._box.folders[self._open].mails
         for uid in uids:
             if uid not in mails or (self._open, uid) in self._box.withheld:

@@ -81,7 +81,7 @@ def test_partial_data_before_a_no_is_used() -> None:
         again = [asked(command) for command in server.commands if b"FETCH" in command]
 
     assert all(isinstance(one, Fetched) for one in found.values())
-    assert ("whole", [3]) in again
+    assert ("facts", [3]) in again
     assert ("facts", [1]) not in again
 
 

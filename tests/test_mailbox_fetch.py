@@ -237,7 +237,7 @@ def test_attachments_cost_nothing() -> None:
 
 def _received(mailbox: Mailbox) -> int:
     """Bytes that this connection has received, as the kernel counts them (Linux tcp_info)."""
-    info = mailbox._wire._stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)
+    info = mailbox._session.wire._stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)
     return int(struct.unpack_from("Q", info, 128)[0])
 
 

@@ -69,13 +69,13 @@ def recorded(post: Post, mails: list[bytes]) -> Iterator[Response]:
     responses: list[Response] = []
     with post.mailbox() as mailbox:
         mailbox.examine("INBOX")
-        listen = mailbox._wire._response
+        listen = mailbox._session.wire._response
 
         def overhear(keep: int) -> Response:
             responses.append(listen(keep))
             return responses[-1]
 
-        mailbox._wire._response = overhear  # type: ignore[method-assign]
+        mailbox._session.wire._response = overhear  # type: ignore[method-assign]
         list(mailbox.fetch(mailbox.uids()))
     return (one for one in responses if b" FETCH (" in one[0])
 

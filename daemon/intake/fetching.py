@@ -21,7 +21,7 @@ from daemon.errors import Problem, RetryLater
 from daemon.intake.parsing import Job
 from daemon.ledger.folders import Sighting
 from daemon.log import event
-from daemon.mailbox.imap import Batches, Fetched, Mailbox, Unfetched, in_batches
+from daemon.mailbox.imap import Batches, Fetched, Mailbox, Unfetched
 
 _BATCH = 200  # messages that are handed over at once …
 _BATCH_BYTES = 1 << 19  # … and about so many bytes
@@ -58,6 +58,7 @@ class FetchRequest:
     floor: datetime | None  # a message that arrived before is below
     now: datetime  # the arrival of what the server gives none for
     most: int  # messages in a batch
+    at_once: int | None = None  # messages in a command, where the server can't do more
     ahead: bool = False  # by a thread, while the caller does something else
     another: Callable[[], Mailbox] | None = None  # opens a second connection to the same mailbox
 
@@ -67,6 +68,7 @@ class Suspects:
     """Messages of one folder that were under way when a line was lost."""
 
     groups: deque[tuple[int, ...]] = field(default_factory=deque)
+    plain: set[int] = field(default_factory=set)  # asked for as a whole, without their structure
     losses: int = 0
 
     def lost(self, mailbox: Mailbox, request: FetchRequest, problem: RetryLater) -> None:
@@ -86,6 +88,7 @@ def batches(
     left = dict.fromkeys(request.wanted)
     while left:
         part = replace(request, wanted=tuple(left))
+        did_without = mailbox.account.ladder.broken().keys()
         try:
             for batch in _ahead(mailbox, part) if request.ahead else _fetch(mailbox, part):
                 for uid in batch.uids():
@@ -96,9 +99,13 @@ def batches(
             if not blamed:
                 raise
             suspects.lost(mailbox, request, problem)
+            if mailbox.account.ladder.broken().keys() - did_without:
+                continue  # the same in a simpler form
             suspects.groups.extend(_split(blamed))
             for uid in blamed:
                 del left[uid]
+            if isinstance(problem.__cause__, TimeoutError):
+                request = replace(request, at_once=max(1, len(blamed) // _SMALLER))
         # What is left otherwise was taken over by a second connection that was lost.
         request = replace(request, another=None)
 
@@ -108,15 +115,21 @@ def isolate(mailbox: Mailbox, request: FetchRequest, suspects: Suspects) -> Iter
     groups = suspects.groups
     while groups:
         left = dict.fromkeys(groups.popleft())
+        part = replace(request, wanted=tuple(left))
+        plain = suspects.plain.issuperset(left)
         try:
-            for batch in _fetch(mailbox, replace(request, wanted=tuple(left)), one_at_a_time=True):
+            for batch in _fetch(mailbox, part, one_at_a_time=True, plain=plain):
                 for uid in batch.uids():
                     left.pop(uid, None)
                 yield batch
         except RetryLater as problem:
             suspects.lost(mailbox, request, problem)
-            if len(left) == 1:
-                yield Batch(unreadable=[Unfetched(uid, problem.message) for uid in left])
+            if plain:
+                reason = problem.message
+                yield Batch(unreadable=[Unfetched(uid, reason, cost_the_line=True) for uid in left])
+            elif len(left) == 1:
+                suspects.plain.update(left)
+                groups.appendleft(tuple(left))
             else:
                 groups.extendleft(reversed(_split(tuple(left))))
 
@@ -129,7 +142,7 @@ def _split(uids: tuple[int, ...]) -> list[tuple[int, ...]]:
 def _ahead(mailbox: Mailbox, request: FetchRequest) -> Iterator[Batch]:
     """What threads fetch ahead, each over its connection, until all is there or one has failed."""
     another = request.another if len(request.wanted) >= WORTH_A_SECOND else None
-    uids = in_batches(request.wanted, lines=2 if another else 1)
+    uids = mailbox.batches(request.wanted, lines=2 if another else 1, most=request.at_once)
     helper = _Helper(another, request, uids) if another else None
     sources = [_sorted(mailbox.fetch(uids), request)]
     if helper:
@@ -198,9 +211,11 @@ class _Helper(Iterable[Fetched]):
 
 
 def _fetch(
-    mailbox: Mailbox, request: FetchRequest, *, one_at_a_time: bool = False
+    mailbox: Mailbox, request: FetchRequest, *, one_at_a_time: bool = False, plain: bool = False
 ) -> Iterator[Batch]:
-    return _sorted(mailbox.fetch(request.wanted, one_at_a_time=one_at_a_time), request)
+    uids = mailbox.batches(request.wanted, most=request.at_once)
+    items = mailbox.fetch(uids, one_at_a_time=one_at_a_time, plain=plain)
+    return _sorted(items, request)
 
 
 def _sorted(

@@ -20,7 +20,7 @@ from daemon.intake.writing import FolderEnd, Pass, Step, Tally, Writer
 from daemon.ledger.folders import FolderRow
 from daemon.ledger.store import Ledger
 from daemon.log import event
-from daemon.mailbox.imap import FolderStatus, Mailbox
+from daemon.mailbox.imap import FolderStatus, Mailbox, Unfetched
 from daemon.rules.organization import warm_up
 
 __all__ = ["Pass", "Tally", "poll"]
@@ -92,7 +92,8 @@ def _folders(mailbox: Mailbox, ledger: Ledger, run: Pass) -> list[FolderRow]:
         return known
     with ledger.transaction("folders"):
         ledger.folders.ensure(run.name, roles, run.floor)
-        ledger.set(f"reply_detection:{run.name}", any(role == "sent" for _, role in roles))
+        there = (one for one in roles if one.name not in mailbox.missing)
+        ledger.set(f"reply_detection:{run.name}", any(one.role == "sent" for one in there))
     return ledger.folders.of(run.name)
 
 
@@ -176,8 +177,8 @@ class _OpenFolder:
 
     def put_aside(self) -> Iterator[Step]:
         """The messages that were put aside because a line was lost over them, and the end."""
-        self._open()
-        yield from self._steps(isolate(self.mailbox, self._request, self.suspects))
+        if self._open().uidvalidity == self._request.uidvalidity:
+            yield from self._steps(isolate(self.mailbox, self._request, self.suspects))
 
     def _open(self) -> FolderStatus:
         status = self.mailbox.examine(self.row.name)
@@ -193,8 +194,16 @@ class _OpenFolder:
 
     def _steps(self, batches: Iterator[Batch]) -> Iterator[Step]:
         total = len(self._request.wanted)
+        refused: list[Unfetched] = []
         for batch in batches:
+            refused += (one for one in batch.unreadable if not one.cost_the_line)
+            batch.unreadable = [one for one in batch.unreadable if one.cost_the_line]
             yield Step(self.row, total, batch)
+        if refused:
+            # What was expunged between our questions isn't unreadable.
+            there = set(self.mailbox.uids(first=min(one.uid for one in refused)))
+            still = [one for one in refused if one.uid in there]
+            yield Step(self.row, total, Batch(unreadable=still))
         if not self.suspects.groups:
             yield Step(self.row, total, end=self._end)
 

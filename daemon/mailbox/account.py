@@ -1,8 +1,10 @@
 """One IMAP account as the configuration means it; data only."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from daemon.mailbox.ladder import Ladder
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,9 +14,10 @@ class Account:
     `token` gives an OAuth 2 access token instead of a password; asked again with the one that the
     server refused, it gives another. `advice` tells a person what to do where that is refused, too.
     `inbox` names the folders that hold what reached us; `auto` among them stands for the one folder
-    with everything on Gmail and for INBOX elsewhere. `sent`
-    None looks the folder up. Timeouts are seconds. `compress` None means where it pays: for a
-    caller that has much to read, over a line that isn't loopback.
+    with everything on Gmail and for INBOX elsewhere. `sent` None looks the folder up. Timeouts are
+    seconds. `compress` None means where it pays: for a caller that has much to read, over a line
+    that isn't loopback. `is_us` tells of an address whether it is ours, `ladder` remembers what
+    the server can't do.
     """
 
     name: str
@@ -31,3 +34,5 @@ class Account:
     token: Callable[[str | None], str] | None = None
     advice: str = ""
     compress: bool | None = None
+    is_us: Callable[[str], bool] = lambda _: False
+    ladder: Ladder = field(default_factory=Ladder, compare=False)

@@ -8,6 +8,7 @@ RFC 3501 section 2.3.1 and 9.
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from threading import Lock
 
 _FIRST_YEAR = 1971
 MARGIN_DAYS = 2  # SINCE compares the server's own day, whatever its time zone
@@ -47,14 +48,15 @@ class Batches(Iterator[tuple[int, ...]]):
         distinct = tuple(dict.fromkeys(uids))
         self.count = len(distinct)
         self.lines = lines
-        # A deque: taking from it needs no lock.
-        self._left = deque(batches(distinct, size))
+        self.size = size  # may be made smaller at any time
+        self._left = deque(distinct)
+        self._lock = Lock()
 
     def __next__(self) -> tuple[int, ...]:
-        try:
-            return self._left.popleft()
-        except IndexError:
-            raise StopIteration from None
+        with self._lock:
+            if not self._left:
+                raise StopIteration
+            return tuple(self._left.popleft() for _ in range(min(self.size, len(self._left))))
 
 
 def uid_set(uids: Iterable[int]) -> str:

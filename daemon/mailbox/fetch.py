@@ -13,11 +13,12 @@ which servers misread.
 
 import contextlib
 import re
+import time
 from collections import deque
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from daemon.errors import RetryLater
 from daemon.mailbox import imap_errors
@@ -25,6 +26,7 @@ from daemon.mailbox.assemble import assemble, is_silent, whole_lines
 from daemon.mailbox.connection import Connection, Response
 from daemon.mailbox.cursor import Batches, uid_set
 from daemon.mailbox.fetch_response import Items, internal_date, number, read_fetch, thread_id
+from daemon.mailbox.ladder import Ladder
 from daemon.mailbox.structure import BodyPart, Want, plan, read_structure
 from daemon.mailbox.structure_cache import Described, take_structure
 from daemon.message.fields import WANTED
@@ -37,11 +39,11 @@ OPEN = 8  # times BATCH messages are begun and not done, at most
 # Of so few messages, so many bytes of part 1 come unseen: that is all the text of most, and a round
 # trip less. Of many they would be bytes for nothing, since the line is kept full anyway.
 EARLY_FOR, EARLY = 50, 4 << 10
+LONGEST_ANSWER = 10.0  # seconds that a command should take at most
 MOST_FAILURES = 3  # messages in a row that the server has no time for: it has no time at all
 
 _WHOLE = Want("", 64 << 10)  # of a message whose structure can't be relied on
 _HEADER = b"BODY.PEEK[HEADER.FIELDS (" + " ".join(WANTED).encode() + b")]"
-_EARLY = b"BODY.PEEK[1]<0.%d>" % EARLY
 _MULTIPART = re.compile(rb"^content-type\s*:\s*multipart/", re.MULTILINE)
 
 
@@ -62,6 +64,7 @@ class Unfetched:
 
     uid: int
     reason: str
+    cost_the_line: bool = False  # the server didn't refuse it: the connection was lost over it
 
 
 @dataclass(slots=True)
@@ -84,8 +87,8 @@ class _Message:
 
     def learn(self, items: Items, thread_item: bytes | None, known: Described | None) -> None:
         """Take header fields and structure, and plan which parts to ask for."""
-        self.date = internal_date(items[b"INTERNALDATE"])
-        self.size = number(items[b"RFC822.SIZE"]) or 0
+        self.date = internal_date(items.get(b"INTERNALDATE"))
+        self.size = number(items.get(b"RFC822.SIZE")) or 0
         self.thread = thread_id(items.get(thread_item)) if thread_item else None
         header = items[b"[HEADER]"]
         self.root = known.root if known else read_structure(items.get(b"BODYSTRUCTURE"))
@@ -107,7 +110,8 @@ class _Message:
             if not isinstance(body, bytes) or not body:
                 self.understood = False
                 return
-            part = parts[want.section]
+            # Longer than was asked for where the server can't send a piece of a part.
+            body, part = body[: want.limit], parts[want.section]
             self.bodies[want.section] = whole_lines(body, part.encoding, limit=want.limit)
         if self.second and self.text in self.bodies:
             if is_silent(parts[self.text], self.bodies[self.text]):
@@ -117,9 +121,9 @@ class _Message:
     def keep_whole(self, items: Items) -> None:
         """Take the beginning of the message as it is."""
         whole = items[b"[]"]
-        self.whole = whole if isinstance(whole, bytes) else b""
-        self.date = internal_date(items[b"INTERNALDATE"])
-        self.size = number(items[b"RFC822.SIZE"]) or len(self.whole)
+        self.whole = whole[: _WHOLE.limit] if isinstance(whole, bytes) else b""
+        self.date = internal_date(items.get(b"INTERNALDATE"))
+        self.size = number(items.get(b"RFC822.SIZE")) or len(self.whole)
         self.understood, self.wants = True, ()
 
     def assembled(self) -> bytes:
@@ -138,26 +142,44 @@ class _Ask:
     wants: tuple[Want, ...] = ()
     early: bool = False
 
-    def line(self, thread_item: bytes | None) -> bytes:
-        """The command."""
+    def line(self, thread_item: bytes | None, *, partial: bool) -> bytes:
+        """The command; without `partial`, pieces come whole."""
+
+        def piece(section: str, limit: int) -> bytes:
+            end = b"<0.%d>" % limit if partial else b""
+            return b"BODY.PEEK[%s]%s" % (section.encode(), end)
+
         if self.kind == "parts":
-            asked = [b"BODY.PEEK[%s]<0.%d>" % (s.encode(), limit) for s, limit in self.wants]
+            asked = [piece(*want) for want in self.wants]
         else:
             asked = [b"INTERNALDATE", b"RFC822.SIZE"]
             if self.kind == "whole":
-                asked.append(b"BODY.PEEK[]<0.%d>" % _WHOLE.limit)
+                asked.append(piece(*_WHOLE))
             else:
                 asked += [thread_item] if thread_item else []
+                early = [piece("1", EARLY)] if self.early and partial else []
                 # BODYSTRUCTURE last: where it can't be read, the rest has been.
-                asked += [_HEADER, *([_EARLY] if self.early else []), b"BODYSTRUCTURE"]
+                asked += [_HEADER, *early, b"BODYSTRUCTURE"]
         return b"UID FETCH %s (UID %s)" % (uid_set(self.uids).encode(), b" ".join(asked))
 
     def complete(self, items: Items) -> bool:
-        """Whether everything asked for is there; OK alone doesn't say so."""
+        """Whether everything that is needed is there; OK alone doesn't say so."""
         if self.kind == "parts":
             return all(b"[%s]" % one.section.encode() in items for one in self.wants)
-        facts = b"INTERNALDATE" in items and b"RFC822.SIZE" in items
-        return facts and (b"[HEADER]" if self.kind == "facts" else b"[]") in items
+        return (b"[HEADER]" if self.kind == "facts" else b"[]") in items
+
+    @property
+    def has_pieces(self) -> bool:
+        """Whether it asks for the beginning of something."""
+        return self.early or self.kind != "facts"
+
+
+class _Sent(NamedTuple):
+    """A command under way; `pipelined`: others were under way when it was sent."""
+
+    tag: bytes
+    ask: _Ask
+    pipelined: bool
 
 
 class Fetch(Iterator[Fetched | Unfetched]):
@@ -168,26 +190,39 @@ class Fetch(Iterator[Fetched | Unfetched]):
         wire: Connection,
         uids: Batches,
         *,
+        ladder: Ladder,
+        give_up: Callable[[str, str], object],
         thread_item: bytes | None,
         one_at_a_time: bool = False,
+        plain: bool = False,
     ) -> None:
-        """`thread_item` is the item that holds the server's thread id, if it has one."""
+        """`thread_item` is the item that holds the server's thread id, if it has one.
+
+        `ladder` tells what the server can't do, `give_up` adds to it.
+        """
         # When the line was lost: the messages of the first command that had no answer.
         self.suspects: tuple[int, ...] = ()
+        self._ladder = ladder
+        self._give_up = give_up
+        self._partial = not ladder.gave_up("PARTIAL")
+        self._proven: set[str] = set()  # extensions that have worked in this run
         self._wire = wire
         self._thread_item = thread_item
         self._facts = uids
+        self._first: Literal["facts", "whole"] = "whole" if plain else "facts"
         self._early = uids.count <= EARLY_FOR
         self._most = max(1, UNDER_WAY // uids.lines) * BATCH
         self._waiting: deque[_Ask] = deque()  # what has to be asked once more, differently
         self._groups: dict[tuple[Want, ...], list[int]] = {}  # UIDs by what is wanted of them
         self._open: dict[int, _Message] = {}
-        self._sent: deque[tuple[bytes, _Ask]] = deque()
+        self._sent: deque[_Sent] = deque()
         self._items: dict[int, Items] = {}
         self._known: dict[int, Described] = {}
         # One question at a time: on demand, or after a refusal until one is answered.
-        self._one_at_a_time = self._refusing = one_at_a_time
+        self._one_at_a_time = one_at_a_time or ladder.gave_up("PIPELINING")
+        self._refusing = self._one_at_a_time
         self._failures = 0
+        self._tried_whole = not self._partial
         self._run = self._messages()
         self._ended = False
         self._interrupted = False
@@ -207,30 +242,46 @@ class Fetch(Iterator[Fetched | Unfetched]):
         try:
             self._fill()
             while self._sent:
-                tag, ask = self._sent[0]
-                ok, text = self._wire.finish(tag, self._take)
-                self._sent.popleft()
-                yield from self._settle(ask, ok=ok, text=text)
+                began = time.monotonic()
+                ok, text = self._wire.finish(self._sent[0].tag, self._take)
+                sent = self._sent.popleft()
+                self._keep_pace(sent.ask, time.monotonic() - began)
+                yield from self._settle(sent, ok=ok, text=text)
                 self._fill()
-        except RetryLater:
+        except RetryLater as problem:
             if self._sent and self._wire.closed:
-                ask = self._sent[0][1]
-                came = [uid for uid in ask.uids if ask.complete(self._items.get(uid, {}))]
-                self.suspects = tuple(uid for uid in ask.uids if uid not in came) or ask.uids
+                self._blame(problem.message)
             raise
         finally:
             self._ended = True
             self._drain()
 
+    def _blame(self, reason: str) -> None:
+        """Say over what the line was lost: the command that has no answer, or pipelining."""
+        ask = self._sent[0].ask
+        came = [uid for uid in ask.uids if ask.complete(self._items.get(uid, {}))]
+        self.suspects = tuple(uid for uid in ask.uids if uid not in came) or ask.uids
+        if len(self._sent) > 1 and "PIPELINING" not in self._proven:
+            self._give_up("PIPELINING", reason)
+        elif len(self._sent) == 1:
+            self._ladder.forgive("PIPELINING", "connection lost")
+
+    def _keep_pace(self, ask: _Ask, waited: float) -> None:
+        """Ask for fewer messages at once where the server takes long for each."""
+        if waited * self._facts.size > LONGEST_ANSWER * len(ask.uids):
+            self._facts.size = max(1, int(LONGEST_ANSWER * len(ask.uids) / waited))
+            self._ladder.slow_down(self._facts.size)
+
     def _fill(self) -> None:
         """Keep the line busy."""
-        under_way = sum(len(ask.uids) for _, ask in self._sent)
+        under_way = sum(len(one.ask.uids) for one in self._sent)
         while (
             len(self._sent) < (1 if self._refusing else MOST_COMMANDS)
             and under_way < self._most
             and (ask := self._next_ask())
         ):
-            self._sent.append((self._wire.send(ask.line(self._thread_item)), ask))
+            tag = self._wire.send(ask.line(self._thread_item, partial=self._partial))
+            self._sent.append(_Sent(tag, ask, pipelined=bool(self._sent)))
             under_way += len(ask.uids)
 
     def _next_ask(self) -> _Ask | None:
@@ -243,7 +294,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
             uids = next(self._facts, ())
             if uids:
                 self._open |= {uid: _Message(uid) for uid in uids}
-                return _Ask("facts", uids, early=self._early)
+                return _Ask(self._first, uids, early=self._early and self._first == "facts")
         if largest is None:
             return None
         group = self._groups.pop(largest)
@@ -261,8 +312,11 @@ class Fetch(Iterator[Fetched | Unfetched]):
             if known:
                 self._known[uid] = known
 
-    def _settle(self, ask: _Ask, *, ok: bool, text: str) -> Iterator[Fetched | Unfetched]:
-        """Use what one command brought; ask on for the messages that need more."""
+    def _settle(self, sent: _Sent, *, ok: bool, text: str) -> Iterator[Fetched | Unfetched]:
+        """Use what one command brought; ask again for the messages that need more."""
+        ask = sent.ask
+        if ok:
+            self._worked(sent)
         more: list[_Message] = []
         left: list[_Message] = []
         for message in (self._open[uid] for uid in ask.uids):
@@ -286,7 +340,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
         if ok:
             yield from self._left_out(ask, left)
         elif left:
-            yield from self._refused(ask, left, text)
+            yield from self._refused(sent, left, text)
         self._ask_more(more)
 
     def _left_out(self, ask: _Ask, left: list[_Message]) -> Iterator[Unfetched]:
@@ -297,12 +351,37 @@ class Fetch(Iterator[Fetched | Unfetched]):
             else:
                 self._waiting.appendleft(_Ask("whole", (message.uid,)))
 
-    def _refused(self, ask: _Ask, left: list[_Message], text: str) -> Iterator[Unfetched]:
-        """NO or BAD: halve the batch until the message that the server can't serve is alone."""
+    def _worked(self, sent: _Sent) -> None:
+        """Note what a command that was answered shows of the server."""
+        if sent.pipelined:
+            self._proven.add("PIPELINING")
+        if sent.ask.has_pieces:
+            if self._partial:
+                self._proven.add("PARTIAL")
+            else:
+                self._give_up("PARTIAL", "pieces of parts are refused")
+
+    def _refused(self, sent: _Sent, left: list[_Message], text: str) -> Iterator[Unfetched]:
+        """NO or BAD: halve the batch until the message that the server can't serve is alone.
+
+        Where the command may have been refused for its form, it is first asked in a simpler one.
+        """
         problem = imap_errors.refused(text, what=self._wire.what)
         if imap_errors.asks_for_patience(text):
             raise problem
+        ask = sent.ask
         uids = tuple(message.uid for message in left)
+        if sent.pipelined and not self._one_at_a_time and "PIPELINING" not in self._proven:
+            self._give_up("PIPELINING", text)
+            self._one_at_a_time = self._refusing = True
+            self._waiting.appendleft(replace(ask, uids=uids))
+            return
+        self._ladder.forgive("PIPELINING", text)
+        if ask.has_pieces and "PARTIAL" not in self._proven and not self._tried_whole:
+            self._tried_whole, self._partial = True, False
+            self._waiting.appendleft(replace(ask, uids=uids))
+            return
+        self._partial = self._partial or not self._ladder.gave_up("PARTIAL")
         if len(uids) > 1:
             half = len(uids) // 2
             self._waiting.extendleft(
@@ -332,7 +411,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
 
     def _drain(self) -> None:
         """Read what is under way when the caller stops early, so that the connection stays good."""
-        for tag, _ in self._sent:
+        for tag, *_ in self._sent:
             if self._wire.closed:
                 break
             with contextlib.suppress(

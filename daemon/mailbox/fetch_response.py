@@ -14,7 +14,7 @@ from daemon.mailbox.connection import Response
 from daemon.mailbox.structure import Tree
 
 _FETCH = re.compile(rb"\* \d+ FETCH \(", re.IGNORECASE)
-_KEY = re.compile(rb'\s*([^\s()\[\]"{}<>]+)(?:\[([^\]]*)\])?(?:<(\d+)>)?\s*')
+_KEY = re.compile(rb'\s*([^\s()\[\]"{}<>]+)(?:\[([^\]]*)\])?(?:<\d+(?:\.\d+)?>)?\s*')
 _TOKEN = re.compile(rb'\s*(?:([()]|[^\s()"]+)|"((?:[^"\\]|\\.)*)")', re.DOTALL)
 # The answer that most servers give to our first question, when its structure is taken out.
 _USUAL = re.compile(
@@ -138,7 +138,7 @@ class _Cursor:
         if not found:
             return None
         self.at = found.end()
-        name, section, _ = found.groups()
+        name, section = found.groups()
         if section is None:
             return name.upper()
         section = section.upper()

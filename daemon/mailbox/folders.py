@@ -8,8 +8,11 @@ RFC 3501 section 7.2, RFC 5258 (LIST-EXTENDED), RFC 5819 (LIST-STATUS), RFC 6154
 
 import contextlib
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Literal, NamedTuple
 
 from imapclient.imap_utf7 import decode, encode
@@ -19,35 +22,6 @@ from daemon.mailbox.connection import Response
 
 Role = Literal["inbox", "sent"]
 
-# Names of the folder for sent mail where no server says which it is, from clients and web mailers.
-SENT_NAMES = frozenset(
-    {
-        *("sent", "sent items", "sent messages", "sent mail", "sent-mail", "sentmail", "sentitems"),
-        *("gesendet", "gesendete elemente", "gesendete objekte", "gesendete nachrichten"),
-        *("gesendete mails", "postausgang (gesendet)"),
-        *("envoyés", "messages envoyés", "éléments envoyés", "objets envoyés", "courrier envoyé"),
-        *("enviados", "elementos enviados", "mensajes enviados", "correo enviado"),
-        *("enviadas", "itens enviados", "mensagens enviadas", "correio enviado"),
-        *("inviata", "inviati", "posta inviata", "elementi inviati", "messaggi inviati"),
-        *("verzonden", "verzonden items", "verzonden berichten", "verstuurd"),
-        *("odeslané", "odeslaná pošta", "odeslaná", "odoslané", "odoslaná pošta"),
-        *("wysłane", "elementy wysłane", "wysłane wiadomości"),
-        *("skickat", "skickade", "skickade objekt", "skickade meddelanden"),
-        *("sendt", "sendte", "sendt post", "sendte elementer", "sendte meldinger"),
-        *("lähetetyt", "lähetetyt viestit", "enviats", "elements enviats", "bidalitakoak"),
-        *("elküldött", "elküldött elemek", "elküldött üzenetek"),
-        *("trimise", "elemente trimise", "poslano", "poslane stavke", "poslana pošta"),
-        *("gönderilmiş", "gönderilmiş öğeler", "gönderilmiş postalar", "gönderilenler"),
-        *("απεσταλμένα", "изпратени", "надіслані", "відправлені", "послато"),
-        *("отправленные", "отправленные письма", "изпратена поща"),
-        *("已发送", "已发送邮件", "已傳送郵件", "寄件備份", "已寄出", "已发邮件", "寄件匣"),
-        *("送信済み", "送信済みアイテム", "送信済みメール", "送信済みトレイ"),
-        *("보낸 편지함", "보낸편지함", "보낸메일함", "보낸 메시지"),
-        *("đã gửi", "terkirim", "إرسالات", "العناصر المرسلة", "نشان ارسال شده", "ส่งแล้ว"),
-        *("פריטים שנשלחו", "נשלח", "išsiųsta", "nosūtītie", "saadetud", "saadetud kirjad"),
-    }
-)
-
 _LIST = re.compile(
     rb'\* (?:LIST|XLIST) \(([^)]*)\) +(NIL|"\\?(.)"|"") +(.*)', re.IGNORECASE | re.DOTALL
 )
@@ -55,6 +29,12 @@ _STATUS = re.compile(rb"\* STATUS +(.*)", re.IGNORECASE | re.DOTALL)
 _NUMBER = re.compile(rb"([A-Z]+) +(\d{1,18})\b", re.IGNORECASE)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"\s*(?:\(|$)', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_NAMESPACE = re.compile(
+    rb"\* NAMESPACE +(NIL|\(.*?\)\)) *(NIL|\(.*?\)\)) *(NIL|\(.*?\)\))", re.IGNORECASE | re.DOTALL
+)
+_PREFIX = re.compile(rb'\(+"((?:[^"\\]|\\.)*)"')
+# What makes a terminal obey, or a line of text run backwards.
+_COMMANDING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNSELECTABLE = frozenset({"\\noselect", "\\nonexistent"})
 
 
@@ -87,6 +67,11 @@ class MailboxFolder:
     def leaf(self) -> str:
         """The last part of its name, without the parents."""
         return self.name.rsplit(self.delimiter, 1)[-1] if self.delimiter else self.name
+
+    def is_near_the_top(self) -> bool:
+        """Whether it stands beside INBOX or right below it."""
+        below = f"INBOX{self.delimiter}{self.leaf}"
+        return self.leaf == self.name or self.name.casefold() == below.casefold()
 
 
 def listed(responses: Iterable[Response]) -> tuple[MailboxFolder, ...]:
@@ -124,26 +109,36 @@ def roles(
     *,
     what: str,
     inbox: tuple[str, ...],
-    sent: tuple[str, ...] | None,
+    sent: Collection[str],
     gmail: bool,
-) -> tuple[FolderRole, ...]:
-    r"""The folders that matter, each once: inbox ones as configured, then those for sent mail.
+) -> tuple[tuple[FolderRole, ...], dict[str, ConfigProblem]]:
+    r"""The folders that matter, each once, and why those that aren't there can't be read.
 
-    On Gmail every label is a folder over the same mail. Where more than INBOX is asked for (or
-    `auto`), the one folder that has it all, `\All`, is read once instead; a label alone is read
-    as it is. Raises ConfigProblem, listing the folders there are, for a name that isn't there.
+    Inbox ones come as configured, then those for sent mail. On Gmail
+    every label is a folder over the same mail. Where more than INBOX is asked for (or `auto`), the
+    one folder that has it all, `\All`, is read once instead; a label alone is read as it is.
     """
     named = tuple(name for name in inbox if name.lower() != "auto")
     everything = [one for one in folders if "\\all" in one.flags]
     if gmail and everything and (len(inbox) > 1 or not named):
-        received = everything[:1]
+        received: tuple[str, ...] = (everything[0].name,)
     else:
-        received = [_find(folders, name, what) for name in named or ("INBOX",)]
-    ours = _sent(folders) if sent is None else [_find(folders, name, what) for name in sent]
-    found = {one.name: FolderRole(one.name, "inbox") for one in received}
+        received = named or ("INBOX",)
+    found: dict[str, FolderRole] = {}
+    missing: dict[str, ConfigProblem] = {}
+    role: Role
     # A folder named for both is what we say it is last: only Sent can prove a reply.
-    found |= {one.name: FolderRole(one.name, "sent") for one in ours}
-    return tuple(found.values())
+    for names, role in ((received, "inbox"), (sent, "sent")):
+        for asked in names:
+            folder = _find(folders, asked)
+            name = folder.name if folder else asked
+            found[name] = FolderRole(name, role)
+            if folder is None:
+                there = ", ".join(sorted(one.name for one in folders)[:40])
+                missing[name] = ConfigProblem(
+                    f"no folder {asked!r}", what=what, hint=f"there are: {there}"
+                )
+    return tuple(found.values()), missing
 
 
 def canonical(wire: bytes) -> bytes:
@@ -152,11 +147,15 @@ def canonical(wire: bytes) -> bytes:
 
 
 def readable(wire: bytes) -> str:
-    """A folder's name for people, from modified UTF-7 if it is, else from UTF-8."""
+    """A folder's name for people, from modified UTF-7 if it is, else from UTF-8.
+
+    Characters that would command a terminal are written as escapes.
+    """
+    name = wire.decode("utf-8", "replace")
     with contextlib.suppress(ValueError):  # not what RFC 3501, 5.1.3 says: shown as it is
         if wire.isascii():
-            return str(decode(wire))
-    return wire.decode("utf-8", "replace")
+            name = str(decode(wire))
+    return _COMMANDING.sub(lambda one: one[0].encode("unicode_escape").decode("ascii"), name)
 
 
 def on_wire(name: str) -> bytes:
@@ -169,32 +168,67 @@ def quoted(wire: bytes) -> bytes:
     return b'"' + wire.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
-def _sent(folders: tuple[MailboxFolder, ...]) -> list[MailboxFolder]:
-    flagged = [one for one in folders if "\\sent" in one.flags]
-    if flagged:
-        return flagged
-    # Without SPECIAL-USE, clients leave several behind (Sent, Sent Items); all are ours to read.
-    # Only at the top or right below INBOX: a "Sent" deeper down is somebody's own filing.
+def sent_folders(folders: Iterable[MailboxFolder]) -> list[MailboxFolder]:
+    r"""The folders that are flagged `\Sent` or named like one; there may be several in use.
+
+    By name only at the top or right below INBOX: a "Sent" deeper down is somebody's own filing.
+    """
     return [
         one
         for one in folders
-        if one.leaf.casefold() in SENT_NAMES
-        and (one.leaf == one.name or one.name.upper() == f"INBOX{one.delimiter}{one.leaf.upper()}")
+        if "\\sent" in one.flags or (_plain(one.leaf) in sent_names() and one.is_near_the_top())
     ]
 
 
-def _find(folders: tuple[MailboxFolder, ...], name: str, what: str) -> MailboxFolder:
-    asked = name.casefold()
+def may_hold_sent(folder: MailboxFolder) -> bool:
+    """Whether what lies in a folder could show that it is one for sent mail."""
+    special = folder.flags & {"\\drafts", "\\trash", "\\junk", "\\all", "\\flagged", "\\sent"}
+    return not special and _plain(folder.leaf) not in _names("unsent_names.txt") | {"inbox"}
+
+
+def sent_names() -> frozenset[str]:
+    """Names that clients give the folder for sent mail, without case."""
+    return _names("sent_names.txt")
+
+
+def not_ours(responses: Iterable[Response]) -> tuple[bytes, ...]:
+    """The prefixes of other users' and shared folders in a NAMESPACE answer (RFC 2342)."""
+    for response in responses:
+        found = _NAMESPACE.match(b'"'.join(_as_quoted(response)))
+        if found:
+            prefixes = [_ESCAPED.sub(rb"\1", one) for one in _PREFIX.findall(found[2] + found[3])]
+            return tuple(one for one in prefixes if one)
+    return ()
+
+
+def _as_quoted(response: Response) -> list[bytes]:
+    """A response whose literals became quoted strings, in pieces between the quotes."""
+    return [
+        one if at % 2 == 0 else one.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+        for at, one in enumerate(response)
+    ]
+
+
+def _plain(name: str) -> str:
+    """A name to compare by: without case, and composed, as some servers take letters apart."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+@cache
+def _names(file: str) -> frozenset[str]:
+    lines = files("daemon.mailbox.data").joinpath(file).read_text("utf-8").splitlines()
+    return frozenset(_plain(line) for line in lines if line and not line.startswith("#"))
+
+
+def _find(folders: tuple[MailboxFolder, ...], name: str) -> MailboxFolder | None:
+    asked = _plain(name)
     same = (
         *(one for one in folders if one.name == name),
-        *(one for one in folders if one.name.casefold() == asked),
+        *(one for one in folders if _plain(one.name) == asked),
         # Courier and old Cyrus put everything below INBOX.
-        *(one for one in folders if one.name.casefold() == f"inbox{one.delimiter}{asked}"),
+        *(one for one in folders if _plain(one.name) == f"inbox{one.delimiter}{asked}"),
     )
-    if same:
-        return same[0]
-    there = ", ".join(sorted(one.name for one in folders)[:40])
-    raise ConfigProblem(f"no folder {name!r}", what=what, hint=f"there are: {there}")
+    return same[0] if same else None
 
 
 def _name(text: bytes, response: Response) -> bytes | None:

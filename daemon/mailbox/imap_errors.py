@@ -31,6 +31,7 @@ _CROWDED = re.compile(
 )
 _PACE = re.compile(r"throttl|too many|rate limit|overquota|bandwidth", re.IGNORECASE)
 _CREDENTIAL_CODES = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"})
+_NO_BACKEND = re.compile(r"not connected", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
@@ -105,6 +106,11 @@ def backoff(text: str) -> float | None:
     """Seconds that the server asks us to wait, bounded; None if it names none."""
     asked = _BACKOFF.search(text)
     return min(int(asked[1]) / 1000, LONGEST_WAIT) if asked else None
+
+
+def lost_its_backend(text: str) -> bool:
+    """Whether a connection has lost what is behind it ("authenticated but not connected")."""
+    return _NO_BACKEND.search(text) is not None
 
 
 def asks_for_patience(text: str) -> bool:

@@ -34,6 +34,7 @@ class Ladder:
 
     clock: Callable[[], float] = time.time
     changed: bool = False  # since it was last saved
+    loaded: bool = False
     batch: int | None = None  # messages that the server manages in one command, if it is slow
     sent: tuple[str, ...] = ()  # folders that hold what we sent, by what lies in them
     _looked_at: float | None = None  # when these were looked for
@@ -100,4 +101,4 @@ class Ladder:
         if 0.0 <= self.clock() - saved.get("since", 0.0) <= DAY and saved.get("batch"):
             self.batch = int(saved["batch"])
         self.sent, self._looked_at = tuple(saved.get("sent", ())), saved.get("looked")
-        self.changed = False
+        self.changed, self.loaded = False, True

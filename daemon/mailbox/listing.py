@@ -56,9 +56,7 @@ def _plain(session: Session) -> tuple[MailboxFolder, ...]:
     return names.listed(reply.untagged)
 
 
-def sent(
-    opener: Opener, session: Session, there: Sequence[MailboxFolder]
-) -> tuple[str, ...] | None:
+def sent(opener: Opener, session: Session, there: Sequence[MailboxFolder]) -> tuple[str, ...]:
     """The names of the folders with what we sent: configured, flagged, named so, or found so."""
     if session.account.sent is not None:
         return session.account.sent

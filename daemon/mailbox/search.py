@@ -77,10 +77,13 @@ class Search:
             last = self._last_of(day)
             if last is not None and last >= first and last not in found:
                 missing = f"doesn't find UID {last}"
-        if missing:
-            self._session.give_up("SEARCH", missing)
-            return None
-        return found
+        if not missing:
+            return found
+        if self._session.can("ESEARCH"):
+            self._session.give_up("ESEARCH", missing)
+            return self._search(day, first)
+        self._session.give_up("SEARCH", missing)
+        return None
 
     def _is_gone(self) -> bool:
         """Whether messages were expunged since the folder was opened: then it is opened again."""
@@ -93,12 +96,12 @@ class Search:
 
     def _ask(self, criteria: bytes, most: int) -> set[int] | None:
         session = self._session
-        size = _LINE + 24 * (most + _SLACK)
+        size, limit = _LINE + 24 * (most + _SLACK), 2 * most + _SLACK
         try:
             reply = session.attempt(
                 "ESEARCH",
                 b"UID SEARCH RETURN (ALL) " + criteria,
-                good=lambda one: bool(one.matching(_ESEARCH) or one.matching(_SEARCH)),
+                good=lambda one: _answers(one) and _found(one, limit=limit) is not None,
                 most=size,
                 reopen=self._reopen,
             )
@@ -116,7 +119,7 @@ class Search:
                 raise imap_errors.refused(reply.text, what=session.account.name)
             session.give_up("SEARCH", reply.text)
             return None
-        uids = _found(reply, limit=2 * most + _SLACK)
+        uids = _found(reply, limit=limit)
         if uids is None:
             session.give_up("SEARCH", "finds impossible UIDs")
         return uids
@@ -141,6 +144,8 @@ class Search:
             wire = self._session.wire
             size = _LINE + 200 * (end - max(start, low) + 1 + _SLACK)
             ok, text = wire.finish(wire.send(b"FETCH %s %s" % (span, what)), take, most=size)
+            if not ok and only_last:
+                return set()
             if not ok:
                 raise imap_errors.refused(text, what=self._session.account.name)
         if len(found) > self._messages + _SLACK:
@@ -149,6 +154,10 @@ class Search:
                 what=self._session.account.name,
             )
         return found
+
+
+def _answers(reply: ImapReply) -> bool:
+    return bool(reply.matching(_ESEARCH) or reply.matching(_SEARCH))
 
 
 def _found(reply: ImapReply, *, limit: int) -> set[int] | None:

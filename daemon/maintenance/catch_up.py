@@ -23,6 +23,7 @@ from daemon.errors import (
 )
 from daemon.intake.parsing import collect_garbage_seldom
 from daemon.intake.poll import Pass, poll
+from daemon.intake.server_memory import remembered
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Mailbox
 from daemon.mailbox.login import is_loopback
@@ -158,7 +159,10 @@ def read(
     those of the ledger, go into `result`.
     """
     try:
-        with Mailbox.connect(wiring.account(box), bulk=bulk) as mailbox:
+        with (
+            remembered(wiring.account(box), ledger) as account,
+            Mailbox.connect(account, bulk=bulk) as mailbox,
+        ):
             tally = poll(mailbox, ledger, run)
     except LedgerProblem:
         raise

@@ -18,6 +18,7 @@ from daemon.config import MailboxSection
 from daemon.errors import LedgerProblem, Problem, RetryLater
 from daemon.intake.poll import Pass, Tally, poll
 from daemon.intake.scoring import ScoringSettings
+from daemon.intake.server_memory import remembered
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.mailbox.account import Account
@@ -195,7 +196,7 @@ class Polling:
         return tally.new
 
     def _take_in(self, account: Account, ledger: Ledger, run: Pass) -> Tally:
-        with self._connections.lent(account) as mailbox:
+        with remembered(account, ledger), self._connections.lent(account) as mailbox:
             # A folder that failed is left alone by itself; `intake` has logged it.
             return poll(mailbox, ledger, run)
 
