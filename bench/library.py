@@ -15,7 +15,7 @@ from collections.abc import Callable
 from imapclient import IMAPClient
 from line import slow_line
 from measure import ratio
-from postoffice import PASSWORD, PostOffice, post_office
+from postoffice import PASSWORD, post_office
 
 from daemon.mailbox import fetch
 from daemon.mailbox.cursor import batches
@@ -102,7 +102,7 @@ def seconds(call: Callable[[], int]) -> tuple[float, int]:
     return time.perf_counter() - start, count
 
 
-def compare(office: PostOffice, port: int, name: str, pairs: int) -> float:
+def compare(port: int, name: str, pairs: int) -> float:
     """The median of their time / ours."""
     ours, theirs = JOBS[name]
     account = Account("bench", "127.0.0.1", "one", lambda: PASSWORD, port=port, tls="none")
@@ -128,10 +128,10 @@ def main(arguments: list[str]) -> None:
     with post_office() as office:
         office.mailbox("one", mails)
         for name in JOBS:
-            found = compare(office, office.server.port, name, pairs)
+            found = compare(office.server.port, name, pairs)
             ratio(f"library: {name}, imapclient's time / ours", found, at_least=1.5)
         with slow_line(office.server.port) as line:
-            found = compare(office, line.port, "fetch", 1)
+            found = compare(line.port, "fetch", 1)
         ratio("library: fetch over a slow line, imapclient's time / ours", found, at_least=1.5)
 
 

@@ -56,7 +56,14 @@ def test_a_folder_that_vanishes_makes_it_list_again(dovecot: Post, tmp_path: Pat
             somebody.delete_folder("Old")
         work.poll()
         work.later(hours=1)
-        assert "no folder 'Old'" in str(work.fails())
+        dovecot.deliver(MAIL)
+        assert work.poll() == 1
+        errors = {
+            row["folder"]: row["last_error"]
+            for row in work.ledger.rows("SELECT folder, last_error FROM health")
+        }
+        assert "no folder 'Old'" in errors["Old"]
+        assert errors["INBOX"] is None
 
 
 # Full servers

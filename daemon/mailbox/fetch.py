@@ -180,6 +180,7 @@ class _Sent(NamedTuple):
     tag: bytes
     ask: _Ask
     pipelined: bool
+    partial: bool  # asked for pieces of parts
 
 
 class Fetch(Iterator[Fetched | Unfetched]):
@@ -222,7 +223,6 @@ class Fetch(Iterator[Fetched | Unfetched]):
         self._one_at_a_time = one_at_a_time or ladder.gave_up("PIPELINING")
         self._refusing = self._one_at_a_time
         self._failures = 0
-        self._tried_whole = not self._partial
         self._run = self._messages()
         self._ended = False
         self._interrupted = False
@@ -281,7 +281,8 @@ class Fetch(Iterator[Fetched | Unfetched]):
             and (ask := self._next_ask())
         ):
             tag = self._wire.send(ask.line(self._thread_item, partial=self._partial))
-            self._sent.append(_Sent(tag, ask, pipelined=bool(self._sent)))
+            sent = _Sent(tag, ask, pipelined=bool(self._sent), partial=self._partial)
+            self._sent.append(sent)
             under_way += len(ask.uids)
 
     def _next_ask(self) -> _Ask | None:
@@ -356,7 +357,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
         if sent.pipelined:
             self._proven.add("PIPELINING")
         if sent.ask.has_pieces:
-            if self._partial:
+            if sent.partial:
                 self._proven.add("PARTIAL")
             else:
                 self._give_up("PARTIAL", "pieces of parts are refused")
@@ -371,17 +372,20 @@ class Fetch(Iterator[Fetched | Unfetched]):
             raise problem
         ask = sent.ask
         uids = tuple(message.uid for message in left)
-        if sent.pipelined and not self._one_at_a_time and "PIPELINING" not in self._proven:
+        if sent.pipelined and "PIPELINING" not in self._proven:
             self._give_up("PIPELINING", text)
             self._one_at_a_time = self._refusing = True
             self._waiting.appendleft(replace(ask, uids=uids))
             return
         self._ladder.forgive("PIPELINING", text)
-        if ask.has_pieces and "PARTIAL" not in self._proven and not self._tried_whole:
-            self._tried_whole, self._partial = True, False
-            self._waiting.appendleft(replace(ask, uids=uids))
-            return
-        self._partial = self._partial or not self._ladder.gave_up("PARTIAL")
+        if ask.has_pieces and "PARTIAL" not in self._proven:
+            if sent.partial:
+                self._partial = False
+                self._waiting.appendleft(replace(ask, uids=uids))
+                return
+            # The whole of a part is refused, too: it isn't for being a piece.
+            self._partial = not self._ladder.gave_up("PARTIAL")
+            self._proven.add("PARTIAL")
         if len(uids) > 1:
             half = len(uids) // 2
             self._waiting.extendleft(

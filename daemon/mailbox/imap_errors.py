@@ -9,9 +9,13 @@ asked decides whether that means one message, one folder or the login.
 import re
 import socket
 import ssl
+from collections.abc import Iterable
 from imaplib import IMAP4
+from typing import TypeVar
 
 from daemon.errors import AuthProblem, ConfigProblem, Problem, Rejected, RetryLater
+
+P = TypeVar("P", bound=Problem)
 
 LONGEST_WAIT = 3600.0  # seconds; a server may ask for more, but then it is asked again hourly
 
@@ -31,6 +35,19 @@ _CROWDED = re.compile(
 )
 _PACE = re.compile(r"throttl|too many|rate limit|overquota|bandwidth", re.IGNORECASE)
 _CREDENTIAL_CODES = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"})
+# An account that is locked after wrong passwords: each further try keeps it locked.
+_LOCKED = re.compile(
+    r"\block(?:ed)?[ -]?out\b|(?<!mailbox )(?<!mailbox is )\blocked\b"
+    r"|\b(?:account|user|address|ip|host)\b.{0,40}"
+    r"\b(?:suspended|deactivated|blocked|disabled|frozen|banned)\b"
+    r"|too many\b.{0,30}\b(?:fail\w*|invalid|incorrect|wrong|bad|unsuccessful)\b"
+    r"|too many\b.{0,20}\b(?:log[ -]?ins?|sign[ -]?ins?|auth\w*|password)\b(?!.{0,20}connection)"
+    r"|(?:log[ -]?in|sign[ -]?in|password|auth\w*) (?:attempts?|fail\w*|tries)\b.{0,20}\b"
+    r"(?:exceed\w*|limit|reached)|maximum\b.{0,20}(?:attempts|fail\w*)|brute.?force"
+    r"|web browser|unlock",
+    re.IGNORECASE,
+)
+_NO_SECRET = 2  # characters that are in any sentence
 _NO_BACKEND = re.compile(r"not connected", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
@@ -60,6 +77,11 @@ def login_refused(text: str, *, what: str, bad: bool, advice: str = "") -> AuthP
     only what names the credentials, or names nothing at all, is taken for a wrong password.
     """
     code = _code(text)
+    if is_locked(text):
+        hint = "the account is locked: wait, or unlock it where it is administered; then check"
+        return AuthProblem(
+            f"login refused: {text}", what=what, hint=f"{hint} username and password"
+        )
     if code in _CREDENTIAL_CODES:
         return _wrong_credentials(text, what, advice)
     wait = backoff(text)
@@ -67,6 +89,27 @@ def login_refused(text: str, *, what: str, bad: bool, advice: str = "") -> AuthP
         kind = Crowded if _CROWDED.search(text) else RetryLater
         return kind(f"login put off, the server says: {text}", what=what, after=wait)
     return _wrong_credentials(text, what, advice)
+
+
+def is_locked(text: str) -> bool:
+    """Whether a refused login says that the account is locked for now."""
+    about_us = _code(text) not in {"INUSE", "LIMIT"} and not _CROWDED.search(text)
+    return about_us and _LOCKED.search(text) is not None
+
+
+def without(problem: P, secrets: Iterable[str]) -> P:
+    """The same error without what must not be shown, should the server have repeated it."""
+    message = problem.message
+    long_enough = (one for one in secrets if len(one) > _NO_SECRET)
+    for secret in sorted(long_enough, key=len, reverse=True):
+        message = re.sub(re.escape(secret), "***", message, flags=re.IGNORECASE)
+        # Its beginning may stand where a long line was cut.
+        for length in range(len(secret) - 1, 3, -1):
+            if message.casefold().endswith(secret[:length].casefold()):
+                message = message[:-length] + "***"
+    problem.message = message
+    problem.args = (problem.message,)
+    return problem
 
 
 def lost(error: BaseException | str, *, what: str) -> RetryLater:

@@ -13,8 +13,6 @@ import ssl
 from collections.abc import Callable, Iterator
 from imaplib import IMAP4
 
-from imapclient.exceptions import LoginError
-
 from daemon.errors import ConfigProblem, Problem
 from daemon.mailbox import imap_errors, sasl
 from daemon.mailbox.account import Account
@@ -37,9 +35,9 @@ def log_in(account: Account, alive: Callable[[], object] = lambda: None) -> Clie
         )
     client = connect(account, alive)
     try:
+        client.line.expect(seconds=account.read_timeout, size=LOGIN_BYTES)
+        sasl.authenticate(client, account)
         with _as_ours(account):
-            client.line.expect(seconds=account.read_timeout, size=LOGIN_BYTES)
-            sasl.authenticate(client, account)
             client.capabilities()  # now: later, imapclient might ask inside another command
     except BaseException:
         hang_up(client)
@@ -103,8 +101,6 @@ def _as_ours(account: Account) -> Iterator[None]:
         yield
     except Problem:
         raise
-    except LoginError as error:
-        raise sasl.refusal(error, account) from error
     except Exception as error:  # garbage from a server raises nearly anything
         what = f"{account.name} ({account.host}:{account.port})"
         raise imap_errors.not_connected(error, what=what, ca_file=account.ca_file) from error

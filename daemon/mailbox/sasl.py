@@ -1,11 +1,11 @@
 """Credentials onto the wire: a password, or an OAuth 2 token that is renewed once if refused.
 
-Promises: nothing that a configuration or a token server gives can put a second command on the
-wire; a mechanism is used only if the server offers it. Errors are the libraries' own here, except
-for what a person has to change; `login` turns the rest into ours.
+Nothing that a configuration or a token server gives can put a second command on the wire, and a
+mechanism is used only if the server offers it.
 RFC 4616 (PLAIN), RFC 7628 (OAUTHBEARER), https://developers.google.com/gmail/imap/xoauth2-protocol
 """
 
+import base64
 import re
 from collections.abc import Callable
 from imaplib import IMAP4
@@ -21,68 +21,139 @@ MECHANISMS = ("XOAUTH2", "OAUTHBEARER")  # in this order: every provider has pro
 
 _QUOTABLE = re.compile(r"[\x20-\x7e]*")
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # RFC 6750, 2.1 is stricter; providers aren't
+_LONG = 8  # characters that no ordinary word is mistaken for
 _BREAKING = re.compile(r"[\x00\x01\r\n]")
 
 
 def authenticate(client: Client, account: Account) -> None:
-    """Log in; raises LoginError (refused, or the line is gone) or ConfigProblem."""
+    """Log in; raises AuthProblem, ConfigProblem, or RetryLater (not now, or the line is gone).
+
+    What the server says of a failure is told without the password or token, should it repeat them.
+    """
+    secrets: set[str] = set()
+    try:
+        _log_in(client, account, secrets)
+    except LoginError as error:
+        raise imap_errors.without(_refusal(error, account), secrets) from None
+    except Problem as problem:
+        raise imap_errors.without(problem, secrets) from None
+    except Exception as error:  # noqa: BLE001 - garbage from a server raises nearly anything
+        what = f"{account.name} ({account.host}:{account.port})"
+        strange = imap_errors.not_connected(error, what=what, ca_file=account.ca_file)
+        raise imap_errors.without(strange, secrets) from None
+
+
+def _log_in(client: Client, account: Account, secrets: set[str]) -> None:
     if account.token is not None:
-        _with_token(client, account, account.token)
+        _with_token(client, account, account.token, secrets)
     elif account.password is not None:
-        _with_password(client, account, account.password())
+        password = account.password()
+        secrets |= _forms(password) | _forms(f"\0{account.username}\0{password}")
+        _with_password(client, account, password)
     else:
         raise ConfigProblem("neither a password nor a token", what=account.name)
 
 
 def _with_password(client: Client, account: Account, password: str) -> None:
+    """By AUTHENTICATE PLAIN; where that fails, by LOGIN, before the password is called wrong."""
     if _BREAKING.search(account.username + password):
         raise ConfigProblem("user name or password holds a control character", what=account.name)
-    if client.has_capability("AUTH=PLAIN"):
-        client.plain_login(account.username, password)  # UTF-8, no quoting
-    elif client.has_capability("LOGINDISABLED"):
+    quotable = _QUOTABLE.fullmatch(account.username + password) is not None
+    may_log_in = quotable and not client.has_capability("LOGINDISABLED")
+    refused: Problem | None = None
+    if client.has_capability("AUTH=PLAIN") and not (
+        may_log_in and account.ladder.gave_up("AUTH=PLAIN")
+    ):
+        try:
+            client.plain_login(account.username, password)  # UTF-8, no quoting
+        except LoginError as error:
+            if not may_log_in or not _is_worth_another_way(error, account):
+                raise
+            refused = _refusal(error, account)
+        else:
+            return
+    if may_log_in:
+        try:
+            # imaplib quotes the password but not the user name.
+            client.login(_quoted(account.username), password)
+        except LoginError as error:
+            raise refused or _refusal(error, account) from None
+        if refused is not None:
+            account.ladder.give_up("AUTH=PLAIN", refused.message)
+        return
+    if client.has_capability("LOGINDISABLED"):
         raise ConfigProblem(
             "the server takes no password on this line",
             what=account.name,
             hint="use tls: implicit or starttls, or the provider wants oauth",
         )
-    elif _QUOTABLE.fullmatch(account.username + password):
-        # imaplib quotes the password but not the user name.
-        client.login(_quoted(account.username), password)
-    else:
-        raise ConfigProblem(
-            "user name or password isn't ASCII, and the server takes nothing else",
-            what=account.name,
-            hint="set a password of plain letters and digits",
-        )
+    raise ConfigProblem(
+        "user name or password isn't ASCII, and the server takes nothing else",
+        what=account.name,
+        hint="set a password of plain letters and digits",
+    )
 
 
-def _with_token(client: Client, account: Account, token: Callable[[str | None], str]) -> None:
+def _is_worth_another_way(error: LoginError, account: Account) -> bool:
+    """Whether a refusal may mean the mechanism, not the account, the server or the line."""
+    text = _said(error)
+    if isinstance(error.__context__, IMAP4.abort) or imap_errors.is_locked(text):
+        return False
+    refusal = _refusal(error, account)
+    return isinstance(refusal, AuthProblem) or " command error: BAD " in text
+
+
+def _with_token(
+    client: Client,
+    account: Account,
+    token: Callable[[str | None], str],
+    secrets: set[str],
+) -> None:
     offered = [one for one in MECHANISMS if client.has_capability(f"AUTH={one}")]
     if not offered:
         raise ConfigProblem(
             "the server offers no OAuth login", what=account.name, hint="use a password"
         )
     first = token(None)
+    secrets |= {first} | _forms(first)
     try:
         _bear(client, account, offered[0], first)
     except LoginError as error:
         # A new token helps against a refusal, not against a server that is full or gone.
-        if not isinstance(refusal(error, account), AuthProblem):
+        if not isinstance(_refusal(error, account), AuthProblem):
             raise
         second = token(first)
+        secrets |= {second} | _forms(second)
         if second == first:
             raise
         _bear(client, account, offered[0], second)
 
 
-def refusal(error: LoginError, account: Account) -> Problem:
+def _refusal(error: LoginError, account: Account) -> Problem:
     """What a failed login means: imapclient wraps a lost connection, a BYE and a NO alike."""
     if isinstance(error.__context__, IMAP4.abort):
         return imap_errors.lost(error, what=account.name)
-    said = error.__context__.args[0] if error.__context__ else str(error)
-    text = imap_errors.words(said if isinstance(said, bytes | str) else str(said))
+    text = _said(error)
     bad = " command error: BAD " in text
     return imap_errors.login_refused(text, what=account.name, bad=bad, advice=account.advice)
+
+
+def _said(error: LoginError) -> str:
+    said = error.__context__.args[0] if error.__context__ else str(error)
+    return imap_errors.words(said if isinstance(said, bytes | str) else str(said))
+
+
+def _forms(secret: str) -> set[str]:
+    """A secret in all forms in which a server, or an error of a library, may repeat it."""
+    # Without its end, which depends on what stands behind it.
+    encoded = base64.b64encode(secret.encode()).decode().rstrip("=")[:-1]
+    quoted = secret.replace("\\", "\\\\").replace('"', '\\"')
+    plain = {secret, quoted}
+    return {
+        encoded if len(encoded) >= _LONG else "",
+        *plain,
+        *(repr(one.encode())[2:-1] for one in plain),
+    }
 
 
 def _bear(client: Client, account: Account, mechanism: str, token: str) -> None:
