@@ -93,7 +93,7 @@ BROKEN = {
     "a folder that isn't there": (
         "mailboxes",
         {"folders": {"inbox": ["INBOX"], "sent": ["Gesendet"]}},
-        "mailbox sales: folders",
+        "mailbox sales: Gesendet",
         2,
     ),
     "a server that is away": ("mailboxes", {"port": 1}, "mailbox sales: login", 75),

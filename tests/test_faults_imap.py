@@ -98,6 +98,12 @@ class Server(ScriptedImap):
         return b"* SEARCH" + b"".join(b" %d" % u for u in uids) + b"\r\nTAG OK searched\r\n"
 
     def on_fetch(self, command: bytes) -> bytes:
+        if command.endswith(b"(UID)"):  # of all, by their numbers in sequence
+            uids = sorted(self.folders[self.selected])
+            first, _, last = command.split(b" ")[1].partition(b":")
+            numbers = range(int(first), int(last or first) + 1)
+            said = [b"* %d FETCH (UID %d)\r\n" % (one, uids[one - 1]) for one in numbers]
+            return b"".join(said) + b"TAG OK fetched\r\n"
         kind, wanted = asked(command)
         mails = self.folders[self.selected]
         said = b""

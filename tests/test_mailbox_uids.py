@@ -77,7 +77,9 @@ def test_an_expunge_between_two_pieces_loses_nothing(
         mailbox.examine("INBOX")
         ask = Search._ask
 
-        def search_and_expunge(self: Search, criteria: bytes, most: int) -> set[int] | None:
+        def search_and_expunge(
+            self: Search, criteria: bytes, most: int, **_: bool
+        ) -> set[int] | None:
             uids = ask(self, criteria, most)
             client.delete_messages(client.search()[:2])
             client.expunge()

@@ -94,7 +94,7 @@ class Search:
         """The last message, if it arrived on that day or later."""
         return max(self._fetch(day, 1, only_last=True), default=None)
 
-    def _ask(self, criteria: bytes, most: int) -> set[int] | None:
+    def _ask(self, criteria: bytes, most: int, *, again: bool = False) -> set[int] | None:
         session = self._session
         size, limit = _LINE + 24 * (most + _SLACK), 2 * most + _SLACK
         try:
@@ -112,6 +112,8 @@ class Search:
                 raise
             session.log_in()
             self._reopen()
+            if not again:  # lines are lost for many reasons
+                return self._ask(criteria, most, again=True)
             session.give_up("SEARCH", problem.message)
             return None
         if not reply.ok:

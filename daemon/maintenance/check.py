@@ -8,7 +8,8 @@ from daemon.config import MailboxSection
 from daemon.errors import Problem, Rejected
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
-from daemon.mailbox.imap import Mailbox
+from daemon.mailbox.imap import FolderRole, Mailbox
+from daemon.mailbox.ladder import INSTEAD
 from daemon.pipedrive import directory
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
@@ -66,25 +67,37 @@ def _mailbox(wiring: Wiring, section: MailboxSection) -> Iterator[CheckLine]:
         yield CheckLine(f"{what}: server", _offers(mailbox.capabilities))
         try:
             roles = mailbox.folders()
-            statuses = mailbox.status([role.name for role in roles])
         except Problem as problem:
             yield CheckLine(f"{what}: folders", problem=problem)
             return
         for role in roles:
-            status = statuses.get(role.name)
-            count = f"{status.messages} messages" if status else "no answer to STATUS"
-            yield CheckLine(f"{what}: {role.name}", f"role {role.role}, {count}")
+            yield _folder(mailbox, what, role)
         if not any(role.role == "sent" for role in roles):
             yield CheckLine(
                 f"{what}: Sent",
                 note="no Sent folder found, so replies can't be detected: name it as folders.sent",
             )
+        for name, why in mailbox.account.ladder.broken().items():
+            note = f"{name} is offered and fails ({why}): mail2deal {INSTEAD[name]} for a day"
+            yield CheckLine(f"{what}: {name}", note=note)
+
+
+def _folder(mailbox: Mailbox, what: str, role: FolderRole) -> CheckLine:
+    """Whether a folder can be opened, and what lies in it."""
+    try:
+        status = mailbox.examine(role.name)
+        newest = mailbox.newest()
+    except Problem as problem:
+        return CheckLine(f"{what}: {role.name}", problem=problem)
+    found = f"role {role.role}, {status.messages} message{'' if status.messages == 1 else 's'}"
+    if newest is not None:
+        found += f", the newest of {newest:%Y-%m-%d}"
+    return CheckLine(f"{what}: {role.name}", found)
 
 
 # What a server may offer, and what it means where it doesn't.
 _USEFUL = {
     "IDLE": "new mail is seen at the next poll only",
-    "CONDSTORE": "",
     "LIST-STATUS": "a poll takes one request a folder",
     "SPECIAL-USE": "the Sent folder is found by its name",
 }
