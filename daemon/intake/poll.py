@@ -62,6 +62,7 @@ def _poll(mailbox: Mailbox, ledger: Ledger, run: Pass, parser: Parser) -> Tally:
             ended_by = problem
     while waiting:
         writer.take(waiting.popleft(), parser.get())
+    writer.flush()
     if ended_by is not None:
         raise ended_by
     return writer.tally

@@ -92,6 +92,11 @@ class Writer:
         if step.end is not None:
             self._note_end(step, step.end)
 
+    def flush(self) -> None:
+        """Write what is left of a folder that has no end yet."""
+        if self._folder is not None:
+            self._write(self._folder, 0)
+
     def _write(self, folder: FolderRow, total: int) -> None:
         """Write all of a batch in one transaction."""
         run, ledger = self._run, self._ledger
