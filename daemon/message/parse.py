@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from daemon.errors import Unreadable
 from daemon.message import body, mime
 from daemon.message.address import Address
+from daemon.message.booking import booked, is_about_one
 from daemon.message.candidates import Candidate, Fact
 from daemon.message.charset import ESCAPED, codec, decode
 from daemon.message.fields import (
@@ -150,7 +151,7 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
         date=reading.date,
         snippet=_snippet(words, found.words, reading.subject, limit),
         marks=tuple(sorted(signals)),
-        invites=_invites(raw, leaves),
+        invites=_invites(raw, leaves) or _booked(reading, found, words),
         opaque=opaque,
         thread=thread,
         size=size,
@@ -275,6 +276,16 @@ def _text_says(
 def _invites(raw: bytes, leaves: tuple[mime.MimePart, ...]) -> tuple[Invite, ...]:
     parts = [leaf for leaf in leaves if _is_calendar(leaf)][:_CALENDARS]
     return invites([_calendar(raw, part) for part in parts]) if parts else ()
+
+
+def _booked(header: Header, found: Found, words: Words) -> tuple[Invite, ...]:
+    """The appointment of which a booking page tells, where somebody else's mail is handed on."""
+    lines = words.own.split("\n")
+    if not found.candidates or not is_about_one(header.subject, lines):
+        return ()
+    people = {one.address.key for one in found.candidates}
+    invite = booked(header.subject, lines, people)
+    return (invite,) if invite else ()
 
 
 def _is_calendar(part: mime.MimePart) -> bool:

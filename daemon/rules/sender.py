@@ -7,11 +7,12 @@ It doesn't fetch, store or classify anything, and never reads a clock.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from daemon.message.author import SUBMITTED
+from daemon.message.booking import BOOKED, UNBOOKED
 from daemon.message.candidates import Fact
 from daemon.message.names import clean_name, made_up_name
 from daemon.message.nature import lift
@@ -19,13 +20,21 @@ from daemon.message.verdict import Us, Verdict
 from daemon.rules.correspondence import Correspondence
 from daemon.rules.meeting import Meeting, Statement, meetings
 from daemon.rules.organization import PublicProviders, organization_key
-from daemon.rules.reply import OurMail, Proof, is_authenticated, our_answers, proofs
+from daemon.rules.reply import (
+    OurMail,
+    Proof,
+    is_authenticated,
+    is_written_to_them,
+    our_answers,
+    proofs,
+)
 
 __all__ = ["Correspondence", "Counting", "Meeting", "SenderState", "sender_state"]
 
 _ANSWERS_US = Verdict("contact", "answers-us")
 _ANSWERED_BY_US = Verdict("contact", "answered-by-us")
 _ROLE_AFTER_REPLY = Verdict("contact", "role-after-reply")
+_BOOKINGS = {BOOKED: "REQUEST", UNBOOKED: "CANCEL"}
 _UPDATE = Verdict("evidence", "itip-update")
 
 
@@ -259,7 +268,7 @@ def _meetings(
     written_to: bool,
 ) -> tuple[Meeting, ...]:
     """The meetings with this sender, by what calendars said in its mails and in ours."""
-    said = _statements(address, messages, us)
+    said = _statements(address, messages, us) + _bookings(messages)
     if not said:
         return ()
     keys = {m.key for m in messages}
@@ -271,6 +280,29 @@ def _meetings(
         return company is not None and company == organization_key(other.rpartition("@")[2], public)
 
     return meetings(address, said, us, written_to=written_to, is_colleague=is_colleague)
+
+
+def _bookings(messages: Sequence[Correspondence]) -> list[Statement]:
+    """What booking pages told: an invitation of the visitor's, once we have written back.
+
+    Anybody may book in another's name.
+    """
+    told = [m for m in messages if m.invites and m.way in SUBMITTED and m.verdict[0] != "ignored"]
+    if not told:
+        return []
+    last = max((m.sent_at for m in messages if is_written_to_them(m)), default=None)
+    return [
+        Statement(
+            replace(invite, method=_BOOKINGS[invite.method]),
+            ours=False,
+            sent_at=m.sent_at,
+            key=m.key,
+        )
+        for m in told
+        if last is not None and m.sent_at <= last
+        for invite in m.invites
+        if invite.method in _BOOKINGS
+    ]
 
 
 def _statements(address: str, messages: Iterable[Correspondence], us: Us) -> list[Statement]:
@@ -285,7 +317,10 @@ def _statements(address: str, messages: Iterable[Correspondence], us: Us) -> lis
             authenticated=invite.method == "REPLY" and is_authenticated(m.facts, us),
         )
         for m in messages
-        if m.invites and m.verdict[0] != "ignored" and m.verdict[1] != "dmarc-fail"
+        if m.invites
+        and m.way not in SUBMITTED
+        and m.verdict[0] != "ignored"
+        and m.verdict[1] != "dmarc-fail"
         for invite in m.invites
     ]
 
