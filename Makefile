@@ -8,12 +8,14 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 BENCH ?=
 # More arguments for pytest: make test PYTEST='-k config -x'
 PYTEST ?=
+# Arguments for make mutants: MUTANTS='--count 50 daemon/rules'
+MUTANTS ?=
 IN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test check bench walk lines crash soak fuzz systemd-test layout clean dovecot
-.PHONY: deb image sbom
+.PHONY: deb image sbom release mutants
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | \
@@ -50,6 +52,12 @@ fuzz: $(VENV)/.test $(VENV)/.fuzz ## broken input without end: guided by coverag
 	$(IN)/python tests/fuzz/run.py
 	PYTHONPATH=tests $(IN)/python -m pytest -p fuzz_profile --hypothesis-profile fuzz \
 	--timeout 0 -m hypothesis $(PYTEST)
+
+mutants: $(VENV)/.test ## do the tests notice small changes of the code that decides? hours
+	$(IN)/python tests/mutants.py $(MUTANTS)
+
+release: $(VENV)/.test ## is all ready? then wheel and sdist, built twice and compared, into dist/
+	$(IN)/python packaging/release.py
 
 deb: $(VENV)/.package ## Debian packages for 12 and 13, into dist/; needs root
 	packaging/deb/build bookworm
