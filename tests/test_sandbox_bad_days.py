@@ -1,10 +1,17 @@
 """What a company's people and plan do to us in the sandbox: hiding, leaving, forbidding, restoring."""
 
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import get_args
+
 import pytest
 import requests
 from sandbox_kit import Api, company
 
-from daemon.sandbox.crm import Switches, User, serve
+from daemon.sandbox.crm import Fault, Settings, Switches, User, serve
+from daemon.sandbox.crm.faults import Kind
+from daemon.sandbox.crm.shapes import Shape
 
 V1, V2 = "/api/v1", "/api/v2"
 ADA, BOB = "ada@example.com", "bob@example.com"
@@ -223,3 +230,18 @@ def test_each_switch_works_over_http() -> None:
         assert switch("hide", kind="persons", record_id=99) == 400
         assert switch("_user", email=ADA) == 404
     assert api.ids(f"{V2}/persons") == [person]
+
+
+def test_the_documentation_names_every_fault_shape_and_switch() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    switches = [name for name in vars(Switches) if not name.startswith("_")]
+    words = [*get_args(Kind), *get_args(Shape), *switches, *(f.name for f in fields(Fault))]
+    assert [
+        word for word in words if f"`{word}`" not in text and word not in ("size", "error", "code")
+    ] == []
+    settings = re.findall(r"`([a-z]+_[a-z_]+)`", text)
+    known = {f.name for f in fields(Settings)} | set(words) | {
+        "is_deleted", "origin_id", "channel_id", "visible_to", "can_add_deals", "exact_match", "account_settings",
+        "updated_since", "person_id", "due_time", "record_id", "stage_id", "not_started",
+    }  # fmt: skip
+    assert [name for name in settings if name not in known] == []
