@@ -172,7 +172,7 @@ class Wiring:
         client: "Client | None" = None,
         *,
         workers: int | None = None,
-        valve: "SafetyLimit | None" = None,
+        limit: "SafetyLimit | None" = None,
     ) -> "Session":
         """One sync over a ledger; today's tokens are those that the ledger knows to be spent."""
         from daemon.sync import Session  # noqa: PLC0415 - see the module
@@ -188,7 +188,7 @@ class Wiring:
             settings=self._settings(workers),
             wall=self.now,
             run=run,
-            valve=valve,
+            limit=limit,
             stopping=self.stop.is_set,
             progress=progress,
         )
@@ -200,8 +200,8 @@ class Wiring:
         pipedrive = self.config.pipedrive
         return PLANS[pipedrive.plan].daily_tokens(pipedrive.seats, pipedrive.daily_share)
 
-    def valve(self) -> "SafetyLimit":
-        """What a first run may do without being told to."""
+    def safety_limit(self) -> "SafetyLimit":
+        """What may be done without a person's approval."""
         from daemon.sync import SafetyLimit  # noqa: PLC0415 - see the module
 
         return SafetyLimit(self.config.safety.max_creates)

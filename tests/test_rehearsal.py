@@ -72,7 +72,7 @@ def run(at: Desk, since: datetime | None = None) -> dict[str, Any]:
         mailbox=None,
         intake_only=False,
         sync_only=False,
-        valve=wiring.valve(),
+        limit=wiring.safety_limit(),
     )
     assert status == 0
     return {

@@ -1,4 +1,4 @@
-"""The safety valve: a first run that would change much asks before its first write."""
+"""The safety limit: a first run that would change much asks before its first write."""
 
 import json
 from collections.abc import Iterator
@@ -22,14 +22,14 @@ def office_desk(small_company: Office, tmp_path: Path) -> Iterator[Desk]:
         yield opened
 
 
-def run(at: Desk, valve: SafetyLimit | None = None, *, sync_only: bool = False, **more: Any) -> int:
+def run(at: Desk, limit: SafetyLimit | None = None, *, sync_only: bool = False, **more: Any) -> int:
     return catch_up(
         at.wiring(),
         since=None,
         mailbox=None,
         intake_only=False,
         sync_only=sync_only,
-        valve=valve,
+        limit=limit,
         **more,
     )
 
@@ -46,7 +46,7 @@ def run(at: Desk, valve: SafetyLimit | None = None, *, sync_only: bool = False, 
         (0, 31, None, False),  # too many to be counted
     ],
 )
-def test_the_valve_objects_to_too_much(
+def test_the_limit_objects_to_too_much(
     creates: int, touched: int, persons: int | None, objects: bool
 ) -> None:
     assert (SafetyLimit().objection(creates, touched, persons) is not None) == objects
@@ -55,9 +55,9 @@ def test_the_valve_objects_to_too_much(
 def test_a_first_run_that_would_create_too_much_stops_before_its_first_write(
     office_desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    valve = office_desk.wiring().valve()
+    limit = office_desk.wiring().safety_limit()
 
-    assert run(office_desk, valve) == 2
+    assert run(office_desk, limit) == 2
     told = capsys.readouterr().err
     assert "the first run would create 220 records" in told
     assert "more than the 150 of safety.max_creates" in told
@@ -65,13 +65,13 @@ def test_a_first_run_that_would_create_too_much_stops_before_its_first_write(
     assert "--max-creates 220" in told
     assert office_desk.writes() == 0
 
-    assert run(office_desk, valve, sync_only=True) == 2  # asking again is no consent
+    assert run(office_desk, limit, sync_only=True) == 2  # asking again is no consent
     assert office_desk.writes() == 0
 
-    assert run(office_desk, valve, sync_only=True, granted=219) == 2  # one short
+    assert run(office_desk, limit, sync_only=True, granted=219) == 2  # one short
     assert office_desk.writes() == 0
 
-    assert run(office_desk, valve, sync_only=True, granted=220) == 0
+    assert run(office_desk, limit, sync_only=True, granted=220) == 0
     assert len(office_desk.acts.every("persons")) == 78
     person = office_desk.acts.every("persons")[0]
     assert len(person["custom_fields"]) >= 2  # the fields that were held back came in time
@@ -82,7 +82,7 @@ def test_only_a_first_run_is_asked(office_desk: Desk) -> None:
     office_desk.change(safety={"max_creates": 1})
     writes = office_desk.writes()
 
-    assert run(office_desk, office_desk.wiring().valve()) == 0
+    assert run(office_desk, office_desk.wiring().safety_limit()) == 0
     assert office_desk.writes() == writes
 
 
@@ -112,7 +112,7 @@ def test_persons_that_carry_our_marks_are_no_strangers_to_a_new_ledger(office_de
     assert run(office_desk) == 0
     office_desk.ledger.unlink()  # lost; Pipedrive holds what it made
 
-    assert run(office_desk, office_desk.wiring().valve()) == 0
+    assert run(office_desk, office_desk.wiring().safety_limit()) == 0
 
 
 def test_the_dry_run_says_beforehand_that_the_real_run_will_ask(
@@ -129,7 +129,7 @@ def test_the_dry_run_says_beforehand_that_the_real_run_will_ask(
 
 def test_a_word_given_beside_a_running_service_is_kept_for_it(office_desk: Desk) -> None:
     wiring = office_desk.wiring()
-    run(office_desk, wiring.valve())
+    run(office_desk, wiring.safety_limit())
     wiring.stop.set()  # one look at the service is enough
     with owned(office_desk.ledger, "mail2deal") as ledger:
         catch_up(
@@ -138,9 +138,9 @@ def test_a_word_given_beside_a_running_service_is_kept_for_it(office_desk: Desk)
             mailbox=None,
             intake_only=False,
             sync_only=False,
-            valve=wiring.valve(),
+            limit=wiring.safety_limit(),
             granted="all",
         )
 
-        service = Sync(office_desk.wiring().session(ledger, None, valve=wiring.valve()))
+        service = Sync(office_desk.wiring().session(ledger, None, limit=wiring.safety_limit()))
         assert service.sync().writes > 0

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from daemon.cli import output
+from daemon.config import MailboxSection
 from daemon.ledger.store import Held, Ledger, owned
 from daemon.maintenance import catch_up as flow
 from daemon.wiring import Wiring
@@ -19,46 +20,62 @@ def catch_up(
     mailbox: str | None,
     intake_only: bool,
     sync_only: bool,
-    valve: "SafetyLimit | None" = None,
+    limit: "SafetyLimit | None" = None,
     granted: int | Literal["all"] | None = None,
 ) -> int:
     """Run it, or follow the service that does; the exit status.
 
-    `valve` is what a first run may do unasked, `granted` how much a person allows it to do.
+    `limit` is what may be done without approval, `granted` what a person approves by this call.
     """
-    path = wiring.config.ledger
     boxes = wiring.mailboxes(mailbox)
-    try:
-        with owned(path, "mail2deal --catch-up") as ledger:
-            _keep_word(ledger, granted)
-            with output.progress(ledger) as progress:
-                result = flow.catch_up(
-                    wiring,
-                    ledger,
-                    boxes,
-                    since,
-                    progress,
-                    intake=not sync_only,
-                    sync=not intake_only,
-                    valve=valve,
-                )
-            return _report(wiring, ledger, result)
-    except Held as held:
-        if sync_only:
-            raise
-        output.say(f"{held.holder} is at work: it will read further back")
-    with Ledger.open(path) as ledger:
-        _keep_word(ledger, granted)
+    while True:
+        try:
+            with owned(wiring.config.ledger, "mail2deal --catch-up") as ledger:
+                _approve(wiring, ledger, granted)
+                with output.progress(ledger) as progress:
+                    result = flow.catch_up(
+                        wiring,
+                        ledger,
+                        boxes,
+                        since,
+                        progress,
+                        intake=not sync_only,
+                        sync=not intake_only,
+                        limit=limit,
+                    )
+                return _report(wiring, ledger, result)
+        except Held as held:
+            if sync_only:
+                raise
+            output.say(f"{held.holder} is at work: it will read further back")
+        followed = _follow(wiring, boxes, since, granted)
+        if followed.word:
+            output.note(f"mail2deal: {followed.word}")
+        if followed.status is not None:
+            return followed.status
+        output.say("it has ended: going on without it")
+        granted = None  # it stands in the ledger
+
+
+def _follow(
+    wiring: Wiring,
+    boxes: list[MailboxSection],
+    since: datetime | None,
+    granted: int | Literal["all"] | None,
+) -> flow.Followed:
+    with Ledger.open(wiring.config.ledger) as ledger:
+        _approve(wiring, ledger, granted)
     with output.progress() as progress:
         return flow.follow(wiring, boxes, since, progress)
 
 
-def _keep_word(ledger: Ledger, granted: int | Literal["all"] | None) -> None:
+def _approve(wiring: Wiring, ledger: Ledger, granted: int | Literal["all"] | None) -> None:
     if granted is not None:
-        from daemon.sync import grant  # noqa: PLC0415 - see above
+        from daemon.sync import approve  # noqa: PLC0415 - see above
 
-        with ledger.transaction("grant"):
-            grant(ledger, granted)
+        with ledger.transaction("approve"):
+            creates = None if granted == "all" else granted
+            approve(ledger, "mail2deal --catch-up", creates, wiring.now())
 
 
 def _report(wiring: Wiring, ledger: Ledger, result: flow.CaughtUp) -> int:

@@ -134,6 +134,6 @@ def _once(ctx: click.Context, options: Mapping[str, Any], *, dry_run: bool) -> i
         wiring,
         **common,
         intake_only=options["intake_only"],
-        valve=None if options["intake_only"] else wiring.valve(),
+        limit=None if options["intake_only"] else wiring.safety_limit(),
         granted="all" if options["yes"] else options["max_creates"],
     )

@@ -1,12 +1,25 @@
 """What a person allowed beyond the safety limit, and what was created lately, by the hour."""
 
 import sqlite3
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daemon.ledger.timestamp import stamp, stamp_or_none
 
 _DAY = timedelta(days=1)
 _HISTORY = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was and would be created, activities apart, and what is approved."""
+
+    planned: int  # to be created, as the journal stands
+    today: int  # created without approval in the last 24 hours
+    busiest: int  # created without approval on the busiest of the last 30 days
+    left: int  # of the newest approval
+    covers_all: bool  # the newest approval is for all that is planned now
+    asked: bool  # a person was asked, and it still stands in the conditions
 
 
 class Approvals:
@@ -24,18 +37,6 @@ class Approvals:
             (stamp(now), command, stamp_or_none(until), creates),
         )
 
-    def left(self) -> int:
-        """How many records may still be created by the newest approval."""
-        row = self._db.execute(
-            "SELECT creates - used AS n FROM approvals ORDER BY id DESC LIMIT 1"
-        ).fetchone()
-        return max(0, row["n"]) if row else 0
-
-    def covers_all(self, now: datetime) -> bool:
-        """Whether the newest approval is for all that is planned now."""
-        row = self._db.execute("SELECT until FROM approvals ORDER BY id DESC LIMIT 1").fetchone()
-        return row is not None and row["until"] is not None and row["until"] > stamp(now)
-
     def extend(self, creates: int) -> None:
         """Let the newest approval cover so many more records than were created by it."""
         self._db.execute(
@@ -43,12 +44,29 @@ class Approvals:
             (creates,),
         )
 
-    def lately(self, now: datetime) -> tuple[int, int]:
-        """Records created without approval: in the last 24 hours, and on the busiest day of 30."""
+    def counted(self, now: datetime) -> Counted:
+        """What the safety limit is decided on, in one look."""
         row = self._db.execute(
-            "SELECT (SELECT coalesce(sum(n - approved), 0) FROM creates WHERE hour > ?) AS today,"
-            " (SELECT coalesce(max(n), 0) FROM (SELECT sum(n - approved) AS n FROM creates"
-            "  WHERE hour > ? GROUP BY substr(hour, 1, 10))) AS busiest",
-            (stamp(now - _DAY)[:13], stamp(now - _HISTORY)[:13]),
+            _COUNTED, (stamp(now - _DAY)[:13], stamp(now - _HISTORY)[:13], stamp(now))
         ).fetchone()
-        return row["today"], row["busiest"]
+        return Counted(
+            planned=row["planned"],
+            today=row["today"],
+            busiest=row["busiest"],
+            left=max(0, row["left"] or 0),
+            covers_all=bool(row["covers_all"]),
+            asked=bool(row["asked"]),
+        )
+
+
+_NEWEST = "FROM approvals ORDER BY id DESC LIMIT 1"
+_COUNTED = f"""
+SELECT (SELECT count(*) FROM journal WHERE state IN ('planned', 'sending', 'waiting')
+          AND action IN ('create', 'convert') AND kind NOT IN ('activity', 'field')) AS planned,
+       (SELECT coalesce(sum(n - approved), 0) FROM creates WHERE hour > ?) AS today,
+       (SELECT coalesce(max(n), 0) FROM (SELECT sum(n - approved) AS n FROM creates WHERE hour > ?
+          GROUP BY substr(hour, 1, 10))) AS busiest,
+       (SELECT creates - used {_NEWEST}) AS left,
+       (SELECT until > ? {_NEWEST}) AS covers_all,
+       (SELECT 1 FROM conditions WHERE part = 'approval' AND failing_since IS NOT NULL) AS asked
+"""

@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
+from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
 
 
@@ -17,6 +18,18 @@ class Failure:
     reason: str
     next_try: datetime | None
     needs_person: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One row of `conditions`: how a part is; `failing_since` None means that it works."""
+
+    part: str
+    name: str
+    good_at: datetime | None
+    failing_since: datetime | None
+    reason: str
+    next_try: datetime | None
 
 
 class Conditions:
@@ -58,12 +71,22 @@ class Conditions:
         """There is no such thing any more."""
         self._db.execute("DELETE FROM conditions WHERE part = ? AND name = ?", (part, name))
 
-    def good_at(self, part: str, name: str = "") -> datetime | None:
-        """When it last worked; None if it never did."""
-        row = self._db.execute(
-            "SELECT good_at FROM conditions WHERE part = ? AND name = ?", (part, name)
-        ).fetchone()
-        return instant_or_none(row["good_at"]) if row else None
+    def of(self, *parts: str) -> list[Condition]:
+        """What is known of these parts."""
+        rows = self._db.execute(
+            f"SELECT * FROM conditions WHERE part {AMONG} ORDER BY part, name", (listed(parts),)
+        )
+        return [
+            Condition(
+                part=row["part"],
+                name=row["name"],
+                good_at=instant_or_none(row["good_at"]),
+                failing_since=instant_or_none(row["failing_since"]),
+                reason=row["reason"],
+                next_try=instant_or_none(row["next_try"]),
+            )
+            for row in rows
+        ]
 
     def is_failing(self, part: str, name: str = "") -> bool:
         """Whether it fails now."""

@@ -88,9 +88,13 @@ class Records:
         return list(map(tuple, rows))
 
     def none_created(self) -> bool:
-        """Whether nothing but our fields was ever created out of this ledger."""
+        """Whether nothing but our fields was ever created out of this ledger.
+
+        What an earlier ledger made was adopted by its marks; no run of this one created it.
+        """
         found = self._db.execute(
-            "SELECT 1 FROM records WHERE origin = 'created' AND kind <> 'field' LIMIT 1"
+            "SELECT 1 FROM creates UNION ALL"
+            " SELECT 1 FROM records WHERE run IS NOT NULL AND kind <> 'field' LIMIT 1"
         ).fetchone()
         return found is None
 

@@ -210,6 +210,16 @@ class Lock:
         file.flush()
         self._file = file
 
+    def is_held(self) -> bool:
+        """Whether a process holds the lock, without taking it oneself; see proc(5), locks."""
+        try:
+            file = self.path.stat()
+        except FileNotFoundError:
+            return False
+        device = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}"
+        locks = Path("/proc/locks").read_text(encoding="ascii")
+        return f" {device}:{file.st_ino} " in locks
+
     def release(self) -> None:
         """Let the next one in."""
         if self._file is not None:

@@ -5,7 +5,6 @@ no lead that becomes a deal an hour later. Where a service is running, that serv
 `follow` asks it to read further back and watches its progress in the ledger.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,7 +23,7 @@ from daemon.errors import (
 from daemon.intake.parsing import collect_garbage_seldom
 from daemon.intake.poll import Pass, poll
 from daemon.intake.server_memory import remembered
-from daemon.ledger.store import Ledger
+from daemon.ledger.store import Ledger, Lock
 from daemon.mailbox.imap import Mailbox
 from daemon.mailbox.login import is_loopback
 from daemon.wiring import Wiring
@@ -36,6 +35,7 @@ Show = Callable[[str, int, int], None]  # phase, done, total (0: unknown)
 
 _WORTH_WAITING = timedelta(minutes=2)  # a pause this short is slept through
 _LOOK = 1.0  # seconds between two looks at what the service does
+_STOPPING = {"sync", "approval"}  # parts that a service waits for a person with
 
 
 @dataclass(slots=True)
@@ -51,6 +51,14 @@ class CaughtUp:
     status: int = DONE  # the exit status
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How following a service ended: an exit status, or None if the service did; and a word."""
+
+    status: int | None
+    word: str = ""
+
+
 def catch_up(
     wiring: Wiring,
     ledger: Ledger,
@@ -60,9 +68,9 @@ def catch_up(
     *,
     intake: bool = True,
     sync: bool = True,
-    valve: "SafetyLimit | None" = None,
+    limit: "SafetyLimit | None" = None,
 ) -> CaughtUp:
-    """Read these mailboxes, then write; `valve` is what a first run may do without being asked."""
+    """Read these mailboxes, then write; `limit` is what may be done without approval."""
     collect_garbage_seldom()
     with ledger.transaction("run"):
         run = ledger.runs.begin("catch-up", wiring.now())
@@ -73,7 +81,7 @@ def catch_up(
     if sync and not wiring.stop.is_set():
         from daemon.sync import Sync  # noqa: PLC0415 - loaded by those who sync: see `wiring`
 
-        flow = Sync(wiring.session(ledger, run, progress, valve=valve))
+        flow = Sync(wiring.session(ledger, run, progress, limit=limit))
         result.pushed = write_out(flow, result, wiring.now, wiring.stop.wait)
     result.status = _status(ledger, result, stopped=wiring.stop.is_set())
     with ledger.transaction("end of run"):
@@ -84,9 +92,10 @@ def catch_up(
 
 def follow(
     wiring: Wiring, boxes: Sequence[MailboxSection], since: datetime | None, progress: Show
-) -> int:
-    """Have the running service read further back, and watch until it has; the exit status."""
+) -> Followed:
+    """Have the running service read further back, and watch until it has, or can't."""
     names = [box.name for box in boxes]
+    lock = Lock(wiring.config.ledger)
     with Ledger.open(wiring.config.ledger) as ledger:
         with ledger.transaction("floor"):
             for box in boxes:
@@ -97,9 +106,15 @@ def follow(
             progress("folders still to read", behind, 0)
             progress("changes still to write", pending, 0)
             if not behind and not pending and not ledger.senders.due(1):
-                return DONE
-            time.sleep(_LOOK)
-    return LATER
+                return Followed(DONE)
+            stuck = [one for one in ledger.conditions.problems() if one.needs_person]
+            in_the_way = [one for one in stuck if one.part in _STOPPING or one.name in names]
+            if in_the_way and not behind:
+                return Followed(USAGE, f"the service can't go on: {in_the_way[0].reason}")
+            if not lock.is_held():
+                return Followed(None)
+            wiring.stop.wait(_LOOK)
+    return Followed(LATER, "the service goes on with it")
 
 
 _OUTCOMES = {
@@ -183,6 +198,7 @@ def write_out(
 ) -> "Pushed":
     """Sync until nothing is due soon; `pause(seconds)` says whether somebody wants to stop."""
     from daemon.sync import Pushed  # noqa: PLC0415 - see above
+    from daemon.sync.condition import keep_failure, keep_pass  # noqa: PLC0415 - see above
 
     ledger, total = sync.session.ledger, Pushed()
     try:
@@ -191,7 +207,6 @@ def write_out(
             total.writes += pushed.writes
             total.resume_at, total.problem = pushed.resume_at, pushed.problem
             if pushed.problem is not None:
-                result.problems.append(pushed.problem)
                 break
             due = pushed.resume_at or ledger.journal.next_due()
             worth = due is not None and due - now() <= _WORTH_WAITING
@@ -199,9 +214,12 @@ def write_out(
                 break
             if pause(max(0.05, (due - now()).total_seconds())):
                 break
+        keep_pass(ledger, pushed, now())
+        result.problems += [one for one in (pushed.problem, pushed.asks) if one is not None]
     except LedgerProblem:
         raise
     except Problem as problem:
+        keep_failure(ledger, problem, now())
         result.problems.append(problem)
     return total
 

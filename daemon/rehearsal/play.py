@@ -156,7 +156,7 @@ def _asks(wiring: Wiring, found: dict[str, Any], ledger: Ledger) -> str:
     """What the first real run will ask for; empty if nothing."""
     creates = sum(n for kind, n in found["create"].items() if kind != "activities")
     touched = strangers_touched(ledger, done=True)
-    why = wiring.valve().objection(creates, touched, ledger.crm.count("person"))
+    why = wiring.safety_limit().objection(creates, touched, ledger.crm.count("person"))
     return f"{why}: it will stop and ask; pass --yes to let it go on" if why else ""
 
 

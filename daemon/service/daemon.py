@@ -1,14 +1,15 @@
 """The work of the service: what each thread does, and with which ledger and connections."""
 
 import contextlib
+import logging
 import resource
 import threading
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from daemon.config import load
-from daemon.errors import LedgerProblem
+from daemon.errors import LedgerProblem, Problem
 from daemon.ledger.store import Ledger, owned
 from daemon.log import event
 from daemon.service.events import Courier, receivers
@@ -18,7 +19,10 @@ from daemon.service.process import Service, Work
 from daemon.service.running import SERVICE
 from daemon.service.schedule import Timetable
 from daemon.sync import Sync
+from daemon.sync.condition import keep_failure, keep_pass
 from daemon.wiring import Wiring
+
+_ASK_EVERY = timedelta(days=1)
 
 
 class _Own:
@@ -46,10 +50,11 @@ class Daemon:
         self._polling = Polling(
             self._wiring, soon=self.service.poll_soon, carry_on=self.service.carry_on
         )
-        self._sync: Sync | None = None
+        self._sync: tuple[Wiring, Sync] | None = None  # the sync of a configuration
         self._metrics: Metrics | None = None
         self._courier = Courier(lambda: Ledger.open(self._wiring.config.ledger), self._wiring.now)
         self._run = 0
+        self._asked: datetime | None = None
 
     def work(self) -> Work:
         """What the service does with its time."""
@@ -59,6 +64,7 @@ class Daemon:
             sync=self._synchronize,
             reload=self._reload,
             close=self._close,
+            sync_failed=self._sync_failed,
             status=self._idle,
         )
 
@@ -83,11 +89,12 @@ class Daemon:
     def _listen(self, wiring: Wiring) -> None:
         """Serve metrics where the configuration says; raises ConfigProblem if that can't be."""
         listen = wiring.config.metrics
-        if self._metrics is not None and self._metrics.listen != listen:
-            self._metrics.close()
-            self._metrics = None
-        if self._metrics is None and listen is not None:
-            self._metrics = Metrics(listen, self._polling, wiring.now())
+        before = self._metrics
+        if (before.listen if before else None) != listen:
+            # The old one is closed only once the new one listens.
+            self._metrics = Metrics(listen, self._polling, wiring.now()) if listen else None
+            if before is not None:
+                before.close()
         if self._metrics is not None:
             wiring.on_answer = self._metrics.observe
 
@@ -115,14 +122,16 @@ class Daemon:
 
     def _synchronize(self) -> datetime | None:
         """Push what is due; when something is due again."""
-        if self._sync is None:
-            self._sync = Sync(
-                self._wiring.session(
-                    self._ledger(), self._run, self._alive, valve=self._wiring.valve()
-                )
-            )
-        pushed = self._sync.sync()
+        wiring = self._wiring  # a reload exchanges it, and this pass still ends with the old one
+        if self._sync is None or self._sync[0] is not wiring:
+            limit = wiring.safety_limit()
+            session = wiring.session(self._ledger(), self._run, self._alive, limit=limit)
+            self._sync = (wiring, Sync(session))
+        sync = self._sync[1]
+        pushed = sync.sync()
         self._courier.stir()
+        if pushed.problem is None or pushed.resume_at is not None:
+            keep_pass(self._ledger(), pushed, wiring.now())
         if pushed.writes or pushed.parked:
             event("sync.pushed", writes=pushed.writes, parked=pushed.parked)
         if pushed.resume_at is not None:
@@ -130,17 +139,29 @@ class Daemon:
             return pushed.resume_at
         if pushed.problem is not None:
             raise pushed.problem
-        return self._sync.next_due()
+        if pushed.asks is not None:
+            self._ask(pushed.asks)
+        return sync.next_due()
+
+    def _ask(self, asks: Problem) -> None:
+        """Log once a day what waits for a person's approval; `status` says it all the time."""
+        now = self._wiring.now()
+        if self._asked is None or now - self._asked >= _ASK_EVERY:
+            self._asked = now
+            event("sync.asks", logging.WARNING, problem=asks)
+
+    def _sync_failed(self, error: Exception, again_in_s: float) -> None:
+        now = self._wiring.now()
+        keep_failure(self._ledger(), error, now, now + timedelta(seconds=again_in_s))
 
     def _reload(self) -> Timetable:
         wiring = self._wire()
         if wiring.config.ledger != self._wiring.config.ledger:
             raise LedgerProblem("another ledger needs a restart", what="ledger")
         self._listen(wiring)
-        self._wiring = wiring
         self._polling.exchange(wiring, self._ledger())
         self._courier.follow(receivers(wiring.config), self._ledger())
-        self._sync = None
+        self._wiring = wiring
         return self._schedule()
 
     def _close(self) -> None:

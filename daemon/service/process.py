@@ -52,6 +52,8 @@ class Work:
     sync: Callable[[], datetime | None]  # pushes what is due; when the next change is, if known
     reload: Callable[[], Timetable]  # reads the configuration again; raises: the old one stays
     close: Callable[[], object]  # after the last pass has ended
+    # Told in the sync's thread why a pass failed, and the seconds until the next try.
+    sync_failed: Callable[[Exception, float], object] = lambda *_: None
     status: Callable[[], str] = str  # more for `systemctl status`; answers at once, never raises
 
 
@@ -243,6 +245,13 @@ class Service:
             self._sync_wanted = False
             self._rest(self._attempt(self._sync_job, self._work.sync))
 
+    def _note_failure(self, error: Exception, again_in_s: float) -> None:
+        """Have a failure of the sync noted; if that fails, too, the log still says it."""
+        try:
+            self._work.sync_failed(error, again_in_s)
+        except Problem as problem:
+            event("sync.not_noted", logging.WARNING, reason=problem)
+
     def _rest(self, due: datetime | None) -> None:
         """Sleep until the sync is due or wanted, but never less than its pause after a failure."""
         rest = self._timing.idle
@@ -288,6 +297,8 @@ class Service:
             again_in=round(max(job.not_before - now, 0.0)),
             traceback="".join(traceback.format_exception(error)) if is_bug and news else None,
         )
+        if job is self._sync_job:
+            self._note_failure(error, max(job.not_before - now, 0.0))
 
     # What systemd is told
 

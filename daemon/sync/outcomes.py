@@ -49,6 +49,7 @@ class Pushed:
     resume_at: datetime | None = None
     problem: Problem | None = None
     touched: set[str] = field(default_factory=set)  # senders to be planned again
+    asks: Problem | None = None  # what a person has to approve before more is created
     again: bool = False  # where records go has changed: prepare again before the rest is sent
     interrupted: bool = False  # others are to be planned, or the CRM listed, before the rest
     kept_back_until: datetime | None = None  # the backlog waits: the tokens left are for the fresh

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from daemon.errors import Problem
 from daemon.ledger.journal import JournalRow
 from daemon.pipedrive.objects import Target
 from daemon.pipedrive.outcomes import Moved
@@ -15,7 +16,7 @@ from daemon.sync.prepare import prepare
 from daemon.sync.push import Pusher
 from daemon.sync.refresh import everything_due, refresh
 from daemon.sync.relocation import relocate
-from daemon.sync.safety_limit import check, is_first
+from daemon.sync.safety_limit import check, creates_record, is_first
 from daemon.sync.session import LAG, Session
 
 _KEEP_DONE = timedelta(days=30)
@@ -29,6 +30,11 @@ def _is_field(row: JournalRow) -> bool:
 
 def _is_record(row: JournalRow) -> bool:
     return row.kind != "field"
+
+
+def _is_harmless(row: JournalRow) -> bool:
+    """What may be sent while the creation of records waits for approval."""
+    return row.kind != "field" and (row.unknown or not creates_record(row))
 
 
 def _may_be_made(row: JournalRow) -> bool:
@@ -126,13 +132,11 @@ class Sync:
     def _round(self, total: Pushed) -> Pushed | None:
         """List, plan and push once; None if nothing more may be sent for now."""
         session = self.session
-        held = session.valve is not None and is_first(session.ledger)
-        place = prepare(session)
+        first = session.limit is not None and is_first(session.ledger)
+        place = prepare(session) if first else self._make_fields(prepare(session), total)
         self._started = self._started or session.now()
-        if not held:
-            place = self._make_fields(place, total)
-            if total.halted:
-                return None
+        if total.halted:
+            return None
         # What may exist already is found out first, or it would seem to be people's.
         if self._has_unknown() and self._add(total, Pusher(session, place).push(_may_be_made)):
             return None
@@ -144,9 +148,13 @@ class Sync:
             adopt_lost_activities(session, self._fields_made)
             self._adopted_lost = True
         plan_due(session, place, due, drafts)
-        if held:
-            place = self._let_through(total)
-        pushed = Pusher(session, place).push(_is_record)
+        total.asks = self._ask_first(first=first)
+        if first and total.asks is not None:
+            return None
+        if first:
+            place = self._make_first_fields(total)
+        takes = _is_record if total.asks is None else _is_harmless
+        pushed = Pusher(session, place).push(takes)
         self._add(total, pushed)
         return pushed
 
@@ -158,12 +166,18 @@ class Sync:
         self._add(total, Pusher(session, place).push(_is_field))
         return prepare(session)
 
-    def _let_through(self, total: Pushed) -> Target:
-        """Ask the valve, then make the fields that it held back and plan with them; once."""
+    def _ask_first(self, *, first: bool) -> Problem | None:
+        """What a person has to approve before the planned records are created."""
         session, ledger = self.session, self.session.ledger
-        assert session.valve is not None  # noqa: S101 - held only by one
-        persons = ledger.crm.count("person") if listing.is_complete(session) else None
-        check(ledger, session.valve, persons=persons)
+        if session.limit is None:
+            return None
+        complete = first and listing.is_complete(session)
+        persons = ledger.crm.count("person") if complete else None
+        return check(ledger, session.limit, session.now(), persons=persons, first=first)
+
+    def _make_first_fields(self, total: Pushed) -> Target:
+        """Make the fields that waited for the safety limit, and plan with them; once."""
+        session, ledger = self.session, self.session.ledger
         place = self._make_fields(prepare(session), total)
         with ledger.transaction("touch"):
             # All that were planned without the fields, persons that need nothing else included.

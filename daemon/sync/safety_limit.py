@@ -1,57 +1,141 @@
-"""The safety valve: a first run that would change much asks a person before its first write.
+"""The safety limit: what would create far more than usual waits until a person approves it.
 
-First means that this ledger has no record yet that we created. Counted are records to be created,
-activities apart, and persons that were in Pipedrive before and would be written to.
+Counted are records to be created, activities apart. Without approval no more are created within 24
+hours than `safety.max_creates` or five times the busiest day of the last thirty. A first run, whose
+ledger has created nothing yet, also asks before it writes to many persons that people made, and
+makes no custom fields until then. Approval is a row in the ledger that only a person's command
+writes: to ask again isn't to approve.
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from daemon.errors import ConfigProblem
+from daemon.ledger.journal import JournalRow
 from daemon.ledger.store import Ledger
+from daemon.pipedrive.costs import PLURALS, tokens
 
-_GRANTED = "first_run_may_create"
-_FEW = 10  # persons that may be touched whatever their share
+APPROVAL = "approval"  # the part of `conditions` that says what waits for approval
+APPROVED_FOR = timedelta(hours=24)  # what is planned within this time of an approval of all
+_FEW = 10  # persons that may be written to whatever their share
+_TIMES = 5  # the busiest day
 
 
 class AskFirst(ConfigProblem):
-    """The first run would do more than it may without a person's word; nothing was written."""
+    """More would be created than may be without a person's approval; none of it was."""
 
 
 @dataclass(frozen=True, slots=True)
 class SafetyLimit:
-    """What a first run may do unasked."""
+    """What may be done without approval."""
 
     max_creates: int = 500
     max_touched: float = 0.3  # share of the persons that are in Pipedrive already
 
     def objection(self, creates: int, touched: int, persons: int | None) -> str | None:
-        """Why to ask first, in words; `persons` None: too many to have been counted."""
-        if creates > self.max_creates:
-            return (
-                f"the first run would create {creates} records (activities apart),"
-                f" more than the {self.max_creates} of safety.max_creates"
-            )
-        if persons is not None and touched > max(_FEW, self.max_touched * persons):
-            return (
-                f"the first run would write to {touched} of the {persons} persons that are in"
-                f" Pipedrive already, more than {self.max_touched:.0%}"
-            )
-        return None
+        """Why a first run has to ask, in words."""
+        return self.to_creates(creates, first=True) or self.to_writes(touched, persons)
+
+    def to_creates(
+        self, creates: int, *, first: bool, today: int = 0, busiest: int = 0
+    ) -> str | None:
+        """What speaks against creating so many records; None: nothing.
+
+        `today` were created within 24 hours already, `busiest` on the busiest of the last 30 days.
+        """
+        usual = _TIMES * busiest
+        if creates + today <= max(self.max_creates, usual):
+            return None
+        what = "the first run" if first else "the next pass"
+        already = f", after {today} in the last 24 hours" if today else ""
+        limit = (
+            f"the {self.max_creates} of safety.max_creates"
+            if self.max_creates >= usual
+            else f"{_TIMES} times the {busiest} of the busiest of the last 30 days"
+        )
+        return (
+            f"{what} would create {creates} records (activities apart){already}, more than {limit}"
+        )
+
+    def to_writes(self, touched: int, persons: int | None) -> str | None:
+        """What speaks against writing to so many persons that people made; None: nothing.
+
+        `persons` is how many there are in Pipedrive, None: too many to have been counted.
+        """
+        if persons is None or touched <= max(_FEW, self.max_touched * persons):
+            return None
+        return (
+            f"the first run would write to {touched} of the {persons} persons that are in"
+            f" Pipedrive already, more than {self.max_touched:.0%}"
+        )
 
 
-def grant(ledger: Ledger, creates: int | Literal["all"]) -> None:
-    """Keep a person's word on the first run, for a service that waits for it, too.
+def approve(ledger: Ledger, command: str, creates: int | None, now: datetime) -> None:
+    """Keep a person's approval, for a service that waits for it, too; called in a transaction.
 
-    So many records may be created; "all" also lets as many persons be written to as there are.
-    Called inside a transaction.
+    So many records may be created; None: all that is planned within a day, and as many persons
+    written to as there are.
     """
-    ledger.set(_GRANTED, creates)
+    until = None if creates is not None else now + APPROVED_FOR
+    ledger.approvals.give(command, creates or 0, now, until=until)
+    ledger.conditions.forget(APPROVAL)
 
 
 def is_first(ledger: Ledger) -> bool:
     """Whether nothing was ever created out of this ledger."""
     return ledger.records.none_created()
+
+
+def creates_record(row: JournalRow) -> bool:
+    """Whether a change counts for the limit."""
+    return row.action in {"create", "convert"} and row.kind not in {"activity", "field"}
+
+
+def check(
+    ledger: Ledger, limit: SafetyLimit, now: datetime, *, persons: int | None, first: bool
+) -> AskFirst | None:
+    """What a person has to approve before the planned records may be created; None: nothing.
+
+    What the person should know stands in the ledger's conditions from then on.
+    """
+    counted = ledger.approvals.counted(now)
+    why = limit.to_creates(
+        counted.planned, first=first, today=counted.today, busiest=counted.busiest
+    )
+    if why is not None and counted.planned <= counted.left:
+        why = None
+    if why is None and first:
+        why = limit.to_writes(strangers_touched(ledger, done=False), persons)
+    if why is not None and not counted.covers_all:
+        return _ask(ledger, why, counted.planned, now)
+    if why is not None or counted.asked:
+        with ledger.transaction("approved"):
+            ledger.conditions.forget(APPROVAL)
+            if counted.covers_all:
+                ledger.approvals.extend(counted.planned)
+    return None
+
+
+def _ask(ledger: Ledger, why: str, creates: int, now: datetime) -> AskFirst:
+    what = f"{why}: {summary(ledger.journal.pending())}"
+    with ledger.transaction("approval asked"):
+        ledger.conditions.failed(APPROVAL, what, now, needs_person=True)
+    return AskFirst(
+        what,
+        hint="nothing of it was written; look with --dry-run, then approve it with"
+        " `mail2deal approve`, `mail2deal --catch-up --yes`, or for a number with"
+        f" --max-creates {creates}",
+    )
+
+
+def summary(pending: Mapping[tuple[str, str], int]) -> str:
+    """What planned changes would create and what that costs, in words."""
+    made = {kind: pending.get((kind, "create"), 0) for kind in PLURALS}
+    made["deal"] += pending.get(("deal", "convert"), 0)
+    parts = [f"{n} {PLURALS[kind] if n != 1 else kind}" for kind, n in made.items() if n]
+    cost = sum(n * tokens(kind, "create") for kind, n in made.items())
+    return f"{', '.join(parts) or 'no new record'}, about {cost} tokens"
 
 
 def strangers_touched(ledger: Ledger, *, done: bool) -> int:
@@ -60,24 +144,3 @@ def strangers_touched(ledger: Ledger, *, done: bool) -> int:
     Those who carry our marks are ours, although a new ledger has to adopt them.
     """
     return ledger.journal.persons_touched(done=done)
-
-
-def check(ledger: Ledger, valve: SafetyLimit, *, persons: int | None) -> None:
-    """Raise AskFirst if what is planned goes beyond the valve and what was granted."""
-    granted = ledger.setting(_GRANTED)
-    if granted == "all":
-        return
-    valve = replace(valve, max_creates=max(valve.max_creates, granted or 0))
-    pending = ledger.journal.pending()
-    creates = sum(
-        n
-        for (kind, action), n in pending.items()
-        if action in {"create", "convert"} and kind not in {"activity", "field"}
-    )
-    why = valve.objection(creates, strangers_touched(ledger, done=False), persons)
-    if why is not None:
-        raise AskFirst(
-            why,
-            hint="nothing was written; look with --dry-run, then go on with"
-            f" `mail2deal --catch-up --yes` or --max-creates {max(creates, valve.max_creates)}",
-        )

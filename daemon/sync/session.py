@@ -50,7 +50,7 @@ class Session:
     settings: Settings
     wall: Callable[[], datetime]  # our own clock; see `now`
     run: int | None = None
-    valve: SafetyLimit | None = None  # what a first run may do unasked; None: anything
+    limit: SafetyLimit | None = None  # what may be done without approval; None: anything
     stopping: Callable[[], bool] = lambda: False
     progress: Callable[[str, int, int], None] = lambda *_: None  # phase, done, total (0: unknown)
 
