@@ -193,11 +193,14 @@ class Wiring:
             progress=progress,
         )
 
-    def daily_tokens(self) -> int:
-        """API tokens that we may spend on one day, as the configured plan gives them."""
-        from daemon.pipedrive.pacing import PLANS  # noqa: PLC0415 - see the module
+    def daily_tokens(self, ledger: Ledger) -> int:
+        """API tokens that we may spend on one day: as the server last said, else by the plan."""
+        from daemon.pipedrive.pacing import PLANS, share_of  # noqa: PLC0415 - see the module
 
         pipedrive = self.config.pipedrive
+        said: int | None = ledger.setting("daily_tokens")
+        if said is not None:
+            return share_of(said, pipedrive.daily_share)
         return PLANS[pipedrive.plan].daily_tokens(pipedrive.seats, pipedrive.daily_share)
 
     def safety_limit(self) -> "SafetyLimit":

@@ -88,7 +88,6 @@ def test_a_pass_that_fails_after_a_reload_is_followed_by_one_at_once() -> None:
     job = JobState("sales", heard=0.0)
     job.begin(0.0)
     job.forgive()
-    assert job.wanted
     job.fail(AuthProblem("refused"), "refused", now=5.0, jitter=0.5)
     assert job.not_before == 5.0
 

@@ -56,7 +56,9 @@ def test_refused_logins_slow_down_to_hours_and_then_park_the_mailbox(
 
         assert run(status, work.wiring()) == ATTENTION
         shown = " ".join(capsys.readouterr().out.split())
-        assert "parked: sales: login refused" in shown
+        assert "needs you: mailbox sales since" in shown
+        assert "sales: login refused" in shown
+        assert "mail2deal retry" in shown
 
         secret.write_text("secret")
         work.reload()

@@ -2,16 +2,20 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_kit import Desk, desk
-from company_kit import Office
+from cli_kit import Desk, days_ago, desk
+from cli_kit import run as cli_run
+from company_kit import NOW, Office
 
+from daemon.cli.approve import command as approve
 from daemon.cli.catch_up import catch_up
 from daemon.cli.dry_run import dry_run
-from daemon.ledger.store import owned
+from daemon.cli.status import command as status
+from daemon.ledger.store import Ledger, owned
 from daemon.sync import SafetyLimit, Sync
 
 
@@ -25,12 +29,11 @@ def office_desk(small_company: Office, tmp_path: Path) -> Iterator[Desk]:
 def run(at: Desk, limit: SafetyLimit | None = None, *, sync_only: bool = False, **more: Any) -> int:
     return catch_up(
         at.wiring(),
-        since=None,
         mailbox=None,
         intake_only=False,
         sync_only=sync_only,
         limit=limit,
-        **more,
+        **{"since": None} | more,
     )
 
 
@@ -77,13 +80,80 @@ def test_a_first_run_that_would_create_too_much_stops_before_its_first_write(
     assert len(person["custom_fields"]) >= 2  # the fields that were held back came in time
 
 
-def test_only_a_first_run_is_asked(office_desk: Desk) -> None:
+def test_a_run_without_anything_to_create_is_never_asked(office_desk: Desk) -> None:
     assert run(office_desk, None) == 0
     office_desk.change(safety={"max_creates": 1})
     writes = office_desk.writes()
 
     assert run(office_desk, office_desk.wiring().safety_limit()) == 0
     assert office_desk.writes() == writes
+
+
+def test_records_of_an_earlier_trial_are_no_consent(office_desk: Desk) -> None:
+    """They are adopted by their marks, and the ledger has still created nothing itself."""
+    assert run(office_desk, since=days_ago(8)) == 0
+    made = office_desk.writes()
+    office_desk.ledger.unlink()
+    limit = SafetyLimit(20)
+
+    for _ in range(3):
+        assert run(office_desk, limit) == 2
+        assert office_desk.writes() == made
+
+
+def test_an_archive_that_is_dragged_in_later_waits_and_is_created_when_approved(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(office_desk, SafetyLimit(60), since=days_ago(8)) == 0
+    people = len(office_desk.acts.every("persons"))
+    with Ledger.open(office_desk.ledger) as ledger, ledger.transaction("days later"):
+        ledger.rows("DELETE FROM creates")
+        two_days_ago = f"{NOW - timedelta(days=2):%Y-%m-%dT%H}"
+        ledger.rows("INSERT INTO creates VALUES (?, 4, 0)", two_days_ago)
+    capsys.readouterr()
+
+    assert run(office_desk, SafetyLimit(20)) == 2  # as many as five times four
+
+    told = capsys.readouterr().err
+    assert "the next pass would create" in told
+    assert "more than the 20 of safety.max_creates" in told
+    assert "tokens" in told
+    assert "mail2deal approve" in told
+    assert len(office_desk.acts.every("persons")) == people
+    assert cli_run(status, office_desk.wiring()) == 1
+    assert "approval since" in capsys.readouterr().out
+
+    assert cli_run(approve, office_desk.wiring(), "--yes") == 0
+    assert run(office_desk, SafetyLimit(20), sync_only=True) == 0
+    assert len(office_desk.acts.every("persons")) == 78
+    assert cli_run(status, office_desk.wiring()) == 0
+    approved = office_desk.rows("SELECT sum(n) AS n, sum(approved) AS approved FROM creates")[0]
+    assert approved["n"] == approved["approved"] + 4  # the approved ones are no new measure
+
+
+def test_five_times_the_busiest_day_is_usual() -> None:
+    limit = SafetyLimit(20)
+    assert limit.to_creates(100, first=False, busiest=20) is None
+    assert limit.to_creates(101, first=False, busiest=20) is not None
+    assert limit.to_creates(60, first=False, today=41, busiest=20) is not None
+    assert "5 times the 20" in str(limit.to_creates(101, first=False, busiest=20))
+
+
+def test_an_approval_of_a_number_is_used_up(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.db") as ledger, ledger.transaction("test"):
+        ledger.approvals.give("test", 2, NOW)
+        for number in range(3):
+            ledger.rows(
+                "INSERT INTO journal (kind, key, action, stage, fields, rank, state, version,"
+                " planned_at) VALUES ('person', ?, 'create', 1, '{}', '1', 'sending', 1, '')",
+                str(number),
+            )
+            ledger.rows(
+                "UPDATE journal SET state = 'done', done_at = '2026-11-24T08:30:00Z'"
+                " WHERE state = 'sending'"
+            )
+        counted = ledger.approvals.counted(NOW)
+        assert (counted.left, counted.today, counted.busiest) == (0, 1, 1)
 
 
 def test_a_first_run_that_would_touch_many_known_people_asks(

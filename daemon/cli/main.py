@@ -17,6 +17,7 @@ _OPTIONS = {"--catch-up": _OF_BOTH | _OF_CATCH_UP, "--dry-run": _OF_BOTH | _OF_D
 
 
 _COMMANDS = Modules(
+    "approve",
     "audit",
     "check",
     "demo",
@@ -63,12 +64,14 @@ _COMMANDS = Modules(
 @click.option("--intake-only", is_flag=True, help="With --catch-up: mailbox to ledger only.")
 @click.option("--sync-only", is_flag=True, help="Leave the mailbox alone: ledger to Pipedrive.")
 @click.option(
-    "--yes", is_flag=True, help="With --catch-up: let a first run create as much as there is."
+    "--yes",
+    is_flag=True,
+    help="With --catch-up: approve all that it would create beyond the safety limit.",
 )
 @click.option(
     "--max-creates",
     type=click.IntRange(min=1),
-    help="With --catch-up: let a first run create this many records, activities apart.",
+    help="With --catch-up: approve this many records, activities apart.",
 )
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: for programs.")
 @click.option(

@@ -1,37 +1,56 @@
-"""`mail2deal status`: what the daemon is doing and what it can't, from the ledger alone."""
+"""`mail2deal status`: on one screen what needs a person, what fails, and how far all is."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from daemon.cli import output
 from daemon.cli.commands import pass_wiring
-from daemon.errors import ATTENTION, DONE
 from daemon.ledger.store import Ledger
-from daemon.service.health import report
+from daemon.service.health import HealthLine, exit_status_of, health, report
 from daemon.wiring import Wiring
+
+_HEADINGS = {
+    "person": "needs you",
+    "failing": "fails, and is tried again by itself",
+    "note": "worth knowing",
+}
+_FOLDERS = 12  # more aren't listed when they work
 
 
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @pass_wiring
 def command(wiring: Wiring, *, as_json: bool) -> int:
-    """Show polls, senders by class, what waits or is parked, quarantine and budget."""
+    """Show what needs you, what fails, and how polls, senders, changes and budget are."""
     with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
+        lines = health(ledger, wiring.now())
         found = report(wiring, ledger)
     if as_json:
         output.print_json(found)
     else:
+        _show_health(lines)
         _show(found)
-    attention = (
-        found["journal"].get("parked")
-        or found["quarantine"]["messages"]
-        or any(row["next_due"] is None for row in found["troubles"])
-    )
-    return ATTENTION if attention else DONE
+    return exit_status_of(lines)
 
 
-def _show(report: dict[str, Any]) -> None:
+def _show_health(lines: list[HealthLine]) -> None:
+    if not lines:
+        output.say("all is well")
+    for weight, heading in _HEADINGS.items():
+        mine = [line for line in lines if line.weight == weight]
+        if mine:
+            output.say(f"{heading}:")
+        for line in mine:
+            output.say(f"  {line}" + (f"\n    → {line.do}" if line.do else ""))
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    sync, folders = found["sync"], found["folders"]
+    output.say(f"service: {found['service'] or 'not running'}")
+    output.say(f"sync: last good pass {sync['good_at'] or 'never'}")
+    shown = folders if len(folders) <= _FOLDERS else [row for row in folders if row["failures"]]
     output.table(
         "folders",
         ("mailbox", "folder", "role", "last good poll", "failures", "quarantined", "error"),
@@ -45,27 +64,21 @@ def _show(report: dict[str, Any]) -> None:
                 row["quarantined"],
                 row["last_error"] or "",
             )
-            for row in report["folders"]
+            for row in shown
         ],
     )
-    for row in report["troubles"]:
-        again = f"next try {row['next_due']}" if row["next_due"] else "parked"
-        output.say(f"{row['mailbox']} fails since {row['failing_since']}, {again}: {row['reason']}")
-    for mailbox, works in report["reply_detection"].items():
+    if len(shown) < len(folders):
+        oldest = min(row["polled_at"] or "never" for row in folders)
+        output.say(f"{len(folders) - len(shown)} more folders, all read since {oldest}")
+    for mailbox, works in found["reply_detection"].items():
         if works is False:
             output.say(
                 f"{mailbox}: reply detection off, no Sent folder found (name it as folders.sent)"
             )
     for name in ("messages", "senders", "records", "journal"):
-        counts = ", ".join(f"{n} {key}" for key, n in sorted(report[name].items())) or "none"
+        counts = ", ".join(f"{n} {key}" for key, n in sorted(found[name].items())) or "none"
         output.say(f"{name}: {counts}")
-    for row in report["parked"]:
-        output.say(f"  parked {row['action']} {row['kind']} {row['key']}: {row['last_error']}")
-    quarantine = report["quarantine"]
-    output.say(f"quarantine: {quarantine['messages']} messages")
-    for reason, count in quarantine["reasons"].items():
-        output.say(f"  {count}: {reason}")
-    budget = report["budget"]
+    budget = found["budget"]
     output.say(
         f"budget: {budget['spent_today']} of {budget['daily']} tokens spent today;"
         f" the backlog costs {budget['backlog']}, {budget['days_for_backlog']} days"

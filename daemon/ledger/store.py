@@ -220,6 +220,10 @@ class Lock:
         locks = Path("/proc/locks").read_text(encoding="ascii")
         return f" {device}:{file.st_ino} " in locks
 
+    def holder(self) -> str | None:
+        """Who holds the lock, as it wrote itself down; None if nobody does."""
+        return (self.path.read_text(encoding="utf-8").strip() or None) if self.is_held() else None
+
     def release(self) -> None:
         """Let the next one in."""
         if self._file is not None:
@@ -338,6 +342,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ("disk i/o", "the disk refuses: check it and its free space, nothing was written half"),
     ("readonly", "give its user write access to the file and its directory"),
     ("locked", "another program holds it open for writing: end that one"),
+    ("no such ", "an older version made it: restart the service, or run --catch-up, to migrate it"),
     ("unable to open", "check that the directory exists and is readable"),
 )
 

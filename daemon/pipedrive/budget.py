@@ -60,6 +60,11 @@ class Budget:
             return self._limit
 
     @property
+    def share_of_day(self) -> int:
+        """Tokens a day that are ours."""
+        return share_of(self.limit, self._share)
+
+    @property
     def spent(self) -> int:
         """Tokens that we spent today, those on their way included."""
         with self._lock:

@@ -133,7 +133,7 @@ def _play(
             return None
         watch(sandbox)
         made = forecast(ledger, result.run, scene.spent, before)
-        daily = wiring.daily_tokens()
+        daily = company.daily_tokens
         found = {
             **made,
             "budget": {

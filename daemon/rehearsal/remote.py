@@ -55,6 +55,7 @@ class Company:
 
     domain: str
     owner_of_token: str  # e-mail address
+    daily_tokens: int  # ours, as the server said while it was listed
     listing: Mapping[str, list[Doc]]
 
 
@@ -109,7 +110,8 @@ def read(client: ReadOnlyClient, last_activity: datetime | None) -> Company:
         listed_deal(row, mail_key).mail_key for row in deals
     )
     listing["activities"] = _activities(client, last_activity, marked=marked)
-    return Company(me["company_domain"], me["email"], listing)
+    budget = client.budget
+    return Company(me["company_domain"], me["email"], budget.share_of_day, listing)
 
 
 def _rows(client: ReadOnlyClient, call: Call) -> Iterator[Doc]:

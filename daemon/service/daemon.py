@@ -5,7 +5,7 @@ import logging
 import resource
 import threading
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from daemon.config import load
@@ -13,6 +13,7 @@ from daemon.errors import LedgerProblem, Problem
 from daemon.ledger.store import Ledger, owned
 from daemon.log import event
 from daemon.service.events import Courier, receivers
+from daemon.service.health import health, summary
 from daemon.service.metrics import Metrics
 from daemon.service.poll import Polling
 from daemon.service.process import Service, Work
@@ -23,6 +24,7 @@ from daemon.sync.condition import keep_failure, keep_pass
 from daemon.wiring import Wiring
 
 _ASK_EVERY = timedelta(days=1)
+_LOOK_EVERY = timedelta(seconds=30)  # at the ledger, for the status line
 
 
 class _Own:
@@ -55,6 +57,8 @@ class Daemon:
         self._courier = Courier(lambda: Ledger.open(self._wiring.config.ledger), self._wiring.now)
         self._run = 0
         self._asked: datetime | None = None
+        self._looked = datetime.min.replace(tzinfo=UTC)
+        self._worst = ""  # of what the ledger says, at that look
 
     def work(self) -> Work:
         """What the service does with its time."""
@@ -65,7 +69,7 @@ class Daemon:
             reload=self._reload,
             close=self._close,
             sync_failed=self._sync_failed,
-            status=self._idle,
+            status=self._status,
         )
 
     def _wire(self) -> Wiring:
@@ -113,8 +117,17 @@ class Daemon:
     def _alive(self, *_: object) -> None:
         self.service.carry_on()
 
-    def _idle(self) -> str:
-        return f"{self._polling.watcher.watched()} in IDLE"
+    def _status(self) -> str:
+        """How many mailboxes are in IDLE, and the worst that the ledger knows of."""
+        now = self._wiring.now()
+        if now - self._looked >= _LOOK_EVERY:
+            self._looked = now
+            try:
+                self._worst = summary(health(self._ledger(), now))
+            except LedgerProblem as problem:
+                self._worst = str(problem)
+        watched = f"{self._polling.watcher.watched()} in IDLE"
+        return f"{self._worst}; {watched}" if self._worst else watched
 
     def _poll(self, name: str) -> None:
         if self._polling.poll(name, self._ledger()):

@@ -1,11 +1,23 @@
-"""What the daemon is doing and what it can't, from the ledger alone."""
+"""How the program is, read from the ledger alone: for `status`, systemd, metrics and alerts.
 
-from typing import Any
+What fails is a row of the ledger's view `problems`. Here it gets its weight (a person is needed, or
+it fails and is tried again), the next command to type, and the numbers that surround it.
+"""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from daemon.errors import ATTENTION, DONE, LATER
 from daemon.ledger import reports
-from daemon.ledger.store import Ledger
+from daemon.ledger.conditions import Failure
+from daemon.ledger.store import Ledger, Lock
+from daemon.ledger.timestamp import stamp_or_none
 from daemon.pipedrive.costs import PRICES
 from daemon.wiring import Wiring
+
+Weight = Literal["person", "failing", "note"]
 
 _CALLS = {
     ("organization", "create"): "organizations.create",
@@ -18,18 +30,126 @@ _CALLS = {
     ("activity", "create"): "activities.create",
     ("activity", "update"): "activities.update",
 }
+# What to do about each part that fails.
+_NEXT = {
+    "approval": "mail2deal approve",
+    "sync": "mail2deal check",
+    "listing": "mail2deal check",
+    "resting": "mail2deal check, then mail2deal retry",
+    "mailbox": "mail2deal check, then mail2deal retry",
+    "folder": "mail2deal check",
+    "parked": "mend the cause, then mail2deal retry",
+    "quarantine": "mail2deal retry --save DIRECTORY",
+    "in flight": "mail2deal retry",
+    "clock": "set this machine's clock (timedatectl)",
+}
+PARTS = tuple(_NEXT)
+_PATIENT = {"budget", "clock"}  # parts that only say why something takes longer
+_MINUTES_APART = 60  # seconds that our clock and Pipedrive's may differ without a word
+_LONG_AGO = timedelta(minutes=15)  # without a pass, a running service isn't at work
+
+
+@dataclass(frozen=True, slots=True)
+class HealthLine:
+    """One thing that a person should know, the worst first, and what to do about it."""
+
+    weight: Weight
+    part: str
+    name: str
+    since: datetime | None
+    reason: str
+    next_try: datetime | None
+    do: str
+
+    def __str__(self) -> str:
+        """`sync fails since …: reason; next try …`."""
+        what = f"{self.part} {self.name}".rstrip()
+        since = f" since {self.since:%Y-%m-%d %H:%M}" if self.since else ""
+        again = f"; next try {self.next_try:%Y-%m-%d %H:%M} UTC" if self.next_try else ""
+        return f"{what}{since}: {self.reason}{again}"
+
+
+def health(ledger: Ledger, now: datetime) -> list[HealthLine]:
+    """All that is wrong or worth knowing: what needs a person, what fails, notes."""
+    lines = [_line(problem) for problem in ledger.conditions.problems()]
+    offset = ledger.setting("clock_offset_s") or 0
+    if abs(offset) > _MINUTES_APART:
+        way = "ahead of" if offset > 0 else "behind"
+        reason = f"this machine's clock is {abs(offset):.0f} s {way} Pipedrive's"
+        lines.append(HealthLine("note", "clock", "", None, reason, None, _NEXT["clock"]))
+    waiting = ledger.conditions.of("sync")
+    good = waiting[0].good_at if waiting else None
+    pending = ledger.journal.unfinished()
+    idle = pending and good is not None and now - good > _LONG_AGO
+    if idle and not waiting[0].failing_since and not Lock(ledger.path).is_held():
+        reason = f"no service is running, and {pending} changes wait"
+        do = "systemctl start mail2deal, or mail2deal --catch-up"
+        lines.append(HealthLine("failing", "service", "", good, reason, None, do))
+    order: Sequence[Weight] = ("person", "failing", "note")
+    return sorted(lines, key=lambda line: order.index(line.weight))
+
+
+def _line(problem: Failure) -> HealthLine:
+    weight: Weight = "person" if problem.needs_person else "failing"
+    if problem.part in _PATIENT:
+        weight = "note"
+    return HealthLine(
+        weight=weight,
+        part=problem.part,
+        name=problem.name,
+        since=problem.since,
+        reason=problem.reason,
+        next_try=problem.next_try,
+        do=_NEXT.get(problem.part, ""),
+    )
+
+
+def exit_status_of(lines: Sequence[HealthLine]) -> int:
+    """1 if a person is needed, 75 if something fails and is tried again, else 0."""
+    weights = {line.weight for line in lines}
+    return ATTENTION if "person" in weights else LATER if "failing" in weights else DONE
+
+
+def summary(lines: Sequence[HealthLine]) -> str:
+    """The worst in one short line, for `systemctl status`; empty if all is well."""
+    wrong = [line for line in lines if line.weight != "note"]
+    if not wrong:
+        return ""
+    more = f" (and {len(wrong) - 1} more: mail2deal status)" if len(wrong) > 1 else ""
+    return f"{wrong[0]}{more}"
 
 
 def report(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
     """What `status` shows; this is the shape of `--json`."""
     now = wiring.now()
-    pending = ledger.journal.pending()
-    backlog = sum(
-        PRICES[_CALLS[change]].tokens * n for change, n in pending.items() if change in _CALLS
-    )
-    daily = wiring.daily_tokens()
+    sync = ledger.conditions.of("sync")
+    daily = wiring.daily_tokens(ledger)
     spent = ledger.runs.spent(now.date().isoformat())
+    backlog = sum(
+        PRICES[_CALLS[change]].tokens * n
+        for change, n in ledger.journal.pending().items()
+        if change in _CALLS
+    )
     return {
+        "problems": [
+            {
+                "weight": line.weight,
+                "part": line.part,
+                "name": line.name,
+                "since": stamp_or_none(line.since),
+                "reason": line.reason,
+                "next_try": stamp_or_none(line.next_try),
+                "do": line.do,
+            }
+            for line in health(ledger, now)
+        ],
+        "service": Lock(ledger.path).holder(),
+        "sync": {
+            "good_at": stamp_or_none(sync[0].good_at) if sync else None,
+            "failing_since": stamp_or_none(sync[0].failing_since) if sync else None,
+            "clock_offset_s": ledger.setting("clock_offset_s"),
+            "lag_s": ledger.setting("lag_s"),
+        },
         "folders": reports.folders(ledger),
         "troubles": reports.troubles(ledger),
         "reply_detection": {

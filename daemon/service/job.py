@@ -65,7 +65,7 @@ class JobState:
     def forgive(self) -> None:
         """The configuration changed: try again at once, or once the running pass has ended."""
         self.not_before = 0.0
-        self.forgiven = self.wanted = self.running
+        self.forgiven = self.running
 
     def is_silent(self, now: float, patience: float, rest: float) -> bool:
         """Say whether a pass, or a job that rests for `rest` seconds between passes, has hung."""

@@ -5,8 +5,10 @@ within its own thread; it can't hold up a poll, and a ledger that can't be read 
 which `up == 0` shows. Labels are names of mailboxes, kinds and states: never an address.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 from daemon.config import Listen
@@ -14,6 +16,7 @@ from daemon.errors import ConfigProblem
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.log import event
+from daemon.service.health import PARTS, health
 from daemon.service.poll import Polling
 from daemon.wiring import Wiring
 
@@ -85,7 +88,8 @@ class _Collector:
             yield _gauge("quarantined_messages", "Unreadable", ledger.folders.quarantined())
             spent = ledger.runs.spent(wiring.now().date().isoformat())
             yield _gauge("tokens_spent_today", "API tokens spent on this UTC day", spent)
-            left = max(0, wiring.daily_tokens() - spent)
+            left = max(0, wiring.daily_tokens(ledger) - spent)
+            yield from _health(ledger, wiring.now(), self._started_at)
             yield _gauge("tokens_left_today", "API tokens of our share that are left today", left)
 
     def _counters(self) -> Iterator[Any]:
@@ -111,6 +115,28 @@ class _Collector:
         parked = {row["mailbox"] for row in troubles if row["next_due"] is None}
         says = "1 if a mailbox needs a person: its logins are refused"
         yield _gauges("mailbox_parked", says, "mailbox", {name: name in parked for name in names})
+
+
+def _health(ledger: Ledger, now: datetime, started_at: datetime) -> Iterator[Any]:
+    """What the view `problems` and the conditions say."""
+    says = "Things that are wrong, by part and by whether a person is needed or it is tried again"
+    family = _core().GaugeMetricFamily("mail2deal_problems", says, labels=["part", "weight"])
+    wrong = Counter((line.part, line.weight) for line in health(ledger, now))
+    none = dict.fromkeys(product(PARTS, ("person", "failing")), 0)
+    for labels, number in (none | wrong).items():
+        family.add_metric(labels, number)
+    yield family
+    (sync,) = ledger.conditions.of("sync") or (None,)
+    failing = sync is not None and sync.failing_since is not None
+    yield _gauge("sync_failing", "1 while no pass of the sync goes well", failing)
+    good_at = (sync.good_at if sync else None) or started_at
+    says = "When a pass of the sync last went well (or the service began), in seconds since 1970"
+    yield _gauge("sync_last_success_seconds", says, good_at.timestamp())
+    facts = ledger.settings("clock_offset_s", "lag_s")
+    says = "Seconds by which this machine's clock is ahead of Pipedrive's"
+    yield _gauge("clock_offset_seconds", says, facts.get("clock_offset_s") or 0.0)
+    says = "Longest that a new object was missing in Pipedrive's lists"
+    yield _gauge("lag_seconds", says, facts.get("lag_s") or 0.0)
 
 
 def _gauge(name: str, says: str, value: float) -> Any:

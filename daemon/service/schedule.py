@@ -72,7 +72,8 @@ class PollSchedule:
             del self.jobs[gone]
             self._scheduler.remove_job(gone)
         for mailbox in timetable.mailboxes:
-            self.jobs.setdefault(mailbox, JobState(mailbox, self._monotonic()))
+            # Wanted, so that it follows a pass that is just ending, too.
+            self.jobs.setdefault(mailbox, JobState(mailbox, self._monotonic())).wanted = True
             self._scheduler.add_job(
                 self._run,
                 IntervalTrigger(

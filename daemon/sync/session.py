@@ -83,6 +83,9 @@ class Session:
         if usage := self.usage.take():
             with self.ledger.transaction("usage"):
                 self.ledger.runs.spend(self.now().strftime("%Y-%m-%d"), usage)
+                if self.usage.limit != self.client.budget.limit:
+                    self.usage.limit = self.client.budget.limit
+                    self.ledger.set("daily_tokens", self.usage.limit)
 
 
 def note_lag(session: Session, lag: timedelta) -> None:
