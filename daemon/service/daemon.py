@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from daemon.config import load
-from daemon.errors import LedgerProblem, Problem
+from daemon.errors import LedgerProblem
 from daemon.ledger.store import Ledger, owned
 from daemon.log import event
 from daemon.service.events import Courier, receivers
@@ -19,12 +19,12 @@ from daemon.service.poll import Polling
 from daemon.service.process import Service, Work
 from daemon.service.running import SERVICE
 from daemon.service.schedule import Timetable
-from daemon.sync import Sync
+from daemon.sync import Pushed, Sync
 from daemon.sync.condition import keep_failure, keep_pass
 from daemon.wiring import Wiring
 
 _ASK_EVERY = timedelta(days=1)
-_LOOK_EVERY = timedelta(seconds=30)  # at the ledger, for the status line
+_LOOK_EVERY = timedelta(minutes=1)  # at the ledger, for the status line
 
 
 class _Own:
@@ -56,8 +56,7 @@ class Daemon:
         self._metrics: Metrics | None = None
         self._courier = Courier(lambda: Ledger.open(self._wiring.config.ledger), self._wiring.now)
         self._run = 0
-        self._asked: datetime | None = None
-        self._looked = datetime.min.replace(tzinfo=UTC)
+        self._asked = self._looked = datetime.min.replace(tzinfo=UTC)  # when last
         self._worst = ""  # of what the ledger says, at that look
 
     def work(self) -> Work:
@@ -118,16 +117,20 @@ class Daemon:
         self.service.carry_on()
 
     def _status(self) -> str:
-        """How many mailboxes are in IDLE, and the worst that the ledger knows of."""
-        now = self._wiring.now()
-        if now - self._looked >= _LOOK_EVERY:
-            self._looked = now
-            try:
-                self._worst = summary(health(self._ledger(), now))
-            except LedgerProblem as problem:
-                self._worst = str(problem)
+        """How many mailboxes are in IDLE, and the worst that the ledger knew of lately."""
         watched = f"{self._polling.watcher.watched()} in IDLE"
         return f"{self._worst}; {watched}" if self._worst else watched
+
+    def _note_pass(self, pushed: Pushed) -> None:
+        """Keep how the sync is, and what systemd is told of it."""
+        now, ledger = self._wiring.now(), self._ledger()
+        if pushed.problem is None or pushed.resume_at is not None:
+            keep_pass(ledger, pushed, now)
+        if now - self._looked >= _LOOK_EVERY:
+            self._looked, self._worst = now, summary(health(ledger, now))
+        if pushed.asks is not None and now - self._asked >= _ASK_EVERY:
+            self._asked = now
+            event("sync.asks", logging.WARNING, problem=pushed.asks)
 
     def _poll(self, name: str) -> None:
         if self._polling.poll(name, self._ledger()):
@@ -143,8 +146,7 @@ class Daemon:
         sync = self._sync[1]
         pushed = sync.sync()
         self._courier.stir()
-        if pushed.problem is None or pushed.resume_at is not None:
-            keep_pass(self._ledger(), pushed, wiring.now())
+        self._note_pass(pushed)
         if pushed.writes or pushed.parked:
             event("sync.pushed", writes=pushed.writes, parked=pushed.parked)
         if pushed.resume_at is not None:
@@ -152,20 +154,12 @@ class Daemon:
             return pushed.resume_at
         if pushed.problem is not None:
             raise pushed.problem
-        if pushed.asks is not None:
-            self._ask(pushed.asks)
         return sync.next_due()
-
-    def _ask(self, asks: Problem) -> None:
-        """Log once a day what waits for a person's approval; `status` says it all the time."""
-        now = self._wiring.now()
-        if self._asked is None or now - self._asked >= _ASK_EVERY:
-            self._asked = now
-            event("sync.asks", logging.WARNING, problem=asks)
 
     def _sync_failed(self, error: Exception, again_in_s: float) -> None:
         now = self._wiring.now()
         keep_failure(self._ledger(), error, now, now + timedelta(seconds=again_in_s))
+        self._worst = summary(health(self._ledger(), now))
 
     def _reload(self) -> Timetable:
         wiring = self._wire()

@@ -49,12 +49,14 @@ class Sync:
     _started: datetime | None = None
     _pruned: date | None = None
     _adopted_lost: bool = False
+    _maybe_first: bool = True  # nothing may have been created out of this ledger yet
     _look_twice: bool = False  # something was missed an hour ago
     _fields_made: datetime | None = None  # when they were made, if not by this start
 
     def __post_init__(self) -> None:
         session = self.session
         self._fields_made = session.ledger.records.last_written("field")
+        self._maybe_first = session.limit is not None
         session.client.lag = timedelta(seconds=session.ledger.setting(LAG) or 0)
 
     def sync(self) -> Pushed:
@@ -132,7 +134,7 @@ class Sync:
     def _round(self, total: Pushed) -> Pushed | None:
         """List, plan and push once; None if nothing more may be sent for now."""
         session = self.session
-        first = session.limit is not None and is_first(session.ledger)
+        first = self._maybe_first = self._maybe_first and is_first(session.ledger)
         place = prepare(session) if first else self._make_fields(prepare(session), total)
         self._started = self._started or session.now()
         if total.halted:
