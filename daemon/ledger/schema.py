@@ -419,27 +419,6 @@ INSERT INTO creates SELECT substr(done_at, 1, 13), count(*), 0 FROM journal
  WHERE state = 'done' AND action IN ('create', 'convert') AND kind NOT IN ('activity', 'field')
  GROUP BY 1;
 ALTER TABLE journal ADD COLUMN sending_since TEXT /* when the latest request for it left */;
-CREATE VIEW problems AS /* What doesn't work now. */
-SELECT part, name, failing_since AS since, reason, next_try, needs_person
-  FROM conditions WHERE failing_since IS NOT NULL
-UNION ALL
-SELECT 'mailbox', mailbox, failing_since, reason, next_due, next_due IS NULL FROM troubles
-UNION ALL
-SELECT 'folder', mailbox || ': ' || name, polled_at, last_error, next_due, 0
-  FROM folders WHERE active AND failures > 0
-UNION ALL
-SELECT 'parked', kind, min(planned_at), count(*) || ' refused: ' || coalesce(last_error, ''),
-       min(not_before), 1
-  FROM journal WHERE state = 'parked' GROUP BY kind, last_error
-UNION ALL
-SELECT 'quarantine', f.mailbox || ': ' || f.name, min(q.first_seen),
-       count(*) || ' unreadable: ' || q.reason, min(q.not_before), 1
-  FROM quarantine q JOIN folders f ON f.id = q.folder GROUP BY q.folder, q.reason
-UNION ALL
-SELECT 'in flight', kind, min(sending_since),
-       count(*) || ' without an answer for over five minutes', NULL, 0
-  FROM journal WHERE state = 'sending'
-   AND sending_since < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-5 minutes') GROUP BY kind;
 CREATE TRIGGER journal_creates AFTER UPDATE OF state ON journal
 WHEN NEW.state = 'done' AND OLD.state <> 'done'
  AND NEW.action IN ('create', 'convert') AND NEW.kind NOT IN ('activity', 'field')
@@ -595,7 +574,6 @@ ALTER TABLE folders ADD COLUMN first_uid INTEGER /* UIDNEXT at the first look: w
 ALTER TABLE folders ADD COLUMN resets INTEGER NOT NULL DEFAULT 0 /* UIDVALIDITY changes in a row */;
 ALTER TABLE sightings ADD COLUMN size INTEGER /* RFC822.SIZE: a UID given out twice shows by it */;
 ALTER TABLE sightings ADD COLUMN arrived_at TEXT /* INTERNALDATE at this place */;
->>>>>>> 4ca7834 (Take copies of a mail for one, by what its author wrote)
 """
 
 
@@ -627,6 +605,41 @@ CREATE TABLE assignments ( /* Which of a route's owners has what, so that they t
 def m011_assignments(db: Database) -> None:
     """Owners who take turns."""
     for statement in _statements(ASSIGNMENTS):
+        db.execute(statement)
+
+
+PROBLEMS = """
+DROP VIEW IF EXISTS problems;
+CREATE VIEW problems AS /* What doesn't work now. */
+SELECT part, name, failing_since AS since, reason, next_try, needs_person
+  FROM conditions WHERE failing_since IS NOT NULL
+UNION ALL
+SELECT 'mailbox', mailbox, failing_since, reason, next_due, next_due IS NULL FROM troubles
+UNION ALL
+SELECT 'folder', mailbox || ': ' || name, polled_at, last_error, next_due, 0
+  FROM folders WHERE active AND failures > 0
+UNION ALL
+SELECT 'parked', kind, min(planned_at), count(*) || ' refused: ' || coalesce(last_error, ''),
+       min(not_before), 1
+  FROM journal WHERE state = 'parked' GROUP BY kind, last_error
+UNION ALL
+SELECT 'quarantine', f.mailbox || ': ' || f.name, min(q.first_seen),
+       count(*) || ' unreadable: ' || q.reason, min(q.not_before), 1
+  FROM quarantine q JOIN folders f ON f.id = q.folder GROUP BY q.folder, q.reason
+UNION ALL
+SELECT 'in flight', kind, min(sending_since),
+       count(*) || ' without an answer for over five minutes', NULL, 0
+  FROM journal WHERE state = 'sending'
+   AND sending_since < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-5 minutes') GROUP BY kind
+UNION ALL
+SELECT 'resting', kind, since, reason, next_try, 0 FROM resting WHERE next_try IS NOT NULL;
+"""
+
+
+@migrations()
+def m012_problems(db: Database) -> None:
+    """Kinds of records that rest are problems, too."""
+    for statement in _statements(PROBLEMS):
         db.execute(statement)
 
 

@@ -10,7 +10,7 @@ class Usage:
         self._lock = Lock()
         self._spent: dict[str, tuple[int, int]] = {}
         self.total = 0
-        self.limit: int | None = None  # tokens a day, as it was last written down
+        self.facts: dict[str, float] = {}  # what answers said, as it was last written down
 
     def add(self, kind: str, tokens: int) -> None:
         """Count one processed request; called by any thread."""

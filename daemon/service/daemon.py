@@ -24,6 +24,7 @@ from daemon.sync.condition import keep_failure, keep_pass
 from daemon.wiring import Wiring
 
 _ASK_EVERY = timedelta(days=1)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _LOOK_EVERY = timedelta(minutes=1)  # at the ledger, for the status line
 
 
@@ -56,7 +57,7 @@ class Daemon:
         self._metrics: Metrics | None = None
         self._courier = Courier(lambda: Ledger.open(self._wiring.config.ledger), self._wiring.now)
         self._run = 0
-        self._asked = self._looked = datetime.min.replace(tzinfo=UTC)  # when last
+        self._asked = self._looked = self._noted = _NEVER  # when last
         self._worst = ""  # of what the ledger says, at that look
 
     def work(self) -> Work:
@@ -124,8 +125,11 @@ class Daemon:
     def _note_pass(self, pushed: Pushed) -> None:
         """Keep how the sync is, and what systemd is told of it."""
         now, ledger = self._wiring.now(), self._ledger()
-        if pushed.problem is None or pushed.resume_at is not None:
-            keep_pass(ledger, pushed, now)
+        well = pushed.problem is None and pushed.resume_at is None
+        if not well or now - self._noted >= _LOOK_EVERY:
+            self._noted = now if well else _NEVER
+            if pushed.problem is None or pushed.resume_at is not None:
+                keep_pass(ledger, pushed, now)
         if now - self._looked >= _LOOK_EVERY:
             self._looked, self._worst = now, summary(health(ledger, now))
         if pushed.asks is not None and now - self._asked >= _ASK_EVERY:
@@ -158,6 +162,7 @@ class Daemon:
 
     def _sync_failed(self, error: Exception, again_in_s: float) -> None:
         now = self._wiring.now()
+        self._noted = _NEVER
         keep_failure(self._ledger(), error, now, now + timedelta(seconds=again_in_s))
         self._worst = summary(health(self._ledger(), now))
 

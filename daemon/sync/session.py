@@ -83,9 +83,19 @@ class Session:
         if usage := self.usage.take():
             with self.ledger.transaction("usage"):
                 self.ledger.runs.spend(self.now().strftime("%Y-%m-%d"), usage)
-                if self.usage.limit != self.client.budget.limit:
-                    self.usage.limit = self.client.budget.limit
-                    self.ledger.set("daily_tokens", self.usage.limit)
+                self._keep_facts()
+
+    def _keep_facts(self) -> None:
+        """Write down what the server's answers say, where it has changed; in a transaction."""
+        offset = self.client.clock_offset
+        facts = {
+            "daily_tokens": self.client.budget.limit,
+            "clock_offset_s": round(offset.total_seconds(), -1) if offset else 0,
+        }
+        for name, value in facts.items():
+            if self.usage.facts.get(name) != value:
+                self.usage.facts[name] = value
+                self.ledger.set(name, value)
 
 
 def note_lag(session: Session, lag: timedelta) -> None:
