@@ -106,7 +106,7 @@ def configuration(office: Office, url: str, ledger: Path) -> dict[str, Any]:
         "us": {
             "domains": list(us.domains),
             "addresses": list(us.addresses),
-            "authserv_id": next(iter(us.authserv_ids), None),
+            "authserv_id": us.authserv_id,
         },
         "ignore": {"addresses": list(us.ignored_addresses), "domains": list(us.ignored_domains)},
         "ledger": str(ledger),
