@@ -284,19 +284,9 @@ def _base(subject: str) -> str:
 
 
 def _our_answers(received: list[Letter], sent: list[Letter]) -> list[int]:
-    """Mails of ours that name one of theirs, or answer its subject."""
+    """Mails of ours that name one of theirs."""
     their_ids = {m.facts.message_id for m in received} - {None}
-    return [
-        m.facts.id
-        for m in sent
-        if any(a in their_ids for a in m.facts.answers)
-        or any(
-            re.match(r"re: ", m.facts.subject, re.IGNORECASE)
-            and _base(o.facts.subject) == _base(m.facts.subject) != ""
-            and o.sent_at <= m.sent_at
-            for o in received
-        )
-    ]
+    return [m.facts.id for m in sent if any(a in their_ids for a in m.facts.answers)]
 
 
 def _final(mails: list[Letter], answered: Mapping[int, OurMail]) -> dict[int, tuple[str, str]]:

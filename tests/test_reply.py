@@ -162,12 +162,12 @@ def test_a_form_that_names_a_mail_of_ours_answers_nothing() -> None:
 # Ours that answer theirs
 
 
-def test_our_answer_without_ids_is_told_by_its_subject_or_its_conversation() -> None:
+def test_our_answer_names_theirs_or_is_in_its_conversation() -> None:
     asked = theirs(1, subject="Pumps?", conversation="aa")
-    assert replies(asked, ours(2, subject="AW: Pumps?")) == 1
-    assert replies(asked, ours(2, subject="Pumps?")) == 0
-    assert replies(asked, ours(2, subject="x", conversation="aa")) == 1
-    assert replies(theirs(3, subject="Pumps?"), ours(2, subject="AW: Pumps?")) == 0
+    assert replies(asked, ours(2, answers=[1])) == 1
+    assert replies(asked, ours(2, conversation="aa")) == 1
+    assert replies(asked, ours(2, hours=0, conversation="aa")) == 0
+    assert replies(asked, ours(2, subject="AW: Pumps?", conversation="bb")) == 0
 
 
 # Subjects and fingerprints

@@ -201,27 +201,16 @@ def our_answers(
     own mail is no answer.
     """
     names = {m.message_id for m in received if m.message_id and m.message_id not in ours}
-    conversations: dict[str, datetime] = {}
-    subjects: dict[str, datetime] = {}
+    talked: dict[str, datetime] = {}
     for m in received:
-        _keep_earliest(subjects, base_subject(m.subject).text, m.sent_at)
         if m.conversation:
-            _keep_earliest(conversations, m.conversation, m.sent_at)
-    found = []
-    for m in sent:
-        subject = base_subject(m.subject)
-        asked = subjects.get(subject.text) if subject.is_answer and subject.text else None
-        talked = conversations.get(m.conversation) if m.conversation else None
-        if not names.isdisjoint(m.answers) or any(
-            first is not None and m.sent_at >= first for first in (asked, talked)
-        ):
-            found.append(m.key)
-    return found
-
-
-def _keep_earliest(dates: dict[str, datetime], name: str, date: datetime) -> None:
-    if name not in dates or date < dates[name]:
-        dates[name] = date
+            talked[m.conversation] = min(m.sent_at, talked.get(m.conversation, m.sent_at))
+    return [
+        m.key
+        for m in sent
+        if not names.isdisjoint(m.answers)
+        or (m.conversation in talked and m.sent_at >= talked[m.conversation])
+    ]
 
 
 def is_authenticated(facts: str, us: Us) -> bool:
