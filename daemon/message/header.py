@@ -1,20 +1,22 @@
 """The header fields that take decoding, read by mail-parser: addresses, the subject, the date.
 
-mail-parser parses every field that it is given, so it is given a small message of these fields
-only, each cut to a bounded length. What it gets wrong is corrected before and after: charsets are
+mail-parser parses every field that it is given, so it is given a message of these fields only,
+each cut to a bounded length. What it gets wrong is corrected before and after: charsets are
 renamed to the codecs that Python has, raw 8-bit subjects become encoded words, and address lists
 or dates that it rejects are read again leniently.
 """
 
 import base64
+import email.message
 import email.utils
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.header import decode_header
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from daemon.message.address import Address, mailbox
@@ -45,6 +47,16 @@ _ADDRESS_FIELDS = {
     "Bcc": (("bcc",), _RECIPIENTS_LIMIT),
 }
 
+# The same by the attributes of what it has parsed; it computes each when it is asked for.
+_ATTRIBUTES: dict[str, Callable[["MailParser"], list[tuple[str, str]]]] = {
+    "From": attrgetter("from_"),
+    "Reply-To": attrgetter("reply_to"),
+    "Delivered-To": attrgetter("delivered_to"),
+    "To": attrgetter("to"),
+    "Cc": attrgetter("cc"),
+    "Bcc": attrgetter("bcc"),
+}
+
 _YEAR_0 = re.compile(r"(?<![\w:+-])0[0-9]{3}(?![0-9])")
 _ODD_ZONE = re.compile(r" (?:GMT|UTC|UT|Z)? ?([+-][0-9]{2}):?([0-9]{2})\b")  # GMT+0100, +01:00
 _CHARSET = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,40})?\?(?=[bBqQ]\?)")
@@ -70,18 +82,12 @@ def read(fields: Fields) -> Header:
     raw, unread = _raw(fields)
     mail = _parsed(raw)
     lost = {defect["header"] for defect in mail.address_header_defects if not defect["recovered"]}
-    found = {
-        "From": mail.from_,
-        "Reply-To": mail.reply_to,
-        "Delivered-To": mail.delivered_to,
-        "To": mail.to,
-        "Cc": mail.cc,
-        "Bcc": mail.bcc,
-    }
     addresses = {
-        name: _addresses(_lenient_addresses(raw[name]) if name.lower() in lost else pairs)
-        for name, pairs in found.items()
-        if name in raw
+        name: _addresses(
+            _lenient_addresses(value) if name.lower() in lost else _ATTRIBUTES[name](mail)
+        )
+        for name, value in raw.items()
+        if name in _ATTRIBUTES
     }
     return Header(
         author=next(iter(addresses.get("From", ())), None),
@@ -116,13 +122,16 @@ def _parsed(raw: dict[str, str]) -> "MailParser":
 
     It reads raw 8-bit text in a Subject byte by byte, so that reaches it as encoded words.
     """
-    given = dict(raw)
-    if "Subject" in given and not given["Subject"].isascii():
-        given["Subject"] = _RAW_8BIT.sub(_as_encoded_word, given["Subject"])
-    lines = "".join(f"{name}: {value}\n" for name, value in given.items())
     import mailparser  # noqa: PLC0415 - 11 MB that only a process which parses mail needs
 
-    return mailparser.parse_from_bytes(lines.encode("utf-8", "replace") + b"\n")
+    message = email.message.Message()
+    for name, value in raw.items():
+        if not value.isascii() and name == "Subject":
+            value = _RAW_8BIT.sub(_as_encoded_word, value)  # noqa: PLW2901 - corrected
+        # As the standard library keeps the octets of a header that isn't ASCII.
+        message[name] = value.encode("utf-8", "replace").decode("ascii", "surrogateescape")
+    message.set_payload("")
+    return mailparser.MailParser(message)
 
 
 def _addresses(pairs: Iterable[tuple[str, str]]) -> list[Address]:
