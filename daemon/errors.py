@@ -4,10 +4,31 @@ Every error carries the thing it is about (`what`) and, where a person can act, 
 (`hint`). Anything that isn't a `Problem` is a bug in mail2deal and crashes loudly.
 """
 
+import json
 from collections.abc import Iterable
+from urllib.parse import quote
 
 # Exit statuses: done; done, but a person should look; usage or configuration; try again later.
 DONE, ATTENTION, USAGE, LATER = 0, 1, 2, 75
+
+
+_LONG = 8  # characters that no ordinary word is mistaken for a secret by
+_secrets: set[str] = set()
+
+
+def hide(secret: str) -> str:
+    """Never show this secret from now on, in whatever text a server repeats it; returns it."""
+    if len(secret) >= _LONG:
+        _secrets.update({secret, quote(secret, safe=""), json.dumps(secret)[1:-1]})
+    return secret
+
+
+def without_secrets(text: str) -> str:
+    """The text with every secret that was read so far made unreadable."""
+    for secret in tuple(_secrets):
+        if secret in text:
+            text = text.replace(secret, "***")
+    return text
 
 
 class Problem(Exception):
@@ -23,7 +44,7 @@ class Problem(Exception):
     def __str__(self) -> str:
         """`what: message (hint)`, without the parts that are empty."""
         text = f"{self.what}: {self.message}" if self.what else self.message
-        return f"{text} ({self.hint})" if self.hint else text
+        return without_secrets(f"{text} ({self.hint})" if self.hint else text)
 
 
 class ConfigProblem(Problem):

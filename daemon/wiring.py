@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import quote
 
 from daemon.config import Config, MailboxSection, OAuthSection
-from daemon.errors import ConfigProblem
+from daemon.errors import ConfigProblem, hide
 from daemon.intake.scoring import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.mailbox.account import Account
@@ -108,7 +108,8 @@ class Wiring:
         if mailbox.oauth is not None and mailbox.oauth.command is not None:
             helper = mailbox.oauth.command
             return lambda _refused: helper.read()
-        return self.tokens(mailbox).access
+        tokens = self.tokens(mailbox)
+        return lambda refused: hide(tokens.access(refused))
 
     def floor(self, mailbox: MailboxSection) -> datetime | None:
         """Where a mailbox begins, if `since` says so."""

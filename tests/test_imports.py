@@ -17,7 +17,7 @@ PURE = {"message", "rules"}
 ALLOWED: dict[str, set[str]] = {
     # What anything may use
     "errors": set(),
-    "log": set(),
+    "log": {"errors"},
     "failpoints": set(),  # where the crash tests kill the process
     # Pure steps: only one another
     "message": {"errors"},

@@ -71,7 +71,7 @@ def wire(ctx: click.Context) -> Wiring:
     if isinstance(given, Wiring):
         return given
     config = load(find_config(given))
-    output.log_to_stderr(config.log.format, quiet=output.errors.is_terminal)
+    output.log_to_stderr(config.log.format, config.log.level, quiet=output.errors.is_terminal)
     for warning in config.warnings:
         output.note(f"warning: {warning}")
     return Wiring(config)

@@ -37,7 +37,7 @@ def dry_run(
         output.note("stopped: nothing was written, and nothing is kept")
         return LATER
     if html is not None:
-        html.write_text(page(rehearsed.found, wiring.now()), encoding="utf-8")
+        output.write_private(html, page(rehearsed.found, wiring.now()))
     if as_json:
         output.print_json(rehearsed.found)
     else:

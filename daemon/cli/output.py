@@ -2,9 +2,12 @@
 
 import json
 import logging
+import os
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -13,7 +16,7 @@ from rich.table import Table
 from daemon.cli.progress import Phases, Show, bars, lines
 from daemon.errors import ConfigProblem, Problem, exit_status
 from daemon.ledger.store import Ledger
-from daemon.log import JsonLines
+from daemon.log import JsonLines, TextLines, is_journal
 
 # No markup and no emoji: what came by mail is shown as it is.
 console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
@@ -61,19 +64,36 @@ def listed(counts: Mapping[str, int]) -> str:
     return ", ".join(counted(number, kind) for kind, number in counts.items() if number)
 
 
+def write_private(path: Path, content: str | bytes) -> None:
+    """Write a file that only its owner can read; a link in its place is replaced, not followed."""
+    data = content.encode() if isinstance(content, str) else content
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
+        try:
+            new.write(data)
+            new.flush()
+            os.replace(new.name, path)  # noqa: PTH105 - mode 0600, as tempfile makes it
+        except BaseException:
+            Path(new.name).unlink(missing_ok=True)
+            raise
+
+
 def print_json(document: object) -> None:
     """One JSON document on stdout, the same on a terminal of any width and in a pipe."""
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def log_to_stderr(style: str, *, quiet: bool = False) -> None:
-    """Send events to stderr: as text, or as one JSON object a line; `quiet` only warnings."""
+def log_to_stderr(style: str, level: str = "info", *, quiet: bool = False) -> None:
+    """Send events to stderr: as text, or as one JSON object a line.
+
+    `quiet`, for a person at a terminal who reads sentences: only what nobody expected.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if style == "json" else logging.Formatter("%(message)s"))
+    handler.setFormatter(JsonLines() if style == "json" else TextLines(journal=is_journal()))
     logger = logging.getLogger("mail2deal")
     logger.handlers[:] = [handler]
     logger.propagate = False
-    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    lowest = logging.getLevelNamesMapping()[level.upper()]
+    logger.setLevel(max(lowest, logging.ERROR) if quiet else lowest)
 
 
 @contextmanager

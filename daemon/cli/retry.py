@@ -11,7 +11,7 @@ from daemon.cli import output
 from daemon.cli.commands import pass_wiring, stop_on_signal
 from daemon.errors import ATTENTION, DONE, worst
 from daemon.ledger.store import Held, Ledger, owned
-from daemon.maintenance.retry import release, run_once, save_quarantined
+from daemon.maintenance.retry import quarantined, release, run_once
 from daemon.service.running import reload_service
 from daemon.wiring import Wiring
 
@@ -27,9 +27,11 @@ def command(wiring: Wiring, save: Path | None) -> int:
     """Try quarantined messages and parked changes again, now."""
     stop_on_signal(wiring)
     if save is not None:
+        save.mkdir(mode=0o700, parents=True, exist_ok=True)
         with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
-            for path in save_quarantined(wiring, ledger, save):
-                output.say(f"saved {path}")
+            for name, raw in quarantined(wiring, ledger):
+                output.write_private(save / name, raw)
+                output.say(f"saved {save / name}")
     try:
         with owned(wiring.config.ledger, "mail2deal retry") as ledger:
             _release(wiring, ledger)

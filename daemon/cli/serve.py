@@ -9,6 +9,7 @@ from daemon.service.daemon import Daemon
 
 def serve(config_path: Path) -> int:
     """Run until SIGTERM; the exit status."""
-    output.log_to_stderr(load(config_path).log.format)
+    log = load(config_path).log
+    output.log_to_stderr(log.format, log.level)
     daemon = Daemon(config_path)
     return daemon.service.run(daemon.work())

@@ -337,9 +337,10 @@ class EventsSection(Section):
 
 
 class LogSection(Section):
-    """How log lines look: `text` for people and the journal, `json` for programs."""
+    """How log lines look, `text` for people and the journal, `json` for programs, and how many."""
 
     format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class Config(Section):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from daemon.errors import ConfigProblem, RetryLater
+from daemon.errors import ConfigProblem, RetryLater, hide
 
 _KINDS = ("env", "file", "credential", "command")
 _SHAPE = "must be {env: NAME}, {file: PATH}, {credential: NAME} or {command: [PROGRAM, ...]}"
@@ -46,7 +46,7 @@ class Secret:
         text = self._look_up()
         if not text:
             raise ConfigProblem("the secret is empty", what=repr(self))
-        return text
+        return hide(text)
 
     def _look_up(self) -> str:
         match self.kind:

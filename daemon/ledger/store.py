@@ -5,10 +5,12 @@ connection belongs to the thread that opened it. No transaction is ever open acr
 callers read, decide, talk, and only then open one.
 """
 
+import errno
 import fcntl
 import json
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -68,6 +70,7 @@ class Ledger:
         Raises LedgerProblem for a missing, foreign, newer, locked, read-only or corrupt file.
         """
         with _explained(path):
+            _refuse_links(path)
             if readonly:
                 if not path.exists():
                     raise LedgerProblem("there is no ledger yet", what=str(path))
@@ -317,22 +320,57 @@ def _private(path: Path) -> int:
     """Open `path` for reading and writing, made with its directory for our eyes only.
 
     Made by root, it belongs to the directory's owner: an administrator's command must leave nothing
-    behind that the service can't open.
+    behind that the service can't open. A link isn't followed: the service's user could have it
+    point at a file of root's.
     """
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         if not path.parent.exists():
             # Another thread may make it between our look and this.
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Made by us with its mode, since SQLite would follow the umask.
-        number = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        if os.fstat(number).st_uid == 0:
+        try:
+            # Made by us with its mode, since SQLite would follow the umask.
+            number = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return _opened(path, flags)
+        if os.geteuid() == 0:
             owner = path.parent.stat()
             os.fchown(number, owner.st_uid, owner.st_gid)
     except OSError as error:
-        raise LedgerProblem(
-            str(error.strerror), what=str(path), hint="check the directory and its owner"
-        ) from error
+        hint = "check the directory and its owner"
+        if error.errno == errno.ELOOP:
+            hint = "it is a link, which is never followed: remove it"
+        raise LedgerProblem(str(error.strerror), what=str(path), hint=hint) from error
     return number
+
+
+def _opened(path: Path, flags: int) -> int:
+    number = os.open(path, flags)
+    found = os.fstat(number)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        os.close(number)
+        raise LedgerProblem(
+            "isn't a file of its own, but another name of one",
+            what=str(path),
+            hint="remove it: it is made anew",
+        )
+    return number
+
+
+def _refuse_links(path: Path) -> None:
+    """Refuse links by which another user would have us open or make a file somewhere else.
+
+    An administrator's own link, to a ledger on another disk, is followed.
+    """
+    for name in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal"))):
+        try:
+            found = name.lstat()
+        except OSError:
+            continue
+        if stat.S_ISLNK(found.st_mode) and found.st_uid not in {0, os.geteuid()}:
+            raise LedgerProblem(
+                "is a link of another user, which isn't followed", what=str(name), hint="remove it"
+            )
 
 
 _HINTS: tuple[tuple[str, str], ...] = (

@@ -1,7 +1,6 @@
 """FLOW what failed, again, now: quarantined messages, parked changes, mailboxes left alone."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from daemon.errors import Problem
 from daemon.intake.poll import Pass
@@ -40,10 +39,9 @@ def run_once(wiring: Wiring, ledger: Ledger, command: str) -> CaughtUp:
     return result
 
 
-def save_quarantined(wiring: Wiring, ledger: Ledger, directory: Path) -> Iterator[Path]:
-    """Write each quarantined message to a file of its own, for a report; never into the log."""
+def quarantined(wiring: Wiring, ledger: Ledger) -> Iterator[tuple[str, bytes]]:
+    """Fetch each quarantined message as it is, with a name for its file."""
     rows = ledger.folders.quarantine_rows()
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for box in wiring.config.mailboxes:
         mine = [row for row in rows if row["mailbox"] == box.name]
         if not mine:
@@ -51,8 +49,6 @@ def save_quarantined(wiring: Wiring, ledger: Ledger, directory: Path) -> Iterato
         with Mailbox.connect(wiring.account(box)) as mailbox:
             mailbox.folders()
             for row in mine:
-                # Nothing that came by mail is part of a file's name.
-                path = directory / f"{row['folder']}-{row['uidvalidity']}-{row['uid']}.eml"
                 try:
                     if mailbox.examine(row["name"]).uidvalidity != row["uidvalidity"]:
                         continue
@@ -60,6 +56,5 @@ def save_quarantined(wiring: Wiring, ledger: Ledger, directory: Path) -> Iterato
                 except Problem as problem:
                     event("retry.not_saved", uid=row["uid"], problem=problem)
                     continue
-                path.touch(mode=0o600)
-                path.write_bytes(raw)
-                yield path
+                # Nothing that came by mail is part of a file's name.
+                yield f"{row['folder']}-{row['uidvalidity']}-{row['uid']}.eml", raw

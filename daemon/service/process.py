@@ -184,7 +184,7 @@ class Service:
             before, apart = apart, self._clocks_apart()
             if abs(apart - before) > _CLOCK_JUMP:
                 # A clock set back by an hour would leave interval jobs asleep for that hour.
-                event("service.clock_jump", logging.WARNING, seconds=round(apart - before))
+                event("service.clock_jump", logging.WARNING, jumped_s=round(apart - before))
                 self._schedule.follow(self._schedule.timetable)
 
     def _clocks_apart(self) -> float:
@@ -208,7 +208,7 @@ class Service:
         # A pass that hangs in a socket can't be ended from outside. The ledger survives a kill at
         # any moment, so this is safe; only the servers aren't told goodbye.
         left = [job.name for job in self._all_jobs() if job.running]
-        event("service.torn_off", logging.ERROR, running=",".join(left), after=self._timing.grace)
+        event("service.torn_off", logging.ERROR, running=",".join(left), after_s=self._timing.grace)
         logging.shutdown()
         os._exit(self._exit_status)
 
@@ -294,7 +294,7 @@ class Service:
             job=job.name,
             reason=reason,
             failures=job.failures,
-            again_in=round(max(job.not_before - now, 0.0)),
+            again_in_s=round(max(job.not_before - now, 0.0)),
             traceback="".join(traceback.format_exception(error)) if is_bug and news else None,
         )
         if job is self._sync_job:
