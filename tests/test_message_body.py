@@ -4,15 +4,13 @@ import tracemalloc
 import unicodedata
 
 import pytest
-import quotequail
 
 # ruff: noqa: RUF001  words of other languages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.message.body import snippet
-from daemon.message.quote import own_words
-from daemon.message.text import folded_lines, one_line
+from daemon.message.text import one_line
 
 TEXT = "Hello Bob,\n\ncan we talk on Monday?"
 MB = 1 << 20
@@ -252,20 +250,6 @@ def test_any_line_is_one_safe_line(text: str, limit: int) -> None:
     assert len(line) <= limit
     assert not any(is_unsafe(char) for char in line)
     assert one_line(line, limit) == line
-
-
-LINES = st.sampled_from(
-    ["", "Hello,", "some text", "On 1 Nov, Bob wrote:", "wrote:", "On 1 Nov, Bob", "Am 1.1. schrieb B:",
-     "-----Original Message-----", "Begin forwarded message:", "________________________________"]
-)  # fmt: skip
-
-
-@settings(deadline=None, max_examples=200)
-@given(st.lists(LINES, max_size=12))
-def test_nothing_below_an_introduction_that_quotequail_knows_is_shown(lines: list[str]) -> None:
-    shown = quotequail.quote("\n".join(lines))[0][1]
-    own = own_words(folded_lines("\n".join(lines)), 10_000)
-    assert " ".join(shown.split()).startswith(" ".join(own.split()))
 
 
 def is_unsafe(char: str) -> bool:

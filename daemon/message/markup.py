@@ -1,8 +1,8 @@
-"""HTML of a mail to readable text, within bounds.
+"""Turns the HTML of a mail into readable text, within bounds.
 
-inscriptis renders; what would let a mail choose how much memory that takes (styles, tables, which
-it pads to columns) is taken out of the tree first, together with what the mail program itself marks
-as quoted or hidden.
+inscriptis renders the text. First, styles and tables are removed from the tree, because with them a
+mail could choose how much memory the rendering takes (tables are padded to columns). What the mail
+program itself marks as quoted or hidden is removed too.
 """
 
 import re
@@ -78,9 +78,9 @@ def html_to_text(html: str, enough: int) -> tuple[str, str]:
 
 
 def _simplify(element: lxml.html.HtmlElement, quoted: list[str]) -> bool:
-    """Remove an element that isn't the sender's visible text, else its layout; whether it stays.
+    """Remove an element that isn't the sender's visible text, or its layout if it is.
 
-    What is removed because a mail program quotes it is added to `quoted`.
+    True if the element stays. The text of what is removed as quoted is added to `quoted`.
     """
     tag = element.tag
     is_quote = _is_quote(element)
