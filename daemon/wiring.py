@@ -159,6 +159,7 @@ class Wiring:
             plan=pipedrive.plan,
             seats=pipedrive.seats,
             daily_share=pipedrive.daily_share,
+            reserve=pipedrive.reserve,
             stop=self.stop,
             wall=self.now,
             on_usage=self.usage.add,

@@ -267,7 +267,9 @@ def make_shop(
     url: Callable[[Sandbox], str] | None = None,
     plan: Subscription | str = FAST,
     daily_share: float = 1.0,
+    reserve: float = 0.0,
     workers: int = 2,
+    ahead: timedelta = timedelta(),  # how far our own clock is off
     **settings: Any,
 ) -> Shop:
     """A new shop with its ledger in `home`; `company` are the sandbox's settings."""
@@ -291,7 +293,12 @@ def make_shop(
         ledger.folders.ensure("sales", [("INBOX", "inbox"), ("Sent", "sent")], None)
     folders = {f.role: f.id for f in ledger.folders.of("sales")}
     usage = Usage()
-    client = _client(sandbox, clock, usage, url, plan=plan, daily_share=daily_share)
+
+    def wall() -> datetime:
+        return clock() + ahead
+
+    more = {"plan": plan, "daily_share": daily_share, "reserve": reserve, "wall": wall}
+    client = _client(sandbox, clock, usage, url, **more)
     given = {"policy": Policy(rules), "pipeline": "Sales", "stage": "Initial Contact"}
     session = Session(
         ledger,
@@ -299,7 +306,7 @@ def make_shop(
         usage,
         reading,
         Settings(**{**given, "workers": workers, **settings}),
-        clock,
+        wall,
     )
     return Shop(ledger, sandbox, Sync(session), client, clock, reading, folders)
 
@@ -321,7 +328,6 @@ def _client(
         session=http,
         clock=clock.seconds,
         sleep=clock.sleep,
-        wall=clock,
         on_usage=usage.add,
         **more,
     )

@@ -33,6 +33,7 @@ from daemon.config.values import (
     Flag,
     Host,
     Loopback,
+    Part,
     Pause,
     Port,
     SecretCommand,
@@ -219,6 +220,7 @@ class PipedriveSection(Section):
     plan: Literal["lite", "growth", "premium", "ultimate"] = "lite"
     seats: Count = 1
     daily_share: Share = 1.0
+    reserve: Part = 0.2
     pipeline: Text | None = None
     stage: Text = "Initial Contact"
     refresh: Duration = timedelta(minutes=2)

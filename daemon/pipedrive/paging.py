@@ -42,8 +42,8 @@ def rows_of(call: Call, answer: Answer) -> list[dict[str, Any]]:
     if call.is_search and isinstance(data, dict):
         found = data.get("items")
         data = [hit.get("item") for hit in found] if isinstance(found, list) else found
-    if data is None:
-        return []  # v1 says null instead of an empty list
+    if data is None and call.paging == "start":
+        return []  # v1 says null instead of an empty list, v2 never does
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         raise Unknown("a list that isn't one", what=call.kind)
     return data

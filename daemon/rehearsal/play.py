@@ -134,12 +134,13 @@ def _play(
         watch(sandbox)
         made = forecast(ledger, result.run, scene.spent, before)
         daily = company.daily_tokens
+        old = daily - int(daily * wiring.config.pipedrive.reserve)
         found = {
             **made,
             "budget": {
                 "plan": wiring.config.pipedrive.plan,
                 "tokens_a_day": daily,
-                "days": round(made["tokens"] / daily, 2) if daily else 0.0,
+                "days": round(made["tokens"] / old, 2) if old else 0.0,
             },
             "asks": _asks(wiring, made, ledger) if first else "",
             "read": {

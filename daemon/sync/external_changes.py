@@ -13,6 +13,7 @@ from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.objects import Target
 from daemon.rules.plan import Adoption
 from daemon.rules.records import Record
+from daemon.sync import listing
 from daemon.sync.session import Session
 
 BY_PEOPLE = "by people, in Pipedrive"
@@ -90,9 +91,9 @@ def _gone(session: Session, place: Target, doubtful: Iterable[Record]) -> list[R
             found = looked if isinstance(looked, Absence) else None
             listed = [] if isinstance(looked, Absence) else [looked]
         now = session.now()
+        listing.keep(session, record.kind, listed)
         with ledger.transaction("looked"):
             if found is None:
-                ledger.crm.keep(listed, ledger.setting("sweep") or 0)
                 ledger.records.show(record.kind, [identifier])
             elif found == Absence.DELETED:
                 gone.append(record)

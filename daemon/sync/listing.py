@@ -67,7 +67,7 @@ def list_updated(session: Session, place: Target, kinds: Iterable[str]) -> set[t
         code = place.codes.get("mail_key")
         rows = 0
         for page in directory.listing(session.client, kind, since, code):
-            _keep(session, kind, page)
+            keep(session, kind, page)
             seen |= {(kind, str(item.id)) for item in page}
             rows += len(page)
         with session.ledger.transaction("listed"):
@@ -93,7 +93,7 @@ def search(session: Session, strangers: Sequence[str]) -> None:
         except Rejected as problem:  # e.g. an address that no search takes
             event("sync.search_refused", sender=address, problem=problem)
             hits = []
-        _keep(session, "person", hits)
+        keep(session, "person", hits)
         searched.add(address)
         with ledger.transaction("searched"):
             ledger.set(_SEARCHED, sorted(searched))
@@ -110,7 +110,7 @@ def _persons(session: Session, strangers: Sequence[str] | None, number: int) -> 
     ledger, now, spent = session.ledger, session.now(), session.usage.total
     count = left = 0
     for page in directory.listing(session.client, "person", None, None):
-        _keep(session, "person", page, number)
+        keep(session, "person", page, number)
         count += len(page)
         session.progress("listing persons", count, 0)
         # Ids are given in order, so the lowest so far bounds how many more there can be.
@@ -134,7 +134,7 @@ def _everything(session: Session, place: Target, kind: str, number: int) -> None
     ledger, now, spent = session.ledger, session.now(), session.usage.total
     count = 0
     for page in directory.listing(session.client, kind, None, place.codes.get("mail_key")):
-        _keep(session, kind, page, number)
+        keep(session, kind, page, number)
         count += len(page)
         session.progress(f"listing {kind}s", count, 0)
     with ledger.transaction("listed"):
@@ -148,7 +148,7 @@ def _own(session: Session, place: Target, kind: str, ours: Sequence[str], number
     spent = session.usage.total
     there: set[str] = set()
     for page in directory.own(session.client, kind, ours, place.codes.get("mail_key")):
-        _keep(session, kind, page, number)
+        keep(session, kind, page, number)
         there |= {str(item.id) for item in page}
     with session.ledger.transaction("listing"):
         for identifier in set(ours) - there:
@@ -157,7 +157,8 @@ def _own(session: Session, place: Target, kind: str, ours: Sequence[str], number
     list_updated(session, place, [kind])
 
 
-def _keep(session: Session, kind: str, page: Sequence[Listed], number: int | None = None) -> None:
+def keep(session: Session, kind: str, page: Sequence[Listed], number: int | None = None) -> None:
+    """Keep what a page showed; what had seemed gone, and what waited for it, goes on."""
     if not page:
         return
     ledger = session.ledger
@@ -165,7 +166,6 @@ def _keep(session: Session, kind: str, page: Sequence[Listed], number: int | Non
         sweep = number if number is not None else ledger.setting("sweep") or 0
         ledger.crm.keep(page, sweep)
         for key in ledger.records.show(kind, [str(item.id) for item in page]):
-            # It was taken for gone, or wasn't to be seen: what waited for it goes on.
             event("sync.shown_again", kind=kind, key=key)
             ledger.senders.touch(ledger.records.senders_of(kind, key))
             if kind in {"lead", "deal"}:

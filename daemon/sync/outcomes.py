@@ -129,10 +129,8 @@ class Outcomes:
             self._written(row, outcome, now)
         self._follow(row, now)
         journal.done(row, now)
-        if row.action in {"create", "convert"} and self.resting.pop(row.kind, None) is not None:
-            self.ledger.resting.ended(row.kind)
-            journal.release_kind(row.kind)
-            self._parked_others = True
+        if row.action in {"create", "convert"} and row.kind in self.resting:
+            self._taken(row.kind)
         if self._session.run is not None:
             self.ledger.runs.add(self._session.run, writes=1)
         self._pushed.writes += 1
@@ -261,7 +259,19 @@ class Outcomes:
         if rest.next_try is not None:
             self._pushed.parked += self.ledger.journal.park_kind(row.kind, str(problem))
             self._parked_others = True
+            self.ledger.conditions.failed(
+                "resting", str(problem), now, row.kind, next_try=rest.next_try
+            )
             event("sync.rests", kind=row.kind, until=stamp(rest.next_try), reason=problem)
+
+    def _taken(self, kind: str) -> None:
+        """A record of a kind that was refused lately was made: all that waited for that goes on."""
+        rested = self.resting.pop(kind).next_try is not None
+        self.ledger.resting.ended(kind)
+        if rested:
+            self.ledger.conditions.forget("resting", kind)
+            self.ledger.journal.release_kind(kind)
+            self._parked_others = True
 
     def _missing(self, row: JournalRow, problem: Missing, now: datetime) -> None:
         """Something that it names isn't there: for good, or only not to be seen now."""

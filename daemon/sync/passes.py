@@ -1,10 +1,12 @@
 """One pass of the sync, from what is due to what came of it."""
 
+import logging
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from daemon.errors import Problem
 from daemon.ledger.journal import JournalRow
+from daemon.log import event
 from daemon.pipedrive.objects import Target
 from daemon.pipedrive.outcomes import Moved
 from daemon.sync import listing
@@ -20,6 +22,7 @@ from daemon.sync.safety_limit import check, creates_record, is_first
 from daemon.sync.session import LAG, Session
 
 _KEEP_DONE = timedelta(days=30)
+_CLOCK_NOISE, _CLOCK_WRONG = 5, 60  # seconds
 _ROUNDS = 5  # of planning again what a push has shown to be otherwise, in one pass
 
 
@@ -50,6 +53,7 @@ class Sync:
     _pruned: date | None = None
     _adopted_lost: bool = False
     _maybe_first: bool = True  # nothing may have been created out of this ledger yet
+    _facts: tuple[int | None, int] = (0, 0)  # offset of the clock in seconds, the day's tokens
     _look_twice: bool = False  # something was missed an hour ago
     _fields_made: datetime | None = None  # when they were made, if not by this start
 
@@ -76,12 +80,35 @@ class Sync:
                 pushed = self._pass()
         finally:
             session.keep_usage()
+            self._keep_facts()
         if pushed.resume_at is None and pushed.kept_back_until is not None:
             due = session.ledger.journal.next_due()
             pushed.resume_at = min(pushed.kept_back_until, due or pushed.kept_back_until)
         if pushed.resume_at is not None:
             pushed.resume_at = session.by_our_clock(pushed.resume_at)
         return pushed
+
+    def _keep_facts(self) -> None:
+        """Keep what Pipedrive has told of its clock and its budget, where it has changed."""
+        session, client = self.session, self.session.client
+        offset = client.clock_offset
+        seconds = None if offset is None else round(offset.total_seconds())
+        facts = (seconds, client.budget.limit)
+        near = seconds is None or abs(seconds - (self._facts[0] or 0)) < _CLOCK_NOISE
+        if near and facts[1] == self._facts[1]:
+            return
+        self._facts = facts
+        with session.ledger.transaction("facts"):
+            session.ledger.set("clock_offset_s", seconds)
+            session.ledger.set("daily_tokens", client.budget.limit)
+            conditions, wall = session.ledger.conditions, session.wall()
+            if seconds is not None and abs(seconds) > _CLOCK_WRONG:
+                way = "ahead of" if seconds > 0 else "behind"
+                why = f"this machine's clock is {abs(seconds)} s {way} Pipedrive's"
+                conditions.failed("clock", why, wall, needs_person=True)
+                event("clock.wrong", logging.WARNING, seconds=seconds, why=why)
+            elif conditions.is_failing("clock"):
+                conditions.good("clock", wall)
 
     def has_work(self) -> bool:
         """Whether anything waits to be planned or sent, or the CRM to be listed again."""

@@ -15,6 +15,7 @@ from daemon.sync.safety_limit import SafetyLimit
 
 NO_PERSON = "its person isn't in Pipedrive"  # why a change is set aside, as its reason begins
 LAG = "lag_s"  # setting: seconds until something was to be seen that wasn't at first
+_ROUNDED = timedelta(seconds=2)
 _LONGEST_LAG = timedelta(hours=1)
 FRESH = timedelta(days=1)
 
@@ -59,7 +60,7 @@ class Session:
 
         Times of records and windows of listings are the CRM's; ours may be wrong, and may jump.
         """
-        return self.wall() - (self.client.clock_offset or timedelta())
+        return self.wall() - self._offset()
 
     def fresh_since(self) -> datetime:
         """Who was in touch since then goes before everybody else, and may use the reserve."""
@@ -67,7 +68,12 @@ class Session:
 
     def by_our_clock(self, moment: datetime) -> datetime:
         """The same moment for those who wait by our clock."""
-        return moment + (self.client.clock_offset or timedelta())
+        return moment + self._offset()
+
+    def _offset(self) -> timedelta:
+        offset = self.client.clock_offset
+        # A `Date` is cut to seconds, so that a small offset is none.
+        return timedelta() if offset is None or abs(offset) < _ROUNDED else offset
 
     def settled_after(self) -> timedelta:
         """How long after a request left its effect is to be seen, by what we have met so far."""
