@@ -21,6 +21,10 @@ _BULK = frozenset({"bulk", "list", "junk"})
 _AUTO_REPLY_PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply"})
 
 _LIST_ID = re.compile(r"<\s*([^<>\s]{1,255})\s*>|^\s*([^<>\s]{1,255})\s*$")
+# What list servers write into Sender: Majordomo, LISTSERV, Mailman, Sympa.
+_LIST_SENDER = re.compile(
+    r"(?:^|<|\s)(?:owner-[^@\s<>]{1,100}|[^@\s<>]{1,100}-(?:owner|bounces|request))@", re.IGNORECASE
+)
 _DAEMON = re.compile(r"mail(?:er)?[._-]?daemon|postmaster|microsoftexchange[0-9a-f]{8,}")
 _DAEMON_NAME = re.compile(
     r"mail delivery (?:sub)?system|mailer[- ]?daemon|ndr administrator|microsoft outlook$",
@@ -32,6 +36,11 @@ _LIST_FIELDS = {
     "list-unsubscribe-post": "one-click",
     "mailing-list": "mailing-list",
     "list-post": "mailing-list",
+    "list-subscribe": "mailing-list",
+    "list-owner": "mailing-list",
+    "list-archive": "mailing-list",
+    "x-mailing-list": "mailing-list",
+    "x-listserver": "mailing-list",
     "errors-to": "errors-to",
 }
 _GENERATED_BY = "x-ms-exchange-generated-message-source"
@@ -85,6 +94,8 @@ def _list_signals(fields: Fields) -> Iterator[str]:
     for name, signal in _LIST_FIELDS.items():
         if first(fields, name):
             yield signal
+    if _LIST_SENDER.search(first(fields, "sender")[:_VALUE_LIMIT]):
+        yield "mailing-list"
     for name in ("precedence", "x-precedence"):
         for value in fields.get(name, ()):
             if _keyword(value) in _BULK:

@@ -3,8 +3,8 @@
 A stranger may write any field into his mail, so only those are read that our server wrote: it puts
 its own above what it was given. Fields are ours down to the first Received whose `by` isn't a host
 of the domain that received the mail last, and at most down to what the author's program wrote. Of
-each field the topmost counts. A spam mark in another place is a hint only: some servers add theirs
-at the end, but so does the filter that a sender's mail went out through.
+each field the topmost counts. Spam marks are taken from the author's part too, since some servers add
+theirs at the end; below another server's Received they are a hint only.
 RFC 5321 section 4.4 (trace), RFC 8601 (Authentication-Results).
 """
 
@@ -71,6 +71,11 @@ _FILTERS: dict[str, tuple[str, ...]] = {
     "x-spam-flag": ("yes",),  # SpamAssassin, amavis, and most hosts that imitate them
     "x-spam-status": ("yes",),
     "x-spam": ("yes", "true", "spam", "1"),  # Rspamd's milter, several gateways
+    "x-spam-level": ("*****",),  # SpamAssassin: a star a point, 5 are spam by default
+    "x-spam-bar": ("+++++",),  # cPanel, Rspamd: the same
+    "x-nai-spam-flag": ("yes",),  # McAfee
+    "x-hmailserver-spam": ("yes",),
+    "x-bogosity": ("spam", "yes"),
     "x-rspamd-action": ("add header", "rewrite subject", "reject", "quarantine", "discard"),
     "x-spamd-result": ("default: true",),
     "x-spam_action": ("add header", "rewrite subject", "reject", "junk"),  # Exim with Rspamd
@@ -104,15 +109,12 @@ def server_signals(pairs: Pairs, fields: Fields, author: Address | None) -> Iter
     gateway before ours. A server deletes what claims its own id (RFC 8601 section 5).
     """
     results = [_read(value) for value in fields.get("authentication-results", ())[:_RESULTS_LIMIT]]
-    ours, domain = _written_by_us(pairs)
+    ours, beside, domain = _written_by_us(pairs)
     yield from _claimed(results, domain, author)
     if not domain:
         return
     yield f"server:{domain}"
-    found = set(_spam_signals(ours))
-    if "server-spam" not in found and _is_marked(fields):
-        found.add("server-spam" if _checker_is_of(fields, domain) else "spam-mark")
-    yield from found
+    yield from _spam_signals(fields, ours, beside, domain)
     yield from _own_results(results[: len(ours.get("authentication-results", ()))], domain, author)
 
 
@@ -171,21 +173,26 @@ def organization(host: str) -> str:
     return ".".join(labels[-3 if is_country else -2 :])
 
 
-def _written_by_us(pairs: Pairs) -> tuple[Fields, str]:
-    """The fields that our server wrote, and the domain of its host that received the mail last."""
+def _written_by_us(pairs: Pairs) -> tuple[Fields, Fields, str]:
+    """Fields that our server wrote, that it may have written, and the domain of that server.
+
+    What stands among the author's own fields may be ours if no other server's Received is above.
+    """
     domain = ""
     ours: Fields = {}
+    beside: Fields = {}
+    place = ours
     for name, value in pairs:
         if name in _ORIGINATORS:
-            break
+            place = beside
         if name == "received":
             host = _receiving_host(value)
             if domain and host and organization(host) != domain:
                 break
             domain = domain or (organization(host) if _is_named(host) else "")
         else:
-            ours.setdefault(name, []).append(value)
-    return ours, domain
+            place.setdefault(name, []).append(value)
+    return ours, beside, domain
 
 
 def _receiving_host(value: str) -> str:
@@ -226,24 +233,23 @@ def _is_for(properties: str, author: Address | None) -> bool:
     return named is None or organization(named[1]) == organization(author.domain)
 
 
-def _spam_signals(fields: Fields) -> Iterator[str]:
-    if _is_marked(fields):
-        yield "server-spam"
-    yield from _microsoft(fields)
+def _spam_signals(fields: Fields, ours: Fields, beside: Fields, domain: str) -> Iterator[str]:
+    yield from _microsoft(ours)
+    if not _is_marked(fields):
+        return
+    checker = fields.get("x-spam-checker-version", [""])[0].rpartition(" on ")[2].strip()
+    if "." in checker:  # SpamAssassin names the host that it ran on
+        yield "server-spam" if organization(checker) == domain else "spam-mark"
+    else:
+        yield "server-spam" if _is_marked(ours) or _is_marked(beside) else "spam-mark"
 
 
 def _is_marked(fields: Fields) -> bool:
     """Whether a spam filter's field says spam."""
     return any(
-        fields[name][0].lstrip("* ").lower().startswith(_FILTERS[name])
+        fields[name][0].strip().lower().startswith(_FILTERS[name])
         for name in _FILTERS.keys() & fields.keys()
     )
-
-
-def _checker_is_of(fields: Fields, domain: str) -> bool:
-    """Whether SpamAssassin ran on a host of this domain."""
-    host = fields.get("x-spam-checker-version", [""])[0].rpartition(" on ")[2].strip()
-    return bool(host) and organization(host) == domain
 
 
 def _microsoft(fields: Fields) -> Iterator[str]:
