@@ -4,6 +4,8 @@ Each table is one kind of mail in many languages and by many programs, with peop
 the same words beside it: a rule that is too wide fails there.
 """
 
+# ruff: noqa: RUF001  words of other languages
+
 import pytest
 
 from daemon.message.nature import GROUPS, _table, lift, nature, words

@@ -8,7 +8,7 @@ from daemon.errors import DONE
 from daemon.ledger.store import Ledger
 from daemon.maintenance.explain import Told, as_dict, tell
 from daemon.rules.classify import meetings, replies
-from daemon.rules.explain import Explanation
+from daemon.rules.explain import Explanation, MessageLine
 from daemon.wiring import Wiring
 
 
@@ -58,11 +58,18 @@ def _show_messages(explained: Explanation) -> None:
                 "→ us" if line.direction == "received" else "← us",
                 line.subject,
                 line.verdict.kind,
-                line.why,
+                _why(line),
             )
             for line in explained.timeline
         ],
     )
+
+
+def _why(line: MessageLine) -> str:
+    """The three steps: who wrote it where that isn't its From, what decided, what it counts."""
+    weighed = ", ".join(f"{signal} {weight:+d}" for signal, weight in line.signals)
+    parts = (line.author, line.why, f"[{weighed}]" if weighed else "")
+    return "; ".join(part for part in parts[:2] if part) + (f" {parts[2]}" if parts[2] else "")
 
 
 def _show_records(told: Told) -> None:

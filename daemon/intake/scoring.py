@@ -10,8 +10,9 @@ from all of its messages.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from daemon.intake import own_servers
 from daemon.intake.copies import Known
 from daemon.ledger.folders import Sighting
 from daemon.ledger.messages import MessageRow, StoredMessage
@@ -59,8 +60,16 @@ class IncomingMessage:
 
 
 def known_us(ledger: Ledger, us: Us) -> Us:
-    """Who we are: the configuration, and the addresses learned from Sent."""
-    return replace(us, addresses=us.addresses | set(ledger.setting(_LEARNED) or ()))
+    """Who we are: the configuration, addresses learned from Sent, servers from received mail."""
+    return _with_learned(us, ledger.settings(_LEARNED, own_servers.SETTING))
+
+
+def _with_learned(us: Us, settings: Mapping[str, Any]) -> Us:
+    return replace(
+        us,
+        addresses=us.addresses | set(settings.get(_LEARNED, ())),
+        authserv_ids=us.authserv_ids | own_servers.learned(settings.get(own_servers.SETTING, {})),
+    )
 
 
 def add(
@@ -72,8 +81,8 @@ def add(
     seen: Sequence[IncomingMessage],
 ) -> set[str]:
     """Write messages with their sightings and the states they change; the keys that are new."""
-    learned, in_sent = set(ledger.setting(_LEARNED) or ()), role == "sent"
-    us = replace(reading.us, addresses=reading.us.addresses | learned)
+    settings, in_sent = ledger.settings(_LEARNED, own_servers.SETTING), role == "sent"
+    us = _with_learned(reading.us, settings)
     if ledger.forgotten.hashes():
         covers = ledger.forgotten.covers
         seen = [
@@ -94,7 +103,10 @@ def add(
             for m in (item.message,)
         ],
     )
-    again = _learn(ledger, reading, learned, entries.values())
+    again = _learn(ledger, reading, set(settings.get(_LEARNED, ())), entries.values())
+    new = [entry.message for key, entry in entries.items() if key not in known.ids]
+    if not in_sent:
+        again |= _learn_servers(ledger, settings.get(own_servers.SETTING, {}), new)
     recompute(ledger, reading, touched | again, None if again else us)
     return entries.keys() - known.ids.keys()
 
@@ -162,6 +174,18 @@ def _learn(
         return set()
     ledger.set(_LEARNED, sorted((learned - changed) | (now_ours & changed)))
     return rejudge(ledger, reading, ledger.messages.concerning(changed))
+
+
+def _learn_servers(
+    ledger: Ledger, before: Mapping[str, list[list[int]]], new: Iterable[Message]
+) -> set[str]:
+    """Count what our servers brought; all senders, if that says something new of a server."""
+    counts = own_servers.counted(before, new)
+    if counts == before:
+        return set()
+    ledger.set(own_servers.SETTING, counts)
+    changed = own_servers.learned(counts) != own_servers.learned(before)
+    return ledger.senders.addresses() if changed else set()
 
 
 def _is_ours(in_sent: int, elsewhere: int) -> bool:

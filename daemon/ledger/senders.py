@@ -152,6 +152,10 @@ class Senders:
         self._write_facts(changed)
         return len(changed)
 
+    def addresses(self) -> set[str]:
+        """Every sender to whom a message belongs."""
+        return {row[0] for row in self._db.execute("SELECT DISTINCT sender FROM correspondence")}
+
     def remove(self, addresses: Iterable[str]) -> None:
         """Drop senders to whom no message belongs any more."""
         rows = [(address,) for address in addresses]

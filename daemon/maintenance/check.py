@@ -6,6 +6,7 @@ from typing import Any
 
 from daemon.config import MailboxSection
 from daemon.errors import Problem, Rejected
+from daemon.intake import own_servers
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import FolderRole, Mailbox
@@ -47,12 +48,16 @@ def _ledger(wiring: Wiring) -> Iterator[CheckLine]:
         with Ledger.open(path, readonly=True) as ledger:
             count = sum(ledger.counts("messages").values())
             learned = ledger.setting(_LEARNED) or []
+            servers = own_servers.learned(ledger.setting(own_servers.SETTING) or {})
     except Problem as problem:
         yield CheckLine("ledger", problem=problem)
         return
     yield CheckLine("ledger", f"{path}, {count} messages")
     if learned:
         yield CheckLine("us", "addresses learned from Sent: " + ", ".join(learned))
+    if servers:
+        said = "servers whose Authentication-Results are believed: "
+        yield CheckLine("us", said + ", ".join(sorted(servers)))
 
 
 def _mailbox(wiring: Wiring, section: MailboxSection) -> Iterator[CheckLine]:

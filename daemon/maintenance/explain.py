@@ -1,13 +1,17 @@
 """FLOW why a sender is what it is, from the ledger alone."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from daemon.errors import Rejected
-from daemon.intake.scoring import ScoringSettings, state_of
+from daemon.intake.scoring import ScoringSettings, known_us, state_of
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
+from daemon.message.nature import words
 from daemon.message.parse import Address
+from daemon.message.verdict import Judgement, judge
+from daemon.rules.correspondence import Correspondence
 from daemon.rules.explain import REASONS, Explanation
 from daemon.rules.explain import explain as explanation
 from daemon.rules.sender import SenderState
@@ -41,15 +45,17 @@ def tell(ledger: Ledger, reading: ScoringSettings, address: str) -> Told:
     if row is None or state is None:
         raise Rejected("isn't a sender in this ledger", what=address, hint=_seen(ledger, key))
     standing = ledger.senders.standing(key)
+    letters = ledger.senders.correspondence([key])
     explained = explanation(
         state,
-        ledger.senders.correspondence([key]),
+        letters,
         ledger.senders.subjects(key),
         reading.rules,
         row.class_,
         known_before=standing.known_before,
         has_deal=standing.has_deal,
         count=reading.count,
+        judgements=_judgements(ledger, reading, letters),
     )
     return Told(
         state=state,
@@ -59,6 +65,17 @@ def tell(ledger: Ledger, reading: ScoringSettings, address: str) -> Told:
         waiting=tuple(reports.waiting_for(ledger, key, row.organization)),
         left_alone=row.notes,
     )
+
+
+def _judgements(
+    ledger: Ledger, reading: ScoringSettings, letters: Iterable[Correspondence]
+) -> dict[str, Judgement]:
+    """The steps by which each message was judged, from the facts that the ledger keeps of it."""
+    us = known_us(ledger, reading.us)
+    return {
+        key: judge(stored.message, in_sent=stored.in_sent, us=us)
+        for key, stored in ledger.messages.stored(letter.key for letter in letters).items()
+    }
 
 
 def _seen(ledger: Ledger, key: str) -> str:
@@ -109,6 +126,11 @@ def as_dict(told: Told) -> dict[str, Any]:
                 "reason": line.verdict.reason,
                 "counts": line.counts,
                 "why": line.why,
+                "author": line.author,
+                "signals": [
+                    {"signal": signal, "weight": weight, "says": words(signal)}
+                    for signal, weight in line.signals
+                ],
             }
             for line in explained.timeline
         ],

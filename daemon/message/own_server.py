@@ -2,9 +2,9 @@
 
 A stranger may write any field into his mail, so only those are read that our server wrote: it puts
 its own above what it was given. Fields are ours down to the first Received whose `by` isn't a host
-of the domain that received the mail last, and at most down to what the author's program wrote. Of
-each field the topmost counts. Spam marks are taken from the author's part too, since some servers add
-theirs at the end; below another server's Received they are a hint only.
+of the domain that received the mail last, and at most down to what the author's program wrote; of
+each field the topmost counts. Spam marks are taken from among the author's fields too, since some
+servers add theirs at the end; below another server's Received they are a hint only.
 RFC 5321 section 4.4 (trace), RFC 8601 (Authentication-Results).
 """
 
@@ -144,6 +144,13 @@ def _read(value: str) -> _Results:
         found[2] if found else "",
         bare,
     )
+
+
+def is_forged(signals: Iterable[str], servers: Iterable[str]) -> bool:
+    """Whether DMARC failed by a server that is ours: by its place in the header, or its name."""
+    signals, known = frozenset(signals), tuple(servers)
+    failed = (one.partition(":")[2] for one in signals if one.startswith("dmarc-fail:"))
+    return any(f"authserv:{server}" in signals or _is_of(server, known) for server in failed)
 
 
 def authenticated(signals: Iterable[str], servers: Iterable[str]) -> str | None:

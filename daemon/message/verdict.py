@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from daemon.message.address import Address
 from daemon.message.author import Author, author
 from daemon.message.nature import Weighed, lift, nature, reasons
-from daemon.message.own_server import authenticated
+from daemon.message.own_server import is_forged
 from daemon.message.parse import Message
 from daemon.message.us import Us, within
 
@@ -27,6 +27,7 @@ _ITIP_ANSWERS = {
     "DECLINECOUNTER": "itip-counter",
     "CANCEL": "itip-cancel",
 }
+_TENANTS = ".onmicrosoft.com"  # under which a group has its List-Id, whatever its address
 _ROLES = {"after_reply": "role-address", "never": "role-never"}
 _OUR_MACHINE_MARKS = frozenset({"auto-submitted", "auto-reply", "report", "precedence-bulk"})
 
@@ -69,7 +70,7 @@ def _received(
     """The verdict on a message from outside, and the signals that decided it."""
     if ignored := us.ignores(sender):
         return Verdict("ignored", ignored), ()
-    if authenticated(message.marks, us.authserv_ids) == "fail":
+    if is_forged(message.marks, us.authserv_ids):
         return Verdict("evidence", "dmarc-fail"), ()
     method = _method(message)
     if method in _ITIP_ANSWERS:
@@ -121,6 +122,13 @@ def _method(message: Message) -> str:
 def _is_our_list(message: Message, us: Us) -> bool:
     """Whether the List-Id is under a domain of ours: a group of ours such as sales@."""
     return any(
-        mark.startswith("list-of:") and within(mark.removeprefix("list-of:"), us.domains)
+        mark.startswith("list-of:") and _is_ours(mark.removeprefix("list-of:"), message, us)
         for mark in message.marks
     )
+
+
+def _is_ours(list_: str, message: Message, us: Us) -> bool:
+    """Whether a List-Id names a list of ours: by its domain, or a Microsoft 365 group by its To."""
+    if within(list_, us.domains):
+        return True
+    return list_.endswith(_TENANTS) and bool(message.to) and all(map(us.is_us, message.to))

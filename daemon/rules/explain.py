@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from daemon.message.nature import reasons
-from daemon.message.verdict import SOFT_REASONS, Verdict
+from daemon.message.nature import Weighed, reasons
+from daemon.message.verdict import SOFT_REASONS, Judgement, Verdict
 from daemon.rules.classify import Class, Rules, meetings, messages, replies
 from daemon.rules.meeting import Meeting, Side, Status
 from daemon.rules.sender import Correspondence, SenderState
@@ -28,6 +28,8 @@ class MessageLine:
     verdict: Verdict  # the final one
     counts: bool  # as a message, a reply or both
     why: str
+    author: str = ""  # how we know who wrote it, where that isn't its From
+    signals: tuple[Weighed, ...] = ()  # what decided a person or a machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,17 @@ REASONS: Mapping[str, str] = {
     "not-ours-in-sent": "ignored: it is in Sent, but isn't from us",
 }
 
+# How the author is known (`author`), as people say it.
+_AUTHORS: Mapping[str, str] = {
+    "configured": "by the configuration (`sources`)",
+    "group-of-ours": "a group of ours handed it on",
+    "forwarded-by-us": "one of us forwarded it",
+    "form-of-ours": "a form of ours handed it on",
+    "form-of-others": "a form or portal of others handed it on",
+    "certified-mail": "from inside certified mail",
+    "relay-of-a-portal": "a portal gave the conversation this address",
+}
+
 # What proves that a message of theirs answers one of ours, beside that it names it.
 _PROVED: Mapping[str, str] = {
     "domain": "it names our mail, from the domain that we wrote to",
@@ -134,11 +147,12 @@ def explain(
     known_before: bool = False,
     has_deal: bool = False,
     count: Literal["received", "exchanged"] = "received",
+    judgements: Mapping[str, Judgement] | None = None,
 ) -> Explanation:
     """Explain the class that `classify_sender` gave to this state with these rules and facts.
 
     `letters`: the messages the state was computed from; `subjects`: their subjects by key (none for
-    a message that isn't there).
+    a message that isn't there); `judgements`: how each was judged, by key.
     """
     promoted = known_before and not has_deal
     thresholds = _thresholds(state, rules, promoted=promoted)
@@ -150,7 +164,7 @@ def explain(
         rule=_rule(class_, thresholds, promoted=promoted),
         thresholds=thresholds,
         changes=_changes(state, class_, thresholds),
-        timeline=_timeline(state, letters, subjects, count),
+        timeline=_timeline(state, letters, subjects, count, judgements or {}),
         meetings=tuple(
             Met(met, _MET[met.organizer, met.status, met.counts]) for met in state.meeting_list
         ),
@@ -219,13 +233,14 @@ def _timeline(
     letters: Iterable[Correspondence],
     subjects: Mapping[str, str],
     count: Literal["received", "exchanged"],
+    judgements: Mapping[str, Judgement],
 ) -> tuple[MessageLine, ...]:
     verdicts = dict(state.verdicts)
     answers = frozenset(state.reply_keys)
     proofs = dict(state.proofs)
     lines = []
     for letter in sorted(letters, key=lambda letter: (letter.sent_at, letter.key)):
-        verdict = verdicts[letter.key]
+        verdict, judgement = verdicts[letter.key], judgements.get(letter.key)
         counts_as = []
         if verdict.kind == "contact" and (letter.direction == "received" or count == "exchanged"):
             counts_as.append("a message")
@@ -242,6 +257,8 @@ def _timeline(
                 verdict=verdict,
                 counts=bool(counts_as),
                 why=_why(verdict, counts_as),
+                author=_AUTHORS.get(judgement.why, "") if judgement else "",
+                signals=judgement.signals if judgement else (),
             )
         )
     return tuple(lines)
