@@ -4,12 +4,15 @@ import pytest
 from hypothesis import given
 from letters import ADA, WE, at, conversations, facts, invite, ours, state, theirs
 
-from daemon.message.verdict import Verdict
+from daemon.message.address import Address
+from daemon.message.nature import Weighed
+from daemon.message.verdict import Judgement, Verdict
 from daemon.rules.classify import Class, Rules, classify_sender
 from daemon.rules.explain import REASONS, Explanation, MessageLine, explain
 from daemon.rules.sender import Correspondence
 
 RULES = Rules()
+ADA_ = Address("Ada", ADA)
 
 
 def explained(*letters: Correspondence, rules: Rules = RULES, **facts: Any) -> Explanation:
@@ -361,3 +364,22 @@ def test_every_conversation_can_be_explained_and_the_explanation_adds_up(
         == talk.replies
     )
     assert sum(met.why.startswith("counts") for met in explanation.meetings) == talk.meetings
+
+
+def test_a_line_says_who_wrote_it_and_what_decided() -> None:
+    letter = theirs(1, evidence="says-why")
+    talk = state(letter)
+    weighed = (Weighed("says-why", 65), Weighed("verp", 20), Weighed("subject-news", 40))
+    judgement = Judgement("received", (ADA_,), letter.verdict, "form", "form-of-ours", weighed)
+    told = explain(
+        talk,
+        [letter],
+        {},
+        RULES,
+        classify_sender(talk, RULES),
+        judgements={letter.key: judgement},
+    )
+    (line,) = told.timeline
+    assert line.author == "a form of ours handed it on"
+    assert line.why == "doesn't count: it says why one gets it"
+    assert line.signals == weighed

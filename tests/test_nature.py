@@ -7,6 +7,8 @@ the same words beside it: a rule that is too wide fails there.
 # ruff: noqa: RUF001  words of other languages
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from daemon.message.nature import GROUPS, _table, lift, nature, words
 from daemon.message.parse import Message, parse
@@ -35,7 +37,7 @@ def mail(
         "Content-Type": "text/plain; charset=utf-8",
     } | {name.replace("_", "-"): value for name, value in fields.items()}
     lines = [f"{name}: {value}" for name, value in header.items() if value]
-    raw = "\r\n".join([*lines, "", *text.split("\n"), ""]).encode()
+    raw = "\r\n".join([*lines, "", *text.split("\n"), ""]).encode("utf-8", "replace")
     return parse(raw, size=len(raw))
 
 
@@ -421,3 +423,45 @@ def test_no_single_weak_sign_decides() -> None:
     assert len(weak) > 40
     for signal in weak:
         assert nature((signal,), author).reason is None, signal
+
+
+HOSTILE_PIECES = [
+    "(", "((a)", "[", "{{", "{{a", "{% ", "*|A", "%%a", "<<first", "[first ", "#[", "[ticket #", "Ticket #", "[a ", "***SPAM",
+    "Re :", "re: ", "?", "https://", "<a ", "<", "> ", "-----", "abmelden ", "ich bin bis ", "on behalf ", "by ", "by a.b ", "from x by ",
+    "dmarc=", ";dmarc=fail", "; dmarc = pass header.from=", "compauth=fail ", "CAT:", ";SCL:9", "=", "a=b.", "bounce", "+bnc", "prvs=",
+    "-owner@", "owner-", "@", "@a.prod.outlook.com", "A0B1", "1a", "a.", "x-", "mail.", "team ", "\u00e9", "\u4e2d", "\u0e01", "\ufeff",
+]  # fmt: skip
+FIELDS = [
+    "Subject", "From", "Return-Path", "Received", "Authentication-Results", "X-Forefront-Antispam-Report", "X-Microsoft-Antispam",
+    "X-Spam-Flag", "X-Spam-Checker-Version", "X-Mailer", "User-Agent", "List-Id", "Sender", "Feedback-ID", "Message-ID", "Precedence",
+    "Auto-Submitted", "X-Auto-Response-Suppress", "X-MS-Exchange-Inbox-Rules-Loop",
+]  # fmt: skip
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("piece", HOSTILE_PIECES)
+def test_hostile_words_are_weighed_within_bounds(piece: str) -> None:
+    text = (piece * 50_000)[:50_000]
+    for kind in ("plain", "html"):
+        message = mail(text, text[:9_000], Content_Type=f"text/{kind}; charset=utf-8")
+        assert judge(message, in_sent=False, us=US).verdict.kind in {"contact", "evidence"}
+    for field in FIELDS:
+        message = mail("hi", **{field.replace("-", "_"): text[:20_000].replace("\n", " ")})
+        judge(message, in_sent=False, us=US)
+        assert len(message.marks) < 64
+        assert all(len(mark) < 300 for mark in message.marks)
+
+
+@pytest.mark.timeout(120)
+@given(
+    st.dictionaries(st.sampled_from(FIELDS[3:]), st.text(max_size=80), max_size=6),
+    st.text(max_size=300),
+    st.text(max_size=80),
+)
+def test_any_mail_has_a_nature(fields: dict[str, str], text: str, subject: str) -> None:
+    flat = {name.replace("-", "_"): " ".join(value.split()) for name, value in fields.items()}
+    message = mail(text.replace("\r", " "), " ".join(subject.split()) or "x", **flat)
+    verdict = judge(message, in_sent=False, us=US).verdict
+    assert list(message.marks) == sorted(set(message.marks))
+    assert verdict.kind in {"contact", "evidence", "ignored"}
+    assert words(verdict.reason) or verdict.reason

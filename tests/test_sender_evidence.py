@@ -82,3 +82,24 @@ def test_an_auto_reply_opens_no_role_address() -> None:
         theirs(1, evidence="role-address"), ours(2), theirs(3, answers=[2], evidence="auto-reply")
     )
     assert talk.msg_count == 0
+
+
+LIFTED = {
+    "a strong trace, by their answer": ("campaign", [ours(1), theirs(2, answers=[1], evidence="campaign")], "answers-us"),
+    "a strong trace, not by ours": ("campaign", [theirs(1, evidence="campaign"), ours(2, answers=[1])], None),
+    "a weak trace, by ours": ("says-why", [theirs(1, evidence="says-why"), ours(2, answers=[1])], "answered-by-us"),
+    "a pitch, by ours": ("says-pitch", [theirs(1, evidence="says-pitch"), ours(2, answers=[1])], "answered-by-us"),
+    "spam, by their answer": ("server-spam", [ours(1), theirs(2, answers=[1], evidence="server-spam")], "answers-us"),
+    "forged, never": ("dmarc-fail", [ours(1), theirs(2, answers=[1], evidence="dmarc-fail")], None),
+    "an absence note, never": ("says-absent", [ours(1), theirs(2, answers=[1], evidence="says-absent")], None),
+    "an acknowledgement, never": ("says-received", [ours(1), theirs(2, answers=[1], evidence="says-received")], None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("reason", "talk", "lifted"), LIFTED.values(), ids=LIFTED.keys())
+def test_correspondence_lifts_what_its_reason_allows(
+    reason: str, talk: list[Correspondence], lifted: str | None
+) -> None:
+    theirs_ = next(m.key for m in talk if m.direction == "received")
+    expected = Verdict("contact", lifted) if lifted else Verdict("evidence", reason)
+    assert dict(state(*talk).verdicts)[theirs_] == expected

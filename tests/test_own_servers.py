@@ -1,0 +1,89 @@
+"""Which servers are believed to write Authentication-Results, learned from what they brought."""
+
+import json
+
+import pytest
+from test_nature import mail
+
+from daemon.intake.own_servers import counted, learned
+from daemon.message.own_server import authenticated, is_forged
+from daemon.message.parse import Message
+
+HOP = "from a.example (a.example [192.0.2.1]) by mx1.mail.us.example with ESMTPS"
+
+
+def brought(number: int, *fields: str, hop: str = HOP) -> Message:
+    """A mail from one of many domains, with these fields of our server."""
+    own = "\r\n".join((f"{hop}; Mon, 23 Nov 2026 10:00:00 +0100", *fields))
+    return mail("Hallo", sender=f"A <a@firm{number}.example>", Received=own)
+
+
+def passed(number: int, server: str = "mx1.mail.us.example") -> str:
+    return f"Authentication-Results: {server}; dmarc=pass header.from=firm{number}.example"
+
+
+def test_a_server_is_learned_from_nearly_all_mail_of_many_domains() -> None:
+    mails = [brought(n % 30, passed(n % 30)) for n in range(96)] + [brought(n) for n in range(4)]
+    assert learned(counted({}, mails[:99])) == frozenset()
+    assert learned(counted({}, mails)) == {"us.example"}
+    assert learned(counted(counted({}, mails[:50]), mails[50:])) == {"us.example"}
+
+
+def test_counts_survive_as_json_and_hold_no_address() -> None:
+    counts = counted({}, [brought(n, passed(n)) for n in range(30)])
+    assert json.loads(json.dumps(counts)) == counts
+    assert "firm" not in json.dumps(counts)
+
+
+@pytest.mark.parametrize(
+    "mails",
+    [
+        pytest.param([brought(n % 30, passed(n % 30)) for n in range(90)] * 1, id="too few"),
+        pytest.param([brought(n % 5, passed(n % 5)) for n in range(300)], id="few domains"),
+        pytest.param(
+            [brought(n % 30, *([passed(n % 30)] * (n % 10 > 0))) for n in range(300)], id="not all"
+        ),
+        pytest.param(
+            [brought(n % 30, passed(n % 30, "mx.evil.example")) for n in range(300)], id="stranger"
+        ),
+    ],
+)
+def test_a_server_is_not_learned_from_less(mails: list[Message]) -> None:
+    assert learned(counted({}, mails)) == frozenset()
+
+
+def test_a_pass_counts_by_a_known_server_only() -> None:
+    message = brought(1, passed(1))
+    assert authenticated(message.marks, {"us.example"}) == "pass"
+    assert authenticated(message.marks, {"mx1.mail.us.example"}) == "pass"
+    assert authenticated(message.marks, {"s.example"}) is None
+    assert authenticated(message.marks, ()) is None
+
+
+def test_a_pass_below_our_field_is_a_strangers() -> None:
+    server = "mx1.mail.us.example"
+    failed = f"Authentication-Results: {server}; dmarc=fail header.from=firm1.example"
+    forged = brought(1, failed, passed(1))
+    assert authenticated(forged.marks, {"us.example"}) == "fail"
+    assert is_forged(forged.marks, ())
+    below = brought(1, "Received: from b by c.there.example with SMTP", passed(1))
+    assert authenticated(below.marks, {"us.example"}) is None
+
+
+def test_a_pass_for_another_domain_says_nothing() -> None:
+    assert authenticated(brought(1, passed(2)).marks, {"us.example"}) is None
+
+
+def test_microsoft_names_no_server_and_counts_by_its_place() -> None:
+    hop = "from a.example by DB9.mail.protection.outlook.com with Microsoft SMTP Server"
+    own = "Authentication-Results: spf=pass smtp.mailfrom=x; dmarc=pass header.from=firm1.example"
+    assert authenticated(brought(1, own, hop=hop).marks, {"outlook.com"}) == "pass"
+
+
+def test_gmail_receives_at_an_address_first() -> None:
+    hop = (
+        "by 2002:a05:6512:55:0:0:0:1 with SMTP id x\r\n"
+        "Received: from a.example by mx.google.com with ESMTPS id y"
+    )
+    own = "Authentication-Results: mx.google.com; dmarc=pass header.from=firm1.example"
+    assert authenticated(brought(1, own, hop=hop).marks, {"google.com"}) == "pass"
