@@ -15,10 +15,11 @@ from typing import Any, Literal, NamedTuple
 from daemon.intake import own_servers
 from daemon.intake.copies import Known
 from daemon.ledger.folders import Sighting
+from daemon.ledger.forgotten import FORGET_SALT
 from daemon.ledger.messages import MessageRow, StoredMessage
 from daemon.ledger.senders import History
 from daemon.ledger.store import Ledger
-from daemon.message.forgotten import FORGOTTEN, MARK, without
+from daemon.message.forgotten import FORGOTTEN, MARK, people, without
 from daemon.message.identity import preferred
 from daemon.message.parse import Message
 from daemon.message.verdict import Judgement, Us, judge
@@ -81,12 +82,13 @@ def add(
     seen: Sequence[IncomingMessage],
 ) -> set[str]:
     """Write messages with their sightings and the states they change; the keys that are new."""
-    settings, in_sent = ledger.settings(_LEARNED, own_servers.SETTING), role == "sent"
-    us = _with_learned(reading.us, settings)
-    if ledger.forgotten.hashes():
-        covers = ledger.forgotten.covers
+    settings = ledger.settings(_LEARNED, own_servers.SETTING, FORGET_SALT)
+    us, in_sent = _with_learned(reading.us, settings), role == "sent"
+    if FORGET_SALT in settings:
+        named = {key for item in seen for key in people(item.message)}
+        gone = ledger.forgotten.among(settings[FORGET_SALT], named)
         seen = [
-            replace(item, message=without(item.message, covers, in_sent=in_sent, us=us))
+            replace(item, message=without(item.message, gone, in_sent=in_sent, us=us))
             for item in seen
         ]
     known = Known(ledger, [item.message for item in seen], in_sent=in_sent)

@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from daemon.ledger.messages import MessageRow, Messages, StoredMessage
+from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import stamp
 from daemon.message.forgotten import FORGOTTEN, authors, blank, strip
 from daemon.message.verdict import Us, judge
 from daemon.rules.activities import note
 
-_SALT = "forget_salt"
+FORGET_SALT = "forget_salt"  # setting, made with the first who is forgotten
 # Settings that are lists of addresses.
 _LISTS = ("learned_addresses", "searched")
 _WHERE = "WHERE kind = ? AND key = ? AND fields = ?"
@@ -25,19 +26,11 @@ class Forgotten:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def hashes(self) -> frozenset[str]:
-        """All that are forgotten, empty for most ledgers."""
-        return frozenset(row["hash"] for row in self._db.execute("SELECT hash FROM forgotten"))
-
-    def hash(self, address: str) -> str:
-        """What stands for a sender key; the salt is made with the first of them."""
-        row = self._db.execute("SELECT value FROM settings WHERE name = ?", (_SALT,)).fetchone()
-        salt = json.loads(row["value"]) if row else ""
-        return hashlib.sha256(f"{salt} {address}".encode()).hexdigest()
-
-    def covers(self, address: str) -> bool:
-        """Whether this sender key is forgotten."""
-        return self.hash(address) in self.hashes()
+    def among(self, salt: str, addresses: Iterable[str]) -> frozenset[str]:
+        """Those of these sender keys that are forgotten; `salt` is the setting `FORGET_SALT`."""
+        hashes = {_hash(salt, address): address for address in addresses}
+        rows = self._db.execute(f"SELECT hash FROM forgotten WHERE hash {AMONG}", (listed(hashes),))
+        return frozenset(hashes[row["hash"]] for row in rows)
 
     def erase(self, address: str, us: Us, now: datetime) -> set[str]:
         """Erase a sender, inside a transaction; others whose state that may change.
@@ -64,10 +57,14 @@ class Forgotten:
     def _remember(self, address: str, now: datetime) -> None:
         self._db.execute(
             "INSERT OR IGNORE INTO settings VALUES (?, ?)",
-            (_SALT, json.dumps(secrets.token_hex(16))),
+            (FORGET_SALT, json.dumps(secrets.token_hex(16))),
         )
+        (salt,) = self._db.execute(
+            "SELECT value FROM settings WHERE name = ?", (FORGET_SALT,)
+        ).fetchone()
         self._db.execute(
-            "INSERT OR IGNORE INTO forgotten VALUES (?, ?)", (self.hash(address), stamp(now))
+            "INSERT OR IGNORE INTO forgotten VALUES (?, ?)",
+            (_hash(json.loads(salt), address), stamp(now)),
         )
 
     def _concerned(self, address: str) -> list[StoredMessage]:
@@ -146,3 +143,8 @@ class Forgotten:
                     "UPDATE settings SET value = ? WHERE name = ?",
                     (json.dumps([one for one in listed if one != address]), name),
                 )
+
+
+def _hash(salt: str, address: str) -> str:
+    """What stands for a sender key."""
+    return hashlib.sha256(f"{salt} {address}".encode()).hexdigest()

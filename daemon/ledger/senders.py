@@ -148,6 +148,10 @@ class Senders:
                 if dossier.written[key][1] != tuple(verdict)
             ],
         )
+        # Who is new has none yet.
+        known = [state.address for state, _, dossier, _ in changed if dossier.digest is not None]
+        for table in ("meetings", "sender_facts") if known else ():
+            self._db.execute(f"DELETE FROM {table} WHERE sender {AMONG}", (listed(known),))
         self._write_meetings([state for state, *_ in changed])
         self._write_facts(changed)
         return len(changed)
@@ -250,17 +254,12 @@ class Senders:
         return found
 
     def _write_facts(self, states: Iterable[tuple[SenderState, Class, History, str]]) -> None:
-        known = [(state.address,) for state, _, history, _ in states if history.digest is not None]
-        self._db.executemany("DELETE FROM sender_facts WHERE sender = ?", known)
         self._db.executemany(
             "INSERT INTO sender_facts VALUES (?, ?, ?, ?)",
             [(one.address, f.kind, f.value, f.way) for one, *_ in states for f in one.facts],
         )
 
     def _write_meetings(self, states: Sequence[SenderState]) -> None:
-        self._db.execute(
-            f"DELETE FROM meetings WHERE sender {AMONG}", (listed(one.address for one in states),)
-        )
         self._db.executemany(
             "INSERT INTO meetings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [

@@ -1,6 +1,5 @@
 """What is left of a mail whose sender or recipient asked to be forgotten. Pure."""
 
-from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
@@ -13,15 +12,11 @@ MARK = "forgotten"
 FORGOTTEN = Judgement(None, (), Verdict("ignored", MARK))
 
 
-def without(
-    message: Message, is_forgotten: Callable[[str], bool], *, in_sent: bool, us: Us
-) -> Message:
+def without(message: Message, forgotten: AbstractSet[str], *, in_sent: bool, us: Us) -> Message:
     """The message without those who are forgotten: nothing but its key, if it was theirs alone."""
-    if any(is_forgotten(key) for key in authors(message)):
+    if not authors(message).isdisjoint(forgotten):
         return blank(message)
-    gone = {one.address.key for one in message.candidates if is_forgotten(one.address.key)}
-    gone |= {address.key for address in message.to if is_forgotten(address.key)}
-    gone |= {key for i in message.invites for key, _ in i.attendees if is_forgotten(key)}
+    gone = people(message) & forgotten
     if not gone:
         return message
     rest = [address for address in message.to if address.key not in gone]
@@ -29,6 +24,13 @@ def without(
     if named and all(us.is_us(address) for address in rest):
         return blank(message)
     return strip(message, gone, words=not named)
+
+
+def people(message: Message) -> set[str]:
+    """Everybody whom a mail names, as sender keys."""
+    named = {one.address.key for one in message.candidates} | {to.key for to in message.to}
+    named |= {key for invite in message.invites for key, _ in invite.attendees}
+    return named | authors(message)
 
 
 def authors(message: Message) -> set[str]:
@@ -47,6 +49,7 @@ def strip(message: Message, gone: AbstractSet[str], *, words: bool) -> Message:
         snippet=message.snippet if words else "",
         candidates=tuple(one for one in message.candidates if one.address.key not in gone),
         traces=message.traces if words else NO_TRACES,
+        text_hash=message.text_hash if words else "",
         invites=tuple(
             replace(i, attendees=tuple(pair for pair in i.attendees if pair[0] not in gone))
             for i in message.invites

@@ -123,7 +123,7 @@ class Polling:
         box = plan.boxes.get(name)
         if box is None:
             return 0  # it left the configuration a moment ago
-        self._raise_if_left_alone(name, ledger)
+        troubled = self._in_trouble(name, ledger)
         try:
             new = self._poll(plan, box, ledger)
         except LedgerProblem:
@@ -135,7 +135,7 @@ class Polling:
             self.tallies.failures += 1
             raise self._failed(name, problem, ledger) from problem
         self.tallies.polls += 1
-        if ledger.troubles.of(name) is not None:
+        if troubled:
             with ledger.transaction("mailbox works"):
                 ledger.troubles.ended(name)
         self._quiet.write(ledger, plan.wiring.now())
@@ -162,16 +162,18 @@ class Polling:
         self._connections.close()
         self._quiet.write(ledger, self.wiring.now(), at_once=True)
 
-    def _raise_if_left_alone(self, name: str, ledger: Ledger) -> None:
+    def _in_trouble(self, name: str, ledger: Ledger) -> bool:
+        """Whether the mailbox has been failing; raises RetryLater until its next try."""
         known = ledger.troubles.of(name)
         if known is None:
-            return
+            return False
         wait = _LOOK
         if known.next_due is not None:
             wait = (known.next_due - self.wiring.now()).total_seconds()
         if wait > 0:
             self.tallies.left_alone += 1
             raise RetryLater(known.reason, after=min(wait, _LOOK))
+        return True
 
     def _poll(self, plan: _Plan, box: MailboxSection, ledger: Ledger) -> int:
         wiring = plan.wiring

@@ -7,7 +7,7 @@ cheaper, which only a few senders against a very large CRM are; once the searche
 cost as much as the listing, the listing is made.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from daemon.errors import Rejected
@@ -57,17 +57,18 @@ def sweep(session: Session, place: Target, strangers: Sequence[str]) -> None:
             _own(session, place, kind, ours, number)
 
 
-def list_updated(session: Session, place: Target, kinds: Iterable[str]) -> set[tuple[str, str]]:
+def list_updated(session: Session, place: Target, kinds: Collection[str]) -> set[tuple[str, str]]:
     """List what was updated since the last listing; the (kind, id) of what that showed."""
     seen: set[tuple[str, str]] = set()
+    marks = session.ledger.settings("sweep", *(f"listed_at:{kind}" for kind in kinds))
     for kind in sorted(kinds):
         now, spent = session.now(), session.usage.total
-        listed_at = instant_or_none(session.ledger.setting(f"listed_at:{kind}"))
+        listed_at = instant_or_none(marks.get(f"listed_at:{kind}"))
         since = listed_at - _OVERLAP if listed_at else None
         code = place.codes.get("mail_key")
         rows = 0
         for page in directory.listing(session.client, kind, since, code):
-            keep(session, kind, page)
+            keep(session, kind, page, marks.get("sweep") or 0)
             seen |= {(kind, str(item.id)) for item in page}
             rows += len(page)
         with session.ledger.transaction("listed"):

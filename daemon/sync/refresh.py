@@ -13,6 +13,7 @@ from daemon.intake.scoring import known_us
 from daemon.ledger.senders import SenderRow
 from daemon.ledger.timestamp import instant_or_none
 from daemon.log import event
+from daemon.message.us import Us
 from daemon.pipedrive import directory
 from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.objects import Target
@@ -39,6 +40,7 @@ def refresh(
     their plans as far as there are any.
     """
     rows = _due(session)
+    us = known_us(session.ledger, session.reading.us)
     due = [row.address for row in rows]
     swept = everything_due(session)
     if swept is None or session.now() >= swept:
@@ -51,7 +53,7 @@ def refresh(
     seen: set[tuple[str, str]] = set()
     drafts: Drafts = {}
     while True:
-        drafts = _drafts(session, place, rows[:_DRAFTS], drafts)
+        drafts = _drafts(session, place, us, rows[:_DRAFTS], drafts)
         more = len(rows) > _DRAFTS
         kinds = _needs(session, drafts.values(), started, more=more) - asked
         if not kinds:
@@ -97,10 +99,9 @@ def _follow(session: Session, place: Target, kinds: Collection[str], *, whole: b
 
 
 def _drafts(
-    session: Session, place: Target, rows: Sequence[SenderRow], before: Drafts
+    session: Session, place: Target, us: Us, rows: Sequence[SenderRow], before: Drafts
 ) -> dict[str, Draft]:
     """The plans of these senders as things stand; those made `before` if nothing has changed."""
-    us = known_us(session.ledger, session.reading.us)
     found: dict[str, Draft] = {}
     for row in rows:
         made = before.get(row.address)
