@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 
 from daemon.errors import ConfigProblem
-from daemon.mailbox.imap import Account, Fetched, FolderRole, FolderStatus, Unfetched
+from daemon.mailbox.imap import Account, Fetched, FolderRole, FolderStatus, Place, Unfetched
 
 WE = "sales@ours.example"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -169,6 +169,13 @@ class Line:
             else:
                 raw, at = mails[uid]
                 yield Fetched(uid, at, len(raw), raw, None)
+
+    def places(self, uids: Sequence[int]) -> Iterator[Place]:
+        mails = self._box.folders[self._open].mails
+        for uid in uids:
+            if uid in mails:
+                raw, at = mails[uid]
+                yield Place(uid, len(raw), at)
 
     def raw(self, uid: int) -> bytes:
         return self._box.folders[self._open].mails[uid][0]

@@ -23,7 +23,7 @@ def command(wiring: Wiring, *, repair: bool, rebuild: bool, as_json: bool) -> in
     if not (repair or rebuild):
         with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
             return _report(all_gaps(wiring, ledger), as_json=as_json)
-    with owned(wiring.config.ledger, "mail2deal audit") as ledger:
+    with owned(wiring.config.ledger, "mail2deal audit", wiring.now()) as ledger:
         if rebuild:
             changed = compute_anew(ledger, wiring.reading())
             output.note(f"computed every sender anew: {changed} differed")

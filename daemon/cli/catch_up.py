@@ -30,7 +30,7 @@ def catch_up(
     boxes = wiring.mailboxes(mailbox)
     while True:
         try:
-            with owned(wiring.config.ledger, "mail2deal --catch-up") as ledger:
+            with owned(wiring.config.ledger, "mail2deal --catch-up", wiring.now()) as ledger:
                 _approve(wiring, ledger, granted)
                 with output.progress(ledger) as progress:
                     result = flow.catch_up(

@@ -22,7 +22,7 @@ def command(wiring: Wiring, address: str, *, in_pipedrive: bool, yes: bool) -> i
     if "@" not in address:
         raise ConfigProblem(f"{address!r} isn't an e-mail address")
     key = Address("", address.strip().lower()).key
-    with owned(wiring.config.ledger, "mail2deal forget") as ledger:
+    with owned(wiring.config.ledger, "mail2deal forget", wiring.now()) as ledger:
         there = remains(ledger, key)
         known = ledger.senders.get(key) is not None
         if not yes:

@@ -33,7 +33,7 @@ def command(wiring: Wiring, save: Path | None) -> int:
                 output.write_private(save / name, raw)
                 output.say(f"saved {save / name}")
     try:
-        with owned(wiring.config.ledger, "mail2deal retry") as ledger:
+        with owned(wiring.config.ledger, "mail2deal retry", wiring.now()) as ledger:
             _release(wiring, ledger)
             return run(wiring, ledger, "retry")
     except Held as held:

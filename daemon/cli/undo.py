@@ -21,7 +21,7 @@ def command(wiring: Wiring, run: int | None, *, yes: bool) -> int:
     if run is None:
         with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
             return _list(ledger)
-    with owned(wiring.config.ledger, "mail2deal undo") as ledger:
+    with owned(wiring.config.ledger, "mail2deal undo", wiring.now()) as ledger:
         made = ledger.records.made_by(run)
         if ledger.runs.writes(run) is None:
             raise ConfigProblem(f"there is no run {run}", hint="`mail2deal undo` lists them")

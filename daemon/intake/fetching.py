@@ -56,6 +56,7 @@ class FetchRequest:
     uidvalidity: int
     wanted: Sequence[int]
     floor: datetime | None  # a message that arrived before is below
+    floor_uid: int | None  # but not one with this UID or a higher one
     now: datetime  # the arrival of what the server gives none for
     most: int  # messages in a batch
     at_once: int | None = None  # messages in a command, where the server can't do more
@@ -241,7 +242,8 @@ def _add(batch: Batch, item: Fetched | Unfetched, request: FetchRequest) -> int:
         batch.unreadable.append(item)
         return 0
     arrived_at = (item.internal_date or request.now).astimezone(UTC)
-    if request.floor is not None and arrived_at < request.floor:
+    came_later = request.floor_uid is not None and item.uid >= request.floor_uid
+    if request.floor is not None and arrived_at < request.floor and not came_later:
         batch.below.append(Sighting(item.uid, None, item.size, arrived_at))
     else:
         batch.found.append((item.uid, arrived_at))

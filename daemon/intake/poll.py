@@ -7,8 +7,8 @@ a crash at any point loses nothing and counts nothing twice: what isn't recorded
 time. It needs no Pipedrive, and never changes anything in a mailbox.
 """
 
-from collections import deque
-from collections.abc import Generator, Iterator
+from collections import Counter, deque
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,15 +17,17 @@ from daemon.errors import LedgerProblem, Problem, RetryLater
 from daemon.intake.fetching import Batch, FetchRequest, Suspects, batches, isolate
 from daemon.intake.parsing import Parser
 from daemon.intake.writing import FolderEnd, Pass, Step, Tally, Writer
-from daemon.ledger.folders import FolderRow
+from daemon.ledger.folders import FolderRow, Sighting
 from daemon.ledger.store import Ledger
 from daemon.log import event
-from daemon.mailbox.imap import FolderStatus, Mailbox, Unfetched
+from daemon.mailbox.imap import FolderRole, FolderStatus, Mailbox, Unfetched
 from daemon.rules.organization import warm_up
 
 __all__ = ["Pass", "Tally", "poll"]
 
 _FULL_SCAN_EVERY = timedelta(days=1)
+_CLOCKS_DIFFER = timedelta(hours=1)  # by less a folder may begin after the clock was set back
+_LONGEST_REST = timedelta(hours=9)
 _LIST_EVERY = 3600.0  # seconds; a folder that is missing makes it look at once
 
 
@@ -71,8 +73,16 @@ def _poll(mailbox: Mailbox, ledger: Ledger, run: Pass, parser: Parser) -> Tally:
 def _changed(mailbox: Mailbox, ledger: Ledger, run: Pass) -> list[FolderRow]:
     """The folders that are due and may have something new; the others are noted as polled."""
     now = run.now()
+    known = _folders(mailbox, ledger, run)
+    if any(one.floor is not None and one.floor > now + _CLOCKS_DIFFER for one in known):
+        with ledger.transaction("clock"):
+            ledger.clock.clamp(now)
+        known = ledger.folders.of(run.name)
     folders = [
-        one for one in _folders(mailbox, ledger, run) if one.next_due is None or one.next_due <= now
+        one
+        for one in known
+        # What lies farther ahead was said by a clock that was wrong.
+        if one.next_due is None or not now < one.next_due <= now + _LONGEST_REST
     ]
     statuses = mailbox.status([folder.name for folder in folders])
     idle = [f for f in folders if _nothing_new(f, statuses.get(f.name), ledger, now)]
@@ -89,13 +99,51 @@ def _folders(mailbox: Mailbox, ledger: Ledger, run: Pass) -> list[FolderRow]:
     """The mailbox's folders in the ledger, which are brought in line with those of the server."""
     roles = mailbox.folders(max_age=_LIST_EVERY)
     known = ledger.folders.of(run.name)
+    if run.account is not None and (not known or any(f.account != run.account for f in known)):
+        with ledger.transaction("account"):
+            if ledger.folders.belong(run.name, run.account, run.configured):
+                event("intake.another_account", mailbox=run.name, account=run.account)
+        known = ledger.folders.of(run.name)
     if {(one.name, one.role) for one in known} == set(roles):
         return known
+    renamed = _renamed(mailbox, known, roles)
     with ledger.transaction("folders"):
-        ledger.folders.ensure(run.name, roles, run.floor)
+        for folder, name in renamed:
+            ledger.folders.rename(folder, name)
+            event("intake.folder_renamed", mailbox=run.name, folder=folder.name, now=name)
+        ledger.folders.ensure(run.name, roles, run.floor, run.account)
         there = (one for one in roles if one.name not in mailbox.missing)
         ledger.set(f"reply_detection:{run.name}", any(one.role == "sent" for one in there))
     return ledger.folders.of(run.name)
+
+
+def _renamed(
+    mailbox: Mailbox, known: Sequence[FolderRow], roles: Sequence[FolderRole]
+) -> list[tuple[FolderRow, str]]:
+    """Folders that the server calls otherwise now: the same MAILBOXID, else the same UIDVALIDITY.
+
+    A UIDVALIDITY that others have too proves nothing.
+    """
+    names = {role.name for role in roles}
+    gone = [folder for folder in known if folder.name not in names and folder.uidvalidity]
+    new = names - {folder.name for folder in known} - mailbox.missing.keys()
+    if not gone or not new:
+        return []
+    there = [mailbox.examine(name) for name in sorted(new)]
+    before = Counter(folder.uidvalidity for folder in known)
+    after = Counter(status.uidvalidity for status in there)
+    found: list[tuple[FolderRow, str]] = []
+    for status in there:
+        for folder in gone:
+            ids = (status.object_id, folder.object_id)
+            alone = before[status.uidvalidity] == after[status.uidvalidity] == 1
+            alike = alone and status.uidvalidity == folder.uidvalidity
+            grown = status.uidnext >= (folder.uidnext or 1)
+            if (None not in ids and ids[0] == ids[1]) or (None in ids and alike and grown):
+                found.append((folder, status.name))
+                gone.remove(folder)
+                break
+    return found
 
 
 def _nothing_new(
@@ -159,8 +207,12 @@ class _OpenFolder:
         folder = self.row
         whole = folder.scanned_at is None or run.now() - folder.scanned_at >= _FULL_SCAN_EVERY
         first = 1 if whole else folder.uidnext or 1
-        present = mailbox.uids(since=folder.floor.date() if folder.floor else None, first=first)
-        new = set(present) - ledger.folders.known_uids(folder.id, status.uidvalidity, first)
+        since = None if folder.floor is None or folder.floor_uid else folder.floor.date()
+        present = mailbox.uids(since=since, first=first)
+        known = ledger.folders.known_uids(folder.id, status.uidvalidity, first)
+        if whole:
+            known -= self._given_out_again(known.intersection(present))
+        new = set(present) - known
         new.update(_to_retry(mailbox, ledger, folder, status.uidvalidity, run.now()))
         wanted = sorted(new, reverse=True)
         self._end = FolderEnd(status, whole)
@@ -169,6 +221,7 @@ class _OpenFolder:
             uidvalidity=status.uidvalidity,
             wanted=wanted,
             floor=folder.floor,
+            floor_uid=folder.floor_uid,
             now=run.now(),
             most=run.reading.batch,
             ahead=run.worth_a_process is not None and len(wanted) >= run.worth_a_process,
@@ -182,16 +235,40 @@ class _OpenFolder:
             yield from self._steps(isolate(self.mailbox, self._request, self.suspects))
 
     def _open(self) -> FolderStatus:
-        status = self.mailbox.examine(self.row.name)
-        if self.row.uidvalidity != status.uidvalidity:
-            if self.row.uidvalidity is not None:
-                event("intake.new_epoch", mailbox=self._run.name, folder=self.row.name)
-            with self._ledger.transaction("epoch"):
-                self._ledger.folders.begin_epoch(self.row, status.uidvalidity)
-            self.row = replace(
-                self.row, uidvalidity=status.uidvalidity, uidnext=None, scanned_at=None
-            )
+        status, row = self.mailbox.examine(self.row.name), self.row
+        other = row.object_id and status.object_id and row.object_id != status.object_id
+        if row.uidvalidity == status.uidvalidity and not other:
+            self.row = replace(row, resets=0)
+            return status
+        if row.uidvalidity is not None:
+            event("intake.new_epoch", mailbox=self._run.name, folder=row.name)
+        with self._ledger.transaction("epoch"):
+            self._ledger.folders.begin_epoch(row, status.uidvalidity, status.object_id)
+        resets = row.resets + (row.uidvalidity is not None)
+        self.row = replace(
+            row, uidvalidity=status.uidvalidity, uidnext=None, scanned_at=None, resets=resets
+        )
         return status
+
+    def _given_out_again(self, known: Collection[int]) -> set[int]:
+        """UIDs under which another message lies than the one that was seen (RFC 3501, 2.3.1.1)."""
+        folder, uidvalidity = self.row, self.row.uidvalidity
+        if not known or uidvalidity is None:
+            return set()
+        there = [
+            Sighting(one.uid, None, one.size, one.internal_date)
+            for one in self.mailbox.places(sorted(known))
+        ]
+        with self._ledger.transaction("places"):
+            reused = self._ledger.folders.reused(folder.id, uidvalidity, there)
+        if reused:
+            event(
+                "intake.uids_reused",
+                mailbox=self._run.name,
+                folder=folder.name,
+                messages=len(reused),
+            )
+        return set(reused)
 
     def _steps(self, batches: Iterator[Batch]) -> Iterator[Step]:
         total = len(self._request.wanted)

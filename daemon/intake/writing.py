@@ -20,6 +20,8 @@ from daemon.rules import backoff
 # A mailbox that is moved, or an archive put into a folder, arrives today and is no news. A relay
 # that can't deliver tries for five days (RFC 5321, 4.5.4.1).
 _LONG_BEFORE = timedelta(days=7)
+# A folder with another UIDVALIDITY at each look has to be read as a whole each time.
+_MANY_RESETS = 3
 _BATCH_BYTES = 4 << 20  # of small messages, in one transaction
 
 
@@ -48,6 +50,8 @@ class Pass:
     worth_a_process: int | None = 1000  # new mails of a folder; see `parsing.Parser`
     bulk: bool = False  # whether far more than a few mails are expected
     another: Callable[[], Mailbox] | None = None  # a second connection, for folders with many
+    account: str | None = None  # `Account.identity`; None: whatever account the name stands for
+    configured: frozenset[str] = frozenset()  # the names of all mailboxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +142,18 @@ class Writer:
             return
         with self._ledger.transaction("polled"):
             self._ledger.folders.polled(
-                folder.id, run.now(), uidnext=end.status.uidnext, scanned=end.whole
+                folder.id,
+                run.now(),
+                uidnext=end.status.uidnext,
+                scanned=end.whole,
+                object_id=end.status.object_id,
+                resets=folder.resets,
             )
+            if folder.resets >= _MANY_RESETS:
+                wait = backoff.pause(backoff.FOLDER, folder.resets - _MANY_RESETS + 1)
+                why = f"the server gave it another UIDVALIDITY, {folder.resets} times in a row"
+                due = run.now() + timedelta(seconds=wait)
+                self._ledger.folders.rest(folder.id, f"{why}: read again less often", due)
         if step.total:
             event(
                 "intake.folder",

@@ -1,7 +1,7 @@
 """Folders, sightings and quarantine: where messages were seen and where reading goes on."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -36,6 +36,10 @@ class FolderRow:
     scanned_at: datetime | None
     failures: int
     next_due: datetime | None
+    account: str | None = None  # host and login
+    object_id: str | None = None  # MAILBOXID, RFC 8474
+    floor_uid: int | None = None  # what has this UID or a higher one isn't older than `floor`
+    resets: int = 0  # changes of UIDVALIDITY in a row
 
 
 class Folders:
@@ -51,15 +55,66 @@ class Folders:
         )
         return [_folder(row) for row in rows]
 
+    def belong(self, mailbox: str, account: str, configured: Collection[str]) -> bool:
+        """Have a mailbox's folders be those of an account; whether that has changed anything.
+
+        Folders of another account, which had this name before, are put aside with all that was
+        read of them. Those of this account come along from a name that is no longer `configured`.
+        """
+        # Read before accounts were noted.
+        self._db.execute(
+            "UPDATE folders SET account = ? WHERE mailbox = ? AND account IS NULL",
+            (account, mailbox),
+        )
+        others = self._db.execute(
+            "UPDATE folders SET name = name || ' (' || account || ')', active = 0"
+            " WHERE mailbox = ? AND account <> ? AND active",
+            (mailbox, account),
+        ).rowcount
+        aside, came = f" ({account})", 0
+        for row in self._db.execute(
+            "SELECT id, mailbox, name FROM folders WHERE account = ?", (account,)
+        ).fetchall():
+            name = row["name"].removesuffix(aside)
+            if (row["mailbox"], row["name"]) == (mailbox, name) or (
+                row["mailbox"] != mailbox and row["mailbox"] in configured
+            ):
+                continue
+            came += self._db.execute(
+                "UPDATE OR IGNORE folders SET mailbox = ?, name = ?, active = 1 WHERE id = ?",
+                (mailbox, name, row["id"]),
+            ).rowcount
+            if row["mailbox"] != mailbox:
+                self._db.execute(
+                    "UPDATE senders SET mailbox = ? WHERE mailbox = ?", (mailbox, row["mailbox"])
+                )
+        return bool(others or came)
+
+    def rename(self, folder: FolderRow, name: str) -> None:
+        """Note that a folder is called otherwise; what has the name already makes room."""
+        self._db.execute(
+            "UPDATE folders SET name = name || ' #' || id, active = 0"
+            " WHERE mailbox = ? AND name = ?",
+            (folder.mailbox, name),
+        )
+        self._db.execute(
+            "UPDATE folders SET name = ?, scanned_at = NULL WHERE id = ?", (name, folder.id)
+        )
+
     def ensure(
-        self, mailbox: str, roles: Iterable[tuple[str, str]], floor: datetime | None
+        self,
+        mailbox: str,
+        roles: Iterable[tuple[str, str]],
+        floor: datetime | None,
+        account: str | None = None,
     ) -> None:
         """Have exactly these (name, role) folders active; new ones start at `floor`."""
         self._db.execute("UPDATE folders SET active = 0 WHERE mailbox = ?", (mailbox,))
         self._db.executemany(
-            "INSERT INTO folders (mailbox, name, role, floor) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (mailbox, name) DO UPDATE SET role = excluded.role, active = 1",
-            [(mailbox, name, role, stamp_or_none(floor)) for name, role in roles],
+            "INSERT INTO folders (mailbox, name, role, floor, account) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (mailbox, name) DO UPDATE SET role = excluded.role, active = 1,"
+            " account = coalesce(excluded.account, account)",
+            [(mailbox, name, role, stamp_or_none(floor), account) for name, role in roles],
         )
 
     def lower_floor(self, mailbox: str, floor: datetime | None) -> int:
@@ -100,15 +155,20 @@ class Folders:
         (count,) = self._db.execute("SELECT count(*) FROM quarantine").fetchone()
         return int(count)
 
-    def begin_epoch(self, folder: FolderRow, uidvalidity: int) -> None:
-        """Start reading the folder under a new UIDVALIDITY; what was seen before stays counted."""
+    def begin_epoch(self, folder: FolderRow, uidvalidity: int, object_id: str | None) -> None:
+        """Start reading the folder under a new UIDVALIDITY; what was seen before stays counted.
+
+        Where it was seen means nothing any more: a server that gives a new one at each look would
+        add every message again each time.
+        """
         self._db.execute(
-            "UPDATE folders SET uidvalidity = ?, uidnext = NULL, scanned_at = NULL WHERE id = ?",
-            (uidvalidity, folder.id),
+            "UPDATE folders SET resets = resets + (uidvalidity IS NOT NULL), uidvalidity = ?,"
+            " object_id = ?, uidnext = NULL, first_uid = NULL, floor_uid = NULL, scanned_at = NULL"
+            " WHERE id = ?",
+            (uidvalidity, object_id, folder.id),
         )
-        self._db.execute(
-            "DELETE FROM quarantine WHERE folder = ? AND uidvalidity <> ?", (folder.id, uidvalidity)
-        )
+        for table in ("quarantine", "sightings"):
+            self._db.execute(f"DELETE FROM {table} WHERE folder = ?", (folder.id,))
 
     def polled(
         self,
@@ -117,13 +177,51 @@ class Folders:
         *,
         uidnext: int,
         scanned: bool,
+        object_id: str | None = None,
+        resets: int = 0,
     ) -> None:
         """Note a good poll that left nothing unread below `uidnext`."""
         self._db.execute(
             "UPDATE folders SET uidnext = ?, polled_at = ?, failures = 0,"
-            " last_error = NULL, next_due = NULL, scanned_at = iif(?, ?, scanned_at) WHERE id = ?",
-            (uidnext, stamp(now), scanned, stamp(now), folder),
+            " last_error = NULL, next_due = NULL, scanned_at = iif(?, ?, scanned_at),"
+            " object_id = coalesce(?, object_id), resets = ?,"
+            " first_uid = coalesce(first_uid, ?) WHERE id = ?",
+            (uidnext, stamp(now), scanned, stamp(now), object_id, resets, uidnext, folder),
         )
+
+    def rest(self, folder: int, why: str, until: datetime) -> None:
+        """Leave a folder alone for a while that can be read and costs too much."""
+        self._db.execute(
+            "UPDATE folders SET last_error = ?, next_due = ? WHERE id = ?",
+            (why, stamp(until), folder),
+        )
+
+    def reused(self, folder: int, uidvalidity: int, places: Iterable[Sighting]) -> list[int]:
+        """Of these places, as the server has them now, those where another message was seen.
+
+        They are forgotten, so that they are read. What an earlier version didn't note is noted.
+        """
+        now = {one.uid: (one.size, stamp_or_none(one.arrived_at)) for one in places}
+        found, unknown = [], []
+        for uid, size, arrived_at in self._db.execute(
+            "SELECT uid, size, arrived_at FROM sightings WHERE folder = ? AND uidvalidity = ?",
+            (folder, uidvalidity),
+        ):
+            if uid not in now:
+                continue
+            if size is None:
+                unknown.append((*now[uid], folder, uidvalidity, uid))
+            elif any(
+                old is not None and new is not None and old != new
+                for old, new in zip((size, arrived_at), now[uid], strict=True)
+            ):
+                found.append(uid)
+        where = "WHERE folder = ? AND uidvalidity = ? AND uid = ?"
+        self._db.executemany(f"UPDATE sightings SET size = ?, arrived_at = ? {where}", unknown)
+        self._db.executemany(
+            f"DELETE FROM sightings {where}", [(folder, uidvalidity, uid) for uid in found]
+        )
+        return found
 
     def seen_nothing_new(self, folders: Sequence[int], now: datetime) -> None:
         """Note good polls that found nothing."""
@@ -132,8 +230,8 @@ class Folders:
     def seen_nothing_new_at(self, folders: Mapping[int, datetime]) -> None:
         """Note good polls that found nothing, each at its time."""
         self._db.executemany(
-            "UPDATE folders SET polled_at = ?, failures = 0, last_error = NULL, next_due = NULL"
-            " WHERE id = ?",
+            "UPDATE folders SET polled_at = ?, failures = 0, last_error = NULL, next_due = NULL,"
+            " resets = 0 WHERE id = ?",
             [(stamp(now), folder) for folder, now in folders.items()],
         )
 
@@ -233,4 +331,8 @@ def _folder(row: sqlite3.Row) -> FolderRow:
         scanned_at=instant_or_none(row["scanned_at"]),
         failures=row["failures"],
         next_due=instant_or_none(row["next_due"]),
+        account=row["account"],
+        object_id=row["object_id"],
+        floor_uid=row["floor_uid"],
+        resets=row["resets"],
     )

@@ -571,6 +571,7 @@ CREATE INDEX copies_message_id ON copies (message_id) WHERE message_id IS NOT NU
 ALTER TABLE folders ADD COLUMN account TEXT /* host and login; another account begins anew */;
 ALTER TABLE folders ADD COLUMN object_id TEXT /* MAILBOXID of RFC 8474, where there is one */;
 ALTER TABLE folders ADD COLUMN first_uid INTEGER /* UIDNEXT at the first look: what came later */;
+ALTER TABLE folders ADD COLUMN floor_uid INTEGER /* read from here on: floor was a wrong clock's */;
 ALTER TABLE folders ADD COLUMN resets INTEGER NOT NULL DEFAULT 0 /* UIDVALIDITY changes in a row */;
 ALTER TABLE sightings ADD COLUMN size INTEGER /* RFC822.SIZE: a UID given out twice shows by it */;
 ALTER TABLE sightings ADD COLUMN arrived_at TEXT /* INTERNALDATE at this place */;

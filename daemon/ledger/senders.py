@@ -381,7 +381,7 @@ ON CONFLICT (address) DO UPDATE SET
   meetings = excluded.meetings, thread_count = excluded.thread_count,
   first_contact = excluded.first_contact, last_contact = excluded.last_contact,
   avg_response_hours = excluded.avg_response_hours, class = excluded.class,
-  reason = excluded.reason, mailbox = excluded.mailbox, digest = excluded.digest,
+  reason = excluded.reason, mailbox = coalesce(excluded.mailbox, mailbox), digest = excluded.digest,
   version = version + 1
 """
 

@@ -8,11 +8,13 @@ callers read, decide, talk, and only then open one.
 import errno
 import fcntl
 import json
+import logging
 import os
 import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, NoReturn, Self
 
@@ -23,6 +25,7 @@ from daemon.failpoints import failpoint
 from daemon.ledger import schema
 from daemon.ledger.approvals import Approvals
 from daemon.ledger.assignments import Assignments
+from daemon.ledger.clock import Clock
 from daemon.ledger.conditions import Conditions
 from daemon.ledger.crm import Crm
 from daemon.ledger.events import Events
@@ -36,6 +39,7 @@ from daemon.ledger.runs import Runs
 from daemon.ledger.senders import Senders
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.troubles import Troubles
+from daemon.log import event
 
 _BUSY_SECONDS = 30.0
 _ROWS_AT_ONCE = 100
@@ -54,6 +58,7 @@ class Ledger:
         self.records = Records(connection)
         self.journal = Journal(connection)
         self.crm = Crm(connection)
+        self.clock = Clock(connection)
         self.runs = Runs(connection)
         self.forgotten = Forgotten(connection)
         self.troubles = Troubles(connection)
@@ -407,12 +412,27 @@ def _problem(path: Path, error: sqlite3.Error) -> LedgerProblem:
 
 
 @contextmanager
-def owned(path: Path, holder: str) -> Iterator[Ledger]:
-    """The ledger at `path`, locked for us as `holder` while the block runs."""
+def owned(path: Path, holder: str, now: datetime | None = None) -> Iterator[Ledger]:
+    """The ledger at `path`, locked for us as `holder` while the block runs.
+
+    With `now`, stamps that a wrong clock has left are brought back first.
+    """
     lock = Lock(path)
     lock.acquire(holder)
     try:
         with Ledger.open(path) as ledger:
+            if now is not None:
+                _mend_stamps(ledger, now)
             yield ledger
     finally:
         lock.release()
+
+
+def _mend_stamps(ledger: Ledger, now: datetime) -> None:
+    with ledger.transaction("clock"):
+        found = ledger.clock.clamp(now)
+    if found:
+        counts = ", ".join(f"{count} {name}" for name, count in found.items())
+        event("ledger.stamps_from_the_future", logging.WARNING, brought_back=counts)
+    elif ledger.clock.is_behind(now):
+        event("ledger.clock_is_behind", logging.WARNING, now=now, hint="set the machine's clock")

@@ -36,3 +36,8 @@ class Account:
     compress: bool | None = None
     is_us: Callable[[str], bool] = lambda _: False
     ladder: Ladder = field(default_factory=Ladder, compare=False)
+
+    @property
+    def identity(self) -> str:
+        """What the account is, whatever the configuration calls it: its host and its login."""
+        return f"{self.username.casefold()} at {self.host.casefold().rstrip('.')}"

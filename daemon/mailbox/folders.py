@@ -52,6 +52,7 @@ class FolderStatus(NamedTuple):
     uidvalidity: int
     uidnext: int
     messages: int
+    object_id: str | None = None  # MAILBOXID (RFC 8474), which only EXAMINE tells us
 
 
 @dataclass(frozen=True, slots=True)

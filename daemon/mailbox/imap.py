@@ -12,16 +12,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from daemon.errors import ConfigProblem, Rejected, Unreadable
 from daemon.mailbox import fetch, imap_errors, listing
 from daemon.mailbox import folders as folder_names
 from daemon.mailbox.account import Account
 from daemon.mailbox.connection import LARGE, ImapReply
-from daemon.mailbox.cursor import Batches
+from daemon.mailbox.cursor import Batches, batches, uid_set
 from daemon.mailbox.fetch import Fetch, Fetched, Unfetched
-from daemon.mailbox.fetch_response import internal_date, read_fetch
+from daemon.mailbox.fetch_response import internal_date, number, read_fetch
 from daemon.mailbox.folders import FolderRole, FolderStatus
 from daemon.mailbox.search import Search
 from daemon.mailbox.session import Session
@@ -34,11 +34,22 @@ __all__ = [
     "FolderRole",
     "FolderStatus",
     "Mailbox",
+    "Place",
     "Unfetched",
 ]
 
 _EXISTS = re.compile(rb"\* (\d{1,18}) EXISTS", re.IGNORECASE)
+_OBJECT_ID = re.compile(rb"\* OK \[MAILBOXID \(([A-Za-z0-9_-]{1,255})\)\]", re.IGNORECASE)
+_PLACES = 250  # messages of one command, which stays below 4,000 bytes
 _COUNTER = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT) (\d{1,18})\]", re.IGNORECASE)
+
+
+class Place(NamedTuple):
+    """A message of a folder as the server counts it, without its content."""
+
+    uid: int
+    size: int | None
+    internal_date: datetime | None
 
 
 class Mailbox:
@@ -163,7 +174,11 @@ class Mailbox:
         if messages and b"UIDVALIDITY" not in numbers:
             raise Rejected("the server gives no UIDVALIDITY", what=what)
         status = FolderStatus(
-            name, numbers.get(b"UIDVALIDITY", 0), numbers.get(b"UIDNEXT", 0), messages
+            name,
+            numbers.get(b"UIDVALIDITY", 0),
+            numbers.get(b"UIDNEXT", 0),
+            messages,
+            next((found[1].decode() for found in reply.matching(_OBJECT_ID)), None),
         )
         if not status.uidnext:  # for a server that doesn't say: one more than the last there is
             last = self._search(status).last()
@@ -226,6 +241,18 @@ class Mailbox:
     def under_way(self) -> tuple[int, ...]:
         """After a fetch that has lost the line: the messages that the server was to send then."""
         return self._session.run.suspects if self._session.run is not None else ()
+
+    def places(self, uids: Sequence[int]) -> Iterator[Place]:
+        """Size and INTERNALDATE of messages of the open folder, as far as they are there."""
+        self._opened()
+        for some in batches(uids, _PLACES):
+            line = b"UID FETCH %s (UID INTERNALDATE RFC822.SIZE)" % uid_set(some).encode()
+            for response in self._session.command(line).untagged:
+                items = read_fetch(response) or {}
+                uid = number(items.get(b"UID"))
+                if uid is not None:
+                    size = number(items.get(b"RFC822.SIZE"))
+                    yield Place(uid, size, internal_date(items.get(b"INTERNALDATE")))
 
     def raw(self, uid: int) -> bytes:
         """A whole message of the open folder; raises Unreadable if it isn't there any more."""

@@ -135,7 +135,9 @@ def take_in(
 ) -> None:
     """Read one mailbox back to `since` (None: its own floor) into the ledger."""
     floor = since or wiring.floor(box)
+    account, names = wiring.account(box).identity, [one.name for one in wiring.config.mailboxes]
     with ledger.transaction("floor"):
+        ledger.folders.belong(box.name, account, names)
         ledger.folders.lower_floor(box.name, floor)
         ledger.folders.due_now(box.name)
 
@@ -152,6 +154,8 @@ def take_in(
         bulk=bool(ledger.folders.unread_back([box.name])) or not ledger.folders.of(box.name),
         # Over loopback there is no way to go, and one connection is as fast.
         another=None if is_loopback(box.host) else another,
+        account=account,
+        configured=frozenset(names),
     )
     if read(wiring, ledger, box, run, result, bulk=True) and not ledger.setting(
         f"reply_detection:{box.name}"

@@ -29,7 +29,15 @@ def run_once(wiring: Wiring, ledger: Ledger, command: str) -> CaughtUp:
         result = CaughtUp(ledger.runs.begin(command, wiring.now()))
     for box in wiring.config.mailboxes:
         start = wiring.floor(box) or wiring.now()
-        one = Pass(wiring.reading(), box.name, start, wiring.now, stopping=wiring.stop.is_set)
+        one = Pass(
+            wiring.reading(),
+            box.name,
+            start,
+            wiring.now,
+            stopping=wiring.stop.is_set,
+            account=wiring.account(box).identity,
+            configured=frozenset(box.name for box in wiring.config.mailboxes),
+        )
         read(wiring, ledger, box, one, result)
     flow = Sync(wiring.session(ledger, result.run))
     result.pushed = write_out(flow, result, wiring.now, wiring.stop.wait)

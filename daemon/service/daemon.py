@@ -80,7 +80,7 @@ class Daemon:
 
     def _prepare(self) -> Timetable:
         path = self._wiring.config.ledger
-        ledger = self._owned.enter_context(owned(path, SERVICE))
+        ledger = self._owned.enter_context(owned(path, SERVICE, self._wiring.now()))
         last_start = ledger.runs.last("service")
         with ledger.transaction("run"):
             self._run = ledger.runs.begin("service", self._wiring.now())

@@ -28,6 +28,7 @@ from daemon.mailbox.watch import Watcher
 from daemon.rules import backoff
 from daemon.wiring import Wiring
 
+_LONGEST = backoff.LONGEST_ASKED * 1.5  # seconds that a mailbox is ever left alone
 _LOOK = 3600.0  # seconds between two looks whether a person has released a mailbox
 _CRASH_LOOP = timedelta(minutes=10)  # between two starts
 _FLUSH_EVERY = 5.0  # seconds of quiet polls that are written in one transaction
@@ -170,7 +171,7 @@ class Polling:
         wait = _LOOK
         if known.next_due is not None:
             wait = (known.next_due - self.wiring.now()).total_seconds()
-        if wait > 0:
+        if 0 < wait <= _LONGEST:  # what lies farther ahead was said by a clock that was wrong
             self.tallies.left_alone += 1
             raise RetryLater(known.reason, after=min(wait, _LOOK))
         return True
@@ -187,6 +188,8 @@ class Polling:
             stopping=lambda: not self._carry_on(),
             progress=self._alive,
             quiet=self._quiet.add,
+            account=wiring.account(box).identity,
+            configured=frozenset(plan.boxes),
         )
         account = wiring.account(box)
         try:

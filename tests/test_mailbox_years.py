@@ -1,0 +1,267 @@
+"""What happens to a mailbox over years: other accounts and names, folders renamed, UIDs reused."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from postbox import START, WE, Line, Postbox, letter
+from world import READING, World
+
+from daemon.intake.poll import Pass, poll
+from daemon.ledger.store import Ledger
+from daemon.mailbox.imap import FolderStatus
+
+
+class Years(World):
+    """A world whose mailbox has an account, a name in the configuration and an oldest date."""
+
+    def __init__(self, home: Path, *, floor: datetime | None = None) -> None:
+        super().__init__(home)
+        self.account, self.name, self.floor = "sales at mail.example", "sales", floor
+        self.configured = frozenset({"sales"})
+        self.ids: dict[str, str] = {}
+
+    def run_of(self) -> Pass:
+        return Pass(
+            READING,
+            self.name,
+            self.floor,
+            self.clock,
+            account=self.account,
+            configured=self.configured,
+        )
+
+    def look(self) -> int:
+        """One poll a day later; how many messages were new."""
+        self.clock.now += timedelta(days=1, hours=1)
+        with self.ledger() as ledger:
+            return poll(_Line(self.box, self.ids), ledger, self.run_of()).new  # type: ignore[arg-type]
+
+    def folders(self) -> list[tuple[str, str, int]]:
+        with self.ledger() as ledger:
+            rows = ledger.rows("SELECT mailbox, name, active FROM folders ORDER BY active DESC, id")
+        return [(row["mailbox"], row["name"], row["active"]) for row in rows]
+
+
+class _Line(Line):
+    """With OBJECTID where ids are given."""
+
+    def __init__(self, box: Postbox, ids: dict[str, str]) -> None:
+        super().__init__(box)
+        self._ids = ids
+
+    def examine(self, name: str) -> FolderStatus:
+        return super().examine(name)._replace(object_id=self._ids.get(name))
+
+
+def senders(world: World) -> dict[str, int]:
+    with world.ledger() as ledger:
+        return {
+            row["address"]: row["msg_count"]
+            for row in ledger.rows("SELECT address, msg_count FROM senders ORDER BY address")
+        }
+
+
+def test_another_account_under_the_same_name_begins_anew(tmp_path: Path) -> None:
+    world = Years(tmp_path)
+    world.receives("ada@acme.example")
+    assert world.look() == 1
+    old, world.box = world.box, Postbox()  # the same UIDVALIDITY and the same UIDs
+    for number in (11, 12, 13):
+        at = START + timedelta(days=number)
+        world.box.deliver("INBOX", letter("bob@stone.example", WE, number=number, at=at), at)
+    world.account = "other at mail.example"
+
+    assert world.look() == 3
+
+    world.box, world.account = old, "sales at mail.example"  # and back
+    world.receives("ada@acme.example")
+    assert world.look() == 1
+    assert senders(world) == {"ada@acme.example": 2, "bob@stone.example": 3}
+    assert sorted(world.folders())[:1] == [("sales", "INBOX", 1)]
+
+
+def test_a_mailbox_with_another_name_keeps_its_folders(tmp_path: Path) -> None:
+    world = Years(tmp_path, floor=START)
+    world.receives("ada@acme.example")
+    world.look()
+    world.name, world.configured = "verkauf", frozenset({"verkauf"})
+    world.floor = START + timedelta(days=400)  # where a folder would begin that is new to us
+    world.receives("ada@acme.example")
+
+    assert world.look() == 1
+    assert world.folders() == [("verkauf", "INBOX", 1), ("verkauf", "Sent", 1)]
+    with world.ledger() as ledger:
+        assert ledger.rows("SELECT DISTINCT mailbox FROM senders") == [{"mailbox": "verkauf"}]
+
+
+def test_two_names_for_one_account_take_nothing_from_one_another(tmp_path: Path) -> None:
+    world = Years(tmp_path)
+    world.configured = frozenset({"sales", "second"})
+    world.receives("ada@acme.example")
+    world.look()
+    world.name = "second"
+
+    assert world.look() == 0
+    world.name = "sales"
+    world.look()
+    assert [row[:2] for row in world.folders()] == [
+        ("sales", "INBOX"),
+        ("sales", "Sent"),
+        ("second", "INBOX"),
+        ("second", "Sent"),
+    ]
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+def test_a_renamed_folder_is_recognised(tmp_path: Path, *, by_id: bool) -> None:
+    world = Years(tmp_path, floor=START)
+    world.box.folders["Kunden"] = world.box.folders["INBOX"]
+    world.box.folders["Kunden"].uidvalidity = 77
+    del world.box.folders["INBOX"]
+    world.ids = {"Kunden": "F1", "Sent": "F2"} if by_id else {}
+    at = START + timedelta(days=1)
+    world.box.deliver("Kunden", letter("ada@acme.example", WE, number=1, at=at), at)
+    assert world.look() == 1
+    world.box.folders["Alte Kunden"] = world.box.folders.pop("Kunden")
+    world.ids = {"Alte Kunden": "F1", "Sent": "F2"} if by_id else {}
+    world.floor = START + timedelta(days=400)
+    at = START + timedelta(days=3)
+    world.box.deliver("Alte Kunden", letter("ada@acme.example", WE, number=2, at=at), at)
+
+    assert world.look() == 1
+    assert senders(world) == {"ada@acme.example": 2}
+    assert ("sales", "Alte Kunden", 1) in world.folders()
+    assert len(world.folders()) == 2
+
+
+def test_folders_that_share_a_uidvalidity_are_not_taken_for_one_another(tmp_path: Path) -> None:
+    world = Years(tmp_path)
+    for name in ("A", "B"):
+        world.box.folders[name] = type(world.box.folders["INBOX"])("inbox", uidvalidity=1)
+        at = START + timedelta(days=1)
+        world.box.deliver(name, letter(f"{name}@x.example", WE, number=ord(name), at=at), at)
+    world.look()
+    del world.box.folders["A"], world.box.folders["B"]
+    world.box.folders["C"] = type(world.box.folders["INBOX"])("inbox", uidvalidity=1)
+    world.box.deliver("C", letter("c@x.example", WE, number=9, at=START), START)
+
+    assert world.look() == 1
+    assert "c@x.example" in senders(world)
+
+
+def test_a_uid_that_is_given_out_again_is_read(tmp_path: Path) -> None:
+    world = Years(tmp_path)
+    world.receives("ada@acme.example")
+    world.look()
+    at = START + timedelta(days=9)
+    world.box.folders["INBOX"].mails[1] = (letter("bob@x.example", WE, number=7, at=at), at)
+
+    assert world.look() == 1
+    assert senders(world) == {"ada@acme.example": 1, "bob@x.example": 1}
+
+
+def test_a_uidvalidity_that_changes_each_time_is_said_and_damped(tmp_path: Path) -> None:
+    world = Years(tmp_path)
+    for _ in range(3):
+        world.receives("ada@acme.example")
+    world.look()
+    looks = 0
+    with world.ledger() as ledger:
+        for _ in range(24 * 60):
+            world.clock.now += timedelta(minutes=1)
+            world.box.reset("INBOX")
+            before = ledger.rows("SELECT uidvalidity FROM folders WHERE name = 'INBOX'")
+            world.take_in(ledger)
+            looks += before != ledger.rows("SELECT uidvalidity FROM folders WHERE name = 'INBOX'")
+        assert looks < 20
+        (row,) = ledger.rows("SELECT last_error FROM folders WHERE name = 'INBOX'")
+        assert "UIDVALIDITY" in row["last_error"]
+        assert ledger.rows("SELECT count(*) AS n FROM sightings") == [{"n": 3}]
+        # A server that has come to its senses is read as any other.
+        world.clock.now += timedelta(hours=12)
+        world.take_in(ledger)
+        world.clock.now += timedelta(hours=12)
+        world.take_in(ledger)
+        (row,) = ledger.rows("SELECT last_error, resets FROM folders WHERE name = 'INBOX'")
+        assert row == {"last_error": None, "resets": 0}
+    assert senders(world) == {"ada@acme.example": 3}
+
+
+@pytest.mark.parametrize(
+    ("headers", "news"),
+    [
+        ("", False),
+        ("Received: from a by b; {yesterday}\r\nReceived: from c by a; {then}\r\n", True),
+        ("Received: from a by b; {then}\r\n", False),
+    ],
+)
+def test_what_was_written_long_ago_is_no_news_because_it_arrived_today(
+    tmp_path: Path, headers: str, *, news: bool
+) -> None:
+    world = Years(tmp_path, floor=START + timedelta(days=365 * 5))
+    world.clock.now = world.floor + timedelta(hours=3)
+    form = "%a, %d %b %Y %H:%M:%S +0000"
+    extra = headers.format(yesterday=f"{world.clock.now:{form}}", then=f"{START:{form}}")
+    raw = letter("ada@acme.example", WE, number=1, at=START, extra=extra)
+    world.box.deliver("INBOX", raw, world.clock.now + timedelta(hours=1))
+    recent = world.clock.now - timedelta(days=2)
+    raw = letter("bob@stone.example", WE, number=2, at=recent)
+    world.box.deliver("INBOX", raw, world.clock.now + timedelta(hours=1))
+
+    world.look()
+
+    assert ("ada@acme.example" in senders(world)) == news
+    assert "bob@stone.example" in senders(world)
+    with world.ledger() as ledger, ledger.transaction("floor"):
+        ledger.folders.lower_floor("sales", None)  # as `--catch-up` does
+    world.look()
+    assert "ada@acme.example" in senders(world)
+
+
+@pytest.mark.parametrize("days", [1, 400])
+def test_a_first_start_with_the_clock_ahead_loses_nothing(tmp_path: Path, days: int) -> None:
+    world = Years(tmp_path)
+    real = START + timedelta(days=30)
+    old = START - timedelta(days=900)
+    world.box.deliver("INBOX", letter("old@acme.example", WE, number=9, at=old), old)
+    world.floor = world.clock.now = real + timedelta(days=days)
+    with world.ledger() as ledger:
+        poll(_Line(world.box, {}), ledger, world.run_of())  # type: ignore[arg-type]
+        at = real + timedelta(hours=2)
+        world.box.deliver("INBOX", letter("ada@acme.example", WE, number=1, at=at), at)
+        poll(_Line(world.box, {}), ledger, world.run_of())  # type: ignore[arg-type]
+
+        world.clock.now = real + timedelta(hours=5)
+        with ledger.transaction("clock"):
+            found = ledger.clock.clamp(world.clock.now)
+        poll(_Line(world.box, {}), ledger, world.run_of())  # type: ignore[arg-type]
+
+        assert found["folders.floor"] == 2
+        assert senders(world) == {"ada@acme.example": 1}
+        with ledger.transaction("clock"):
+            assert ledger.clock.clamp(world.clock.now) == {}
+
+
+def test_a_clock_that_is_behind_moves_no_stamp(tmp_path: Path) -> None:
+    world = Years(tmp_path)
+    world.receives("ada@acme.example")
+    world.settle()
+    with world.ledger() as ledger, ledger.transaction("clock"):
+        long_ago = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+        assert ledger.clock.clamp(long_ago) == {}
+        assert ledger.clock.is_behind(long_ago)
+
+
+def test_nothing_sleeps_longer_than_its_longest_pause(tmp_path: Path) -> None:
+    world = Years(tmp_path)
+    world.receives("ada@acme.example")
+    world.look()
+    with Ledger.open(world.path) as ledger:
+        with ledger.transaction("test"):
+            later = world.clock.now + timedelta(days=30)
+            ledger.folders.failed("sales", "INBOX", "server away", later)
+        world.receives("ada@acme.example")
+        world.clock.now += timedelta(minutes=1)
+        world.take_in(ledger)
+    assert senders(world) == {"ada@acme.example": 2}
