@@ -4,8 +4,9 @@
 turns the data into what the edges and the pure steps take.
 """
 
-from daemon.config.keys import Config, MailboxSection, OAuthSection, PipedriveSection
+from daemon.config.keys import Config, MailboxSection, PipedriveSection
 from daemon.config.load import load
+from daemon.config.logins import OAuthSection
 from daemon.config.secret import Secret
 from daemon.config.values import Listen
 

@@ -5,22 +5,20 @@ not only those of the first section that fails. The commented `config.yaml` list
 a test compares the two.
 """
 
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationInfo,
     field_validator,
 )
 
+from daemon.config.logins import OAuthSection, SharedLogin
+from daemon.config.section import CHECKED, Section, one_of
 from daemon.config.values import (
     Address,
     Command,
@@ -36,7 +34,6 @@ from daemon.config.values import (
     Part,
     Pause,
     Port,
-    SecretCommand,
     SecretReference,
     SentFolders,
     Share,
@@ -48,10 +45,6 @@ from daemon.config.values import (
     is_loopback,
 )
 
-# A key that may be absent, but not in every company: its validator sees the absence as None.
-_CHECKED: Any = Field(default=None, validate_default=True)
-_APPLICATION_KEYS = ("certificate", "service_account")  # each logs an application in, never a user
-_SHARED_TENANTS = ("common", "organizations", "consumers")  # of users, not of one directory
 _PORTS = {"implicit": 993, "starttls": 143, "none": 143}  # RFC 8314, RFC 9051
 
 
@@ -64,12 +57,6 @@ EventKind = Literal[
     "follow_up_due",
     "needs_person",
 ]
-
-
-class Section(BaseModel):
-    """What all sections share: they can't be changed, and a key they don't know is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class FoldersSection(Section):
@@ -86,106 +73,17 @@ class FoldersSection(Section):
         return inbox
 
 
-class OAuthSection(Section):
-    """An OAuth 2 login: a provider whose tokens we keep fresh, or a command that prints a token.
-
-    `grant` says who is logged in: a user, once, by `mail2deal login`, or this application itself.
-    """
-
-    command: SecretCommand | None = None
-    provider: Literal["google", "microsoft", "custom"] | None = _CHECKED
-    certificate: SecretReference | None = None
-    service_account: SecretReference | None = None
-    client_secret: SecretReference | None = None
-    client_id: Text | None = _CHECKED
-    refresh_token: SecretReference | None = None
-    tenant: Text = "common"
-    cloud: Literal["global", "us", "us-dod", "china"] = "global"
-    grant: Literal["user", "application"] | None = _CHECKED
-    token_url: Url | None = _CHECKED
-    device_url: Url | None = None
-    authorize_url: Url | None = None
-    scopes: tuple[Text, ...] = ()
-
-    @field_validator("provider")
-    @classmethod
-    def _one_source(cls, provider: str | None, info: ValidationInfo) -> str | None:
-        _one_of("provider", provider, "command", info)
-        return provider
-
-    @field_validator("client_id")
-    @classmethod
-    def _known_client(cls, client_id: str | None, info: ValidationInfo) -> str | None:
-        named = info.data.get("provider") is not None
-        if client_id is None and named and info.data.get("service_account") is None:
-            raise ValueError("missing")
-        return client_id
-
-    @field_validator("certificate", "service_account")
-    @classmethod
-    def _of_its_provider(cls, key: Any, info: ValidationInfo) -> Any:
-        whose = {"certificate": "microsoft", "service_account": "google"}[info.field_name or ""]
-        provider = info.data.get("provider", whose)
-        if key is not None and provider != whose:
-            raise ValueError(f"is for provider {whose} only")
-        return key
-
-    @field_validator("grant")
-    @classmethod
-    def _who_logs_in(cls, grant: str | None, info: ValidationInfo) -> str | None:
-        data = info.data
-        if data.get("provider") not in {"google", "microsoft"}:
-            return _refuse(grant == "application", grant, "application: google and microsoft only")
-        keys = [key for key in _APPLICATION_KEYS if data.get(key) is not None]
-        is_secret = data["provider"] == "microsoft" and data.get("client_secret") is not None
-        known_tenant = data.get("tenant") not in _SHARED_TENANTS
-        if grant is None:
-            # A secret alone is an application's; with a refresh token somebody has logged in.
-            alone = is_secret and known_tenant and data.get("refresh_token") is None
-            grant = "application" if keys or alone else "user"
-        if grant == "user":
-            return _refuse(bool(keys), grant, f"user: {' and '.join(keys)} log no user in")
-        if data["provider"] == "google":
-            return _refuse(not keys, grant, "application: needs service_account")
-        _refuse(not (keys or is_secret), grant, "application: needs client_secret or certificate")
-        _refuse(bool(keys) and is_secret, grant, "client_secret and certificate: choose one")
-        return _refuse(not known_tenant, grant, "application: tenant must name your directory")
-
-    @field_validator("token_url")
-    @classmethod
-    def _known_endpoint(cls, token_url: str | None, info: ValidationInfo) -> str | None:
-        if token_url is None and info.data.get("provider") == "custom":
-            raise ValueError("missing")
-        return token_url
-
-
-def _named_login(value: Any, info: ValidationInfo) -> Any:
-    """An `oauth` section itself, or the name of one under `logins`."""
-    if not isinstance(value, str):
-        return value
-    logins: Mapping[str, OAuthSection] | None = (info.context or {}).get("logins")
-    if logins is None:  # they failed their own check, and its problems are named already
-        return None
-    if value not in logins:
-        there = ", ".join(logins) or "none"
-        raise ValueError(f"no login is named {value} (under logins: {there})")
-    return logins[value]
-
-
-SharedLogin = Annotated[OAuthSection, BeforeValidator(_named_login)]
-
-
 class MailboxSection(Section):
     """One IMAP account of ours."""
 
     name: Text
     host: Host
     tls: Literal["implicit", "starttls", "none"] = "implicit"
-    port: Port = _CHECKED
+    port: Port = CHECKED
     ca_file: FilePath | None = None
     username: Text
     oauth: SharedLogin | None = None
-    password: SecretReference | None = _CHECKED
+    password: SecretReference | None = CHECKED
     folders: FoldersSection = FoldersSection()
     since: Day | None = None
     owner: Text | None = None
@@ -207,7 +105,7 @@ class MailboxSection(Section):
     @field_validator("password")
     @classmethod
     def _one_login(cls, password: Any, info: ValidationInfo) -> Any:
-        _one_of("password", password, "oauth", info)
+        one_of("password", password, "oauth", info)
         return password
 
 
@@ -215,7 +113,7 @@ class PipedriveSection(Section):
     """The Pipedrive company that is kept in agreement, and what its plan allows."""
 
     base_url: Url | None = None
-    company: Subdomain | None = _CHECKED
+    company: Subdomain | None = CHECKED
     token: SecretReference
     plan: Literal["lite", "growth", "premium", "ultimate"] = "lite"
     seats: Count = 1
@@ -228,7 +126,7 @@ class PipedriveSection(Section):
     @field_validator("company")
     @classmethod
     def _one_place(cls, company: str | None, info: ValidationInfo) -> str | None:
-        _one_of("company", company, "base_url", info)
+        one_of("company", company, "base_url", info)
         return company
 
     @property
@@ -247,7 +145,7 @@ class RouteSection(Section):
     country: tuple[Country, ...] = ()
     source: tuple[Literal["direct", "form", "forward", "group"], ...] = ()
     pipeline: Text | None = None
-    stage: Text | None = _CHECKED
+    stage: Text | None = CHECKED
     owner: tuple[Address, ...] = ()
     channel_id: Text | None = None
 
@@ -325,7 +223,7 @@ class EventsSection(Section):
 
     name: Text
     command: Command | None = None
-    url: Url | None = _CHECKED
+    url: Url | None = CHECKED
     secret: SecretReference | None = None
     format: Literal["json", "slack"] = "json"
     kinds: tuple[EventKind, ...] = get_args(EventKind)
@@ -334,7 +232,7 @@ class EventsSection(Section):
     @field_validator("url")
     @classmethod
     def _one_way(cls, url: str | None, info: ValidationInfo) -> str | None:
-        _one_of("url", url, "command", info)
+        one_of("url", url, "command", info)
         return url
 
 
@@ -393,19 +291,3 @@ class Config(Section):
         copy = self.model_copy()
         copy._warnings = warnings  # noqa: SLF001 -- our own copy, before anybody else sees it
         return copy
-
-
-def _one_of(key: str, value: object, other: str, info: ValidationInfo) -> None:
-    # A partner that failed its own check isn't in `data`: its problem is named already.
-    if other not in info.data:
-        return
-    if value is None and info.data[other] is None:
-        raise ValueError(f"missing ({key} or {other})")
-    if value is not None and info.data[other] is not None:
-        raise ValueError(f"can't stand beside {other}: choose one")
-
-
-def _refuse(wrong: bool, value: str | None, why: str) -> str | None:
-    if wrong:
-        raise ValueError(why)
-    return value
