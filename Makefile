@@ -14,7 +14,7 @@ IN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench walk lines crash soak fuzz systemd-test layout clean dovecot
+.PHONY: help demo test test-all check bench walk lines crash soak fuzz systemd-test layout clean dovecot
 .PHONY: deb image sbom release mutants
 
 help: ## list the commands
@@ -24,7 +24,11 @@ help: ## list the commands
 demo: $(VENV)/.demo ## the main job on embedded servers, in one minute
 	$(IN)/mail2deal demo
 
-test: $(VENV)/.test dovecot ## all tests
+test: $(VENV)/.test dovecot ## the tests, in five minutes on two cores
+	$(IN)/python -m pytest -n auto --dist loadfile -m 'not long' $(PYTEST)
+
+test-all: $(VENV)/.test dovecot ## all tests, as CI runs them: every fault, a kill at every step
+	MAIL2DEAL_SOAK_EXAMPLES=$${MAIL2DEAL_SOAK_EXAMPLES:-200} \
 	$(IN)/python -m pytest -n auto --dist loadfile $(PYTEST)
 
 check: $(VENV)/.check $(VENV)/.test ## lint, format and types

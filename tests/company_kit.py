@@ -93,16 +93,16 @@ def office(scenario: Scenario, kind: Any = "dovecot") -> Iterator[Office]:
         yield Office(scenario, server)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def company() -> Iterator[Office]:
-    """2,000 mails in INBOX, Sent and two more folders, on Dovecot."""
+    """2,000 mails in INBOX, Sent and two more folders, on Dovecot; nobody changes the folders."""
     if "dovecot" not in installed():
         pytest.skip("Dovecot 2.3 isn't installed (apt-get install dovecot-imapd)")
     with office(generate(5, 2_000, now=NOW)) as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def small_company() -> Iterator[Office]:
     """The demo's 300 mails on whichever server there is."""
     with office(demo(now=NOW), "auto") as running:
