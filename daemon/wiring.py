@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import quote
 
 from daemon.config import Config, MailboxSection, OAuthSection
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     C = TypeVar("C", bound=Client)
 
 # Requests in flight that fill the plan's burst window at a latency of a few hundred milliseconds.
+_PATIENCE = 15.0  # seconds that a person waits for a silent server
 _WORKERS = {"lite": 6, "growth": 10, "premium": 20, "ultimate": 24}
 
 
@@ -151,7 +152,13 @@ class Wiring:
 
         return self._client(ReadOnlyClient)
 
-    def _client(self, kind: "type[C]") -> "C":
+    def impatient_client(self) -> "ReadOnlyClient":
+        """The same for a person who waits: a silent server costs 15 seconds, once."""
+        from daemon.pipedrive.read_only import ImpatientClient  # noqa: PLC0415 - see the module
+
+        return self._client(ImpatientClient, timeout=(_PATIENCE, _PATIENCE))
+
+    def _client(self, kind: "type[C]", **more: Any) -> "C":
         pipedrive = self.config.pipedrive
         return kind(
             pipedrive.url,
@@ -164,6 +171,7 @@ class Wiring:
             wall=self.now,
             on_usage=self.usage.add,
             on_answer=self.on_answer,
+            **more,
         )
 
     def session(

@@ -1,5 +1,6 @@
 """`check`: every line a tick or the one thing to do, and nothing is written anywhere."""
 
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from company_kit import Office
 
 from daemon.cli.catch_up import catch_up
 from daemon.cli.check import command
+from daemon.sandbox.crm import Switches
 
 
 @pytest.fixture
@@ -54,7 +56,9 @@ def test_a_good_configuration_gets_ticks_all_the_way(
     assert "Ada Example" in lines["pipedrive: token"]
     assert "'Initial Contact' in 'Sales'" in lines["pipedrive: stage"]
     assert "will be made: Thread count" in lines["pipedrive: fields"]
-    assert "an administrator" in lines["pipedrive: permissions"]
+    assert "an administrator, who sees everything" in lines["pipedrive: permissions"]
+    assert "email, meeting" in lines["pipedrive: activity types"]
+    assert "archived" in lines["pipedrive: lists"]
     assert "210000 tokens a day" in lines["pipedrive: budget"]
     assert "! every mail becomes an activity" in lines["activities"]
     assert "all is well" in lines["end"]
@@ -119,6 +123,64 @@ def test_what_is_broken_is_told_with_the_one_thing_to_do(
     assert found == status
     assert "✗" in lines[line]
     assert lines["end"] == "1 thing to do before this can run"
+
+
+def test_a_deactivated_owner_an_inactive_type_and_a_blind_token_are_told(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox = office_desk.sandbox
+    settings = sandbox.settings
+    sandbox.change(inactive_types=("email",), lists_all_permissions=True)
+    blind = replace(settings.users[0], apps=(), denied=("can_see_other_users", "can_add_leads"))
+    others = list(settings.users[1:])
+    section(office_desk, "mailboxes", owner=others[0].email)
+    Switches(sandbox).deactivate(others[0].email)
+
+    status, lines = told(office_desk, capsys)
+
+    assert status == 2
+    assert "email is missing or switched off" in lines["pipedrive: activity types"]
+    assert "activities.emails to false" in lines["pipedrive: activity types"]
+    assert f"{others[0].email} is deactivated" in lines["pipedrive: owners"]
+
+    Switches(sandbox).permit(settings.users[0].email, denied=blind.denied, apps=())
+    status, lines = told(office_desk, capsys)
+    assert "this user may not add leads" in lines["pipedrive: permissions"]
+    Switches(sandbox).permit(settings.users[0].email, denied=("can_see_other_users",), apps=())
+    _, lines = told(office_desk, capsys)
+    assert "sees no other user's records" in lines["pipedrive: permissions"]
+    assert "administrator of deals and of global settings" in lines["pipedrive: permissions"]
+
+
+def test_what_is_wrong_on_this_machine_is_found_without_any_server(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    section(office_desk, "mailboxes", since="2999-01-01", password={"file": "nowhere"})
+    office_desk.change(ledger=str(office_desk.config / "ledger.db"))
+    before = office_desk.requests()
+    capsys.readouterr()
+
+    assert run(command, office_desk.wiring(), "--offline") == 2
+
+    shown = capsys.readouterr().out
+    assert "since is 2999-01-01, in the future" in shown
+    assert "nowhere can't be read" in shown
+    assert "config.yaml isn't a directory" in shown
+    assert "3 things to do" in shown
+    assert office_desk.requests() == before
+
+
+def test_a_server_that_accepts_and_says_nothing_is_named_and_costs_one_try(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.wiring._PATIENCE", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        section(office_desk, "pipedrive", base_url=f"http://{host}")
+        status, lines = told(office_desk, capsys)
+
+    assert status == 75
+    assert "127.0.0.1" in lines["pipedrive: token"]
 
 
 def test_a_plan_that_isnt_theirs_is_noticed(

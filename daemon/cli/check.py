@@ -1,21 +1,28 @@
 """`mail2deal check`: everything that has to work, a line each: a tick, or what to do about it."""
 
+from itertools import chain
+
 import click
 
 from daemon.cli import output
 from daemon.cli.commands import pass_wiring
 from daemon.errors import DONE, ConfigProblem, exit_status, worst
-from daemon.maintenance.check import check
+from daemon.maintenance.check import check_here, check_mailboxes
+from daemon.maintenance.check_pipedrive import check_pipedrive
 from daemon.wiring import Wiring
 
 
 @click.command("check")
+@click.option("--offline", is_flag=True, help="Only what is here: file, secrets, ledger.")
 @pass_wiring
-def command(wiring: Wiring) -> int:
+def command(wiring: Wiring, *, offline: bool) -> int:
     """Try every login, folder, token, stage and field: each line ok, or what to do."""
     tick, cross = ("✓", "✗") if "utf" in output.console.encoding else ("ok", "no")
+    lines = check_here(wiring)
+    if not offline:
+        lines = chain(lines, check_mailboxes(wiring), check_pipedrive(wiring))
     status, todo = DONE, 0
-    for line in check(wiring):
+    for line in lines:
         if line.problem is None:
             mark, text = ("!", line.note) if line.note else (tick, line.found)
             output.say(f"{mark:<3}{line.what}: {text}")

@@ -1,23 +1,20 @@
 """FLOW everything that has to work, tried one by one without writing anywhere."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from daemon.config import MailboxSection
-from daemon.errors import Problem, Rejected
+from daemon.errors import ConfigProblem, Problem
 from daemon.intake import own_servers
-from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import FolderRole, Mailbox
 from daemon.mailbox.ladder import INSTEAD
-from daemon.pipedrive import directory
-from daemon.pipedrive.client import Client
-from daemon.pipedrive.costs import Call
-from daemon.pipedrive.objects import FIELDS
 from daemon.wiring import Wiring
 
 _LEARNED = "learned_addresses"
+_PATIENCE = 15.0  # seconds that a person waits for a silent server
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +27,65 @@ class CheckLine:
     note: str = ""  # works, but worth knowing
 
 
-def check(wiring: Wiring) -> Iterator[CheckLine]:
-    """Try everything that has to work: one line for each."""
-    yield CheckLine("configuration", f"{len(wiring.config.mailboxes)} mailboxes")
+def check_here(wiring: Wiring) -> Iterator[CheckLine]:
+    """Try what is on this machine: the configuration, its secrets and the ledger."""
+    boxes = wiring.config.mailboxes
+    yield CheckLine("configuration", f"{len(boxes)} mailbox{'' if len(boxes) == 1 else 'es'}")
+    yield from _dates(wiring)
+    yield from _secrets(wiring)
     yield from _ledger(wiring)
+
+
+def check_mailboxes(wiring: Wiring) -> Iterator[CheckLine]:
+    """Try every login and folder."""
     for mailbox in wiring.config.mailboxes:
         yield from _mailbox(wiring, mailbox)
-    yield from _pipedrive(wiring)
+
+
+def _dates(wiring: Wiring) -> Iterator[CheckLine]:
+    today = wiring.now().date()
+    for box in wiring.config.mailboxes:
+        if box.since is not None and box.since > today:
+            problem = ConfigProblem(
+                f"since is {box.since}, in the future: no mail would ever be read",
+                hint="take a day that has passed, or leave since out",
+            )
+            yield CheckLine(f"mailbox {box.name}: since", problem=problem)
+
+
+def _secrets(wiring: Wiring) -> Iterator[CheckLine]:
+    """Whether every secret can be read; commands aren't run here, they may ask a server."""
+    named = {f"mailbox {box.name}: password": box.password for box in wiring.config.mailboxes}
+    named["pipedrive: token"] = wiring.config.pipedrive.token
+    for what, secret in named.items():
+        if secret is None or secret.kind == "command":
+            continue
+        try:
+            secret.read()
+        except Problem as problem:
+            yield CheckLine(what, problem=problem)
+
+
+def _not_writable(path: Path) -> ConfigProblem | None:
+    """Why the ledger couldn't be written here, by this user; the nearest directory decides."""
+    home = path.parent
+    while not home.exists() and home != home.parent:
+        home = home.parent
+    place = path if path.exists() else home
+    if home.is_dir() and os.access(home, os.W_OK | os.X_OK) and os.access(place, os.W_OK):
+        return None
+    return ConfigProblem(
+        f"{place} can't be written by this user" if home.is_dir() else f"{home} isn't a directory",
+        what=str(path),
+        hint="run this as the service's user or with sudo, or name another place as ledger",
+    )
 
 
 def _ledger(wiring: Wiring) -> Iterator[CheckLine]:
     path = wiring.config.ledger
+    if (unwritable := _not_writable(path)) is not None:
+        yield CheckLine("ledger", problem=unwritable)
+        return
     if not path.exists():
         yield CheckLine("ledger", f"{path} will be made")
         return
@@ -63,7 +108,9 @@ def _ledger(wiring: Wiring) -> Iterator[CheckLine]:
 def _mailbox(wiring: Wiring, section: MailboxSection) -> Iterator[CheckLine]:
     what = f"mailbox {section.name}"
     try:
-        mailbox = Mailbox.connect(wiring.account(section))
+        account = wiring.account(section)
+        hasty = replace(account, connect_timeout=_PATIENCE, read_timeout=_PATIENCE)
+        mailbox = Mailbox.connect(hasty)
     except Problem as problem:
         yield CheckLine(f"{what}: login", problem=problem)
         return
@@ -114,90 +161,3 @@ def _offers(capabilities: Collection[str]) -> str:
         f"no {name}: {text}" for name, text in _USEFUL.items() if text and name not in offered
     ]
     return "; ".join(["offers " + (", ".join(offered) or "the basics only"), *missing])
-
-
-def _pipedrive(wiring: Wiring) -> Iterator[CheckLine]:
-    client = wiring.reading_client()
-    try:
-        me = client.send(Call.to("users.me")).data
-    except Problem as problem:
-        yield CheckLine("pipedrive: token", problem=problem)
-        return
-    yield CheckLine("pipedrive: token", f"{me['name']} at {me['company_name']}")
-    config = wiring.config.pipedrive
-    owners = frozenset(m.owner.lower() for m in wiring.config.mailboxes if m.owner)
-    attempts: list[tuple[str, Callable[[], str]]] = [
-        ("stage", lambda: _stage(client, config.pipeline, config.stage)),
-        ("fields", lambda: _fields(wiring, client)),
-    ]
-    if owners:
-        attempts.append(("owners", lambda: ", ".join(sorted(directory.owners(client, owners)))))
-    for what, attempt in attempts:
-        try:
-            yield CheckLine(f"pipedrive: {what}", attempt())
-        except Problem as problem:
-            yield CheckLine(f"pipedrive: {what}", problem=problem)
-    yield _permissions(me)
-    yield _budget(client, config.seats)
-    if wiring.config.activities.emails:
-        yield CheckLine(
-            "activities",
-            note="every mail becomes an activity: set activities.emails to false if Pipedrive's own"
-            " e-mail sync is on for this mailbox, or each mail shows twice",
-        )
-
-
-def _permissions(me: Mapping[str, Any]) -> CheckLine:
-    """Whether this user may make custom fields: admins may, others only where they are let."""
-    admin = any(entry.get("admin") for entry in me.get("access") or ())
-    if admin:
-        return CheckLine("pipedrive: permissions", "an administrator")
-    return CheckLine(
-        "pipedrive: permissions",
-        note="not an administrator: if the fields are refused, an administrator makes them by name"
-        " and type (" + ", ".join(f"{name}: {kind}" for _, name, kind in FIELDS.values()) + ")",
-    )
-
-
-def _budget(client: Client, seats: int) -> CheckLine:
-    budget, configured = client.budget, client.plan.daily_tokens(seats)
-    found = (
-        f"{budget.limit} tokens a day, {budget.remaining()} of them left for us today;"
-        f" {client.plan.burst} requests per 2 s"
-    )
-    if budget.limit != configured:
-        return CheckLine(
-            "pipedrive: budget",
-            note=f"{found}; the configured plan would give {configured}:"
-            " set pipedrive.plan and pipedrive.seats to yours",
-        )
-    return CheckLine("pipedrive: budget", found)
-
-
-def _stage(client: Client, pipeline: str | None, stage: str) -> str:
-    number = directory.place(client, pipeline, stage)
-    return f"{stage!r} in {pipeline!r} (id {number})" if pipeline else f"{stage!r} (id {number})"
-
-
-def _fields(wiring: Wiring, client: Client) -> str:
-    """Which of our fields there are; raises Rejected if some can't be had, and says why."""
-    found = directory.fields(client)
-    missing = {key: name for key, (_, name, _) in FIELDS.items() if key not in found}
-    if not missing:
-        return "all there"
-    why = _why_missing(wiring)
-    lost = [f"{name} ({why[key]})" for key, name in missing.items() if key in why]
-    if lost:
-        raise Rejected(
-            "missing: " + "; ".join(lost),
-            hint="everything else works without; an administrator can make them by name and type",
-        )
-    return "will be made: " + ", ".join(missing.values())
-
-
-def _why_missing(wiring: Wiring) -> dict[str, str]:
-    """Why fields aren't made, by our names: Pipedrive refused, or people deleted them."""
-    if not wiring.config.ledger.exists():
-        return {}
-    with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
-        return reports.missing_fields(ledger)

@@ -65,6 +65,7 @@ PRICES: Mapping[str, Price] = {
     "stages.read": Price("GET", "/api/v2/stages/{}", 1),
     "users.me": Price("GET", "/api/v1/users/me", 2),
     "users.list": Price("GET", "/api/v1/users", 20),
+    "users.permissions": Price("GET", "/api/v1/users/{}/permissions", 10),
     "activity_types.list": Price("GET", "/api/v1/activityTypes", 20),
 }
 

@@ -213,12 +213,20 @@ def _same(one: object, other: str) -> bool:
 
 def owners(client: Client, addresses: frozenset[str]) -> dict[str, int]:
     """Ids of active users by e-mail address; raises ConfigProblem naming those who aren't."""
+    everybody = client.send(Call.to("users.list")).items
     users = {
         str(user.get("email")).lower(): number(user, "id")
-        for user in client.send(Call.to("users.list")).items
+        for user in everybody
         if user.get("active_flag", True)
     }
     missing = sorted(addresses - set(users))
+    gone = {str(user.get("email")).lower() for user in everybody}.intersection(missing)
+    if gone:
+        raise ConfigProblem(
+            f"the Pipedrive user {', '.join(sorted(gone))} is deactivated",
+            what="mailboxes[].owner",
+            hint="activate the user, or name another: " + ", ".join(sorted(users)),
+        )
     if missing:
         raise ConfigProblem(
             f"no Pipedrive user has the address {', '.join(missing)}",

@@ -1,0 +1,181 @@
+"""FLOW what has to work in Pipedrive, proven by a few listing calls; nothing is written."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from daemon.errors import Problem, Rejected
+from daemon.ledger import reports
+from daemon.ledger.store import Ledger
+from daemon.maintenance.check import CheckLine
+from daemon.pipedrive import directory
+from daemon.pipedrive.client import Client
+from daemon.pipedrive.costs import Call
+from daemon.pipedrive.objects import FIELDS
+from daemon.wiring import Wiring
+
+_CLOCKS_APART = 60.0  # seconds that are nothing to tell
+_EVERYTHING = {"sales", "global"}  # whose administrator sees every deal, lead and contact
+# What we do, and the permission that it takes (GET /users/{id}/permissions).
+_NEEDED = {
+    "can_use_api": "use the API",
+    "can_add_people": "add persons",
+    "can_add_organizations": "add organizations",
+    "can_add_deals": "add deals",
+    "can_add_leads": "add leads",
+}
+
+
+def check_pipedrive(wiring: Wiring) -> Iterator[CheckLine]:
+    """Try the token, the stage, what is listed and written, and whose eyes the token has."""
+    client = wiring.impatient_client()
+    try:
+        me = client.send(Call.to("users.me")).object
+    except Problem as problem:
+        yield CheckLine("pipedrive: token", problem=problem)
+        return
+    yield CheckLine("pipedrive: token", f"{me.get('name')} at {me.get('company_name')}")
+    config = wiring.config.pipedrive
+    attempts: list[tuple[str, Callable[[], str]]] = [
+        ("stage", lambda: _stage(client, config.pipeline, config.stage)),
+        ("fields", lambda: _fields(wiring, client)),
+        ("activity types", lambda: _activity_types(wiring, client)),
+        ("lists", lambda: _lists(client)),
+    ]
+    if owners := _owners(wiring):
+        attempts.append(("owners", lambda: ", ".join(sorted(directory.owners(client, owners)))))
+    for what, attempt in attempts:
+        try:
+            yield CheckLine(f"pipedrive: {what}", attempt())
+        except Problem as problem:
+            yield CheckLine(f"pipedrive: {what}", problem=problem)
+    try:
+        yield _permissions(client, me)
+    except Problem as problem:
+        yield CheckLine("pipedrive: permissions", problem=problem)
+    yield from _clock(client)
+    yield _budget(client, config.seats)
+    if wiring.config.activities.emails:
+        yield CheckLine(
+            "activities",
+            note="every mail becomes an activity: set activities.emails to false if Pipedrive's own"
+            " e-mail sync is on for this mailbox, or each mail shows twice",
+        )
+
+
+def _owners(wiring: Wiring) -> frozenset[str]:
+    """E-mail addresses of all users that the configuration names as owners."""
+    boxes = (box.owner.lower() for box in wiring.config.mailboxes if box.owner)
+    return frozenset(boxes) | {owner for route in wiring.routes() for owner in route.owners}
+
+
+def _activity_types(wiring: Wiring, client: Client) -> str:
+    """Whether the types of our activities are there and switched on: else each is refused."""
+    config = wiring.config.activities
+    wanted = {"email": config.emails, "meeting": config.meetings}
+    active = {
+        row.get("key_string")
+        for row in client.send(Call.to("activity_types.list")).items
+        if row.get("active_flag") is not False
+    }
+    off = [name for name, is_on in wanted.items() if is_on and name not in active]
+    if off:
+        raise Rejected(
+            f"the activity type {' and '.join(off)} is missing or switched off",
+            hint="switch it on in Pipedrive (Company settings, Activities), or set "
+            + " and ".join(f"activities.{name}s" for name in off)
+            + " to false",
+        )
+    return ", ".join(name for name, is_on in wanted.items() if is_on) or "none wanted"
+
+
+def _lists(client: Client) -> str:
+    """Whether leads and what is archived can be listed: without, people's records are doubled."""
+    refused = []
+    for kind in ("leads.list", "leads.archived", "deals.archived"):
+        try:
+            client.send(Call.to(kind, query={"limit": 1}))
+        except Rejected as problem:
+            refused.append(f"{kind} ({problem.message})")
+    if refused:
+        raise Rejected(
+            "can't be listed: " + ", ".join(refused),
+            hint="take the API token of an administrator, or have the plan's Leads switched on",
+        )
+    return "leads, archived leads and archived deals can be listed"
+
+
+def _permissions(client: Client, me: Mapping[str, Any]) -> CheckLine:
+    """Whose eyes the token has: what its user can't see would be made a second time."""
+    entries = [one for one in me.get("access") or () if isinstance(one, Mapping)]
+    apps = {str(one.get("app")) for one in entries if one.get("admin")}
+    if apps >= _EVERYTHING:
+        return CheckLine("pipedrive: permissions", "an administrator, who sees everything")
+    may = client.send(Call.to("users.permissions", str(me.get("id")))).object
+    lacking = [words for name, words in _NEEDED.items() if may.get(name) is False]
+    advice = "take the API token of an administrator of deals and of global settings"
+    if lacking:
+        raise Rejected(f"this user may not {', '.join(lacking)}", hint=advice)
+    blind = " and sees no other user's records" if may.get("can_see_other_users") is False else ""
+    fields = ""
+    if may.get("can_add_custom_fields") is False:
+        kinds = ", ".join(f"{name}: {kind}" for _, name, kind in FIELDS.values())
+        fields = f"; it may not make our fields, so an administrator makes them ({kinds})"
+    return CheckLine(
+        "pipedrive: permissions",
+        note=f"not an administrator{blind}: what this user can't see would be made again;"
+        f" {advice}{fields}",
+    )
+
+
+def _clock(client: Client) -> Iterator[CheckLine]:
+    offset = client.clock_offset
+    if offset is not None and abs(offset.total_seconds()) > _CLOCKS_APART:
+        seconds = offset.total_seconds()
+        way = "ahead of" if seconds > 0 else "behind"
+        text = f"this machine's clock is {abs(seconds):.0f} s {way} Pipedrive's"
+        note = f"{text}: set it (timedatectl)"
+        yield CheckLine("clock", note=note)
+
+
+def _budget(client: Client, seats: int) -> CheckLine:
+    budget, configured = client.budget, client.plan.daily_tokens(seats)
+    found = (
+        f"{budget.limit} tokens a day, {budget.remaining()} of them left for us today;"
+        f" {client.plan.burst} requests per 2 s"
+    )
+    if budget.limit != configured:
+        return CheckLine(
+            "pipedrive: budget",
+            note=f"{found}; the configured plan would give {configured}:"
+            " set pipedrive.plan and pipedrive.seats to yours",
+        )
+    return CheckLine("pipedrive: budget", found)
+
+
+def _stage(client: Client, pipeline: str | None, stage: str) -> str:
+    number = directory.place(client, pipeline, stage)
+    return f"{stage!r} in {pipeline!r} (id {number})" if pipeline else f"{stage!r} (id {number})"
+
+
+def _fields(wiring: Wiring, client: Client) -> str:
+    """Which of our fields there are; raises Rejected if some can't be had, and says why."""
+    found = directory.fields(client)
+    missing = {key: name for key, (_, name, _) in FIELDS.items() if key not in found}
+    if not missing:
+        return "all there"
+    why = _why_missing(wiring)
+    lost = [f"{name} ({why[key]})" for key, name in missing.items() if key in why]
+    if lost:
+        raise Rejected(
+            "missing: " + "; ".join(lost),
+            hint="everything else works without; an administrator can make them by name and type",
+        )
+    return "will be made: " + ", ".join(missing.values())
+
+
+def _why_missing(wiring: Wiring) -> dict[str, str]:
+    """Why fields aren't made, by our names: Pipedrive refused, or people deleted them."""
+    if not wiring.config.ledger.exists():
+        return {}
+    with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
+        return reports.missing_fields(ledger)
