@@ -42,7 +42,7 @@ FROM_BOB = replace(FROM_ADA, from_=BOB, to=(ADA,))
 INVITE = Invite("REQUEST", "u", 0, None, ADA.key, (), None, None, "", None)
 
 
-def itip(method: str, organizer: str = ADA.key) -> tuple[Invite, ...]:
+def itip(method: str, organizer: str | None = ADA.key) -> tuple[Invite, ...]:
     return (replace(INVITE, method=method, organizer=organizer),)
 
 
@@ -59,6 +59,8 @@ RECEIVED = [
     ("human", "contact", {"opaque": True}),
     ("human", "contact", {"invites": itip("REQUEST")}),
     ("human", "contact", {"invites": itip("REQUEST"), "marks": ("auto-submitted",)}),
+    ("human", "contact", {"invites": itip("REQUEST", "assistant@acme.example"), "marks": ("auto-submitted",)}),
+    ("human", "contact", {"invites": itip("REQUEST", None), "marks": ("auto-submitted",)}),
     ("human", "contact", {"invites": itip("PUBLISH")}),
     ("human", "contact", {"invites": itip("")}),
     ("human", "contact", {"to": ()}),

@@ -88,8 +88,11 @@ def _received(
 
 
 def _organizes(message: Message, sender: Address) -> bool:
-    """Whether it is the sender's own invitation: calendars send these with Auto-Submitted, too."""
-    return any(invite.organizer == sender.key for invite in message.invites)
+    """Whether the invitation is the sender's: theirs, an alias', or a shared calendar's."""
+    return any(
+        invite.organizer is None or invite.organizer.rpartition("@")[2] == sender.domain
+        for invite in message.invites
+    )
 
 
 def _judge_sent(message: Message, sender: Address, us: Us) -> Judgement:
