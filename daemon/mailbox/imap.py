@@ -279,6 +279,13 @@ class Mailbox:
         """Whether a kept connection can be used; asks only if the server has said something."""
         return self._session.is_sound()
 
+    def is_quiet(self) -> bool:
+        """Whether it is open and the server has said nothing unasked; for any thread."""
+        try:
+            return not self.closed and not self._session.connection.has_news()
+        except (OSError, ValueError):  # closed meanwhile
+            return False
+
     def detach(self) -> tuple[socket.socket, bytes]:
         """The bare socket and what was read ahead, for `watch`; then only `abandon` is allowed."""
         return self._session.wire.detach()

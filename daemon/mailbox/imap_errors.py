@@ -56,6 +56,10 @@ class Crowded(RetryLater):
     """The server has no room for another connection of ours."""
 
 
+class TurnedAway(RetryLater):
+    """A new connection was closed before it had answered anything: perhaps there are too many."""
+
+
 def words(text: bytes | str) -> str:
     """What a server said, as one bounded line that is safe to log and to show."""
     shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
@@ -112,13 +116,21 @@ def without(problem: P, secrets: Iterable[str]) -> P:
     return problem
 
 
-def lost(error: BaseException | str, *, what: str) -> RetryLater:
+def lost(error: BaseException | str, *, what: str, before_login: bool = False) -> RetryLater:
     """The error for a connection that is gone or can't be trusted any more."""
     text = words(str(error)) or type(error).__name__
     if isinstance(error, TimeoutError):
         text = "no answer in time"
     kind = Crowded if _CROWDED.search(text) else RetryLater
+    if before_login and kind is RetryLater and isinstance(error, BaseException):
+        kind = _closed_or_not(error, text)
     return kind(f"connection lost: {text}", what=what, after=backoff(text))
+
+
+def _closed_or_not(error: BaseException, text: str) -> type[RetryLater]:
+    """Whether a server took a connection and closed it without a word."""
+    closed = isinstance(error, ConnectionResetError | EOFError) or "EOF" in text
+    return TurnedAway if closed else RetryLater
 
 
 def not_connected(error: Exception, *, what: str, ca_file: str | None) -> Problem:
@@ -139,7 +151,7 @@ def not_connected(error: Exception, *, what: str, ca_file: str | None) -> Proble
     if isinstance(error, TimeoutError):
         return RetryLater("no answer in time", what=what, hint="are host, port and tls right?")
     if isinstance(error, IMAP4.error | OSError | EOFError):
-        kind = Crowded if _CROWDED.search(text) else RetryLater
+        kind = Crowded if _CROWDED.search(text) else _closed_or_not(error, text)
         return kind(f"not connected: {text}", what=what, after=backoff(text))
     # What else comes from here was raised by a library on a server's garbage.
     return RetryLater(f"not an IMAP server's words: {type(error).__name__}: {text}", what=what)

@@ -132,7 +132,7 @@ def _with_token(
 def _refusal(error: LoginError, account: Account) -> Problem:
     """What a failed login means: imapclient wraps a lost connection, a BYE and a NO alike."""
     if isinstance(error.__context__, IMAP4.abort):
-        return imap_errors.lost(error, what=account.name)
+        return imap_errors.lost(error, what=account.name, before_login=True)
     text = _said(error)
     bad = " command error: BAD " in text
     return imap_errors.login_refused(text, what=account.name, bad=bad, advice=account.advice)

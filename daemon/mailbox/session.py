@@ -30,7 +30,7 @@ class Session:
         self.run: Fetch | None = None  # the last one
         self._bulk = bulk
         self._alive = alive
-        self._answered = 0.0
+        self._answered: float | None = None  # when, by this connection
         self.connection: Connection
         self.log_in()
 
@@ -39,12 +39,15 @@ class Session:
         """What this account's server can't do."""
         return self.account.ladder
 
-    def log_in(self) -> None:
-        """Connect, in the place of a connection that was lost if there was one."""
+    def _connect(self) -> None:
         client = log_in(self.account, self._alive)
         self.capabilities = frozenset(str(one, "ascii", "replace") for one in client.capabilities())
         self.connection = Connection(client, what=self.account.name)
-        self._answered = time.monotonic()
+        self._answered = None
+
+    def log_in(self) -> None:
+        """Connect, in the place of a connection that was lost if there was one."""
+        self._connect()
         # NetEase opens no folder for a client that hasn't said its name (RFC 2971).
         self.attempt("ID", b'ID ("name" "mail2deal")')
         pays = self._bulk and not is_loopback(self.account.host)
@@ -89,8 +92,17 @@ class Session:
         return self.connection
 
     def ask(self, line: bytes, *, keep: int = KEEP, most: int = SMALL) -> ImapReply:
-        """Send one command and wait for its answer, be it OK, NO or BAD."""
-        reply = self.wire.ask(line, keep=keep, most=most)
+        """Send one command and wait for its answer, be it OK, NO or BAD.
+
+        Raises TurnedAway where the server closes a new connection instead of any answer.
+        """
+        try:
+            reply = self.wire.ask(line, keep=keep, most=most)
+        except RetryLater as problem:
+            silent = isinstance(problem.__cause__, TimeoutError)
+            if self._answered is None and problem.after is None and not silent:
+                raise imap_errors.TurnedAway(problem.message, what=problem.what) from problem
+            raise
         self._answered = time.monotonic()
         return reply
 
@@ -117,14 +129,20 @@ class Session:
         """
         if not self.can(name):
             return None
-        fresh = time.monotonic() - self._answered < _ALIVE
+        first = self._answered is None
+        fresh = self._answered is None or time.monotonic() - self._answered < _ALIVE
         try:
             reply = self.ask(line, most=most)
         except RetryLater as problem:
             if problem.after is not None or not fresh:
                 raise
+            self._connect()
+            if first:
+                # It may be the server that lets nobody stay, and not what was asked.
+                self.command(b"NOOP")
+                reopen()
+                return self.attempt(name, line, good=good, most=most, reopen=reopen)
             self.give_up(name, problem.message)
-            self.log_in()
             reopen()
             return None
         if reply.ok and good(reply):

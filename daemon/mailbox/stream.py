@@ -5,6 +5,7 @@ it. While it waits, `alive` is called about once a second: waiting for a server 
 Compression is DEFLATE (RFC 4978), unpacked in bounded pieces, so that the same bounds hold for it.
 """
 
+import contextlib
 import io
 import socket
 import time
@@ -36,6 +37,7 @@ class Stream:
         self._receiver = _Receiver(sock, silence, alive)
         self._file = io.BufferedReader(self._receiver, _BUFFER)
         self._compressor: zlib._Compress | None = None
+        self._handed_over = False
 
     @property
     def compressed(self) -> bool:
@@ -75,11 +77,15 @@ class Stream:
             raise RuntimeError("a compressed line can't be handed over")
         ahead = self._read_ahead()
         self.socket.settimeout(0)
+        self._handed_over = True
         return ahead
 
     def interrupt(self) -> None:
         """Have a read fail within a second; the one call that another thread may make."""
         self._receiver.interrupted = True
+        if self._handed_over:
+            with contextlib.suppress(OSError):  # gone already
+                self.socket.shutdown(socket.SHUT_RDWR)
 
     def _read_ahead(self) -> bytes:
         self._receiver.paused = True

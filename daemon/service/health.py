@@ -156,6 +156,7 @@ def report(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
             box.name: ledger.setting(f"reply_detection:{box.name}")
             for box in wiring.config.mailboxes
         },
+        "crowded_hosts": ledger.setting("crowded_hosts") or {},
         "messages": ledger.counts("messages"),
         "senders": ledger.counts("senders"),
         "records": ledger.counts("records"),

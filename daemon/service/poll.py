@@ -24,11 +24,13 @@ from daemon.log import event
 from daemon.mailbox.account import Account
 from daemon.mailbox.connections import Connections, Left, NoRoom
 from daemon.mailbox.imap import Mailbox
+from daemon.mailbox.imap_errors import TurnedAway
 from daemon.mailbox.watch import Watcher
 from daemon.rules import backoff
 from daemon.wiring import Wiring
 
 _LONGEST = backoff.LONGEST_ASKED * 1.5  # seconds that a mailbox is ever left alone
+CROWDED = "crowded_hosts"  # name in the ledger's settings
 _LOOK = 3600.0  # seconds between two looks whether a person has released a mailbox
 _CRASH_LOOP = timedelta(minutes=10)  # between two starts
 _FLUSH_EVERY = 5.0  # seconds of quiet polls that are written in one transaction
@@ -98,6 +100,7 @@ class Polling:
         self._connections = self._connect(wiring)
         self._started: dict[str, datetime] = {}
         self._quiet = Quiet()
+        self._crowded: dict[str, int] = {}
 
     def _connect(self, wiring: Wiring) -> Connections:
         connect = partial(Mailbox.connect, alive=self._alive)
@@ -111,6 +114,7 @@ class Polling:
         now = self.wiring.now()
         with ledger.transaction("mailboxes"):
             ledger.troubles.keep_only(tuple(self._plan.boxes))
+            ledger.set(CROWDED, {})
             if last_start is None or now - last_start > _CRASH_LOOP:
                 ledger.troubles.try_parked(now)
         self.watcher.start()
@@ -140,6 +144,7 @@ class Polling:
             with ledger.transaction("mailbox works"):
                 ledger.troubles.ended(name)
         self._quiet.write(ledger, plan.wiring.now())
+        self._tell_crowded(ledger)
         self._watch(plan.wiring, box)
         return new
 
@@ -222,6 +227,14 @@ class Polling:
             ledger.troubles.failed(name, reason, backoff.due(now, wait), now)
         return RetryLater(reason, after=_LOOK if wait is None else wait)
 
+    def _tell_crowded(self, ledger: Ledger) -> None:
+        """Keep in the ledger which hosts take fewer connections than configured."""
+        learned = self._connections.learned()
+        if learned != self._crowded:
+            with ledger.transaction("hosts"):
+                ledger.set(CROWDED, learned)
+            self._crowded = learned
+
     def _watch(self, wiring: Wiring, box: MailboxSection) -> None:
         """Hand the watcher a connection of its own, where IDLE is wanted and there is room."""
         if not wiring.config.poll.idle or not self.watcher.wants(box.name):
@@ -234,6 +247,8 @@ class Polling:
             elif mailbox is not None:
                 self.watcher.watch(box.name, mailbox)
         except Problem as problem:
+            if isinstance(problem, TurnedAway):
+                self._connections.turned_away(account)
             # The poll went well, so this is about one connection more: polling goes on alone.
             self.watcher.distrust(box.name)
             event("watch.failed", mailbox=box.name, reason=problem)
