@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "backfill": ["20000", "4000", "2"],
     "plans": [],
     "connections": [],
+    "library": [],
     "polls": [],
     "latency": [],
     "scale": [],

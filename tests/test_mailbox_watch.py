@@ -236,7 +236,7 @@ def test_a_renewal_makes_good_for_earlier_failures(scripted: ScriptedImap, news:
         eventually(lambda: watcher.wants("sales"))
         watcher.watch("sales", scripted.mailbox())
         eventually(lambda: scripted.commands.count(b"IDLE") >= 3)
-        eventually(lambda: watcher._trust["sales"].failures == 0)
+        eventually(lambda: watcher._trust["sales", "INBOX"].failures == 0)
 
 
 def test_a_folder_that_cannot_be_opened_raises_and_leaves_nothing_behind(
@@ -279,3 +279,49 @@ def test_hundreds_of_lines_need_one_thread(dovecot: Post, news: News) -> None:
         assert len(set(threading.enumerate()) - before) == 1
         dovecot.deliver(MAIL)
         assert {news.next() for _ in range(50)} == {f"box{number}" for number in range(50)}
+
+
+def test_a_server_with_notify_tells_of_every_folder_by_one_line(
+    dovecot: Post, mailbox: Mailbox, news: News
+) -> None:
+    assert "NOTIFY" in mailbox.capabilities
+    with watching(news, renew=0.2) as watcher:
+        mailbox.folders()
+        assert watcher.watch("sales", mailbox, folders=["INBOX", "Sent"])
+        news.next()
+        assert not watcher.wants("sales", "Sent")  # that line hears of it
+        line = watcher._lines()[0]
+        for folder in ("INBOX", "Sent", "INBOX", "Sent"):
+            dovecot.server.deliver(dovecot.user, folder, MAIL)
+            assert news.next() == "sales"
+        eventually(lambda: line.tags > 2)  # renewed by NOOP
+        assert watcher.watched() == 1
+        dovecot.server.deliver(dovecot.user, "Sent", MAIL)
+        assert news.next() == "sales"
+
+
+def test_a_notify_that_is_refused_is_an_idle(news: News) -> None:
+    answers = {"NOTIFY": b"TAG BAD unknown\r\n", "IDLE": b"+ idling\r\n* 4 EXISTS\r\n"}
+    with ScriptedImap(answers, capabilities="IMAP4rev1 IDLE NOTIFY") as server:
+        mailbox = server.mailbox()
+        with watching(news) as watcher:
+            assert watcher.watch("sales", mailbox, folders=["INBOX", "Sent"])
+            assert news.next() == "sales"
+            assert watcher.wants("sales", "Sent")
+            assert watcher.watch("sales", server.mailbox(), "Sent")
+            assert not watcher.wants("sales", "Sent")
+            assert watcher.watched() == 1
+        assert list(mailbox.account.ladder.broken()) == ["NOTIFY"]
+        assert b'EXAMINE "Sent"' in server.commands
+
+
+def test_a_server_that_stops_telling_is_asked_anew(news: News) -> None:
+    said = b"TAG OK\r\n* STATUS Sent (MESSAGES 3)\r\n* OK [NOTIFICATIONOVERFLOW] too many\r\n"
+    with (
+        ScriptedImap({"NOTIFY": said}, capabilities="IMAP4rev1 NOTIFY") as server,
+        watching(news) as watcher,
+    ):
+        assert watcher.watch("sales", server.mailbox(), folders=["INBOX", "Sent"])
+        assert news.next() == "sales"
+        eventually(lambda: watcher.watched() == 0)
+        assert watcher.wants("sales")

@@ -1,11 +1,11 @@
-"""News without asking: one thread that keeps the INBOX of every mailbox in IDLE (RFC 2177).
+"""News without asking: one thread that listens on a connection of every mailbox.
 
-    watch(name, connection) ─▶ IDLE ─▶ EXISTS ─▶ notice(name)        DONE and IDLE again every 9 min
-                                 └──▶ BYE, end of file, no answer ─▶ notice(name), line closed
+    NOTIFY (RFC 5465)   one connection tells of all folders, Sent included: STATUS
+    IDLE (RFC 2177)     one connection a folder, INBOX first: EXISTS; DONE and again every 9 min
 
-Promises: what arrives is told at once; a line that is gone, even one that a NAT has forgotten, is
-noticed at its next renewal and told as news, so that a poll finds out what happened. IDLE is only a
-hint: nothing is lost where it fails, the polls go on. It never connects and never waits for a
+What arrives is told at once. A line that is gone, even one that a NAT has forgotten, is noticed at
+its next renewal and told as news, so that a poll finds out what happened. All of it is only a hint:
+nothing is lost where it fails, the polls continue. The watcher never connects and never waits for a
 server; whoever has just polled well hands it a connection, if `wants` says that it may.
 """
 
@@ -19,7 +19,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -28,10 +28,11 @@ from daemon.log import event
 from daemon.mailbox.imap import Mailbox
 from daemon.rules import backoff
 
-FOLDER = "INBOX"
+INBOX = "INBOX"
 _LONGEST_LINE = 1 << 16
 _READ = 1 << 14
-_EXISTS = re.compile(rb"\* \d{1,18} EXISTS", re.IGNORECASE)
+_NEWS = re.compile(rb"\* (?:\d{1,18} EXISTS|STATUS )", re.IGNORECASE)
+_OVERFLOW = re.compile(rb"\* OK \[NOTIFICATIONOVERFLOW", re.IGNORECASE)
 _TAGGED = re.compile(rb"(m2dw\d+) (OK|NO|BAD)", re.IGNORECASE)
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -52,9 +53,11 @@ class _Line:
     """One connection that was handed over."""
 
     name: str
+    folder: str
     mailbox: Mailbox
     socket: socket.socket
     buffer: bytearray
+    notifies: bool  # by NOTIFY, not by IDLE
     state: Literal["starting", "idling", "ending"] = "starting"
     tags: int = 0
     due: float = 0.0  # monotonic: then it is renewed, or given up
@@ -70,6 +73,7 @@ class _Trust:
     """Whether a mailbox is worth another line, and when."""
 
     watched: bool = False
+    notified: bool = False  # of all folders, by the line of INBOX
     failures: int = 0
     not_before: float = 0.0
 
@@ -98,7 +102,7 @@ class Watcher:
         self._rhythm = rhythm or Rhythm()
         self._monotonic = monotonic
         self._orders = _Orders()
-        self._trust: dict[str, _Trust] = {}
+        self._trust: dict[tuple[str, str], _Trust] = {}  # by mailbox and folder
         self._lock = threading.Lock()  # around _trust
         self._selector = selectors.DefaultSelector()
         self._inner, self._outer = socket.socketpair()
@@ -118,42 +122,56 @@ class Watcher:
     def watched(self) -> int:
         """How many mailboxes have a line."""
         with self._lock:
-            return sum(one.watched for one in self._trust.values())
+            return len({name for (name, _), one in self._trust.items() if one.watched})
 
-    def wants(self, name: str) -> bool:
-        """Whether a connection of this mailbox is welcome now."""
+    def wants(self, name: str, folder: str = INBOX) -> bool:
+        """Whether a connection for this folder of a mailbox is welcome now."""
         with self._lock:
-            trust = self._trust.setdefault(name, _Trust())
-            return not trust.watched and self._monotonic() >= trust.not_before
+            trust = self._trust.setdefault((name, folder), _Trust())
+            hears_of_all = self._trust.setdefault((name, INBOX), _Trust()).notified
+            return (
+                not trust.watched
+                and self._monotonic() >= trust.not_before
+                and (folder == INBOX or not hears_of_all)
+            )
 
-    def watch(self, name: str, mailbox: Mailbox) -> bool:
+    def watch(
+        self, name: str, mailbox: Mailbox, folder: str = INBOX, folders: Sequence[str] = ()
+    ) -> bool:
         """Take over a connection, in the thread that owns it; False if the server has no IDLE.
 
-        The caller doesn't use the connection again. Raises what opening the folder raises;
-        then the connection is closed.
+        It listens to all of `folders` where the server has NOTIFY, else to `folder`. The caller
+        doesn't use the connection again. Raises what opening the folder raises; then the
+        connection is closed.
         """
-        if "IDLE" not in mailbox.capabilities or not self._thread.is_alive():
-            self._distrust(name, self._rhythm.never)
+        if not self._thread.is_alive():
             mailbox.close()
             return False
         try:
-            mailbox.examine(FOLDER)
+            notifies = folder == INBOX and bool(folders) and mailbox.notify(folders)
+            if not notifies and not mailbox.can("IDLE"):
+                self._distrust((name, folder), self._rhythm.never)
+                mailbox.close()
+                return False
+            if not notifies:
+                mailbox.examine(folder)
             line, read = mailbox.detach()
         except Problem:
             mailbox.close()
             raise
         with self._lock:
-            self._trust.setdefault(name, _Trust()).watched = True
-        self._orders.lines.put(_Line(name, mailbox, line, bytearray(read)))
+            trust = self._trust.setdefault((name, folder), _Trust())
+            trust.watched, trust.notified = True, notifies
+        self._orders.lines.put(_Line(name, folder, mailbox, line, bytearray(read), notifies))
         self._wake()
         return True
 
-    def distrust(self, name: str) -> None:
-        """A connection for this mailbox couldn't be had: leave it to polling for a while."""
+    def distrust(self, name: str, folder: str = INBOX) -> None:
+        """A connection for this folder couldn't be had: leave it to polling for a while."""
         with self._lock:
-            trust = self._trust.setdefault(name, _Trust())
+            trust = self._trust.setdefault((name, folder), _Trust())
             trust.failures = max(trust.failures, 1)  # what fails at once will fail again
-        self._failed(name)
+        self._failed((name, folder))
 
     def forget(self) -> None:
         """Close all lines and begin anew: the configuration may mean other accounts."""
@@ -213,7 +231,7 @@ class Watcher:
             while True:
                 line = self._orders.lines.get_nowait()
                 self._selector.register(line.socket, selectors.EVENT_READ, line)
-                self._guarded(line, self._idle)
+                self._guarded(line, self._begin)
 
     def _guarded(self, line: _Line, do: Callable[[_Line], None]) -> None:
         """Whatever fails on one line ends that line only."""
@@ -254,18 +272,22 @@ class Watcher:
             return line.state == "starting" and self._settle(line)
         if tagged := _TAGGED.match(text):
             if tagged[1].lower() != line.tag or tagged[2].upper() != b"OK":
-                self._distrust(line.name, self._rhythm.never)
+                self._distrust((line.name, line.folder), self._rhythm.never)
                 raise _Ended(f"IDLE refused: {text[:100].decode('ascii', 'replace').strip()}")
             if line.state != "ending":
                 raise _Ended("IDLE ended by the server")
+            if line.notifies:
+                return self._settle(line)
             self._idle(line)
             return False
         if not text.startswith(b"* "):
             raise _Ended("not a response")
         if text[:5].upper() == b"* BYE":
             raise _Ended(text[2:100].decode("ascii", "replace").strip())
+        if _OVERFLOW.match(text):  # it stops telling (RFC 5465, 5.8)
+            raise _Ended("too many notifications")
         # Some servers say it before they say `+`.
-        return _EXISTS.match(text) is not None
+        return _NEWS.match(text) is not None
 
     def _settle(self, line: _Line) -> bool:
         """IDLE has begun; what came between the last poll and now is news, once."""
@@ -277,14 +299,25 @@ class Watcher:
             event("watch.begun", mailbox=line.name)
         else:
             with self._lock:
-                self._trust.setdefault(line.name, _Trust()).failures = 0
+                self._trust.setdefault((line.name, line.folder), _Trust()).failures = 0
         return first
 
     def _act(self, line: _Line) -> None:
         if line.state != "idling":
             raise _Ended("no answer in time")
-        self._send(line, b"DONE\r\n")
+        if line.notifies:
+            line.tags += 1
+            self._send(line, line.tag + b" NOOP\r\n")
+        else:
+            self._send(line, b"DONE\r\n")
         line.state = "ending"
+
+    def _begin(self, line: _Line) -> None:
+        if not line.notifies:
+            self._idle(line)
+        elif self._settle(line):
+            self._notice(line.name)
+            self._understand(line)
 
     def _idle(self, line: _Line) -> None:
         line.tags += 1
@@ -303,7 +336,7 @@ class Watcher:
         line.due = self._monotonic() + self._rhythm.answer
 
     def _drop(self, line: _Line, reason: str) -> None:
-        self._failed(line.name)
+        self._failed((line.name, line.folder))
         self._close(line)
         event("watch.lost", mailbox=line.name, reason=reason)
         self._notice(line.name)  # a poll shows whether the server is there
@@ -313,21 +346,22 @@ class Watcher:
             self._selector.unregister(line.socket)
         line.mailbox.abandon()
         with self._lock:
-            if line.name in self._trust:
-                self._trust[line.name].watched = False
+            if (line.name, line.folder) in self._trust:
+                trust = self._trust[line.name, line.folder]
+                trust.watched = trust.notified = False
 
-    def _failed(self, name: str) -> None:
+    def _failed(self, key: tuple[str, str]) -> None:
         with self._lock:
-            trust = self._trust.setdefault(name, _Trust())
+            trust = self._trust.setdefault(key, _Trust())
             trust.failures += 1
             # Once is nothing: servers restart. What happens again and again is the server's way.
             again = trust.failures - 1
             wait = backoff.pause(self._rhythm.again, again) if again else 0.0
             trust.not_before = max(trust.not_before, self._monotonic() + wait)
 
-    def _distrust(self, name: str, seconds: float) -> None:
+    def _distrust(self, key: tuple[str, str], seconds: float) -> None:
         with self._lock:
-            self._trust.setdefault(name, _Trust()).not_before = self._monotonic() + seconds
+            self._trust.setdefault(key, _Trust()).not_before = self._monotonic() + seconds
 
 
 class _Ended(Exception):

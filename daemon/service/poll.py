@@ -25,7 +25,7 @@ from daemon.mailbox.account import Account
 from daemon.mailbox.connections import Connections, Left, NoRoom
 from daemon.mailbox.imap import Mailbox
 from daemon.mailbox.imap_errors import TurnedAway
-from daemon.mailbox.watch import Watcher
+from daemon.mailbox.watch import INBOX, Watcher
 from daemon.rules import backoff
 from daemon.wiring import Wiring
 
@@ -101,6 +101,7 @@ class Polling:
         self._started: dict[str, datetime] = {}
         self._quiet = Quiet()
         self._crowded: dict[str, int] = {}
+        self._sent_folders: dict[str, str] = {}  # what the second IDLE of a mailbox listens to
 
     def _connect(self, wiring: Wiring) -> Connections:
         connect = partial(Mailbox.connect, alive=self._alive)
@@ -145,7 +146,7 @@ class Polling:
                 ledger.troubles.ended(name)
         self._quiet.write(ledger, plan.wiring.now())
         self._tell_crowded(ledger)
-        self._watch(plan.wiring, box)
+        self._watch(plan.wiring, box, ledger)
         return new
 
     @property
@@ -235,20 +236,38 @@ class Polling:
                 ledger.set(CROWDED, learned)
             self._crowded = learned
 
-    def _watch(self, wiring: Wiring, box: MailboxSection) -> None:
-        """Hand the watcher a connection of its own, where IDLE is wanted and there is room."""
-        if not wiring.config.poll.idle or not self.watcher.wants(box.name):
+    def _watch(self, wiring: Wiring, box: MailboxSection, ledger: Ledger) -> None:
+        """Hand the watcher connections of its own, where IDLE is wanted and there is room.
+
+        The first hears of all folders where the server has NOTIFY. Elsewhere a second one listens
+        to Sent: an answer of ours makes a deal.
+        """
+        if not wiring.config.poll.idle:
             return
+        if self.watcher.wants(box.name):
+            rows = ledger.folders.of(box.name)
+            self._hand_over(wiring, box, INBOX, [row.name for row in rows if not row.failures])
+        elif box.name not in self._sent_folders or self.watcher.wants(
+            box.name, self._sent_folders[box.name]
+        ):
+            rows = [row for row in ledger.folders.of(box.name) if row.role == "sent"]
+            self._sent_folders[box.name] = rows[0].name if rows else INBOX
+            if rows and self.watcher.wants(box.name, rows[0].name):
+                self._hand_over(wiring, box, rows[0].name, ())
+
+    def _hand_over(
+        self, wiring: Wiring, box: MailboxSection, folder: str, folders: Sequence[str]
+    ) -> None:
         account = wiring.account(box)
         try:
             mailbox = self._connections.spare(account)
             if mailbox is not None and self.wiring is not wiring:
                 mailbox.close()  # the configuration was exchanged meanwhile
             elif mailbox is not None:
-                self.watcher.watch(box.name, mailbox)
+                self.watcher.watch(box.name, mailbox, folder, folders)
         except Problem as problem:
             if isinstance(problem, TurnedAway):
                 self._connections.turned_away(account)
-            # The poll went well, so this is about one connection more: polling goes on alone.
-            self.watcher.distrust(box.name)
+            # The poll went well, so this is about one connection more: polling continues alone.
+            self.watcher.distrust(box.name, folder)
             event("watch.failed", mailbox=box.name, reason=problem)
