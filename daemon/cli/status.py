@@ -75,7 +75,7 @@ def _show(found: Mapping[str, Any]) -> None:
             output.say(
                 f"{mailbox}: reply detection off, no Sent folder found (name it as folders.sent)"
             )
-    for host, limit in report["crowded_hosts"].items():
+    for host, limit in found["crowded_hosts"].items():
         output.say(
             f"{host} takes {limit} connection{'' if limit == 1 else 's'} of ours at once: mailboxes"
             " take turns, with IDLE only where there is room"

@@ -279,12 +279,17 @@ class Mailbox:
         """Whether a kept connection can be used; asks only if the server has said something."""
         return self._session.is_sound()
 
-    def notify(self, names: Sequence[str]) -> bool:
-        """Have the server tell of new messages in these folders (RFC 5465); False if it can't."""
-        self._unselect()
-        wires = b" ".join(folder_names.quoted(self._wire_name(name)) for name in names)
-        line = b"NOTIFY SET (mailboxes (%s) (MessageNew MessageExpunge))" % wires
-        return self._session.attempt("NOTIFY", line) is not None
+    def notify(self, others: Sequence[str]) -> bool:
+        """Have the server tell of new messages in other folders, too, while one is open.
+
+        False if it can't (RFC 5465).
+        """
+        opened = self._opened().name
+        wires = b" ".join(folder_names.quoted(self._wire_name(name)) for name in others)
+        events = b"(MessageNew MessageExpunge)"
+        line = b"NOTIFY SET (selected %s) (mailboxes (%s) %s)" % (events, wires, events)
+        told = self._session.attempt("NOTIFY", line, reopen=lambda: self.examine(opened))
+        return told is not None
 
     def is_quiet(self) -> bool:
         """Whether it is open and the server has said nothing unasked; for any thread."""

@@ -1,7 +1,7 @@
 """News without asking: one thread that listens on a connection of every mailbox.
 
-    NOTIFY (RFC 5465)   one connection tells of all folders, Sent included: STATUS
     IDLE (RFC 2177)     one connection a folder, INBOX first: EXISTS; DONE and again every 9 min
+    NOTIFY (RFC 5465)   that of INBOX tells of the other folders as well, Sent included: STATUS
 
 What arrives is told at once. A line that is gone, even one that a NAT has forgotten, is noticed at
 its next renewal and told as news, so that a poll finds out what happened. All of it is only a hint:
@@ -57,7 +57,6 @@ class _Line:
     mailbox: Mailbox
     socket: socket.socket
     buffer: bytearray
-    notifies: bool  # by NOTIFY, not by IDLE
     state: Literal["starting", "idling", "ending"] = "starting"
     tags: int = 0
     due: float = 0.0  # monotonic: then it is renewed, or given up
@@ -140,7 +139,7 @@ class Watcher:
     ) -> bool:
         """Take over a connection, in the thread that owns it; False if the server has no IDLE.
 
-        It listens to all of `folders` where the server has NOTIFY, else to `folder`. The caller
+        It listens to `folder`, and to `folders` as well where the server has NOTIFY. The caller
         doesn't use the connection again. Raises what opening the folder raises; then the
         connection is closed.
         """
@@ -148,13 +147,13 @@ class Watcher:
             mailbox.close()
             return False
         try:
-            notifies = folder == INBOX and bool(folders) and mailbox.notify(folders)
-            if not notifies and not mailbox.can("IDLE"):
+            if not mailbox.can("IDLE"):
                 self._distrust((name, folder), self._rhythm.never)
                 mailbox.close()
                 return False
-            if not notifies:
-                mailbox.examine(folder)
+            mailbox.examine(folder)
+            others = [one for one in folders if one != folder]
+            notifies = bool(others) and mailbox.notify(others)
             line, read = mailbox.detach()
         except Problem:
             mailbox.close()
@@ -162,7 +161,7 @@ class Watcher:
         with self._lock:
             trust = self._trust.setdefault((name, folder), _Trust())
             trust.watched, trust.notified = True, notifies
-        self._orders.lines.put(_Line(name, folder, mailbox, line, bytearray(read), notifies))
+        self._orders.lines.put(_Line(name, folder, mailbox, line, bytearray(read)))
         self._wake()
         return True
 
@@ -231,7 +230,7 @@ class Watcher:
             while True:
                 line = self._orders.lines.get_nowait()
                 self._selector.register(line.socket, selectors.EVENT_READ, line)
-                self._guarded(line, self._begin)
+                self._guarded(line, self._idle)
 
     def _guarded(self, line: _Line, do: Callable[[_Line], None]) -> None:
         """Whatever fails on one line ends that line only."""
@@ -276,8 +275,6 @@ class Watcher:
                 raise _Ended(f"IDLE refused: {text[:100].decode('ascii', 'replace').strip()}")
             if line.state != "ending":
                 raise _Ended("IDLE ended by the server")
-            if line.notifies:
-                return self._settle(line)
             self._idle(line)
             return False
         if not text.startswith(b"* "):
@@ -305,19 +302,8 @@ class Watcher:
     def _act(self, line: _Line) -> None:
         if line.state != "idling":
             raise _Ended("no answer in time")
-        if line.notifies:
-            line.tags += 1
-            self._send(line, line.tag + b" NOOP\r\n")
-        else:
-            self._send(line, b"DONE\r\n")
+        self._send(line, b"DONE\r\n")
         line.state = "ending"
-
-    def _begin(self, line: _Line) -> None:
-        if not line.notifies:
-            self._idle(line)
-        elif self._settle(line):
-            self._notice(line.name)
-            self._understand(line)
 
     def _idle(self, line: _Line) -> None:
         line.tags += 1
