@@ -125,6 +125,7 @@ class Wiring:
             public=public_providers(config.ignore.freemail_extra, config.ignore.freemail_never),
             count=config.engagement.count,
             snippet_chars=config.activities.snippet_chars,
+            classify=config.classify.command,
         )
 
     def rules(self) -> Rules:

@@ -180,6 +180,12 @@ class UsSection(Section):
     authserv_id: Text | None = None
 
 
+class ClassifySection(Section):
+    """A command of yours that is asked of first mails: a person's, a machine's or a pitch."""
+
+    command: tuple[Text, ...] = ()
+
+
 class IgnoreSection(Section):
     """Outside addresses and domains that never count, and our say about public providers."""
 
@@ -253,6 +259,7 @@ class Config(Section):
     engagement: EngagementSection = EngagementSection()
     us: UsSection = UsSection()
     ignore: IgnoreSection = IgnoreSection()
+    classify: ClassifySection = ClassifySection()
     activities: ActivitiesSection = ActivitiesSection()
     poll: PollSection = PollSection()
     fields: FieldsSection = FieldsSection()

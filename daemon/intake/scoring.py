@@ -49,6 +49,7 @@ class ScoringSettings:
     count: Literal["received", "exchanged"] = "received"
     snippet_chars: int = 500
     batch: int = 1000  # messages in one transaction: larger ones compute a sender less often
+    classify: tuple[str, ...] = ()  # a command that is asked of first mails, see `first_mails`
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from daemon.errors import Problem
 from daemon.intake import scoring
 from daemon.intake.fetching import Batch
+from daemon.intake.first_mails import asked
 from daemon.intake.parsing import Answer
 from daemon.intake.scoring import IncomingMessage, ScoringSettings
 from daemon.ledger.folders import FolderRow, Sighting
@@ -109,6 +110,8 @@ class Writer:
             return
         now, uidvalidity = run.now(), folder.uidvalidity
         assert uidvalidity is not None  # noqa: S101 - it is open
+        if run.reading.classify and folder.role != "sent":  # outside the transaction
+            found.seen = asked(ledger, run.reading, found.seen)
         with ledger.transaction("batch", repeatable=True):
             new = scoring.add(ledger, run.reading, folder.id, folder.role, uidvalidity, found.seen)
             ledger.folders.see(folder.id, uidvalidity, found.below)

@@ -27,10 +27,10 @@ from daemon.message.vendors import kind_of
 
 DECIDES = 100  # the weight at which a group says machine
 
-Group = Literal["server", "header", "absent", "answer", "cold", "mass"]
+Group = Literal["server", "header", "command", "absent", "answer", "cold", "mass"]
 Lift = Literal["never", "theirs", "any", "either"]
 _LIFTS: tuple[Lift, ...] = ("never", "theirs", "any", "either")  # the harder first
-GROUPS: tuple[Group, ...] = ("server", "header", "absent", "answer", "cold", "mass")
+GROUPS: tuple[Group, ...] = ("server", "header", "command", "absent", "answer", "cold", "mass")
 
 # What a list or group of ours puts on every mail that it hands on, whoever wrote it.
 _OF_GROUP = frozenset(
@@ -40,6 +40,7 @@ _OF_GROUP = frozenset(
 # What a calendar puts on the invitations that it sends for people.
 _OF_CALENDAR = frozenset({"auto-submitted", "verp", "feedback-id", "by-api", "list-unsubscribe"})
 _OF_SERVER = ("server-", "spam-mark")  # beginnings of what servers said
+_OF_COMMAND = ("asked-",)  # what the administrator's command said
 _OF_TEXT = ("says-", "subject-", "asks", "no-words", "long-text", "many-links", "template-left")
 
 _DOMAIN_SIGNALS = {"campaign": "campaign-host", "desk": "desk"}  # by the kind in vendors.txt
@@ -96,9 +97,10 @@ def _about(signals: Iterable[str], of_address: Iterable[str], way: str) -> Itera
         of_text = (*_OF_TEXT, *_OF_CALENDAR)
         yield from (*(one for one in signals if not one.startswith(of_text)), *of_address)
     elif way in {"forward", "attached"}:
-        kept = (*_OF_SERVER, *_OF_TEXT)
+        kept = (*_OF_SERVER, *_OF_COMMAND, *_OF_TEXT)
         yield from (*(one for one in signals if one.startswith(kept)), *of_address)
     else:
+        yield from (one for one in signals if one.startswith(_OF_COMMAND))
         own = {"no-reply-address", "vendor"} if way == "relay" else {"no-reply-address"}
         yield from (one for one in signals if one.startswith(_OF_SERVER))
         yield from (one for one in of_address if one in own)
