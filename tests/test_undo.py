@@ -68,6 +68,7 @@ def test_what_people_touched_is_left(tmp_path: Path) -> None:
     result = undone(world, 2)
 
     assert ("lead", "cyd@gamma.example", "somebody has changed it since") in result.kept
+    assert result.changed == {"lead cyd@gamma.example": ["title"]}
     assert ("person", "cyd@gamma.example", "a lead hangs on it") in result.kept
     assert result.deleted == {"activity": 3}
 
@@ -118,3 +119,20 @@ def _records(world: World) -> list[tuple[Any, ...]]:
     with world.ledger() as ledger:
         rows = ledger.rows("SELECT kind, key, tombstone FROM records ORDER BY kind, key")
         return [tuple(row.values()) for row in rows]
+
+
+def test_what_people_changed_shows_although_we_wrote_since_or_at_that_very_moment(
+    tmp_path: Path,
+) -> None:
+    world = company(tmp_path)
+    (deal,) = world.acts.every("deals")
+    world.acts.edit("deals", deal["id"], value=900)
+    world.receives("bob@beta.example")  # its activity is written after the colleague's change
+    world.round(run="third")
+
+    result = undone(world, 1)
+
+    kept = {(kind, key): why for kind, key, why in result.kept}
+    assert kept["deal", "bob@beta.example"] == "somebody has changed it since"
+    assert result.changed["deal bob@beta.example"] == ["value"]
+    assert len(world.acts.every("deals")) == 1

@@ -1,5 +1,7 @@
 """`mail2deal undo`: deletes in Pipedrive what one run created and nobody touched since."""
 
+from contextlib import ExitStack
+
 import click
 
 from daemon.cli import output
@@ -7,7 +9,7 @@ from daemon.cli.commands import pass_wiring, stop_on_signal
 from daemon.errors import ATTENTION, DONE, ConfigProblem, RetryLater
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger, owned
-from daemon.maintenance.undo import Undone, open_questions, undo
+from daemon.maintenance.undo import Undone, open_questions, price, undo
 from daemon.wiring import Wiring
 
 
@@ -21,23 +23,34 @@ def command(wiring: Wiring, run: int | None, *, yes: bool) -> int:
     if run is None:
         with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
             return _list(ledger)
-    with owned(wiring.config.ledger, "mail2deal undo", wiring.now()) as ledger:
+    with ExitStack() as stack:
+        held = owned(wiring.config.ledger, "mail2deal undo", wiring.now())
+        ledger = stack.enter_context(held)
         made = ledger.records.made_by(run)
         if ledger.runs.writes(run) is None:
             raise ConfigProblem(f"there is no run {run}", hint="`mail2deal undo` lists them")
-        session = wiring.session(ledger, None)
+        progress = stack.enter_context(output.progress(ledger))
+        session = wiring.session(ledger, None, progress)
         if count := open_questions(session, run):
             raise RetryLater(
                 f"{count} changes of this run may have been made without our knowing",
                 hint="`mail2deal --catch-up --sync-only` settles them; then undo",
             )
         words = ", ".join(f"{n} {kind}" for kind, n in made.items()) or "nothing"
+        cost = price(ledger, run)
         if not yes:
-            click.confirm(f"run {run} created {words}: delete in Pipedrive?", abort=True)
+            click.confirm(
+                f"run {run} created {words}: delete in Pipedrive, for about {cost} tokens?",
+                abort=True,
+            )
+        with ledger.transaction("run"):
+            own = ledger.runs.begin(f"undo {run}", wiring.now())
         try:
             result = undo(session, run)
         finally:
             session.keep_usage()
+        with ledger.transaction("end of run"):
+            ledger.runs.end(own, "stopped" if wiring.stop.is_set() else "done", wiring.now())
     return _report(result)
 
 
@@ -45,7 +58,8 @@ def _report(result: Undone) -> int:
     deleted = ", ".join(f"{n} {kind}" for kind, n in result.deleted.items()) or "nothing"
     output.say(f"deleted {deleted}; it stays deleted")
     for kind, key, why in result.kept:
-        output.say(f"left {kind} {key}: {why}")
+        fields = ", ".join(result.changed.get(f"{kind} {key}", ()))
+        output.say(f"left {kind} {key}: {why}" + (f" ({fields})" if fields else ""))
     return ATTENTION if result.kept else DONE
 
 

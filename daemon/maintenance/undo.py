@@ -8,18 +8,22 @@ from there: deleting is the same done once or twice. Doesn't bring back what the
 the lead that became a deal.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from daemon.ledger.store import Ledger
 from daemon.ledger.timestamp import instant_or_none, stamp
 from daemon.log import event
 from daemon.pipedrive import directory, removal
+from daemon.pipedrive.costs import PLURALS, PRICES
 from daemon.rules.plan import Record
+from daemon.rules.touched import changed_fields
 from daemon.sync import Session
 
 _ORDER = ("activity", "lead", "deal", "person", "organization")
-_MARGIN = timedelta(minutes=2)  # their clock and ours may differ
+_MARGIN = timedelta(minutes=2)  # what Pipedrive itself still does to an object that was written
+_CHANGED = "somebody has changed it since"
 
 
 @dataclass(slots=True)
@@ -28,6 +32,7 @@ class Undone:
 
     deleted: dict[str, int] = field(default_factory=dict)
     kept: list[tuple[str, str, str]] = field(default_factory=list)
+    changed: dict[str, list[str]] = field(default_factory=dict)  # fields, by `kind key`
 
 
 def undo(session: Session, run: int) -> Undone:
@@ -41,13 +46,15 @@ def undo(session: Session, run: int) -> Undone:
     _list(session)
     records = [r for r in ledger.records.created_by(run) if r.kind in _ORDER]
     records.sort(key=lambda r: _ORDER.index(r.kind))
-    kept, begun = _kept(session, run, records)
-    for record in records:
+    codes = {one.pipedrive_id for one in ledger.records.live("field") if one.pipedrive_id}
+    kept, begun = _kept(session, run, records, codes, result.changed)
+    for number, record in enumerate(records):
         if session.stopping():
             break
+        session.progress("deleting", number, len(records))
         why = kept.get(f"{record.kind} {record.key}")
         if why is None and begun:
-            why = _touched(session, record, begun)
+            why = _touched(session, record, begun, codes, result.changed)
         if why is None:
             why = _hanging(session, record)
         if why is not None:
@@ -62,6 +69,13 @@ def undo(session: Session, run: int) -> Undone:
         result.deleted[record.kind] = result.deleted.get(record.kind, 0) + 1
         event("undo.deleted", kind=record.kind, key=record.key)
     return result
+
+
+def price(ledger: Ledger, run: int) -> int:
+    """About how many tokens it takes to undo a run."""
+    kinds = (one.kind for one in ledger.records.created_by(run) if one.kind in _ORDER)
+    listing = sum(PRICES[f"{PLURALS[kind]}.list"].tokens for kind in directory.KINDS)
+    return removal.price(kinds) + listing
 
 
 def open_questions(session: Session, run: int) -> int:
@@ -82,7 +96,11 @@ def _list(session: Session) -> None:
 
 
 def _kept(
-    session: Session, run: int, records: list[Record]
+    session: Session,
+    run: int,
+    records: list[Record],
+    codes: Collection[str],
+    changed: dict[str, list[str]],
 ) -> tuple[dict[str, str], datetime | None]:
     """What people had changed when the run's undoing began, and when that was if it was before.
 
@@ -92,24 +110,38 @@ def _kept(
     ledger, name = session.ledger, f"undo:{run}"
     begun = ledger.setting(name)
     if begun is not None:
+        changed |= begun.get("changed", {})
         return begun["kept"], instant_or_none(begun["at"])
-    now = stamp(session.now())
-    reasons = {f"{r.kind} {r.key}": _touched(session, r, None) for r in records}
+    now, reasons = stamp(session.now()), {}
+    for number, record in enumerate(records):
+        session.progress("looking", number, len(records))
+        reasons[f"{record.kind} {record.key}"] = _touched(session, record, None, codes, changed)
     kept = {key: why for key, why in reasons.items() if why is not None}
     with ledger.transaction("undo begins"):
-        ledger.set(name, {"at": now, "kept": kept})
+        ledger.set(name, {"at": now, "kept": kept, "changed": changed})
     return kept, None
 
 
-def _touched(session: Session, record: Record, begun: datetime | None) -> str | None:
-    """Whether somebody has changed a record since we last wrote, or undid, anything of it."""
-    changed = removal.changed_at(session.client, record.kind, record.pipedrive_id or "")
+def _touched(
+    session: Session,
+    record: Record,
+    begun: datetime | None,
+    codes: Collection[str],
+    changed: dict[str, list[str]],
+) -> str | None:
+    """Whether people changed a record: fields, which go into `changed`, or something since."""
+    data = removal.read(session.client, record.kind, record.pipedrive_id or "")
+    if data is None:
+        return None
+    # What people changed shows by itself, whenever that was and whatever we wrote since.
+    if fields := changed_fields(record.kind, data, record.fields, codes):
+        changed[f"{record.kind} {record.key}"] = list(fields)
+        return _CHANGED
     last = max(_writes(session, record), default=None)
     if begun is not None and last is not None:
         last = max(last, begun, *_undone(session, record))
-    if changed is None or (last is not None and changed <= last + _MARGIN):
-        return None
-    return "somebody has changed it since"
+    at = removal.changed_at(data)
+    return None if last is not None and at <= last + _MARGIN else _CHANGED
 
 
 def _hanging(session: Session, record: Record) -> str | None:

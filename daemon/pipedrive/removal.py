@@ -4,28 +4,41 @@ Deleting is the same done once or twice: what is gone already counts as deleted.
 deleted objects for 30 days, so people can still restore them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from daemon.failpoints import failpoint
 from daemon.pipedrive.client import Client
-from daemon.pipedrive.costs import PLURALS, Call
+from daemon.pipedrive.costs import PLURALS, PRICES, Call, tokens
 from daemon.pipedrive.outcomes import Gone
 from daemon.rules.activities import MARK
 
 _LINKS = {"organization": "org_id", "person": "person_id", "lead": "lead_id", "deal": "deal_id"}
 
 
-def changed_at(client: Client, kind: str, identifier: str) -> datetime | None:
-    """When an object was last changed by anybody; None if it is gone."""
+def read(client: Client, kind: str, identifier: str) -> Mapping[str, Any] | None:
+    """An object as it is now; None if it is gone."""
     try:
-        data: Mapping[str, Any] = client.send(Call.on(kind, "read", identifier)).data
+        data = client.send(Call.on(kind, "read", identifier)).object
     except Gone:
         return None
-    if data.get("is_deleted") or data.get("status") == "deleted":
-        return None
+    return None if data.get("is_deleted") or data.get("status") == "deleted" else data
+
+
+def changed_at(data: Mapping[str, Any]) -> datetime:
+    """When an object was last changed by anybody, by Pipedrive's clock."""
     return datetime.fromisoformat(data.get("update_time") or data["add_time"])
+
+
+def price(kinds: Iterable[str]) -> int:
+    """Tokens that it takes to look at objects of these kinds and delete them."""
+    return sum(
+        2 * tokens(kind, "read")
+        + tokens(kind, "delete")
+        + (0 if kind == "activity" else PRICES["activities.list"].tokens)
+        for kind in kinds
+    )
 
 
 def foreign_activities(client: Client, kind: str, identifier: str, *, ours_too: bool) -> int:
