@@ -94,7 +94,7 @@ def add(
         ]
     known = Known(ledger, [item.message for item in seen], in_sent=in_sent)
     entries = _entries(known, seen, in_sent=in_sent, us=us)
-    written, touched = _write(ledger, list(entries.values()), known.ids)
+    written, touched = _write(ledger, list(entries.values()), known.ids, us)
     ids = known.ids | written
     ledger.messages.add_copies((copy, ids[key], own) for copy, key, own in known.copies())
     ledger.folders.see(
@@ -141,7 +141,7 @@ def _judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
 
 
 def _write(
-    ledger: Ledger, entries: Sequence[MessageRow], there: Mapping[str, int]
+    ledger: Ledger, entries: Sequence[MessageRow], there: Mapping[str, int], us: Us
 ) -> tuple[dict[str, int], set[str]]:
     """Write messages: their ids by key, and the senders whose state that may change.
 
@@ -157,7 +157,17 @@ def _write(
         for party in entry.judgement.parties
     )
     ours = [e.message for e in entries if e.in_sent]
-    return ids, touched | (ledger.messages.answerers(ours) if ours else set())
+    if ours:
+        touched |= ledger.messages.answerers(ours)
+    # Who stands in a mail that we answered may answer ours; with nobody else in it there is no one.
+    shared = [
+        e.message.message_id
+        for e in entries
+        if not e.in_sent and e.message.message_id and not all(map(us.is_us, e.message.to))
+    ]
+    if shared:
+        touched |= ledger.messages.answerers_beyond(shared)
+    return ids, touched
 
 
 def _learn(
@@ -209,6 +219,7 @@ def rejudge(
             for m in known
         ],
         {m.message.key: m.id for m in known},
+        us,
     )
     return touched
 

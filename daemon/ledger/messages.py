@@ -184,6 +184,11 @@ class Messages:
             senders.update(row["sender"] for row in rows)
         return senders
 
+    def answerers_beyond(self, message_ids: Iterable[str]) -> set[str]:
+        """Senders who answer a mail of ours that answers one of these: of the same conversation."""
+        rows = self._db.execute(_ANSWERERS_BEYOND, {"ids": listed(message_ids)})
+        return {row["sender"] for row in rows}
+
     def ours(self, names: Iterable[str]) -> dict[str, OurMail]:
         """The mails of ours in Sent that people may answer, by the names under which they do.
 
@@ -294,6 +299,19 @@ WHERE a.answered IN (SELECT value FROM json_each(:ids))
 UNION
 SELECT c.sender FROM messages m JOIN correspondence c ON c.message = m.id
 WHERE m.conversation IN (SELECT value FROM json_each(:conversations))
+"""
+
+_ANSWERERS_BEYOND = """
+WITH ours AS (
+  SELECT m.message_id, m.original_id, m.conversation FROM answers a
+  JOIN messages m ON m.id = a.message AND m.direction = 'sent'
+  WHERE a.answered IN (SELECT value FROM json_each(:ids))
+)
+SELECT c.sender FROM ours JOIN answers a ON a.answered IN (ours.message_id, ours.original_id)
+JOIN correspondence c ON c.message = a.message
+UNION
+SELECT c.sender FROM ours JOIN messages m ON m.conversation = ours.conversation
+JOIN correspondence c ON c.message = m.id
 """
 
 # Whoever it went to, a person may answer it; that nobody but us was named may mean a blind copy.
