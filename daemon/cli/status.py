@@ -7,6 +7,7 @@ import click
 
 from daemon.cli import output
 from daemon.cli.commands import pass_wiring
+from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.service.health import HealthLine, exit_status_of, health, report
 from daemon.wiring import Wiring
@@ -74,6 +75,17 @@ def _show(found: Mapping[str, Any]) -> None:
         if works is False:
             output.say(
                 f"{mailbox}: reply detection off, no Sent folder found (name it as folders.sent)"
+            )
+    for mailbox, sent in found["sent"].items():
+        where = ", ".join(
+            f"{row['folder']} (newest {row['newest'] or 'none'})" for row in sent["folders"]
+        )
+        if where:
+            output.say(f"{mailbox}: mail of ours is looked for in {where}")
+        if sent["unmatched_answers"] >= reports.MANY_ANSWERS:
+            output.say(
+                f"{mailbox}: {sent['unmatched_answers']} answers came in, and none of our mails was"
+                " found in a folder for sent mail: name the one that is used as folders.sent"
             )
     for host, limit in found["crowded_hosts"].items():
         output.say(

@@ -179,3 +179,32 @@ def waiting_for(ledger: Ledger, address: str, organization: str | None) -> list[
         address,
         organization or "",
     )
+
+
+MANY_ANSWERS = 5  # that come in while nothing of ours is found: something is wrong
+# Of the newest messages of a mailbox's inbox folders, those that answer something.
+_ANSWERS = """
+SELECT count(*) AS answers FROM (
+  SELECT m.answers, m.verdict FROM folders f
+  JOIN sightings s ON s.folder = f.id JOIN messages m ON m.id = s.message
+  WHERE f.mailbox = ? AND f.role = 'inbox' AND f.active ORDER BY s.uid DESC LIMIT 500
+) WHERE answers <> '' AND verdict = 'contact'
+"""
+
+
+def sent_folders(ledger: Ledger, mailbox: str) -> list[dict[str, Any]]:
+    """A mailbox's folders for sent mail, each with when the newest mail in it arrived."""
+    return ledger.rows(
+        "SELECT f.name AS folder, (SELECT m.arrived_at FROM sightings s JOIN messages m"
+        " ON m.id = s.message WHERE s.folder = f.id ORDER BY s.uid DESC LIMIT 1) AS newest"
+        " FROM folders f WHERE f.mailbox = ? AND f.role = 'sent' AND f.active ORDER BY f.name",
+        mailbox,
+    )
+
+
+def unmatched_answers(ledger: Ledger, mailbox: str) -> int:
+    """How many answers came in lately, if no folder for sent mail ever had anything."""
+    if any(row["newest"] for row in sent_folders(ledger, mailbox)):
+        return 0
+    (row,) = ledger.rows(_ANSWERS, mailbox)
+    return int(row["answers"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from daemon.config import MailboxSection
 from daemon.errors import ConfigProblem, Problem
 from daemon.intake import own_servers
+from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import FolderRole, Mailbox
 from daemon.mailbox.ladder import INSTEAD
@@ -129,9 +130,24 @@ def _mailbox(wiring: Wiring, section: MailboxSection) -> Iterator[CheckLine]:
                 f"{what}: Sent",
                 note="no Sent folder found, so replies can't be detected: name it as folders.sent",
             )
+        yield from _answers(wiring, section, what)
         for name, why in mailbox.account.ladder.broken().items():
             note = f"{name} is offered and fails ({why}): mail2deal {INSTEAD[name]} for a day"
             yield CheckLine(f"{what}: {name}", note=note)
+
+
+def _answers(wiring: Wiring, section: MailboxSection, what: str) -> Iterator[CheckLine]:
+    """A note where answers come in, and nothing is known of what they answer."""
+    if not wiring.config.ledger.exists():
+        return
+    with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
+        answers = reports.unmatched_answers(ledger, section.name)
+    if answers >= reports.MANY_ANSWERS:
+        note = (
+            f"{answers} answers came in, and none of our mails was found in a folder for sent mail:"
+            " name the one that is used as folders.sent"
+        )
+        yield CheckLine(f"{what}: Sent", note=note)
 
 
 def _folder(mailbox: Mailbox, what: str, role: FolderRole) -> CheckLine:

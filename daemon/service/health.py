@@ -156,6 +156,13 @@ def report(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
             box.name: ledger.setting(f"reply_detection:{box.name}")
             for box in wiring.config.mailboxes
         },
+        "sent": {
+            box.name: {
+                "folders": reports.sent_folders(ledger, box.name),
+                "unmatched_answers": reports.unmatched_answers(ledger, box.name),
+            }
+            for box in wiring.config.mailboxes
+        },
         "crowded_hosts": ledger.setting("crowded_hosts") or {},
         "messages": ledger.counts("messages"),
         "senders": ledger.counts("senders"),
