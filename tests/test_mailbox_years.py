@@ -265,3 +265,38 @@ def test_nothing_sleeps_longer_than_its_longest_pause(tmp_path: Path) -> None:
         world.clock.now += timedelta(minutes=1)
         world.take_in(ledger)
     assert senders(world) == {"ada@acme.example": 2}
+
+
+@pytest.mark.parametrize("seen_before", [True, False])
+def test_a_customer_whose_mails_are_filed_into_sent_is_not_us(
+    tmp_path: Path, *, seen_before: bool
+) -> None:
+    world = Years(tmp_path)
+    for _ in range(12):
+        number = world.receives("ada@acme.example")
+        if not seen_before:
+            world.box.move("INBOX", number, "Sent")
+    world.look()
+    if seen_before:
+        for uid in range(1, 13):
+            world.box.move("INBOX", uid, "Sent")
+        world.look()
+
+    with world.ledger() as ledger:
+        assert not ledger.setting("learned_addresses")
+    assert senders(world) == ({"ada@acme.example": 12} if seen_before else {})
+    world.receives("ada@acme.example")
+    world.look()
+    assert "ada@acme.example" in senders(world)
+
+
+def test_an_alias_that_writes_to_others_is_learned(tmp_path: Path) -> None:
+    world = Years(tmp_path)
+    for number in range(3):
+        at = START + timedelta(hours=number)
+        raw = letter("me@elsewhere.example", "ada@acme.example", number=50 + number, at=at)
+        world.box.deliver("Sent", raw, at)
+    world.look()
+
+    with world.ledger() as ledger:
+        assert ledger.setting("learned_addresses") == ["me@elsewhere.example"]

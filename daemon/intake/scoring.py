@@ -26,14 +26,15 @@ from daemon.message.verdict import Judgement, Us, judge
 from daemon.rules.classify import Class, Rules, classify_sender
 from daemon.rules.correspondence import Correspondence
 from daemon.rules.meeting import Statement
-from daemon.rules.organization import PublicProviders
+from daemon.rules.organization import PublicProviders, organization_key
 from daemon.rules.reply import OurMail, is_written_to_them, named
 from daemon.rules.sender import Counting, SenderState, sender_state
 
-# An address is learned as ours when it is the From of this many mails in Sent …
+# An address is learned as ours when it is the From of this many mails in Sent to others …
 _LEARN_FROM = 3
-# … and has written to us at most a third as often: a correspondent dragged into Sent isn't us.
+# … and, in a domain of ours, has arrived at most a third as often.
 _LEARN_RATIO = 3
+_LOOKED_AT = 100  # mails of one address, the latest
 _LEARNED = "learned_addresses"
 _PAGE = 1000
 _AT_ONCE = 4000  # messages whose senders are computed in one go
@@ -126,7 +127,10 @@ def _entries(
             kept = preferred(before.message, message)
             other = kept is message and message.key != before.message.key
             message = replace(kept, key=before.message.key)
-            arrived_at, sent = min(arrived_at, before.arrived_at), sent or before.in_sent
+            arrived_at = min(arrived_at, before.arrived_at)
+            # What reached us and is filed into Sent is still theirs: From decides.
+            ours = message.from_ is not None and us.is_us(message.from_)
+            sent = (sent or before.in_sent) if ours else (sent and before.in_sent)
             if not other and (sent, arrived_at) == (before.in_sent, before.arrived_at):
                 continue
         judgement = _judge(message, in_sent=sent, us=us)
@@ -181,7 +185,7 @@ def _learn(
         and (e.in_sent or e.message.from_.key in learned)
         and not reading.us.is_us(e.message.from_)
     }
-    now_ours = {address for address in suspects if _is_ours(*ledger.messages.from_counts(address))}
+    now_ours = {address for address in suspects if _is_ours(ledger, reading, address)}
     changed = {a for a in suspects if (a in now_ours) != (a in learned)}
     if not changed:
         return set()
@@ -201,8 +205,23 @@ def _learn_servers(
     return ledger.senders.addresses() if changed else set()
 
 
-def _is_ours(in_sent: int, elsewhere: int) -> bool:
-    return in_sent >= _LEARN_FROM and elsewhere * _LEARN_RATIO <= in_sent
+def _is_ours(ledger: Ledger, reading: ScoringSettings, address: str) -> bool:
+    """Whether an address that is the From of mails in Sent is one of ours.
+
+    Somebody's mails may have been filed there: who has written to us, or to us alone, isn't us. An
+    alias in a domain of ours may have, as a colleague who writes to everybody.
+    """
+    sent = ledger.messages.sent_from(address, _LOOKED_AT)
+    others = [[to.key for to in m.message.to if to.key != address] for m in sent]
+    outward = sum(any(not reading.us.is_us(to) for to in keys) for keys in others)
+    if outward < _LEARN_FROM or any(keys and all(map(reading.us.is_us, keys)) for keys in others):
+        return False
+    arrived = ledger.messages.arrived_from(address, _LOOKED_AT)
+    domain = organization_key(address.rpartition("@")[2], reading.public)
+    ours = {
+        organization_key(one.rpartition("@")[2], reading.public) for one in reading.us.addresses
+    }
+    return not arrived or (domain in ours - {None} and arrived * _LEARN_RATIO <= outward)
 
 
 def rejudge(

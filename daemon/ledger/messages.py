@@ -241,14 +241,23 @@ class Messages:
             for invite in invites_from(row["invites"])
         ]
 
-    def from_counts(self, address: str) -> tuple[int, int]:
-        """How many messages From this address were seen in Sent, and how many only elsewhere."""
+    def sent_from(self, address: str, limit: int) -> list[StoredMessage]:
+        """The latest messages From this address that were seen in Sent."""
         rows = self._db.execute(
-            "SELECT in_sent, count(*) AS n FROM messages WHERE from_address = ? GROUP BY in_sent",
-            (address,),
+            "SELECT * FROM messages WHERE from_address = ? AND in_sent ORDER BY id DESC LIMIT ?",
+            (address, limit),
         )
-        counts = {row["in_sent"]: row["n"] for row in rows}
-        return counts.get(1, 0), counts.get(0, 0)
+        return [_stored(row) for row in rows]
+
+    def arrived_from(self, address: str, limit: int) -> int:
+        """How many messages From this address were seen elsewhere than in Sent, up to `limit`."""
+        (count,) = self._db.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM messages m WHERE m.from_address = ?"
+            " AND (NOT m.in_sent OR EXISTS (SELECT 1 FROM sightings s JOIN folders f"
+            "  ON f.id = s.folder WHERE s.message = m.id AND f.role = 'inbox')) LIMIT ?)",
+            (address, limit),
+        ).fetchone()
+        return int(count)
 
     def concerning(self, addresses: Iterable[str]) -> list[StoredMessage]:
         """Messages From these addresses, or that belong to them as senders."""
