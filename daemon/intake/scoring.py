@@ -7,8 +7,11 @@ came in: a message is judged by all the places where it was seen, and a sender's
 from all of its messages.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -227,20 +230,26 @@ def _is_ours(ledger: Ledger, reading: ScoringSettings, address: str) -> bool:
 def rejudge(
     ledger: Ledger, reading: ScoringSettings, messages: Iterable[StoredMessage]
 ) -> set[str]:
-    """Judge messages again by what we know now; the senders whose state that may change."""
+    """Judge messages again by what we know now; the senders whose state that may change.
+
+    Only those of which something else comes out are written.
+    """
     us, known = known_us(ledger, reading.us), list(messages)
-    _, touched = _write(
-        ledger,
-        [
-            MessageRow(
-                m.message, m.arrived_at, m.in_sent, _judge(m.message, in_sent=m.in_sent, us=us)
-            )
-            for m in known
-        ],
-        {m.message.key: m.id for m in known},
-        us,
-    )
-    return touched
+    before = ledger.messages.parties_of(m.id for m in known)
+    touched = {sender for parties in before.values() for sender, _, _ in parties}
+    changed: list[MessageRow] = []
+    for m in known:
+        judgement = _judge(m.message, in_sent=m.in_sent, us=us)
+        counts = judgement.verdict.kind != "ignored"
+        parties = {(p.key, p.name, judgement.way) for p in judgement.parties} if counts else set()
+        if (
+            (judgement.direction, *judgement.verdict) != m.judged
+            or len(parties) > len(before.get(m.id, ()))
+            or not before.get(m.id, set()) <= parties
+        ):
+            changed.append(MessageRow(m.message, m.arrived_at, m.in_sent, judgement))
+    _, others = _write(ledger, changed, {m.message.key: m.id for m in known}, us)
+    return touched | others
 
 
 def recompute(
@@ -331,19 +340,44 @@ def _state(
     return sender_state(address, messages, answered, counting, public, context.statements)
 
 
-def rebuild(ledger: Ledger, reading: ScoringSettings) -> int:
+def rebuild(
+    ledger: Ledger, reading: ScoringSettings, carry_on: Callable[[int], bool] = lambda _: True
+) -> int:
     """Judge every message and compute every sender anew; how many senders changed.
 
-    Called inside no transaction; runs in transactions of its own, a page of messages each.
+    Called inside no transaction; runs in transactions of its own, a page of messages each. It ends
+    early when `carry_on`, which is told how many messages are judged, says so.
     """
-    last, touched = 0, set[str]()
+    last, done, touched = 0, 0, set(ledger.senders.addresses())
     while page := ledger.messages.page(last, _PAGE):
-        last = page[-1].id
+        last, done = page[-1].id, done + len(page)
         with ledger.transaction("rejudge"):
             touched |= rejudge(ledger, reading, page)
+        if not carry_on(done):
+            return 0
     changed = 0
     addresses = sorted(touched)
     for start in range(0, len(addresses), _PAGE):
         with ledger.transaction("rebuild"):
             changed += recompute(ledger, reading, addresses[start : start + _PAGE])
+        carry_on(done)
     return changed
+
+
+def fingerprint(reading: ScoringSettings) -> str:
+    """The same 16 hexadecimal digits as long as the configuration judges and counts alike."""
+    counted = (reading.us, reading.rules, reading.count, reading.public)
+    text = json.dumps([_plain(one) for one in counted], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, AbstractSet):
+        return sorted(map(str, value))
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, int | float | bool | None) else str(value)

@@ -30,6 +30,7 @@ class StoredMessage:
     message: Message
     arrived_at: datetime
     in_sent: bool
+    judged: tuple[str | None, str, str]  # direction, verdict and reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,16 @@ class Messages:
             keys,
         )
         return {row["sender"] for row in rows}
+
+    def parties_of(self, ids: Iterable[int]) -> dict[int, set[tuple[str, str, str]]]:
+        """By message, the senders to whom it belongs, each with its name there and the way."""
+        found: dict[int, set[tuple[str, str, str]]] = {}
+        for row in self._db.execute(
+            f"SELECT message, sender, name, way FROM correspondence WHERE message {AMONG}",
+            (listed(ids),),
+        ):
+            found.setdefault(row["message"], set()).add((row["sender"], row["name"], row["way"]))
+        return found
 
     def answerers(self, entries: Sequence[Message]) -> set[str]:
         """Senders with a message that may answer one of these, or that is about their meetings."""
@@ -451,7 +462,9 @@ def _stored(row: sqlite3.Row) -> StoredMessage:
         traces=Traces(row["conversation"], row["original_id"], *facts.get("words", ())),
         text_hash=row["text_hash"],
     )
-    return StoredMessage(row["id"], message, instant(row["arrived_at"]), bool(row["in_sent"]))
+    judged = (row["direction"], row["verdict"], row["reason"])
+    arrived_at = instant(row["arrived_at"])
+    return StoredMessage(row["id"], message, arrived_at, bool(row["in_sent"]), judged)
 
 
 def _invite_json(invite: Invite) -> dict[str, Any]:

@@ -118,7 +118,15 @@ class Polling:
             ledger.set(CROWDED, {})
             if last_start is None or now - last_start > _CRASH_LOOP:
                 ledger.troubles.try_parked(now)
+            self._read_back(ledger)
         self.watcher.start()
+
+    def _read_back(self, ledger: Ledger) -> None:
+        """Have folders begin at a `since` that is earlier than where they began."""
+        for box in self._plan.boxes.values():
+            since = self.wiring.floor(box)
+            if since is not None and ledger.folders.lower_floor(box.name, since):
+                event("intake.reads_back", mailbox=box.name, since=since.date())
 
     def poll(self, name: str, ledger: Ledger) -> int:
         """Take in what is new in a mailbox; how many messages.
@@ -158,7 +166,8 @@ class Polling:
         """Go on with another configuration; everything that failed gets a new chance."""
         with ledger.transaction("mailboxes released"):
             ledger.troubles.release()
-        self._plan = _Plan.of(wiring)
+            self._plan = _Plan.of(wiring)
+            self._read_back(ledger)
         self._connections.close()  # another host, user or password may be meant now
         self._connections = self._connect(wiring)
         self.watcher.forget()

@@ -9,7 +9,7 @@ from daemon.ledger.journal import JournalRow
 from daemon.log import event
 from daemon.pipedrive.objects import Target
 from daemon.pipedrive.outcomes import Moved
-from daemon.sync import listing
+from daemon.sync import configuration, listing
 from daemon.sync.external_changes import look_twice
 from daemon.sync.lost_records import adopt_lost_activities
 from daemon.sync.outcomes import Pushed
@@ -52,6 +52,7 @@ class Sync:
     _started: datetime | None = None
     _pruned: date | None = None
     _adopted_lost: bool = False
+    _configured: bool = False  # the ledger agrees with the configuration
     _maybe_first: bool = True  # nothing may have been created out of this ledger yet
     _facts: tuple[int | None, int] = (0, 0)  # offset of the clock in seconds, the day's tokens
     _look_twice: bool = False  # something was missed an hour ago
@@ -130,6 +131,9 @@ class Sync:
     def _pass(self) -> Pushed:
         session = self.session
         total = Pushed()
+        if not self._configured:
+            configuration.follow(session)
+            self._configured = not session.stopping()
         self._recover()
         rounds = 0
         while rounds < _ROUNDS and not session.stopping() and self.has_work():

@@ -1,0 +1,42 @@
+"""What a changed configuration means for what is known: judged, counted and planned again.
+
+Told by a fingerprint in the ledger, once a start or reload. A ledger without one keeps what it
+knows: it was filled by this configuration or by an earlier version.
+"""
+
+from daemon.intake import scoring
+from daemon.log import event
+from daemon.sync.session import Session
+
+_SETTING = "configured"
+
+
+def follow(session: Session) -> None:
+    """Bring the ledger in line with the configuration; if interrupted, the next start does it."""
+    ledger, settings = session.ledger, session.settings
+    now = {
+        "counting": scoring.fingerprint(session.reading),
+        "emails": settings.emails,
+        "meetings": settings.meetings,
+    }
+    before = ledger.setting(_SETTING)
+    if before == now:
+        return
+
+    def carry_on(done: int) -> bool:
+        session.progress("judging again", done, 0)
+        return not session.stopping()
+
+    if before is not None and before["counting"] != now["counting"]:
+        event("sync.configuration_changed")
+        changed = scoring.rebuild(ledger, session.reading, carry_on)
+        if session.stopping():
+            return
+        event("sync.judged_again", senders=changed)
+    more = before is not None and any(
+        now[one] and not before[one] for one in ("emails", "meetings")
+    )
+    with ledger.transaction("configured"):
+        if more:
+            ledger.senders.touch(ledger.records.senders_with("person"))
+        ledger.set(_SETTING, now)

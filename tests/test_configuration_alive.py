@@ -1,0 +1,96 @@
+"""A change of the configuration takes effect on what is known, at the next start or reload."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import world as world_module
+from world import READING, World
+
+from daemon.intake.scoring import fingerprint
+from daemon.rules.classify import Rules
+
+
+def change(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """The world's configuration is another one from its next start on."""
+    monkeypatch.setattr(world_module, "READING", replace(READING, **changes))
+
+
+def numbers(world: World) -> dict[str, tuple[str, int]]:
+    with world.ledger() as ledger:
+        rows = ledger.rows("SELECT address, class, msg_count FROM senders ORDER BY address")
+    return {row["address"]: (row["class"], row["msg_count"]) for row in rows}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path)
+    for _ in range(3):
+        world.receives("ada@acme.example")
+    world.receives("bob@stone.example")
+    world.settle()
+    assert numbers(world) == {
+        "ada@acme.example": ("lead", 3),
+        "bob@stone.example": ("lead", 1),
+    }
+    return world
+
+
+def test_a_lower_threshold_makes_a_deal_of_a_known_sender(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = Rules(deal_at_messages=3)
+    change(monkeypatch, rules=rules)
+    world.settings = replace(world.settings, policy=replace(world.settings.policy, rules=rules))
+    world.settle()
+
+    assert numbers(world)["ada@acme.example"] == ("person_with_deal", 3)
+    assert len(world.crm()["deals"]) == 1
+
+
+def test_who_is_ignored_from_now_on_is_no_sender_and_keeps_the_records(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(world.crm()["leads"]), len(world.writes())
+    change(monkeypatch, us=replace(READING.us, ignored_domains=frozenset({"stone.example"})))
+    world.settle()
+
+    assert "bob@stone.example" not in numbers(world)
+    assert (len(world.crm()["leads"]), len(world.writes())) == before
+
+
+def test_who_is_us_from_now_on_is_no_sender(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    us = replace(READING.us, domains=READING.us.domains | {"acme.example"})
+    change(monkeypatch, us=us)
+    world.settle()
+
+    assert list(numbers(world)) == ["bob@stone.example"]
+
+
+def test_the_same_configuration_judges_nothing_again(world: World) -> None:
+    with world.ledger() as ledger:
+        versions = ledger.rows("SELECT address, version FROM senders")
+    world.settle()
+    with world.ledger() as ledger:
+        assert ledger.rows("SELECT address, version FROM senders") == versions
+
+
+def test_activities_that_are_switched_on_are_made_for_known_mail(tmp_path: Path) -> None:
+    world = World(tmp_path, emails=False)
+    world.receives("ada@acme.example")
+    world.settle()
+    assert world.crm()["activities"] == []
+    world.settings = replace(world.settings, emails=True)
+    world.settle()
+
+    assert len(world.crm()["activities"]) == 1
+
+
+def test_a_fingerprint_is_the_same_in_any_order() -> None:
+    names = ("a@x.example", "b@x.example")
+    one, other = (
+        replace(READING, us=replace(READING.us, addresses=frozenset(order)))
+        for order in (names, names[::-1])
+    )
+    assert fingerprint(one) == fingerprint(other) != fingerprint(READING)
