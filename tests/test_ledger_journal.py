@@ -214,3 +214,20 @@ def test_a_conversion_that_is_under_way_unknown_to_us_ends_in_one_deal(
     assert crm["leads"] == []
     started = [w for w in world.writes() if w.endswith("/convert/deal")]
     assert len(started) == 1 or seconds > 120
+
+
+@pytest.mark.parametrize(("action", "unknown"), [("create", True), ("convert", False)])
+def test_another_way_to_a_record_was_never_tried_but_the_same_may_have_been(
+    action: Any, unknown: bool, ledger: Ledger
+) -> None:
+    row = planned(ledger, change("deal", action))
+    sent(ledger, row)
+    with ledger.transaction("test"):
+        ledger.journal.wait(row, None, "timeout", unknown=True, conversion="c1")
+        ledger.journal.become(row, "create")
+
+    again = ledger.journal.open_row("deal", row.key)
+    assert again is not None
+    assert (again.action, again.state, again.unknown) == ("create", "planned", unknown)
+    assert (again.conversion, again.attempts) == (None, 0)
+    assert (again.sent_at == NOW) == unknown

@@ -155,6 +155,24 @@ def test_a_person_that_is_gone_is_found_again_at_another() -> None:
     assert ("person", "7") in adopted(plan)
 
 
+def test_an_older_listing_brings_back_no_deal_and_no_lead_that_we_know_to_be_gone() -> None:
+    person = record("person", fields={"class": "person_with_deal"})
+    for known, crm in (
+        (
+            LocalRecords(person=person, deal=record("deal", "7", tombstone="deleted")),
+            RemoteMatches(deals=(CrmDeal(7, "open", archived=False, mail_key=ADA),)),
+        ),
+        (
+            LocalRecords(person=person, lead=record("lead", "a", tombstone="deleted")),
+            RemoteMatches(leads=(CrmLead("a", archived=False, mail_key=ADA),)),
+        ),
+    ):
+        plan = plan_sender(correspondence(5), known, crm, POLICY)
+
+        assert {kind for kind, _ in adopted(plan)} <= {"organization"}
+        assert not {kind for kind, _ in planned(plan)} & {"lead", "deal"}
+
+
 def test_values_wait_for_their_interval_unless_the_class_changes() -> None:
     fields = {"class": "lead", "thread_count": 1, "organization": FIRM}
     person = record("person", fields=fields, written_at=NOW)

@@ -26,6 +26,7 @@ KINDS = ("organizations", "persons", "deals", "leads", "activities")
 WRITES = "POST|PATCH|DELETE"
 _ROOM = Path("/dev/shm")  # noqa: S108 - memory, since every commit waits for the disk
 
+ODD = ("null", "missing", "swapped", "keyless", "nulls", "scalar", "bare", "array", "empty", "html")
 FAULTS = st.builds(
     Fault,
     st.sampled_from(["drop", "reset", "timeout", "error", "truncate", "short", "unsuccessful"]),
@@ -34,6 +35,21 @@ FAULTS = st.builds(
     skip=st.integers(0, 6),
     status=st.sampled_from([500, 502, 503]),
 ) | st.builds(Fault, st.just("rate_limit"), skip=st.integers(0, 6), count=st.integers(1, 4))
+FAULTS |= st.builds(
+    Fault,
+    st.just("shape"),
+    method=st.sampled_from([WRITES, ".*"]),
+    skip=st.integers(0, 6),
+    shape=st.sampled_from(ODD),
+)
+FAULTS |= st.builds(
+    Fault,
+    st.sampled_from(["redirect", "refuse"]),
+    method=st.just(WRITES),
+    skip=st.integers(0, 6),
+    count=st.integers(1, 4),
+    status=st.sampled_from([302, 402, 403]),
+)
 
 
 class Killed(BaseException):
@@ -52,11 +68,13 @@ class Company24(RuleBasedStateMachine):
         self.home = Path(tempfile.mkdtemp(dir=_ROOM if _ROOM.is_dir() else None))
         company = Company(burst=False, plan="ultimate", seats=4, search_lag=60)
         self.world = World(self.home, company)
+        self.world.stays = True  # through all failures, until it is killed
         self.edited = False
         self.backup = self.home / "backup.db"
 
     def teardown(self) -> None:
         failpoints.arm()
+        self.world.end()
         self.world.sandbox.close()
         shutil.rmtree(self.home)
 
@@ -190,6 +208,7 @@ class Company24(RuleBasedStateMachine):
     @precondition(lambda self: self.backup.exists() and not self.edited)
     @rule()
     def yesterdays_ledger_is_restored(self) -> None:
+        self.world.end()
         for file in self.home.glob("ledger.db*"):
             file.unlink()
         shutil.copy(self.backup, self.world.path)

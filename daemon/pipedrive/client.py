@@ -232,7 +232,7 @@ class Client:
     def _read(self, call: Call, reply: HttpReply, ticket: Ticket) -> Answer | Problem:
         outcome = read(call, reply)
         if isinstance(outcome, Answer):
-            self.answered = True
+            self.answered, self.moved = True, False
             date = reply.date
             self._dated = (date, self._clock()) if date is not None else self._dated
         match outcome:

@@ -3,7 +3,7 @@
 import logging
 import re
 
-from daemon.errors import ConfigProblem
+from daemon.errors import ConfigProblem, RetryLater
 from daemon.log import event
 from daemon.sync.session import Session
 
@@ -17,7 +17,11 @@ def relocate(session: Session) -> bool:
     Raises ConfigProblem if the token is for another company than the ledger's.
     """
     ledger, client = session.ledger, session.client
-    me = client.locate()
+    try:
+        me = client.locate()
+    except RetryLater as problem:
+        event("pipedrive.not_located", logging.WARNING, problem=problem)
+        return False
     domain = None if me is None else me.get("company_domain")
     if me is None or not isinstance(domain, str) or not _SUBDOMAIN.fullmatch(domain):
         return False

@@ -1,0 +1,102 @@
+"""What a lost ledger had done is adopted once, and only what carries our marker."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from crm_kit import Shop, make_shop
+
+from daemon.pipedrive.costs import Call
+from daemon.rules.activities import marker
+from daemon.sync import Sync
+from daemon.sync.lost_records import adopt_lost_activities
+
+ADA = "ada@acme.com"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    shop = make_shop(tmp_path)
+    with shop.ledger:
+        yield shop
+
+
+def forget(shop: Shop, key: str) -> None:
+    with shop.ledger.transaction("test"):
+        shop.ledger.rows(
+            "DELETE FROM records WHERE kind = 'activity' AND key = ? RETURNING key", key
+        )
+
+
+def test_an_activity_that_the_ledger_has_lost_is_adopted_with_its_people(shop: Shop) -> None:
+    shop.hears(ADA)
+    shop.hears(ADA)
+    shop.sync()
+    shop.next_day()  # the listing shows whose addresses there are
+    lost, kept = f"{2:032x}", f"{1:032x}"
+    forget(shop, lost)
+
+    assert adopt_lost_activities(Sync(shop.sync_.session).session, None) == 1
+
+    record = shop.record("activity", lost)
+    assert record.origin == "created"
+    assert record.fields["participants"] == [ADA]
+    assert record.fields["subject"] == "Mail 2"
+    assert shop.record("activity", kept) is not None
+    assert adopt_lost_activities(shop.sync_.session, None) == 0
+
+
+def test_the_last_marker_of_a_note_tells_whose_it_is(shop: Shop) -> None:
+    shop.hears(ADA)
+    shop.sync()
+    person = shop.person(ADA)["id"]
+    quoted, own = f"{8:032x}", f"{9:032x}"
+    shop.client.send(
+        Call.to(
+            "activities.create",
+            body={
+                "subject": "S",
+                "type": "email",
+                "note": f"{marker(quoted)} was quoted<br>{marker(own)}",
+                "participants": [{"person_id": person, "primary": True}],
+            },
+        )
+    )
+
+    assert adopt_lost_activities(shop.sync_.session, None) == 1
+
+    assert shop.record("activity", own) is not None
+    assert shop.record("activity", quoted) is None
+
+
+def test_what_is_being_looked_for_is_left_to_its_own_look(shop: Shop) -> None:
+    shop.hears(ADA)
+    shop.sync()
+    key = f"{1:032x}"
+    record = shop.record("activity", key)
+    forget(shop, key)
+    with shop.ledger.transaction("test"):
+        shop.ledger.rows(
+            "UPDATE journal SET state = 'waiting', unknown = 1 WHERE key = ? RETURNING id", key
+        )
+
+    assert adopt_lost_activities(shop.sync_.session, None) == 0
+
+    assert shop.record("activity", key) is None
+    assert record is not None
+
+
+def test_a_change_that_waits_is_taken_back_when_it_proves_to_be_done(shop: Shop) -> None:
+    shop.hears(ADA)
+    shop.hears(ADA)
+    shop.sync()
+    key = f"{1:032x}"
+    forget(shop, key)
+    with shop.ledger.transaction("test"):
+        shop.ledger.rows("UPDATE journal SET state = 'planned' WHERE key = ? RETURNING id", key)
+
+    assert adopt_lost_activities(shop.sync_.session, None) == 1
+
+    assert shop.ledger.journal.open_row("activity", key) is None
+    shop.sync()
+    assert len(shop.activities()) == 2
