@@ -18,7 +18,7 @@ from daemon.ledger.store import Ledger
 from daemon.mailbox.account import Account
 from daemon.message.address import key_of
 from daemon.message.parse import Address
-from daemon.message.verdict import Us
+from daemon.message.us import Source, Sources, Us
 from daemon.pipedrive.usage import Usage
 from daemon.rules.classify import Rules
 from daemon.rules.events import Subscriber
@@ -125,7 +125,11 @@ class Wiring:
             public=public_providers(config.ignore.freemail_extra, config.ignore.freemail_never),
             count=config.engagement.count,
             snippet_chars=config.activities.snippet_chars,
+<<<<<<< HEAD
             classify=config.classify.command,
+=======
+            facts=config.sources.facts,
+>>>>>>> 7bce680 (Name the modules)
         )
 
     def rules(self) -> Rules:
@@ -281,7 +285,13 @@ class Wiring:
             ignored_domains=frozenset(domain.lower() for domain in config.ignore.domains),
             max_recipients=config.engagement.max_recipients,
             roles=config.engagement.roles,
+            sources=self._sources(),
         )
+
+    def _sources(self) -> Sources:
+        sources = self.config.sources
+        relays = tuple(Source(relay.sender, relay.author) for relay in sources.relays)
+        return Sources(sources.forms, sources.forwards, sources.groups, relays)
 
 
 def _or_never(threshold: int | Literal["never"]) -> int | None:

@@ -195,6 +195,30 @@ class IgnoreSection(Section):
     freemail_never: tuple[Domain, ...] = ()
 
 
+class RelaySection(Section):
+    """One relay: whose mail it is by a pattern of its From, and where the author stands."""
+
+    sender: Text
+    author: Literal["reply-to", "body", "from", "nobody"]
+
+    @field_validator("sender")
+    @classmethod
+    def _is_pattern(cls, sender: str) -> str:
+        if "@" not in sender:
+            raise ValueError("must be an address, or a pattern of addresses such as *@example.com")
+        return sender.lower()
+
+
+class SourcesSection(Section):
+    """Where else than in From an author is looked for, and what is kept of what mails say."""
+
+    forms: Flag = True
+    forwards: Flag = True
+    groups: Flag = True
+    facts: Flag = True
+    relays: tuple[RelaySection, ...] = ()
+
+
 class ActivitiesSection(Section):
     """Which activities are made; `snippet_chars` 0 keeps no text of a mail at all."""
 
@@ -259,7 +283,11 @@ class Config(Section):
     engagement: EngagementSection = EngagementSection()
     us: UsSection = UsSection()
     ignore: IgnoreSection = IgnoreSection()
+<<<<<<< HEAD
     classify: ClassifySection = ClassifySection()
+=======
+    sources: SourcesSection = SourcesSection()
+>>>>>>> 7bce680 (Name the modules)
     activities: ActivitiesSection = ActivitiesSection()
     poll: PollSection = PollSection()
     fields: FieldsSection = FieldsSection()

@@ -52,6 +52,7 @@ class ScoringSettings:
     public: PublicProviders
     count: Literal["received", "exchanged"] = "received"
     snippet_chars: int = 500
+    facts: bool = True  # whether phone, title and company are kept
     batch: int = 1000  # messages in one transaction: larger ones compute a sender less often
     classify: tuple[str, ...] = ()  # a command that is asked of first mails, see `first_mails`
 
@@ -259,7 +260,9 @@ def recompute(
 
     `us` is who we are where the caller knows it, with what was learned.
     """
-    counting = Counting(us=us or known_us(ledger, reading.us), count=reading.count)
+    counting = Counting(
+        us=us or known_us(ledger, reading.us), count=reading.count, facts=reading.facts
+    )
     changed = 0
     for portion in ledger.senders.portions(addresses, _AT_ONCE):
         dossiers = ledger.senders.dossiers(portion)
@@ -284,7 +287,9 @@ def state_of(
     messages = ledger.senders.correspondence(addresses)
     if not messages:
         return None
-    counting = Counting(us=us or known_us(ledger, reading.us), count=reading.count)
+    counting = Counting(
+        us=us or known_us(ledger, reading.us), count=reading.count, facts=reading.facts
+    )
     context = _context(ledger, [messages])
     return _state(addresses[0], messages, context, counting, reading.public)
 

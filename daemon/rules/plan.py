@@ -65,9 +65,12 @@ class Policy:
     fresh_since: datetime | None = None  # who wrote since then goes before everybody else
     fields: Collection[str] = STATISTICS  # our custom person fields that there are
     zone: tzinfo = UTC  # in which people count days
+<<<<<<< HEAD
     stage: str | None = None  # of leads and deals, as `Target.stages` names it; None: the usual one
     channel_id: str | None = None  # of leads
     contact_facts: bool = True  # a phone number that a form or a signature gave
+=======
+>>>>>>> 5e65825 (Let the configuration name relays and switch kinds of sources off)
 
 
 @dataclass(slots=True)
@@ -194,8 +197,7 @@ def _plan_person(plan: SenderPlan, case: _Case, rank: str, organization: str | N
             "organization": organization,
             "owner": case.policy.owner,
         }
-        if case.policy.contact_facts:
-            fields |= {fact.kind: fact.value for fact in case.state.facts if fact.kind == "phone"}
+        fields |= {fact.kind: fact.value for fact in case.state.facts if fact.kind == "phone"}
         created: Fields = fields | values
         plan.changes.append(_person_change(case, "create", created, rank + "1", organization))
         return

@@ -44,6 +44,7 @@ class Counting:
 
     us: Us
     count: Literal["received", "exchanged"] = "received"
+    facts: bool = True  # whether what forms and signatures say is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def sender_state(
         reply_keys=reply_keys,
         proofs=tuple(sorted(answered.items())),
         submitted=sum(m.way in SUBMITTED for m in received),
-        facts=_facts(received),
+        facts=_facts(received) if counting.facts else (),
     )
 
 
