@@ -65,12 +65,8 @@ class Policy:
     fresh_since: datetime | None = None  # who wrote since then goes before everybody else
     fields: Collection[str] = STATISTICS  # our custom person fields that there are
     zone: tzinfo = UTC  # in which people count days
-<<<<<<< HEAD
     stage: str | None = None  # of leads and deals, as `Target.stages` names it; None: the usual one
     channel_id: str | None = None  # of leads
-    contact_facts: bool = True  # a phone number that a form or a signature gave
-=======
->>>>>>> 5e65825 (Let the configuration name relays and switch kinds of sources off)
 
 
 @dataclass(slots=True)
