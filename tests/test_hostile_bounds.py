@@ -33,6 +33,16 @@ def invitation(body: bytes) -> bytes:
     return BASIC + b"Content-Type: text/calendar; method=REQUEST\r\n\r\n" + body
 
 
+def handed_on(line: bytes) -> bytes:
+    """A mail in which an author is looked for, with one line over and over."""
+    head = (
+        b"From: Site <no-reply@ours.example>\r\nTo: sales@ours.example\r\n"
+        b"Reply-To: ada@acme.example\r\nSubject: Fwd: hi\r\n"
+        b"Content-Type: text/plain; charset=utf-8\r\n\r\n"
+    )
+    return head + (line + b"\r\n") * (MEGABYTE // len(line))
+
+
 def nested(depth: int) -> bytes:
     start = b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n--b%d\r\n'
     parts = [start % (level, level) for level in range(depth)]
@@ -55,6 +65,19 @@ WORST: dict[str, Callable[[], bytes]] = {
     + b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
     + b"--b\r\n\r\nx\r\n" * 100_000
     + b"--b--\r\n",
+    "labels without values": lambda: handed_on(b"Name:"),
+    "labels and addresses": lambda: handed_on(b"Email: ada@acme.example"),
+    "forwarded fields in a row": lambda: handed_on(b"Von: a@b.example " * 60),
+    "forwarded headers": lambda: handed_on(b"From: a@b.example\r\nDate: x\r\nTo: y\r\nSubject: z"),
+    "separators": lambda: handed_on(b"-----Original Message-----"),
+    "spaces before a label": lambda: handed_on(b" " * 1_000 + b"Name" + b" " * 1_000 + b"@"),
+    "dots behind a label": lambda: handed_on(b"Name " + b"." * 2_000 + b"@"),
+    "addresses without end": lambda: handed_on(b"a.b@c.d" * 300),
+    "numbers without end": lambda: handed_on(b"+49 (0) 1 " * 200),
+    "names without end": lambda: handed_on(b"Ada van der Lovelace " * 100 + b"@"),
+    "brackets without end": lambda: handed_on(b"a (b " * 400 + b"@"),
+    "tags in a form": lambda: html(b"<td>Name</td><td " * 60_000),
+    "styles in a form": lambda: html(b"<style>" * 40_000 + b"a@b.example"),
     "200,000 open tags": lambda: html(b"<div><b>" * 100_000 + b"hello"),
     "entities in entities": lambda: html(b"&amp;" * 1_000_000),
     "a table of a million cells": lambda: html(b"<table><tr>" + b"<td>1</td>" * 1_000_000),
