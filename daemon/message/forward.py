@@ -78,11 +78,11 @@ def forwarded(lines: Sequence[str], subject: str) -> list[Forwarded]:
 def begins_quotation(lines: Sequence[str], at: int) -> bool:
     """Whether another mail is quoted from this line on, as mail programs introduce it."""
     line = lines[at]
-    if _is_separator(line):
-        return True
     if line.endswith((":", "：")) and "@" in line and any(char.isdigit() for char in line):
         return True
-    field = _field(line)
+    if _is_separator(line):
+        return True
+    field = _field(line) if "@" in line else None
     return field is not None and field[0] == "from" and _block(lines, at) is not None
 
 
@@ -163,7 +163,9 @@ def _date(value: str) -> datetime | None:
 def _is_separator(line: str) -> bool:
     if len(line) > 2_000 or not _RULE.match(line[:200]):  # noqa: PLR2004 a program's line is short
         return False
-    folded = line[:300].casefold()
+    folded = line[:300].strip(" -_=*>\t").casefold()
+    if not folded:
+        return False
     return any(words in folded for words in _words("separator"))
 
 

@@ -8,7 +8,7 @@ name, or with a word for what people are; a company only by its legal form. Bett
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from daemon.message.candidates import VALUE_LIMIT, Fact
@@ -39,6 +39,7 @@ _COMPOUNDS = (
         "leider",
     ),
 )
+_QUOTING = re.compile(r"[:：]|[-_=*–—]{2}")  # in every line that can introduce a quotation
 _DIGITS = 7  # that a phone number has at least
 
 
@@ -70,10 +71,11 @@ def _tail(lines: Sequence[str]) -> list[str]:
     """The pieces of the last lines before a quotation; a line of several columns is several."""
     own: list[str] = []
     for at, line in enumerate(lines):
-        if line.startswith(">") or begins_quotation(lines, at):
+        if not line or line.isspace():
+            continue
+        if line[0] == ">" or (_QUOTING.search(line) and begins_quotation(lines, at)):
             break
-        if line.strip():
-            own.append(line)
+        own.append(line)
     if own[-1:] == ["--"]:
         own.pop()
     pieces: list[str] = []
@@ -101,12 +103,16 @@ def _phone(tail: Iterable[str], domain: str) -> str:
 
 def is_phone(number: str, domain: str) -> bool:
     """Whether a number can be dialled, from the country that a domain is of if it names none."""
+    return _is_phone(number, domain.rpartition(".")[2].upper())
+
+
+@lru_cache(maxsize=4096)  # the same people sign again and again
+def _is_phone(number: str, country: str) -> bool:
     digits = sum(char.isdigit() for char in number)
     if digits < _DIGITS or digits > 15:  # noqa: PLR2004 E.164 section 6.1
         return False
     import phonenumbers  # noqa: PLC0415 - 3 MB that only a mail with a number in it needs
 
-    country = domain.rpartition(".")[2].upper()
     country = {"UK": "GB"}.get(country, country)
     region = country if country in phonenumbers.SUPPORTED_REGIONS else None
     try:
@@ -162,8 +168,8 @@ def _company(tail: Sequence[str]) -> str:
 
 
 def _is_company(line: str) -> bool:
-    words = [word.casefold() for word in _WORD.findall(line)]
-    return len(words) > 1 and any(word in _words("forms") for word in words[1:] + words[:1])
+    words = _WORD.findall(line.casefold())
+    return len(words) > 1 and not _words("forms").isdisjoint(words)
 
 
 def _last_word(text: str) -> str:
@@ -172,11 +178,11 @@ def _last_word(text: str) -> str:
 
 
 def _in_words(text: str, kind: str) -> bool:
-    return any(word.casefold() in _words(kind) for word in _WORD.findall(text))
+    return not _words(kind).isdisjoint(_WORD.findall(text.casefold()))
 
 
 def _plain_words(text: str) -> list[str]:
-    return [word.casefold().strip(".") for word in _WORD.findall(text)]
+    return [word.strip(".") for word in _WORD.findall(text.casefold())]
 
 
 @cache
