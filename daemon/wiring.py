@@ -125,11 +125,8 @@ class Wiring:
             public=public_providers(config.ignore.freemail_extra, config.ignore.freemail_never),
             count=config.engagement.count,
             snippet_chars=config.activities.snippet_chars,
-<<<<<<< HEAD
             classify=config.classify.command,
-=======
             facts=config.sources.facts,
->>>>>>> 7bce680 (Name the modules)
         )
 
     def rules(self) -> Rules:

@@ -322,6 +322,8 @@ SERVICES = [
     ("a booking", "Book <no-reply@superbook.example>", "New booking: Demo", "A new booking was made.\n\nWho:\nBob Stone\nbob@stone.example\n\nWhen:\nMonday", "", "text"),
     ("a chat", "Talk <noreply@livetalk.example>", "Chat transcript", "Visitor name: Bob Stone\nVisitor email: bob@stone.example\n\n[10:01] price?", "", "form"),
     ("a sentence", "Portal <info@trades.example>", "Bob Stone sent you a message", "Bob Stone (bob@stone.example) sent you a message:\n\nprice?", "", "text"),
+    ("a space only", "Jot <noreply@jotform.com>", "Re: Kontakt - Bob Stone", "Name Bob Stone\nEmail bob@stone.example\nNachricht Bitte Angebot", "bob@stone.example", "form"),
+    ("Reply-To of a known service", "Jot <noreply@jotform.com>", "Kontakt", "Bitte Angebot", "Bob Stone <bob@stone.example>", "reply-to"),
     ("field names", "Ads <noreply@ads.example>", "New lead", "full_name: Bob Stone\nemail: bob@stone.example\ncity: Berlin", "", "form"),
 ]  # fmt: skip
 
@@ -510,6 +512,9 @@ NAMES = [
     ("Ada Lovelace (on behalf of Engines)", "Ada Lovelace"),
     ("Anne-Marie O'Neill", "Anne-Marie O'Neill"),
     ("Engines, Inc.", "Engines, Inc."),
+    ("LOVELACE Ada", "Ada Lovelace"),
+    ("IBM Deutschland GmbH", "IBM Deutschland GmbH"),
+    ("ADA LOVELACE", "ADA LOVELACE"),
     ("Lovelace, PhD", "Lovelace, PhD"),
     ("山田 太郎", "山田 太郎"),
     ("(Ada)", "Ada"),

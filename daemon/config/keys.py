@@ -283,11 +283,8 @@ class Config(Section):
     engagement: EngagementSection = EngagementSection()
     us: UsSection = UsSection()
     ignore: IgnoreSection = IgnoreSection()
-<<<<<<< HEAD
     classify: ClassifySection = ClassifySection()
-=======
     sources: SourcesSection = SourcesSection()
->>>>>>> 7bce680 (Name the modules)
     activities: ActivitiesSection = ActivitiesSection()
     poll: PollSection = PollSection()
     fields: FieldsSection = FieldsSection()

@@ -99,20 +99,24 @@ def _handed_on(message: Message, sender: Address, us: Us) -> Author | None:
     """The visitor of a form, portal, chat or booking page of others; None if it is none."""
     service = hands_on(sender)
     says = HANDS_ON in message.marks
-    machine = service or is_machine_like(sender.local)
+    machine_local = is_machine_like(sender.local)
+    machine = service or machine_local
     reply = _outside(message, "reply-to", sender, us)
     form = _outside(message, "form", sender, us)
     if _is_copy(message, us) and not form:
         return Author(None, "form", "copy-of-a-form")
     if is_conversation(sender.domain) or (
-        _is_of_service(sender) and not reply and not is_machine_like(sender.local)
+        _is_of_service(sender) and not reply and not machine_local
     ):
         return Author(_bare(sender), "relay", "relay-of-a-portal")
     if form and (machine or (reply and reply.address.key == form.address.key)):
         visitor = reply if reply and not form.address.name and reply.address.name else form
         return Author(_named(message, visitor, sender), "form", "form-of-others")
     foreign = says and reply and not _is_same_person(sender, reply.address, message)
-    if reply and (foreign or (service and is_conversation(reply.address.domain))):
+    of_service = (
+        service and (machine_local or is_conversation(reply.address.domain)) if reply else False
+    )
+    if reply and (foreign or of_service):
         way = "relay" if is_conversation(reply.address.domain) else "reply-to"
         if service and same_site(reply.address.domain, sender.domain):
             way = "relay"

@@ -59,6 +59,7 @@ WANTED: tuple[str, ...] = tuple(
             "X-Microsoft-Antispam",
             "X-Microsoft-Original-Message-ID",
             "X-MS-Exchange-Inbox-Rules-Loop",
+            "X-MS-Exchange-UnifiedGroup-Address",
             "X-Original-From",
             "X-Original-Sender",
             "X-Precedence",

@@ -85,6 +85,9 @@ def find(fields: Fields, header: Header, parts: Parts) -> Found:
         Candidate("reply-to", one) for one in header.reply_to if one.key != sender.key
     )
     found.candidates.extend(_enveloped(fields, header, sender))
+    # A Microsoft 365 group has its tenant's name for a List-Id, and says here which one it is.
+    if group := mailbox("", first(fields, "x-ms-exchange-unifiedgroup-address")):
+        found.marks.add(f"list-of:{group.domain}")
     inside = any(same_site(to.domain, sender.domain) for to in header.recipients[:20])
     may_hand_on = (
         inside

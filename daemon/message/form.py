@@ -25,6 +25,7 @@ _LABEL_CHARS = 60
 _NAME_CHARS = 100
 _VALUE_CHARS = 200
 _NAME_WORDS = 7
+_LABEL_WORDS = 3  # of a label that only a space parts from its value
 _ASKING_WORDS = 8
 _REACH = 3  # lines from a label to its value: one may be empty, one a hint
 
@@ -92,6 +93,8 @@ def read_form(lines: Sequence[str]) -> Form:
 
 def _fields(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Every label with its value, "" where it has none."""
+    if any(kind_of(label) == "email" for label, _ in map(_by_space, lines)):
+        yield from map(_by_space, lines)
     for at, whole in enumerate(lines):
         line = whole[: _LABEL_CHARS + 2 * _VALUE_CHARS].strip()
         if not line:
@@ -101,6 +104,17 @@ def _fields(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield found["label"], found["value"]
         elif len(line) <= _LABEL_CHARS and (kind := kind_of(line)):
             yield line, _below(lines, at, kind)
+
+
+def _by_space(line: str) -> tuple[str, str]:
+    """Label and value with nothing but a space between: Email ada@lovelace.example."""
+    words = line[: _LABEL_CHARS + _VALUE_CHARS].split(maxsplit=_LABEL_WORDS)
+    for count in range(min(_LABEL_WORDS, len(words) - 1), 0, -1):
+        label, value = " ".join(words[:count]), " ".join(words[count:])
+        kind = _labels()[0].get(label.casefold().replace("e-mail", "email"), "")
+        if kind and (kind != "email" or _ADDRESS.fullmatch(value)):
+            return label, value
+    return "", ""
 
 
 def _below(lines: Sequence[str], at: int, kind: str) -> str:

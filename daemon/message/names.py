@@ -6,13 +6,14 @@ rule improves what is there already.
 
 import re
 
-from daemon.message.relay import via
+from daemon.message.relay import is_machine_like, via
 
 # ruff: noqa: RUF001  letters and punctuation of other languages
 
 _BRACKETS = re.compile(r"\s*[(\[{（【][^()\[\]{}（）【】]{0,100}[)\]}）】]\s*")
 _BEHIND = re.compile(r"\s+[|/–—•·]\s+.*$|\s+-\s+.*$|\s*@\s*\S.*$")
 _WORD_BREAKS = re.compile(r"[._\-]+")
+_SHOUTED = 3  # letters of a family name in capitals: fewer are initials or a firm's
 _SPACE = re.compile(r"\s+")
 # What follows a comma without being a first name: titles and company forms.
 _NOT_FIRST = frozenset(
@@ -95,14 +96,19 @@ _NOT_FIRST = frozenset(
 )
 
 
-def clean_name(name: str) -> str:
-    """A display name without quotes, departments, services and addresses; first name first."""
+def clean_name(name: str, address: str = "") -> str:
+    """A display name without quotes, departments, services and addresses; first name first.
+
+    `address`: whose name it is; a role's (info@) is a firm's, and stays in its order.
+    """
     name = _SPACE.sub(" ", name).strip(" '\"`´‘’“”„<>")
     if parts := via(name):
         name = parts[0]
     bare = _BRACKETS.sub(" ", name).strip()
     name = bare or name.strip("()[]{} ")
     name = _turned(_BEHIND.sub("", name).strip() or name)
+    if not is_machine_like(address.partition("@")[0].partition("+")[0]):
+        name = _family_name_last(name)
     return name.strip(" '\",;")
 
 
@@ -117,6 +123,17 @@ def _turned(name: str) -> str:
     if len(last.split()) > 4:  # noqa: PLR2004 a firm's name rather than a family's
         return name
     return f"{first} {last}"
+
+
+def _family_name_last(name: str) -> str:
+    """First name first where the family name stands before it in capitals: LOVELACE Ada."""
+    *family, first = name.split() or [""]
+    shouted = [word for word in family if word.isupper() and len(word) >= _SHOUTED]
+    if not family or len(shouted) < len(family) or len(family) > 2:  # noqa: PLR2004 DE SOUSA
+        return name
+    if not first.istitle() or first.casefold() in _NOT_FIRST or not first.isalpha():
+        return name
+    return f"{first} {' '.join(word.title() for word in family)}"
 
 
 def made_up_name(address: str) -> str:

@@ -354,7 +354,7 @@ def _display_name(address: str, messages: Iterable[Correspondence]) -> str:
     name, newest = "", None
     for m in messages:
         if m.name and (newest is None or (m.sent_at, m.key) > newest):
-            cleaned = clean_name(m.name)
+            cleaned = clean_name(m.name, address)
             if cleaned and "@" not in cleaned and cleaned.lower() != address.partition("@")[0]:
                 name, newest = cleaned, (m.sent_at, m.key)
     return name
