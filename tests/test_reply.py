@@ -1,6 +1,9 @@
 """What proves that a message answers one of ours, and what a stranger could have made up."""
 
 import json
+import sys
+from collections import Counter
+from types import FrameType
 
 import pytest
 from letters import ADA, SERVER, facts, other, ours, state, theirs
@@ -86,6 +89,37 @@ def test_the_conversation_of_outlook_is_as_good_as_an_id() -> None:
     assert state(ours(1), answer, named_ours=named).replies == 1
     before = theirs(2, conversation="aa", hours=-48)
     assert state(ours(1), before, named_ours=named).replies == 0
+
+
+def test_the_mail_whose_words_are_quoted_is_the_one_that_is_answered() -> None:
+    signature = "Kind regards from all of us in the pump department of Ours Limited"
+    first = ours(1, hours=1, facts=facts(said=f"{WORDS} {signature}"))
+    others = [
+        ours(n, facts=facts(said=f"Number {n} is something else. {signature}")) for n in range(4, 9)
+    ]
+    answer = theirs(9, hours=3, facts=facts(quoted=f"{WORDS} {signature}"))
+    talk = state(*others, first, answer)
+    assert [proof.answered for _, proof in talk.proofs] == ["k001"]
+
+
+def test_a_long_correspondence_costs_one_pass() -> None:
+    """Neither a subject nor a signature that all mails share makes each look at each other."""
+    same = {"subject": "Offer", "facts": facts(said=WORDS)}
+    sent = [ours(n, hours=0, **same) for n in range(3_000)]
+    answers = [
+        theirs(n, subject="Re: Offer", facts=facts(quoted=WORDS)) for n in range(3_000, 6_000)
+    ]
+    looked = Counter[str]()
+
+    def trace(_frame: FrameType, event: str, _: object) -> None:
+        looked[event] += 1
+
+    sys.setprofile(trace)
+    try:
+        assert state(*sent, *answers).replies == 3_000
+    finally:
+        sys.setprofile(None)
+    assert looked.total() < 1_000 * 6_000
 
 
 def test_an_answer_by_words_has_a_response_time() -> None:

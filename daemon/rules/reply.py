@@ -18,6 +18,8 @@ Nothing here judges whether a message is a person's.
 import json
 import re
 import unicodedata
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +34,10 @@ from daemon.rules.correspondence import Correspondence
 from daemon.rules.organization import PublicProviders, organization_key
 
 CONVERSATION = "thread-index:"  # before a Thread-Index root where it stands among Message-IDs
+_ENOUGH = (
+    2  # fingerprints that prove a quotation, where a text has so many: one may be a set phrase
+)
+_MAILS_WITH_ONE = 50  # mails of ours that one fingerprint is looked for in, the newest
 _SUBJECT_HOLDS = timedelta(days=60)  # an answer by its subject alone comes within
 _TOKEN = re.compile(r"[^\W\d_]{4,}")
 # Words in names and addresses that say nothing about who somebody is.
@@ -87,13 +93,43 @@ class _Evidence:
     public: PublicProviders
     ours: Mapping[str, OurMail]
     sent: Sequence[Correspondence]
-    _said: list[tuple[Correspondence, frozenset[str]]] | None = None
+    _subjects: dict[str, list[Correspondence]] | None = None
+    _words: dict[str, list[Correspondence]] | None = None
+    _said: dict[str, int] | None = None
 
-    def said(self) -> list[tuple[Correspondence, frozenset[str]]]:
-        """Our mails to the sender with the fingerprints of our words, read when first needed."""
-        if self._said is None:
-            self._said = [(mail, _words(mail.facts)[0]) for mail in self.sent]
-        return self._said
+    def of_subject(self, text: str, at: datetime) -> Correspondence | None:
+        """The newest of our mails to the sender that had this base subject at that time."""
+        if self._subjects is None:
+            self._subjects = {}
+            for mail in self.sent:
+                self._subjects.setdefault(base_subject(mail.subject).text, []).append(mail)
+        mails = self._subjects.get(text, [])
+        place = bisect_right(mails, at, key=lambda mail: mail.sent_at)
+        return mails[place - 1] if place else None
+
+    def quoted(self, words: frozenset[str], at: datetime) -> Correspondence | None:
+        """Which of our mails to the sender these quoted words are from: that with most of them."""
+        if self._words is None or self._said is None:
+            self._words, self._said = {}, {}
+            for mail in reversed(self.sent):
+                said = _words(mail.facts)[0]
+                self._said[mail.key] = len(said)
+                for one in said:
+                    mails = self._words.setdefault(one, [])
+                    if len(mails) < _MAILS_WITH_ONE:  # a signature is in all of them
+                        mails.append(mail)
+        found = Counter(mail.key for one in words for mail in self._words.get(one, ()))
+        enough = {
+            mail.key: mail
+            for one in words
+            for mail in self._words.get(one, ())
+            if found[mail.key] >= min(_ENOUGH, self._said[mail.key])
+        }
+        return max(
+            enough.values(),
+            key=lambda mail: (found[mail.key], mail.sent_at <= at, mail.sent_at, mail.key),
+            default=None,
+        )
 
 
 def proofs(
@@ -107,7 +143,7 @@ def proofs(
 
     `ours`: mails of ours by the names under which these messages answer them (`named`).
     """
-    sent = [m for m in messages if is_written_to_them(m)]
+    sent = sorted((m for m in messages if is_written_to_them(m)), key=lambda m: (m.sent_at, m.key))
     known = _Evidence(address, us, public, ours, sent)
     found: dict[str, Proof] = {}
     for message in messages:
@@ -163,33 +199,22 @@ def _one_thing_more(
 
 
 def _by_words(message: Correspondence, known: _Evidence) -> Proof | None:
-    """Proof by words of ours that the message quotes; the newest mail that has them."""
+    """Proof by words of ours that the message quotes."""
     quoted = _words(message.facts)[1] if known.sent else None
-    if not quoted:
-        return None
-    mails = [mail for mail, said in known.said() if _has(quoted, said)]
-    return _newest("words", mails)
+    mail = known.quoted(quoted, message.sent_at) if quoted else None
+    return Proof("words", mail.key, mail.sent_at) if mail else None
 
 
 def _by_subject(message: Correspondence, known: _Evidence) -> Proof | None:
     """Proof by the subject of a mail that we sent to this very address not long ago."""
     subject = base_subject(message.subject)
-    if not subject.is_answer or not subject.text:
+    if not subject.is_answer or not subject.text or not known.sent:
         return None
-    mails = [
-        mail
-        for mail in known.sent
-        if base_subject(mail.subject).text == subject.text
-        and mail.sent_at <= message.sent_at <= mail.sent_at + _SUBJECT_HOLDS
-    ]
-    return (
-        _newest("subject", mails) if mails and is_authenticated(message.facts, known.us) else None
-    )
-
-
-def _newest(way: Literal["words", "subject"], mails: Sequence[Correspondence]) -> Proof | None:
-    newest = max(mails, key=lambda mail: (mail.sent_at, mail.key), default=None)
-    return Proof(way, newest.key, newest.sent_at) if newest else None
+    mail = known.of_subject(subject.text, message.sent_at)
+    if mail is None or message.sent_at > mail.sent_at + _SUBJECT_HOLDS:
+        return None
+    is_ours = is_authenticated(message.facts, known.us)
+    return Proof("subject", mail.key, mail.sent_at) if is_ours else None
 
 
 def our_answers(
@@ -243,8 +268,8 @@ def _plain(text: str) -> str:
 
 
 def _has(quoted: frozenset[str], said: frozenset[str]) -> bool:
-    """Whether enough of what was said is quoted; two fingerprints, as one may be a set phrase."""
-    return bool(said) and len(quoted & said) >= min(2, len(said))
+    """Whether enough of what was said is quoted."""
+    return bool(said) and len(quoted & said) >= min(_ENOUGH, len(said))
 
 
 def _words(facts: str) -> tuple[frozenset[str], frozenset[str]]:
