@@ -50,7 +50,8 @@ crash: $(VENV)/.test dovecot ## kill -9 at every step, then a restart
 	MAIL2DEAL_CRASH_CASTS=3 $(IN)/python -m pytest -s tests/test_crash.py $(PYTEST)
 
 soak: $(VENV)/.test ## a long random life: mail comes, servers fail, processes die
-	MAIL2DEAL_SOAK_EXAMPLES=10000 $(IN)/python -m pytest --timeout 0 tests/test_stateful.py $(PYTEST)
+	MAIL2DEAL_SOAK_EXAMPLES=10000 MAIL2DEAL_STORMS=300 $(IN)/python -m pytest --timeout 0 \
+	tests/test_stateful.py tests/test_living_storm.py $(PYTEST)
 
 fuzz: $(VENV)/.test $(VENV)/.fuzz ## broken input without end: guided by coverage, then by properties
 	$(IN)/python tests/fuzz/run.py
