@@ -1,5 +1,6 @@
 """How a command is found, given its configuration, and turned into an exit status."""
 
+import errno
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ from daemon.config import load
 from daemon.errors import DONE, ConfigProblem, Problem
 from daemon.wiring import Wiring
 
+_NOT_OURS = {errno.EACCES, errno.EPERM}
 _DEFAULTS = (Path("config.yaml"), Path("/etc/mail2deal/config.yaml"))
 
 
@@ -46,6 +48,16 @@ class Commands(click.Group):
             ctx.exit(super().invoke(ctx) or DONE)
         except Problem as problem:
             ctx.exit(output.tell(problem))
+        except OSError as error:
+            if error.filename is None or error.errno == errno.EPIPE:
+                raise
+            why = f"{error.strerror or type(error).__name__}".lower()
+            hint = (
+                "run it with sudo, or as the user whose file it is"
+                if error.errno in _NOT_OURS
+                else ""
+            )
+            ctx.exit(output.tell(ConfigProblem(why, what=str(error.filename), hint=hint)))
 
 
 def find_config(given: Path | None) -> Path:

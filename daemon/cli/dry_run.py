@@ -1,7 +1,9 @@
 """`mail2deal --dry-run`: what the catch-up would make and cost; nothing is written anywhere."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from csv import writer
 from datetime import datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ def dry_run(
     mailbox: str | None,
     sync_only: bool,
     as_json: bool,
-    html: Path | None,
+    html: Path | None = None,
+    csv: Path | None = None,
     watch: Callable[[Sandbox], object] = lambda _sandbox: None,
 ) -> int:
     """Rehearse and show; the exit status. `watch` sees the sandbox at the end, for tests."""
@@ -38,13 +41,29 @@ def dry_run(
         return LATER
     if html is not None:
         output.write_private(html, page(rehearsed.found, wiring.now()))
+    if csv is not None:
+        output.write_private(csv, _table_of(rehearsed.everybody))
     if as_json:
         output.print_json(rehearsed.found)
     else:
         _show(rehearsed.found)
         if html is not None:
             output.say(f"the page is at {html}")
+        if csv is not None:
+            output.say(f"the table is at {csv}")
     return worst(map(output.tell, rehearsed.problems))
+
+
+def _table_of(everybody: Sequence[Mapping[str, Any]]) -> str:
+    """Everybody as CSV (RFC 4180), for a spreadsheet: what looks like a formula is made text."""
+    text = StringIO()
+    if everybody:
+        table = writer(text)
+        table.writerow(everybody[0])
+        for one in everybody:
+            cells = ("" if value is None else str(value) for value in one.values())
+            table.writerow([f"'{cell}" if cell[:1] in set("=+-@") else cell for cell in cells])
+    return text.getvalue()
 
 
 def _show(found: Mapping[str, Any]) -> None:

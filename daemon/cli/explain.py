@@ -1,30 +1,49 @@
 """`mail2deal explain`: why a sender is what it is, and what became of each of its messages."""
 
+from typing import Any
+
 import click
 
 from daemon.cli import output
 from daemon.cli.commands import pass_wiring
-from daemon.errors import DONE
+from daemon.errors import ATTENTION, DONE
+from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.maintenance.explain import Told, as_dict, tell
 from daemon.rules.classify import meetings, replies
 from daemon.rules.explain import Explanation, MessageLine
 from daemon.wiring import Wiring
 
+_SHOWN = 20  # senders, where several are meant
+
 
 @click.command("explain")
-@click.argument("address")
+@click.argument("address", metavar="ADDRESS, NAME OR DOMAIN")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @pass_wiring
 def command(wiring: Wiring, address: str, *, as_json: bool) -> int:
     """Say why a sender is what it is: each message, verdict, count, the rule, the records."""
     with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
-        told = tell(ledger, wiring.reading(), address)
+        # A whole address means itself, sender or not.
+        known = [] if "@" in address else reports.senders_like(ledger, address, _SHOWN)
+        if len(known) > 1:
+            return _choose(address, known)
+        told = tell(ledger, wiring.reading(), known[0]["address"] if known else address)
     if as_json:
         output.print_json(as_dict(told))
     else:
         _show(told)
     return DONE
+
+
+def _choose(text: str, known: list[dict[str, Any]]) -> int:
+    """Several senders are meant: name them."""
+    output.say(f"{text!r} may mean:")
+    for row in known:
+        output.say(f"  {row['address']} ({row['name']}), {row['class']}")
+    if len(known) == _SHOWN:
+        output.say("  and perhaps more: say more of the address or the name")
+    return ATTENTION
 
 
 def _show(told: Told) -> None:

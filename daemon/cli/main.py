@@ -12,7 +12,7 @@ from daemon.cli.commands import Commands, Modules, find_config, stop_on_signal, 
 
 _OF_BOTH = {"since", "mailbox", "sync_only"}
 _OF_CATCH_UP = {"intake_only", "yes", "max_creates"}
-_OF_DRY_RUN = {"as_json", "html"}
+_OF_DRY_RUN = {"as_json", "html", "csv"}
 _OPTIONS = {"--catch-up": _OF_BOTH | _OF_CATCH_UP, "--dry-run": _OF_BOTH | _OF_DRY_RUN}
 
 
@@ -37,7 +37,7 @@ _COMMANDS = Modules(
     cls=Commands,
     commands=_COMMANDS,
     invoke_without_command=True,
-    context_settings={"max_content_width": 100},
+    context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
 )
 @click.option(
     "--config",
@@ -79,7 +79,19 @@ _COMMANDS = Modules(
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     help="With --dry-run: write a page to hand on.",
 )
-@click.version_option(__version__)
+@click.option(
+    "--csv",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="With --dry-run: write everybody who would get a record as a table.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _option, wanted: _version(ctx) if wanted else None,
+    help="Show the version, and that of the ledger.",
+)
 @click.pass_context
 def main(
     ctx: click.Context,
@@ -106,6 +118,14 @@ def main(
     return serve(find_config(config_path))
 
 
+def _version(ctx: click.Context) -> None:
+    """Print what this is, and which ledger it keeps."""
+    from daemon.ledger.schema import newest  # noqa: PLC0415 - loaded only when used
+
+    click.echo(f"{ctx.find_root().info_name}, version {__version__}\nledger {newest()}")
+    ctx.exit()
+
+
 def _check_options(options: Mapping[str, Any], allowed: set[str]) -> None:
     """Refuse options that don't go together, rather than ignore one."""
     for name, value in options.items():
@@ -130,7 +150,8 @@ def _once(ctx: click.Context, options: Mapping[str, Any], *, dry_run: bool) -> i
     if dry_run:
         from daemon.cli.dry_run import dry_run as rehearse  # noqa: PLC0415 - see above
 
-        return rehearse(wiring, **common, as_json=options["as_json"], html=options["html"])
+        files = {"html": options["html"], "csv": options["csv"]}
+        return rehearse(wiring, **common, as_json=options["as_json"], **files)
     from daemon.cli.catch_up import catch_up  # noqa: PLC0415 - see above
 
     return catch_up(

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
@@ -18,7 +19,12 @@ from daemon.errors import ConfigProblem, Problem, exit_status
 from daemon.ledger.store import Ledger
 from daemon.log import JsonLines, TextLines, is_journal
 
+_WIDE = 10_000  # columns
 # No markup and no emoji: what came by mail is shown as it is.
+# A terminal that can't show a character shows `?` instead of ending the command.
+for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="replace")
 console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
@@ -46,11 +52,14 @@ def note(text: str) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; nothing if it has no row."""
-    shown = Table(*columns, title=title, title_justify="left")
+    shown = Table(title=title, title_justify="left")
+    for column in columns:
+        shown.add_column(column, overflow="fold")
     for row in rows:
         shown.add_row(*map(str, row))
     if shown.row_count:
-        console.print(shown)
+        # In a pipe or a file a row is a line, however long, and nothing is cut.
+        console.print(shown, width=None if console.is_terminal else _WIDE, crop=False)
 
 
 def counted(number: int, kind: str) -> str:

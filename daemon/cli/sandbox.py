@@ -66,7 +66,11 @@ def show_board(columns: tuple[Column, ...]) -> None:
     table = Table(expand=True)
     filled = [column for column in columns if column.cards]
     for column in filled:
-        table.add_column(f"{column.name} ({len(column.cards)})", ratio=1, overflow="ellipsis")
+        table.add_column(
+            f"{column.name} ({len(column.cards)})",
+            ratio=1,
+            overflow="ellipsis" if output.console.is_terminal else "fold",
+        )
     shown = [sorted(column.cards, key=_busiest_first)[:_CARDS] for column in filled]
     for row in range(max((len(cards) for cards in shown), default=0)):
         table.add_row(*(_card(cards[row]) if row < len(cards) else Text() for cards in shown))

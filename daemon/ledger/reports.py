@@ -208,3 +208,13 @@ def unmatched_answers(ledger: Ledger, mailbox: str) -> int:
         return 0
     (row,) = ledger.rows(_ANSWERS, mailbox)
     return int(row["answers"])
+
+
+def senders_like(ledger: Ledger, text: str, limit: int) -> list[dict[str, Any]]:
+    """Senders of this organization, or with this text in their address or name."""
+    return ledger.rows(
+        "SELECT address, name, class FROM senders WHERE organization = ?1 OR instr(address, ?1)"
+        " OR instr(lower(name), ?1) ORDER BY class DESC, last_contact DESC LIMIT ?2",
+        text.strip().lower(),
+        limit,
+    )

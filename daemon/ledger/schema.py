@@ -657,6 +657,11 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
+def newest() -> str:
+    """The migration that makes a ledger of this version, e.g. m004_counts."""
+    return max(m.name for m in migrations._migrations)  # noqa: SLF001 - as in `check`
+
+
 def migrate(db: Database) -> None:
     """Bring the file to this version; raises LedgerProblem for a foreign or a newer file."""
     check(db)

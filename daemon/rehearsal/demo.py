@@ -48,7 +48,11 @@ class Demo:
 def servers(keep: Path | None, kind: Literal["auto", "dovecot", "pymap"]) -> Iterator[Demo]:
     """Start both servers; their files are kept in `keep`, or nowhere."""
     with ExitStack() as stack:
-        home = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mail2deal-")))
+        home = (
+            keep.absolute()
+            if keep
+            else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mail2deal-")))
+        )
         home.mkdir(parents=True, exist_ok=True)
         scenario = company(now=_NOW)
         users = {_USER: SECRETS["MAIL2DEAL_DEMO_PASSWORD"]}

@@ -58,6 +58,11 @@ def forecast(
     }
 
 
+def everybody(ledger: Ledger, run: int) -> list[dict[str, Any]]:
+    """All who would get a lead or a deal, the most important first."""
+    return [_important(row) for row in reports.important(ledger, run, -1)]
+
+
 def _important(row: Mapping[str, Any]) -> dict[str, Any]:
     names = ("address", "name", "organization", "what", "reason")
     numbers = ("replies", "meetings", "last_contact")

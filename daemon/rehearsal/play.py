@@ -15,7 +15,7 @@ from daemon.errors import Problem, RetryLater
 from daemon.ledger.store import Ledger
 from daemon.maintenance.catch_up import CaughtUp, Show, take_in, write_out
 from daemon.rehearsal import remote
-from daemon.rehearsal.forecast import forecast
+from daemon.rehearsal.forecast import everybody, forecast
 from daemon.rehearsal.remote import Company
 from daemon.rehearsal.scratch import activities, last_activity, listed, scratch
 from daemon.rehearsal.stage import Clock, client, stage
@@ -37,6 +37,7 @@ class Rehearsed:
 
     found: dict[str, Any]
     problems: tuple[Problem, ...]
+    everybody: list[dict[str, Any]]  # as `important`, all who would get a lead or a deal
 
 
 def rehearse(
@@ -150,7 +151,8 @@ def _play(
             },
             "problems": [str(problem) for problem in result.problems],
         }
-        return Rehearsed({key: found[key] for key in _KEYS.split()}, tuple(result.problems))
+        document = {key: found[key] for key in _KEYS.split()}
+        return Rehearsed(document, tuple(result.problems), everybody(ledger, result.run))
 
 
 def _asks(wiring: Wiring, found: dict[str, Any], ledger: Ledger) -> str:
