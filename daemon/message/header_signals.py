@@ -46,13 +46,13 @@ _LIST_FIELDS = {
 _GENERATED_BY = "x-ms-exchange-generated-message-source"
 _RULES_LOOP = "x-ms-exchange-inbox-rules-loop"
 _ID_HOST = re.compile(r"@([a-z0-9.-]{1,253})>?\s*$", re.IGNORECASE)
-# Message-IDs of people's programs: Gmail, Exchange Online, Yahoo, Android, Apple, Proton.
-_CLIENT_ID = re.compile(
-    r"@(?:mail\.gmail\.com|[a-z0-9.-]{1,100}\.(?:prod\.outlook\.com|prod\.exchangelabs\.com"
-    r"|mail\.yahoo\.com)|mail\.yahoo\.com|email\.android\.com|me\.com|icloud\.com"
-    r"|proton(?:mail)?\.(?:me|com))>"
-    r"|<[0-9A-F]{8}-(?:[0-9A-F]{4}-){3}[0-9A-F]{12}@",
+# Ends of Message-IDs of people's programs: Gmail, Exchange Online, Yahoo, Android, Apple, Proton.
+_CLIENT_ENDS = (
+    *("@mail.gmail.com>", ".prod.outlook.com>", ".prod.exchangelabs.com>", "@mail.yahoo.com>"),
+    *(".mail.yahoo.com>", "@email.android.com>", "@me.com>", "@icloud.com>", "@proton.me>"),
+    *("@protonmail.com>", "@pm.me>"),
 )
+_APPLE_ID = re.compile(r"<[0-9A-F]{8}-(?:[0-9A-F]{4}-){3}[0-9A-F]{12}@")
 _BY_API = re.compile(r"\bwith HTTPS?\b", re.IGNORECASE)
 
 # Bounce addresses. BATV (prvs=) and SRS also hide an address in the local part, but people's mail
@@ -91,10 +91,10 @@ def _list_signals(fields: Fields) -> Iterator[str]:
         match = _LIST_ID.search(list_id[:_VALUE_LIMIT])
         if match:
             yield f"list-of:{(match[1] or match[2]).lower()}"
-    for name, signal in _LIST_FIELDS.items():
+    for name in _LIST_FIELDS.keys() & fields.keys():
         if first(fields, name):
-            yield signal
-    if _LIST_SENDER.search(first(fields, "sender")[:_VALUE_LIMIT]):
+            yield _LIST_FIELDS[name]
+    if "sender" in fields and _LIST_SENDER.search(first(fields, "sender")[:_VALUE_LIMIT]):
         yield "mailing-list"
     for name in ("precedence", "x-precedence"):
         for value in fields.get(name, ()):
@@ -178,7 +178,8 @@ def _traces(fields: Fields) -> Iterator[str]:
     for name in _trace_table().keys() & fields.keys():
         if signal := _trace(name, fields[name][0][:_TRACE_LIMIT].lower()):
             yield signal
-    if _CLIENT_ID.search(first(fields, "message-id")[:_VALUE_LIMIT]):
+    message_id = first(fields, "message-id")[:_VALUE_LIMIT]
+    if message_id.lower().endswith(_CLIENT_ENDS) or _APPLE_ID.match(message_id):
         yield "client"
 
 

@@ -261,6 +261,8 @@ def _is_marked(fields: Fields) -> bool:
 
 def _microsoft(fields: Fields) -> Iterator[str]:
     """Exchange Online Protection's verdict on mail that came in."""
+    if "x-forefront-antispam-report" not in fields and "x-microsoft-antispam" not in fields:
+        return
     report = _pairs(fields.get("x-forefront-antispam-report", [""])[0])
     if report.get("DIR", "INB") == "OUT":
         return  # written where the mail was sent
