@@ -271,6 +271,11 @@ def main() -> int:
             print(f"{'SURVIVED' if survived else 'caught  '}  {says}", flush=True)
             return survived
 
+        rooms = sorted({mutant.path.parent.name for mutant in chosen})
+        broken = [room for room in rooms for table in (NEAR, FAR) if not _pass(home, table[room])]
+        if broken:
+            print(f"the tests of {', '.join(broken)} fail without any change: mend them first")
+            return 1
         with ThreadPoolExecutor(asked.jobs) as pool:
             survivors = sum(pool.map(attempt, chosen))
     caught = len(chosen) - survivors
