@@ -113,10 +113,10 @@ def test_tokens_go_to_deals_then_leads_then_values_then_new_mails_then_old_ones(
 ) -> None:
     shop = make_shop(tmp_path, workers=1)
     with shop.ledger:
-        shop.hears("early@one.com")
+        shop.hears("early@prime.example")
         shop.sync()
         shop.clock.passes(hours=7)
-        shop.hears("early@one.com", subject="old")
+        shop.hears("early@prime.example", subject="old")
         shop.hears("lead@two.com", subject="newer")
         for _ in range(5):
             shop.hears("deal@three.com", subject="newest")
