@@ -8,6 +8,7 @@ from daemon.rules.sender import Correspondence, SenderState
 
 RULES = Rules()
 NOTHING = state()
+ASKED = invite("REQUEST")
 ACCEPTED = invite("REPLY", attendees=((ADA, "ACCEPTED"),))
 
 
@@ -56,7 +57,7 @@ MISSION: dict[str, tuple[str, str, list[Correspondence]]] = {
     "they accepted a meeting": (
         "person_with_deal",
         "1 meeting",
-        [theirs(1, evidence="itip-reply", invites=(ACCEPTED,))],
+        [ours(0, invites=(ASKED,)), theirs(1, evidence="itip-reply", invites=(ACCEPTED,))],
     ),
     "a stranger's invitation": (
         "lead",
@@ -73,7 +74,8 @@ MISSION: dict[str, tuple[str, str, list[Correspondence]]] = {
             theirs(4),
             theirs(5),
             theirs(6),
-            theirs(7, evidence="itip-reply", invites=(ACCEPTED,)),
+            ours(8, invites=(ASKED,)),
+            theirs(9, evidence="itip-reply", invites=(ACCEPTED,)),
         ],
     ),
 }
