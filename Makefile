@@ -15,7 +15,7 @@ IN = $(VENV)/bin
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-all check bench walk lines crash soak fuzz systemd-test layout clean dovecot
-.PHONY: deb image sbom release mutants
+.PHONY: deb image sbom signal release mutants
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | \
@@ -38,6 +38,15 @@ check: $(VENV)/.check $(VENV)/.test ## lint, format and types
 
 bench: $(VENV)/.test dovecot ## every benchmark, and one table of ratios
 	$(IN)/python bench/run.py $(BENCH)
+
+# Labelled mail, and the program that runs mail2deal on it; SIGNAL=FOLDER judges another folder.
+SCORER ?= ../shared/signal/score.py
+SIGNAL ?= ../shared/signal/dev
+
+signal: $(VENV)/.test dovecot ## who wrote and what counts, on labelled mail: SIGNAL=folder
+	@test -e $(SCORER) || { echo "there is no $(SCORER): name the program as SCORER=…, and a" \
+	"folder of labelled mail as SIGNAL=…" >&2; exit 1; }
+	$(IN)/python $(SCORER) $(SIGNAL) $(CURDIR)/$(IN)/mail2deal
 
 walk: $(VENV)/.test dovecot ## what one mail costs in statements, transactions, functions, files
 	$(IN)/python bench/walk.py
