@@ -36,6 +36,12 @@ _PLACEHOLDER = re.compile(
     r"|<<?(?:first|last) ?name>>?",
     re.IGNORECASE,
 )
+# Multifunction printers name themselves so: Ricoh RNP0026…, Konica Minolta KM_C3350.
+_DEVICE = re.compile(
+    r"^(?:message|scan|scanned|attached image|document) from \"?(?:rnp[0-9a-f]|km_|mfp|bizhub|ricoh"
+    r"|canon|xerox|brother|epson|sharp|kyocera|lexmark)",
+    re.IGNORECASE,
+)
 _TICKET = re.compile(
     r"[\[(#]\s?(?:ticket|case|request|req|inc|sr|ref|vorgang|anfrage|zgłoszenie|zayavka|demande|caso|chamado"
     r"|talep|заявка|обращение|запрос)\s?[#:№ n°nr.-]{0,4}\s?[a-z0-9-]{0,6}[0-9]{3,}"
@@ -43,13 +49,21 @@ _TICKET = re.compile(
     re.IGNORECASE,
 )
 _MARKED_SPAM = re.compile(
-    r"[\[{(*]{1,5} ?(?:suspected |possible |likely )?spam[ ?!:]{0,2}[\w .]{0,12}[\]})*]{1,5}|spam:",
+    r"^(?:[\[{(*]{1,5} ?(?:suspected |possible |likely )?spam[ ?!:]{0,2}[\w .]{0,12}[\]})*]{1,5}"
+    r"|spam:)",
     re.IGNORECASE,
 )
 _CHALLENGE = re.compile(
     r"\((?:action|verification|confirmation) required\)|verify#|requires verification"
     r"|confirm your (?:message|e-?mail)\b",
     re.IGNORECASE,
+)
+_SUBJECTS = (
+    (_DEVICE, "device"),
+    (_TICKET, "ticket-subject"),
+    (_MARKED_SPAM, "spam-subject"),
+    (_CHALLENGE, "subject-challenge"),
+    (_PLACEHOLDER, "template-left"),
 )
 _ANSWER = re.compile(r"(?:re|aw|sv|vs|odp|ha|antw|rif|ynt|回复|答复|回覆) ?[:：]", re.IGNORECASE)
 
@@ -64,14 +78,9 @@ def subject_signals(subject: str, *, answers: bool) -> Iterator[str]:
         yield "subject-read"
     if begins_like(subject, BOUNCE_SUBJECTS):
         yield "subject-bounce"
-    if _TICKET.search(subject):
-        yield "ticket-subject"
-    if _MARKED_SPAM.match(subject):
-        yield "spam-subject"
-    if _CHALLENGE.search(subject):
-        yield "subject-challenge"
-    if _PLACEHOLDER.search(subject):
-        yield "template-left"
+    for expression, signal in _SUBJECTS:
+        if expression.search(subject):
+            yield signal
     if _ANSWER.match(subject) and not answers:
         yield "pretends-reply"
 
