@@ -89,7 +89,11 @@ def like_gmail(patch: Patch) -> None:
     patch.setattr(fetch, "read_fetch", answered)
 
 
-@pytest.mark.parametrize("apart", [False, True], ids=["parsed here", "parsed apart"])
+@pytest.mark.parametrize(
+    "apart",
+    [False, pytest.param(True, marks=pytest.mark.long)],
+    ids=["parsed here", "parsed apart"],
+)
 @pytest.mark.parametrize(
     "way",
     [
