@@ -15,7 +15,7 @@ IN = $(VENV)/bin
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-all check bench walk lines crash soak fuzz systemd-test layout clean dovecot
-.PHONY: deb image sbom signal release mutants
+.PHONY: deb image sbom signal release mutants test-servers
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | \
@@ -57,6 +57,12 @@ lines: ## how many lines of Python there are in daemon/, without sandbox/, and i
 
 crash: $(VENV)/.test dovecot ## kill -9 at every step, then a restart
 	MAIL2DEAL_CRASH_CASTS=3 $(IN)/python -m pytest -s tests/test_crash.py $(PYTEST)
+
+test-servers: $(VENV)/.test .servers ## the intake on real Courier and GNU imap4d, unpacked from Debian's packages
+	MAIL2DEAL_SERVERS=$(CURDIR)/.servers $(IN)/python -m pytest tests/test_servers.py $(PYTEST)
+
+.servers:
+	tests/servers/fetch $@
 
 soak: $(VENV)/.test ## a long random life: mail comes, servers fail, processes die
 	MAIL2DEAL_SOAK_EXAMPLES=10000 MAIL2DEAL_STORMS=300 $(IN)/python -m pytest --timeout 0 \

@@ -26,6 +26,9 @@ _SHARE = 0.8  # … and this share from us make it a folder for sent mail
 class Opener(Protocol):
     """What opens folders: the mailbox."""
 
+    def status(self, names: Sequence[str]) -> dict[str, FolderStatus]:
+        """The counters of folders."""
+
     def examine(self, name: str) -> FolderStatus:
         """Open a folder read-only."""
 
@@ -86,7 +89,8 @@ def _by_contents(
 ) -> list[str]:
     """Folders that hold mail from us, looked for where those found otherwise are all empty."""
     try:
-        if any(opener.examine(one.name).messages for one in found):
+        counted = opener.status([one.name for one in found])
+        if any(status.messages for status in counted.values()):
             return []
         inboxes = {name.casefold() for name in session.account.inbox}
         candidates = [

@@ -1,0 +1,151 @@
+"""The whole intake on real Courier and GNU imap4d: the oracle's states, and nothing changed.
+
+Run by `make test-servers`, which unpacks the servers.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from company_kit import NOW, reading
+from imapclient import IMAPClient
+from oracle import expect
+from other_servers import OtherServer, available
+from test_end_to_end import states, wanted_states
+
+from daemon.intake.poll import Pass, Tally, poll
+from daemon.ledger.store import Ledger
+from daemon.mailbox.imap import Account, Mailbox
+from daemon.sandbox.company import Scenario, demo
+
+
+def letter(number: int) -> bytes:
+    """One mail, as long as any other."""
+    return (
+        f"From: Ada <ada{number}@x.example>\r\nTo: sales@example.com\r\nSubject: hello\r\n"
+        f"Message-ID: <uid{number}@x.example>\r\n\r\nhello\r\n"
+    ).encode()
+
+
+@dataclass
+class Place:
+    """The demo's mail on one of the servers."""
+
+    scenario: Scenario
+    server: OtherServer
+
+    def account(self) -> Account:
+        inboxes = tuple(name for name, role in self.scenario.roles if role == "inbox")
+        return Account(
+            name="sales",
+            host=self.server.host,
+            port=self.server.port,
+            tls="none",
+            username="sales",
+            password=lambda: "secret",
+            inbox=inboxes,
+        )
+
+    def read(self, ledger: Ledger, now: datetime = NOW) -> Tally:
+        run = Pass(reading(self.scenario), "sales", None, lambda: now)
+        with Mailbox.connect(self.account()) as mailbox:
+            return poll(mailbox, ledger, run)
+
+    def open_as_a_mail_program_does(self) -> None:
+        """Only a SELECT has these servers keep UIDVALIDITY and UIDs."""
+        client = IMAPClient(self.server.host, port=self.server.port, ssl=False)
+        client.login("sales", "secret")
+        for _, _, name in client.list_folders():
+            client.select_folder(name)
+        client.logout()
+
+    def files(self) -> dict[str, bytes]:
+        """Every mail with the flags in its file's name."""
+        return {
+            str(path.relative_to(self.server.home)): path.read_bytes()
+            for part in ("cur", "new")
+            for path in self.server.home.rglob(f"{part}/*")
+            if path.is_file()
+        }
+
+
+@pytest.fixture(params=["courier", "imap4d"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    if not available(request.param):
+        pytest.skip("MAIL2DEAL_SERVERS names no folder with this server: make test-servers")
+    scenario = demo(now=NOW)
+    with OtherServer(request.param, tmp_path) as server:
+        for name, _ in scenario.roles:
+            for mail in scenario.folder(name, "sales"):
+                server.deliver(name, mail.raw, mail.internal_date)
+        yield Place(scenario, server)
+
+
+def test_the_states_are_the_oracles_and_nothing_is_changed(
+    place: Place, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    place.open_as_a_mail_program_does()
+    before = place.files()
+    with Ledger.open(tmp_path_factory.mktemp("ledger") / "ledger.db") as ledger:
+        tally = place.read(ledger)
+        assert (tally.problems, tally.quarantined) == ([], 0)
+        assert states(ledger) == wanted_states(expect(place.scenario))
+        # Flags are part of a file's name, and what is new stands apart.
+        assert place.files() == before
+        again = place.read(ledger)
+        assert (again.new, again.sightings, again.problems) == (0, 0, [])
+        seen = len(place.server.commands)
+        place.read(ledger)
+        quiet = b"".join(place.server.commands[seen:]).upper()
+    assert b"SEARCH" not in quiet
+    assert quiet.count(b"FETCH") <= 1
+
+
+def test_check_and_the_folders(place: Place) -> None:
+    with Mailbox.connect(place.account()) as mailbox:
+        roles = mailbox.folders()
+        assert not mailbox.missing
+        for role in roles:
+            assert mailbox.examine(role.name).messages == len(
+                place.scenario.folder(role.name.removeprefix("INBOX."), "sales")
+            )
+            assert mailbox.newest() is not None
+
+
+def test_a_mailbox_that_nobody_has_opened_counts_nothing_twice(
+    place: Place, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """These servers make up a UIDVALIDITY by the clock, until somebody opens a folder for writing."""
+    with Ledger.open(tmp_path_factory.mktemp("ledger") / "ledger.db") as ledger:
+        place.read(ledger)
+        (once,) = ledger.rows("SELECT count(*) AS n FROM sightings")
+        for _ in range(6):
+            time.sleep(1.1)  # their clock has seconds
+            assert place.read(ledger).new == 0
+        (now,) = ledger.rows("SELECT count(*) AS n FROM sightings")
+        assert now["n"] <= 3 * once["n"]
+        assert states(ledger) == wanted_states(expect(place.scenario))
+
+
+def test_a_uid_that_is_given_out_again_is_read(
+    place: Place, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Courier forgets UIDs that it gave out under EXAMINE: after a deletion another mail has one."""
+    place.open_as_a_mail_program_does()
+    now = [NOW]
+    with Ledger.open(tmp_path_factory.mktemp("ledger") / "ledger.db") as ledger:
+        place.read(ledger)
+        first = place.server.deliver("INBOX", letter(1), NOW)
+        assert place.read(ledger).new == 1
+        first.unlink()
+        place.server.deliver("INBOX", letter(2), NOW + timedelta(hours=1))
+        for _ in range(3):  # the daily scan compares size and arrival
+            now[0] += timedelta(days=1, hours=1)
+            place.read(ledger, now[0])
+        rows = ledger.rows(
+            "SELECT from_address AS a FROM messages WHERE from_address LIKE 'ada_@x.%'"
+        )
+    assert {row["a"] for row in rows} == {"ada1@x.example", "ada2@x.example"}
