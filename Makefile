@@ -24,7 +24,7 @@ help: ## list the commands
 demo: $(VENV)/.demo ## the main job on embedded servers, in one minute
 	$(IN)/mail2deal demo
 
-test: $(VENV)/.test dovecot ## the tests, in five minutes on two cores
+test: $(VENV)/.test dovecot ## the tests, without those marked long
 	$(IN)/python -m pytest -n auto --dist loadfile -m 'not long' $(PYTEST)
 
 test-all: $(VENV)/.test dovecot ## all tests, as CI runs them: every fault, a kill at every step

@@ -1,8 +1,9 @@
 """One program lives through a storm of faults, and ends where an undisturbed one does.
 
 No restart: the same Sync on the same ledger meets broken lines, odd answers, refusals, redirects, a
-locked ledger, a clock that jumps by a day, reloads and records that it can't see. When all that is
-over, ledger and CRM equal those of a calm run. MAIL2DEAL_STORMS sets how many storms are tried.
+locked ledger, a clock that jumps by a day and records that it can't see. When all that is over, no
+record exists twice, nothing waits, and there are as many records of each kind as in a calm run.
+MAIL2DEAL_STORMS sets how many storms are tried.
 """
 
 import os
