@@ -13,6 +13,7 @@ from world import READING, World
 
 from daemon.cli import main
 from daemon.maintenance.audit import activity_gaps, close, mailbox_gaps, record_gaps, state_gaps
+from daemon.maintenance.doubles import doubles
 from daemon.rules.plan import Change
 from daemon.sandbox.crm import serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
@@ -274,3 +275,29 @@ def test_retry_beside_a_running_service_only_makes_things_due(desk: Desk) -> Non
         assert "mail2deal service" in found.stdout
     with desk.world.ledger() as ledger:
         assert ledger.rows("SELECT attempts FROM quarantine") == [{"attempts": 0}]
+
+
+def test_what_exists_twice_is_found_when_one_of_it_is_ours(world: World) -> None:
+    with world.ledger() as ledger:
+        assert list(doubles(ledger, world.session(ledger).client)) == []
+    world.acts.add_person("Ada again", "ada@acme.example")
+    world.acts.add_organization("Acme.example")
+    world.acts.add_person("Eve", "eve@delta.example")
+    world.acts.add_person("Eve of theirs", "eve@delta.example")
+    (deal,) = world.acts.every("deals")
+    with world.ledger() as ledger:
+        code = ledger.records.live_id("field", "mail_key")
+    world.acts.add_deal("Bob", custom_fields={code: "bob@beta.example"})
+    activity = world.acts.every("activities")[0]
+    world.acts.add_activity("again", note=activity["note"])
+
+    with world.ledger() as ledger:
+        found = [(kind, key) for kind, key, _ in doubles(ledger, world.session(ledger).client)]
+
+    assert found[:3] == [
+        ("organization", "acme.example"),
+        ("person", "ada@acme.example"),
+        ("deal", "bob@beta.example"),
+    ]
+    assert [kind for kind, _ in found[3:]] == ["activity"]
+    assert deal

@@ -44,4 +44,8 @@ def _report(gaps: list[Gap], *, as_json: bool) -> int:
         for gap in gaps:
             output.say(f"{gap.kind} {gap.key}: {gap.why}")
         output.say(f"{len(gaps)} gaps")
+        output.note(
+            "compared: every message of every folder, its activity, every record and what exists"
+            " twice in Pipedrive, and every sender's state computed anew"
+        )
     return ATTENTION if gaps else DONE

@@ -18,6 +18,7 @@ from daemon.intake.scoring import ScoringSettings
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Mailbox
+from daemon.maintenance.doubles import doubles
 from daemon.pipedrive import directory
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
@@ -46,7 +47,16 @@ def all_gaps(wiring: Wiring, ledger: Ledger) -> list[Gap]:
             gaps += mailbox_gaps(mailbox, ledger, box.name)
     if wiring.config.activities.emails:
         gaps += activity_gaps(ledger)
-    gaps += record_gaps(ledger, wiring.session(ledger, None).client)
+    client = wiring.session(ledger, None).client
+    gaps += record_gaps(ledger, client)
+    gaps += (
+        Gap(
+            "double",
+            f"{kind} {key}",
+            f"{len(ids)} in Pipedrive: {', '.join(ids)}; merge them there",
+        )
+        for kind, key, ids in doubles(ledger, client)
+    )
     gaps += state_gaps(ledger, wiring.reading())
     return gaps
 
