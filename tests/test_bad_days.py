@@ -141,6 +141,45 @@ def test_a_locked_ledger_while_requests_are_on_the_wire_strands_nothing(
     assert states(shop) == {"done"}
 
 
+def test_leads_that_are_listed_as_null_are_not_made_again(shop: Shop) -> None:
+    three_write(shop)
+    shop.plan()
+    shop.sandbox.faults.add(Fault("drop", method="POST", path="/leads$", count=2))
+    shop.sandbox.faults.add(
+        Fault("shape", method="GET", path="/leads$", shape="null", count=None, skip=1)
+    )
+    settle(shop, hours=3)
+    shop.sandbox.faults.clear()
+
+    settle(shop, hours=8)
+
+    assert shop.count() == ALL_THREE
+    assert states(shop) == {"done"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("redirect", method=WRITES, status=307, count=None),
+        Fault("error", when="before", method=WRITES, status=500, count=None),
+    ],
+    ids=["redirect", "error"],
+)
+def test_writes_that_fail_for_long_while_reads_work_are_told(shop: Shop, fault: Fault) -> None:
+    three_write(shop)
+    shop.plan()
+    shop.sandbox.faults.add(fault)
+    settle(shop)
+    told = {(one.part, one.name) for one in shop.ledger.conditions.problems()}
+    assert told == {("waiting", "organization")}
+    shop.sandbox.faults.clear()
+
+    settle(shop, hours=8)
+
+    assert shop.count() == ALL_THREE
+    assert shop.ledger.conditions.problems() == []
+
+
 # absence
 
 
@@ -193,6 +232,8 @@ def test_a_person_hidden_from_our_token_hinders_nobody_and_is_never_made_again(
         assert shop.record("person", ADA).tombstone is None
         assert len(shop.activities()) == 4  # all but the one of whom we don't see
         assert [r["key"] for r in shop.ledger.rows("SELECT key FROM not_visible")][:1] == [ADA]
+        told = {(one.part, one.name) for one in shop.ledger.conditions.problems()}
+        assert ("not visible", "person") in told
 
         Switches(shop.sandbox).show("persons", person)
         shop.next_day()

@@ -50,6 +50,7 @@ def test_a_success_is_its_data_and_additional_data() -> None:
         (204, b"", Unknown),
         (200, [1], Unknown),
         (200, {"data": 1}, Unknown),
+        (200, {"success": True}, Unknown),
         (200, {"success": "yes"}, Unknown),
         (200, b"[" * 100_000, Unknown),
         (200, b'{"success": true, "data": "\xff"}', Unknown),

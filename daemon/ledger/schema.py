@@ -633,13 +633,28 @@ SELECT 'in flight', kind, min(sending_since),
   FROM journal WHERE state = 'sending'
    AND sending_since < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-5 minutes') GROUP BY kind
 UNION ALL
-SELECT 'resting', kind, since, reason, next_try, 0 FROM resting WHERE next_try IS NOT NULL;
+SELECT 'resting', kind, since, reason, next_try, 0 FROM resting WHERE next_try IS NOT NULL
+UNION ALL
+SELECT 'waiting', kind, min(planned_at), count(*) || ' failed again and again: ' || max(last_error),
+       min(not_before), 0
+  FROM journal WHERE state = 'waiting' AND attempts >= 3 AND last_error <> '' GROUP BY kind
+UNION ALL
+SELECT 'not visible', kind, min(missing_since), count(*) || ' of ours: ' || max(missing_why),
+       NULL, 0
+  FROM not_visible GROUP BY kind;
 """
 
 
 @migrations()
 def m012_problems(db: Database) -> None:
     """Kinds of records that rest are problems, too."""
+    for statement in _statements(PROBLEMS):
+        db.execute(statement)
+
+
+@migrations()
+def m013_more_problems(db: Database) -> None:
+    """So are changes that fail again and again, and records that aren't to be seen."""
     for statement in _statements(PROBLEMS):
         db.execute(statement)
 

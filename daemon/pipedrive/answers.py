@@ -116,7 +116,7 @@ def plain(text: str, limit: int = WORDS_LIMIT) -> str:
 
 def _success(call: Call, reply: HttpReply) -> Answer | Problem:
     body = reply.envelope
-    if body is None or not isinstance(body.get("success"), bool):
+    if body is None or not isinstance(body.get("success"), bool) or "data" not in body:
         return Unknown(
             f"HTTP {reply.status} with a body that isn't the API's",
             what=call.kind,

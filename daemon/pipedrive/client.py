@@ -27,6 +27,7 @@ from daemon.pipedrive.outcomes import (
     Blocked,
     BudgetSpent,
     Moved,
+    NothingListed,
     NotSent,
     TooLong,
     TooMany,
@@ -107,11 +108,12 @@ class Client:
                     self._sleep(backoff.pause(backoff.READ, earlier + 1, jitter=_RANDOM.random()))
         return self._once(call)
 
-    def pages(self, call: Call) -> Iterator[list[dict[str, Any]]]:
+    def pages(self, call: Call, *, null_is_empty: bool = True) -> Iterator[list[dict[str, Any]]]:
         """All rows of a list or search, a page at a time; a search gives its bare items.
 
         v1 pages count by offset: rows deleted while paging can hide others, so what must not be
-        missed is read again by `updated_since`. Raises what `send` raises.
+        missed is read again by `updated_since`. Raises what `send` raises, Unknown for what is no
+        list, and NothingListed for v1's null unless that `null_is_empty`.
         """
         page: Call | None = first_page(call)
         seen: set[tuple[tuple[str, str], ...]] = set()
@@ -126,7 +128,12 @@ class Client:
                 if page is None:
                     raise
                 continue
-            rows = rows_of(page, answer)
+            try:
+                rows = rows_of(page, answer)
+            except NothingListed:
+                if not null_is_empty:
+                    raise
+                rows = []
             yield rows
             page = next_page(page, answer, len(rows))
 

@@ -52,6 +52,10 @@ class Unknown(RetryLater):
     """The request may have been processed (timeout, cut line, 5xx, unreadable success)."""
 
 
+class NothingListed(Unknown):
+    """A page of v1 is null with the numbers of an empty list: one, or an odd answer."""
+
+
 class Moved(Unknown):
     """A redirect, which is never followed: the token goes to no other host than the company's."""
 

@@ -5,10 +5,11 @@ documents. v1 wraps its numbers in `pagination` or leaves them bare, and its exa
 out altogether; each is understood.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from daemon.pipedrive.costs import Call
-from daemon.pipedrive.outcomes import Answer, Unknown
+from daemon.pipedrive.outcomes import Answer, NothingListed, Unknown
 
 PAGE, SEARCH_PAGE = 500, 100  # rows a page at most; the price is the same whatever the number
 
@@ -37,23 +38,37 @@ def next_page(call: Call, answer: Answer, rows: int) -> Call | None:
 
 
 def rows_of(call: Call, answer: Answer) -> list[dict[str, Any]]:
-    """The rows of one page; of a search the bare items, best first."""
+    """The rows of one page; of a search the bare items, best first.
+
+    Raises Unknown for anything but a list; NothingListed for the null that some lists of v1 say
+    instead of an empty one, always with the numbers of its page.
+    """
     data = answer.data
     if call.is_search and isinstance(data, dict):
         found = data.get("items")
         data = [hit.get("item") for hit in found] if isinstance(found, list) else found
-    if data is None and call.paging == "start":
-        return []  # v1 says null instead of an empty list, v2 never does
+    if data is None and call.paging == "start" and _says_empty(call, answer):
+        raise NothingListed("null instead of a list", what=call.kind)
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         raise Unknown("a list that isn't one", what=call.kind)
     return data
 
 
+def _says_empty(call: Call, answer: Answer) -> bool:
+    """Whether the numbers of a v1 page say that the whole list ends where it begins."""
+    more = _numbers(answer).get("more_items_in_collection")
+    return more is False and dict(call.query).get("start", "0") == "0"
+
+
+def _numbers(answer: Answer) -> Mapping[str, Any]:
+    wrapped = answer.additional.get("pagination")
+    return wrapped if isinstance(wrapped, dict) else answer.additional
+
+
 def _next_start(call: Call, answer: Answer, rows: int) -> int | None:
     query = dict(call.query)
     start, asked = int(query.get("start", 0)), int(query.get("limit", PAGE))
-    wrapped = answer.additional.get("pagination")
-    numbers = wrapped if isinstance(wrapped, dict) else answer.additional
+    numbers = _numbers(answer)
     more = numbers.get("more_items_in_collection")
     if more is None:
         more = rows >= asked  # nothing said: a full page may have a successor

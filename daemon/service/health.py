@@ -41,10 +41,13 @@ _NEXT = {
     "parked": "mend the cause, then mail2deal retry",
     "quarantine": "mail2deal retry --save DIRECTORY",
     "in flight": "mail2deal retry",
+    "waiting": "mail2deal check",
+    "not visible": "mail2deal check (it says whose token sees everything)",
     "clock": "set this machine's clock (timedatectl)",
 }
 PARTS = tuple(_NEXT)
-_PATIENT = {"budget", "clock"}  # parts that only say why something takes longer
+# Parts that only say why something takes longer, or goes on without a part of it.
+_PATIENT = {"budget", "clock", "not visible"}
 _MINUTES_APART = 60  # seconds that our clock and Pipedrive's may differ without a word
 _LONG_AGO = timedelta(minutes=15)  # without a pass, a running service isn't at work
 
