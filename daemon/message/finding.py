@@ -57,20 +57,31 @@ class Found:
     words: str = ""  # of a forwarded mail: its author's own, for the snippet
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Parts:
-    """The parts of a mail in its bytes: its text, and all leaves."""
+    """The parts of a mail in its bytes: its text, and all leaves. Each text is decoded once."""
 
     raw: bytes
     leaves: tuple[mime.MimePart, ...]
     plain: mime.MimePart | None
     html: mime.MimePart | None
+    decoded: dict[tuple[int, int], str] = field(default_factory=dict)  # by where it begins and ends
+
+    def text(self, part: mime.MimePart | None, limit: int) -> str:
+        """The text of a part from its first `limit` bytes, "" for no part."""
+        if part is None:
+            return ""
+        span = part.start, min(part.end, part.start + limit)
+        text = self.decoded.get(span)
+        if text is None:
+            text = self.decoded[span] = mime.text(self.raw, part, limit)
+        return text
 
     def lines(self) -> list[str]:
         """The lines of the text, plain before HTML."""
-        lines = text_lines(mime.text(self.raw, self.plain, _TEXT_BYTES)) if self.plain else []
+        lines = text_lines(self.text(self.plain, _TEXT_BYTES)) if self.plain else []
         if self.html and not any(line.strip() for line in lines):
-            lines = html_lines(mime.text(self.raw, self.html, _HTML_BYTES))
+            lines = html_lines(self.text(self.html, _HTML_BYTES))
         return lines
 
 
@@ -114,7 +125,7 @@ def _originals(header: Header) -> Iterator[Candidate]:
 
 def _enveloped(fields: Fields, header: Header, sender: Address) -> Iterator[Candidate]:
     """The sender of a certified mail, which a provider sends on his behalf (Italian PEC)."""
-    behalf = _ON_BEHALF.search(sender.name)
+    behalf = _ON_BEHALF.search(sender.name) if "@" in sender.name else None
     if behalf is None or not (first(fields, "x-trasporto") or _CERTIFIED.search(sender.local)):
         return
     address = mailbox("", behalf[1])

@@ -13,7 +13,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.errors import HeaderParseError
 from email.header import decode_header
 from operator import attrgetter
@@ -58,6 +58,14 @@ _ATTRIBUTES: dict[str, Callable[["MailParser"], list[tuple[str, str]]]] = {
 }
 
 _YEAR_0 = re.compile(r"(?<![\w:+-])0[0-9]{3}(?![0-9])")
+# What nearly all programs write, RFC 5322 section 3.3; the rest is left to the standard library.
+_USUAL_DATE = re.compile(
+    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?([0-3]?[0-9]) "
+    r"(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ((?:19|20)[0-9]{2}) "
+    r"([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([01][0-9]|2[0-3])([0-5][0-9])(?: \([A-Z]{1,5}\))?",
+    re.ASCII,
+)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ODD_ZONE = re.compile(r" (?:GMT|UTC|UT|Z)? ?([+-][0-9]{2}):?([0-9]{2})\b")  # GMT+0100, +01:00
 _CHARSET = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,40})?\?(?=[bBqQ]\?)")
 _RAW_8BIT = re.compile(r"[^\x00-\x7f]+(?: +[^\x00-\x7f]+)*")
@@ -160,6 +168,8 @@ def _lenient_addresses(value: str) -> Iterator[tuple[str, str]]:
 
 def lenient_date(value: str) -> datetime | None:
     """A date as the stdlib reads it, else as ISO 8601; without a zone it is UTC."""
+    if usual := _USUAL_DATE.fullmatch(value):
+        return _usual_date(usual)
     if _YEAR_0.search(value):
         return None  # the stdlib would take 0026 for 2026
     value = _ODD_ZONE.sub(r" \1\2", value)
@@ -170,6 +180,18 @@ def lenient_date(value: str) -> datetime | None:
         except (ValueError, TypeError, OverflowError, IndexError):
             continue
     return None
+
+
+def _usual_date(match: re.Match[str]) -> datetime | None:
+    """The date that the parts of a usual one name, None for the 31st of June."""
+    day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
+    east = timedelta(hours=int(hours), minutes=int(minutes))
+    try:
+        named = _MONTHS.index(month) + 1
+        date = datetime(int(year), named, int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+    except ValueError:
+        return None
+    return date - east if sign == "+" else date + east
 
 
 def _known_charsets(value: str) -> str:

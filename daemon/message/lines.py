@@ -21,11 +21,15 @@ _BREAK = re.compile(
 )
 _TAG = re.compile(r"<[!/?a-zA-Z][^<>]{0,8000}>")
 _QUOTED = re.compile(r"^(?:[>|]\s?)+")
+_CLEAN = re.compile(r"[\r\n -~]*")
 
 
 def text_lines(plain: str) -> list[str]:
     """The lines of a plain text."""
-    return [_clean(line[:_LINE_CHARS]) for line in plain.splitlines()[:LINES]]
+    lines = plain.splitlines()[:LINES]
+    if _CLEAN.fullmatch(plain):
+        return [line[:_LINE_CHARS].rstrip() for line in lines]
+    return [_clean(line[:_LINE_CHARS]) for line in lines]
 
 
 def unquoted(lines: list[str]) -> list[str]:

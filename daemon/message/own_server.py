@@ -10,6 +10,7 @@ RFC 5321 section 4.4 (trace), RFC 8601 (Authentication-Results).
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from daemon.message.address import Address
@@ -173,6 +174,7 @@ def _is_of(server: str, known: Iterable[str]) -> bool:
     return any(server == one or server.endswith(f".{one}") for one in known)
 
 
+@lru_cache(maxsize=1024)  # asked of the same hosts again and again
 def organization(host: str) -> str:
     """The domain that a host is of, by its last two or three labels."""
     labels = host.lower().strip(".").split(".")

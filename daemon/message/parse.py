@@ -62,7 +62,7 @@ _ORIGINAL_IDS = (
 )
 _STAMP = 200  # characters at the end of a Received that hold its date
 _HASHED = 500  # characters of a mail's text that tell it from others
-_SIGNS = re.compile(r"[\W_]+")
+_LETTERS = re.compile(r"[^\W_]+")
 # What a header can say so clearly that no word of the text is looked at.
 _DECIDED = frozenset({"report", "bounce", "auto-reply", "empty-return-path", "challenge"})
 
@@ -132,13 +132,15 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
     kinds = frozenset((kind, *(leaf.kind for leaf in leaves)))
     plain, html = _texts(leaves)
     opaque = _is_opaque(raw, kinds, plain)
-    found = find(fields, reading, Parts(raw, leaves, plain, html)) if not opaque else Found()
+    parts = Parts(raw, leaves, plain, html)
+    found = find(fields, reading, parts) if not opaque else Found()
     limit = 0 if opaque else snippet_chars
     # As many as it takes to tell mails apart, also where the ledger keeps fewer or none.
-    words = Words("", "") if opaque else _words(raw, plain, html, max(limit, _HASHED))
+    words = Words("", "") if opaque else _words(parts, max(limit, _HASHED))
     signals = _header_says(pairs, fields, reading, kinds) | found.marks
     if not opaque and signals.isdisjoint(_DECIDED):
-        signals |= _text_says(raw, plain, html, words.own, found.words)
+        signals |= _text_says(parts, words.own, found.words)
+    hashed = _snippet(words, found.words, reading.subject, _HASHED)
     return Message(
         key=_key(fields, message_id, author, reading.subject, size),
         message_id=message_id,
@@ -149,7 +151,9 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
         to=tuple(to.values())[:RECIPIENT_LIMIT],
         subject=reading.subject,
         date=reading.date,
-        snippet=_snippet(words, found.words, reading.subject, limit),
+        snippet=hashed
+        if limit == _HASHED
+        else _snippet(words, found.words, reading.subject, limit),
         marks=tuple(sorted(signals)),
         invites=_invites(raw, leaves) or _booked(reading, found, words),
         opaque=opaque,
@@ -157,7 +161,7 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
         size=size,
         recipients_count=len(to) + reading.unread,
         traces=traces(fields, _original_id(fields), words if limit else Words("", "")),
-        text_hash=text_hash(_snippet(words, found.words, reading.subject, _HASHED)),
+        text_hash=text_hash(hashed),
         relayed_at=_relayed_at(fields),
     )
 
@@ -173,7 +177,7 @@ def text_hash(text: str) -> str:
     Not for white space and signs: these differ between a mail's plain and its HTML text, and
     between renderings of one mail.
     """
-    letters = _SIGNS.sub("", text[:_HASHED]).casefold()[: _HASHED // 2]
+    letters = "".join(_LETTERS.findall(text[:_HASHED])).casefold()[: _HASHED // 2]
     return hashlib.sha256(letters.encode("utf-8", "replace")).hexdigest()[:16] if letters else ""
 
 
@@ -229,13 +233,11 @@ def _texts(leaves: tuple[mime.MimePart, ...]) -> tuple[mime.MimePart | None, mim
     return plain, html
 
 
-def _words(
-    raw: bytes, plain: mime.MimePart | None, html: mime.MimePart | None, limit: int
-) -> Words:
+def _words(parts: Parts, limit: int) -> Words:
     """The sender's words and the quoted ones: of the plain text, else of the HTML."""
-    found = body.words(mime.text(raw, plain, _TEXT_LIMIT), None, limit) if plain else Words("", "")
-    if html and not found.own:
-        read = body.words(None, mime.text(raw, html, _HTML_LIMIT), limit)
+    found = body.words(parts.text(parts.plain, _TEXT_LIMIT), None, limit)
+    if parts.html and not found.own:
+        read = body.words(None, parts.text(parts.html, _HTML_LIMIT), limit)
         if read.own or not found.quoted:
             found = read
     return found
@@ -262,14 +264,12 @@ def _header_says(pairs: Pairs, fields: Fields, reading: Header, kinds: frozenset
     return signals
 
 
-def _text_says(
-    raw: bytes, plain: mime.MimePart | None, html: mime.MimePart | None, own: str, handed: str
-) -> set[str]:
+def _text_says(parts: Parts, own: str, handed: str) -> set[str]:
     """The signals of the author's words, and of the end of the text where they don't reach it."""
     if handed:
         return set(text_signals(body.words(handed, None, _HASHED).own, ""))
-    text = mime.text(raw, plain, _TEXT_LIMIT) if plain else ""
-    markup = mime.text(raw, html, _HTML_LIMIT) if html and not text.strip() else ""
+    text = parts.text(parts.plain, _TEXT_LIMIT)
+    markup = "" if text.strip() else parts.text(parts.html, _HTML_LIMIT)
     return set(text_signals(own, end_of(text, markup, own)))
 
 

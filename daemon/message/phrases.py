@@ -46,9 +46,9 @@ def said(text: str, kind: str) -> Counter[str]:
 
 def normal(text: str) -> str:
     """A text as phrases are compared: lower case, one space between words, plain quotes."""
-    text = text[:TEXT_LIMIT].translate(_QUOTES)
+    text = text[:TEXT_LIMIT]
     if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
+        text = unicodedata.normalize("NFC", text.translate(_QUOTES))
     return " ".join(text.casefold().split())
 
 

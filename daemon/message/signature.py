@@ -46,10 +46,13 @@ _DIGITS = 7  # that a phone number has at least
 def signature_facts(lines: Sequence[str], name: str, domain: str, way: str) -> list[Fact]:
     """What the end of these lines says about `name`, who writes from `domain`."""
     tail = _tail(lines)
+    text = "\n".join(tail)
+    words = frozenset(_WORD.findall(text.casefold()))
+    # Most letters end without a signature: the lines are only gone through for what can be there.
     found = {
-        "phone": _phone(tail, domain),
-        "title": _title(tail, name),
-        "company": _company(tail),
+        "phone": _phone(tail, domain) if _NUMBER.search(text) else "",
+        "title": _title(tail, name) if _may_name(words, name) else "",
+        "company": "" if words.isdisjoint(_words("forms")) else _company(tail),
     }
     return [
         Fact(kind, value[:VALUE_LIMIT], way)  # type: ignore[arg-type]  # the three kinds above
@@ -132,6 +135,12 @@ def _title(tail: Sequence[str], name: str) -> str:
         if line and _is_title(line):
             return line.strip(" ,;-")
     return ""
+
+
+def _may_name(words: Iterable[str], name: str) -> bool:
+    """Whether all words of a name are among these."""
+    named = set(_plain_words(name))
+    return bool(named) and named.issubset(word.strip(".") for word in words)
 
 
 def _name_at(tail: Sequence[str], name: str) -> int | None:

@@ -36,9 +36,10 @@ _PLACEHOLDER = re.compile(
     r"|<<?(?:first|last) ?name>>?",
     re.IGNORECASE,
 )
+_PLACEHOLDER_BEGINS = re.compile(r"[{*%\[<]")
 # Multifunction printers name themselves so: Ricoh RNP0026…, Konica Minolta KM_C3350.
 _DEVICE = re.compile(
-    r"^(?:message|scan|scanned|attached image|document) from \"?(?:rnp[0-9a-f]|km_|mfp|bizhub|ricoh"
+    r"(?:message|scan|scanned|attached image|document) from \"?(?:rnp[0-9a-f]|km_|mfp|bizhub|ricoh"
     r"|canon|xerox|brother|epson|sharp|kyocera|lexmark)",
     re.IGNORECASE,
 )
@@ -49,7 +50,7 @@ _TICKET = re.compile(
     re.IGNORECASE,
 )
 _MARKED_SPAM = re.compile(
-    r"^(?:[\[{(*]{1,5} ?(?:suspected |possible |likely )?spam[ ?!:]{0,2}[\w .]{0,12}[\]})*]{1,5}"
+    r"(?:[\[{(*]{1,5} ?(?:suspected |possible |likely )?spam[ ?!:]{0,2}[\w .]{0,12}[\]})*]{1,5}"
     r"|spam:)",
     re.IGNORECASE,
 )
@@ -58,13 +59,7 @@ _CHALLENGE = re.compile(
     r"|confirm your (?:message|e-?mail)\b",
     re.IGNORECASE,
 )
-_SUBJECTS = (
-    (_DEVICE, "device"),
-    (_TICKET, "ticket-subject"),
-    (_MARKED_SPAM, "spam-subject"),
-    (_CHALLENGE, "subject-challenge"),
-    (_PLACEHOLDER, "template-left"),
-)
+_NUMBER = re.compile(r"[0-9]{3}")
 _ANSWER = re.compile(r"(?:re|aw|sv|vs|odp|ha|antw|rif|ynt|回复|答复|回覆) ?[:：]", re.IGNORECASE)
 
 
@@ -78,9 +73,16 @@ def subject_signals(subject: str, *, answers: bool) -> Iterator[str]:
         yield "subject-read"
     if begins_like(subject, BOUNCE_SUBJECTS):
         yield "subject-bounce"
-    for expression, signal in _SUBJECTS:
-        if expression.search(subject):
-            yield signal
+    if _DEVICE.match(subject):
+        yield "device"
+    if _NUMBER.search(subject) and _TICKET.search(subject):
+        yield "ticket-subject"
+    if _MARKED_SPAM.match(subject):
+        yield "spam-subject"
+    if _CHALLENGE.search(subject):
+        yield "subject-challenge"
+    if _has_placeholder(subject):
+        yield "template-left"
     if _ANSWER.match(subject) and not answers:
         yield "pretends-reply"
 
@@ -96,12 +98,17 @@ def text_signals(head: str, tail: str) -> Iterator[str]:
         yield "no-words"
     if len(head) >= _LONG_TEXT:
         yield "long-text"
-    if _QUESTION.search(_URL.sub(" ", head)):
+    if _QUESTION.search(head) and _QUESTION.search(_URL.sub(" ", head)):
         yield "asks"
-    if _PLACEHOLDER.search(head):
+    if _has_placeholder(head):
         yield "template-left"
-    if len(_LINK.findall(text)) >= _MANY_LINKS:
+    if text.count("://") >= _MANY_LINKS and len(_LINK.findall(text)) >= _MANY_LINKS:
         yield "many-links"
+
+
+def _has_placeholder(text: str) -> bool:
+    """Whether a template's placeholder was left in a text; each begins with one of few signs."""
+    return bool(_PLACEHOLDER_BEGINS.search(text) and _PLACEHOLDER.search(text))
 
 
 def end_of(plain: str, markup: str, head: str) -> str:

@@ -65,7 +65,7 @@ def _conversation(fields: Fields) -> str | None:
 def fingerprints(text: str, most: int) -> str:
     """Hashes of a few words each, from the beginning of a text, joined."""
     text = text[: _SAID_CHARS if most == SAID else _QUOTED_CHARS].casefold()
-    if len(_UNSPACED.findall(text[:200])) > 20:  # noqa: PLR2004  letters that make it such a text
+    if not text.isascii() and len(_UNSPACED.findall(text[:200])) > 20:  # noqa: PLR2004  letters that make it such a text
         letters = "".join(_TOKEN.findall(text))
         starts = (i for i in range(len(letters) - _CHARACTERS + 1) if ord(letters[i]) % 4 == 0)
         chosen = (letters[i : i + _CHARACTERS] for i in starts)
