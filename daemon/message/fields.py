@@ -208,7 +208,10 @@ def _value(value: str, block: str) -> str:
             value = octets.decode("utf-8")  # RFC 6532
         except UnicodeDecodeError:
             value = decode(octets, _body_charset(block))
-    return value if value.isprintable() else value.translate(_TO_SPACE)
+    if value.isprintable():
+        return value
+    value = value.replace("\n", " ")  # most are only folded
+    return value if value.replace("\t", " ").isprintable() else value.translate(_TO_SPACE)
 
 
 def _body_charset(block: str) -> str:

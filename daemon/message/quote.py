@@ -126,10 +126,8 @@ def _quotation_begins(lines: Sequence[str], at: int) -> int:
         return 0
     if (line[0] in _RULE_MARKS or line.endswith(_ENDS)) and _is_rule(line):
         return 1
-    if any(wrapped.endswith(_ENDS) for wrapped in lines[at : at + _WRAPPED]):
-        span = _introduction(lines, at)
-        if span:
-            return span
+    if span := _introduction(lines, at):
+        return span
     return int((":" in line or "：" in line) and _begins_header_block(lines, at))
 
 
@@ -147,12 +145,12 @@ def _is_rule(line: str) -> bool:
 
 def _introduction(lines: Sequence[str], at: int) -> int:
     """How many lines from here introduce a quotation ("On ... wrote:"), 0 if they don't."""
-    for span in range(1, _WRAPPED + 1):
-        wrapped = lines[at : at + span]
-        if len(wrapped) < span or not wrapped[-1]:
+    for span, last in enumerate(lines[at : at + _WRAPPED], 1):
+        if not last:
             return 0
-        if not wrapped[-1].endswith(_ENDS):
+        if not last.endswith(_ENDS):
             continue
+        wrapped = lines[at : at + span]
         whole = " ".join(wrapped)
         if len(whole) > _LINE_LIMIT or not _introduces(
             whole, marked=_next_is_marked(lines, at + span)

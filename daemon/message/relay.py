@@ -66,14 +66,19 @@ def same_site(one: str, other: str) -> bool:
 
 def hands_on_by_words(subject: str, text: str) -> bool:
     """Whether a program says that it hands on what a visitor wrote."""
-    head = f"{subject}\n{text[:_HEAD_CHARS]}".casefold()
-    return any(words in head for words in _words("words"))
+    return _says("words", f"{subject}\n{text[:_HEAD_CHARS]}".casefold())
 
 
 def is_copy_by_words(subject: str, text: str) -> bool:
     """Whether a form says that this is the copy for the one who filled it in."""
-    head = f"{subject}\n{text[:_HEAD_CHARS]}".casefold()
-    return any(words in head for words in _words("copies"))
+    return _says("copies", f"{subject}\n{text[:_HEAD_CHARS]}".casefold())
+
+
+def _says(kind: str, folded: str) -> bool:
+    """Whether a text has one of these words; one in ASCII has none with other letters."""
+    if any(words in folded for words in _words(kind, ascii_=True)):
+        return True
+    return not folded.isascii() and any(words in folded for words in _words(kind, ascii_=False))
 
 
 @cache
@@ -82,9 +87,10 @@ def _names(kind: str) -> frozenset[str]:
 
 
 @cache
-def _words(kind: str) -> tuple[str, ...]:
+def _words(kind: str, *, ascii_: bool) -> tuple[str, ...]:
     lines = _data("submission")[kind].replace("\n", "|").split("|")
-    return tuple(line.strip().casefold() for line in lines if line.strip())
+    words = (line.strip().casefold() for line in lines if line.strip())
+    return tuple(one for one in words if one.isascii() == ascii_)
 
 
 @cache

@@ -47,12 +47,12 @@ def signature_facts(lines: Sequence[str], name: str, domain: str, way: str) -> l
     """What the end of these lines says about `name`, who writes from `domain`."""
     tail = _tail(lines)
     text = "\n".join(tail)
-    words = frozenset(_WORD.findall(text.casefold()))
+    folded = text.casefold()
     # Most letters end without a signature: the lines are only gone through for what can be there.
     found = {
         "phone": _phone(tail, domain) if _NUMBER.search(text) else "",
-        "title": _title(tail, name) if _may_name(words, name) else "",
-        "company": "" if words.isdisjoint(_words("forms")) else _company(tail),
+        "title": _title(tail, name) if _may_name(folded, name) else "",
+        "company": "" if _words("forms").isdisjoint(_WORD.findall(folded)) else _company(tail),
     }
     return [
         Fact(kind, value[:VALUE_LIMIT], way)  # type: ignore[arg-type]  # the three kinds above
@@ -137,10 +137,9 @@ def _title(tail: Sequence[str], name: str) -> str:
     return ""
 
 
-def _may_name(words: Iterable[str], name: str) -> bool:
-    """Whether all words of a name are among these."""
-    named = set(_plain_words(name))
-    return bool(named) and named.issubset(word.strip(".") for word in words)
+def _may_name(folded: str, name: str) -> bool:
+    """Whether all words of a name are in a text, if only as parts of others."""
+    return all(word in folded for word in _plain_words(name))
 
 
 def _name_at(tail: Sequence[str], name: str) -> int | None:

@@ -73,16 +73,15 @@ def subject_signals(subject: str, *, answers: bool) -> Iterator[str]:
         yield "subject-read"
     if begins_like(subject, BOUNCE_SUBJECTS):
         yield "subject-bounce"
-    if _DEVICE.match(subject):
-        yield "device"
-    if _NUMBER.search(subject) and _TICKET.search(subject):
-        yield "ticket-subject"
-    if _MARKED_SPAM.match(subject):
-        yield "spam-subject"
-    if _CHALLENGE.search(subject):
-        yield "subject-challenge"
-    if _has_placeholder(subject):
-        yield "template-left"
+    for signal, is_so in (
+        ("device", _DEVICE.match(subject)),
+        ("ticket-subject", _NUMBER.search(subject) and _TICKET.search(subject)),
+        ("spam-subject", _MARKED_SPAM.match(subject)),
+        ("subject-challenge", _CHALLENGE.search(subject)),
+        ("template-left", _has_placeholder(subject)),
+    ):
+        if is_so:
+            yield signal
     if _ANSWER.match(subject) and not answers:
         yield "pretends-reply"
 
