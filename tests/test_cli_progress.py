@@ -154,5 +154,5 @@ def test_ctrl_c_ends_cleanly_says_what_was_done_and_the_same_command_goes_on(
             slow.command("--catch-up"), capture_output=True, text=True, check=False, timeout=120
         )
         assert again.returncode == 0, again.stderr
-        assert len(slow.acts.every("persons")) == 78
+        assert len(slow.acts.every("persons")) == 79
         assert duplicates(slow.sandbox) == []

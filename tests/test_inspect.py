@@ -68,7 +68,7 @@ def test_the_numbers_of_the_funnel_are_the_ledgers(opened: Opened) -> None:
     query = {"sql": CHARTS["funnel"]["query"], "_shape": "objects"}
     rows = requests.get(f"{opened.url}ledger.json", params=query, timeout=30).json()["rows"]
 
-    assert [row["n"] for row in rows] == [301, 252, 129, 78, 37]
+    assert [row["n"] for row in rows] == [301, 260, 129, 79, 39]
 
 
 def test_pages_load_and_charts_are_drawn_in_a_browser(opened: Opened, browser: Browser) -> None:
