@@ -10,6 +10,7 @@ import pytest
 from crm_kit import START, Shop, make_shop
 
 from daemon.errors import LedgerProblem, Problem
+from daemon.pipedrive.client import Client
 from daemon.sandbox.crm import Fault, Switches
 from daemon.sync import Sync
 
@@ -281,6 +282,19 @@ def test_a_wrong_clock_of_ours_doubles_nothing(tmp_path: Path, ahead: timedelta)
         assert len(shop.activities()) == 2
         assert shop.ledger.setting("clock_offset_s") == round(ahead.total_seconds())
         assert shop.ledger.conditions.is_failing("clock")
+
+
+def test_a_pass_that_asks_nothing_forgets_nothing_that_pipedrive_said(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path, company={"daily_tokens": 1234})
+    with shop.ledger:
+        shop.hears(ADA)
+        shop.sync()
+        said = shop.ledger.setting("daily_tokens")
+        anew = Client("http://127.0.0.1:9", lambda: "", plan=shop.client.plan)  # nobody is there
+        shop.sync_ = Sync(replace(shop.sync_.session, client=anew))
+        assert shop.sync_.sync().problem is None
+
+        assert said == shop.ledger.setting("daily_tokens") == 1234
 
 
 def test_a_lead_whose_answer_was_lost_is_found_as_the_deal_that_people_made_of_it(

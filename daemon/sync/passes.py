@@ -54,7 +54,7 @@ class Sync:
     _adopted_lost: bool = False
     _configured: bool = False  # the ledger agrees with the configuration
     _maybe_first: bool = True  # nothing may have been created out of this ledger yet
-    _facts: tuple[int | None, int] = (0, 0)  # offset of the clock in seconds, the day's tokens
+    _facts: tuple[int, int] = (0, 0)  # offset of the clock in seconds, the day's tokens
     _look_twice: bool = False  # something was missed an hour ago
     _fields_made: datetime | None = None  # when they were made, if not by this start
 
@@ -93,9 +93,11 @@ class Sync:
         """Keep what Pipedrive has told of its clock and its budget, where it has changed."""
         session, client = self.session, self.session.client
         offset = client.clock_offset
-        seconds = None if offset is None else round(offset.total_seconds())
+        if offset is None:
+            return  # nothing was asked yet: what an earlier pass was told still holds
+        seconds = round(offset.total_seconds())
         facts = (seconds, client.budget.limit)
-        near = seconds is None or abs(seconds - (self._facts[0] or 0)) < _CLOCK_NOISE
+        near = abs(seconds - self._facts[0]) < _CLOCK_NOISE
         if near and facts[1] == self._facts[1]:
             return
         self._facts = facts
@@ -103,7 +105,7 @@ class Sync:
             session.ledger.set("clock_offset_s", seconds)
             session.ledger.set("daily_tokens", client.budget.limit)
             conditions, wall = session.ledger.conditions, session.wall()
-            if seconds is not None and abs(seconds) > _CLOCK_WRONG:
+            if abs(seconds) > _CLOCK_WRONG:
                 way = "ahead of" if seconds > 0 else "behind"
                 why = f"this machine's clock is {abs(seconds)} s {way} Pipedrive's"
                 conditions.failed("clock", why, wall, needs_person=True)
