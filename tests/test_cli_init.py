@@ -220,6 +220,7 @@ def test_a_wrong_answer_is_explained_and_asked_again(
         "must be a day",
     ):
         assert said in out, said
+    assert "pipedrive.refused" not in out  # the log's word for what was said in a sentence
     config = load(path)
     (box,) = config.mailboxes
     assert (box.host, box.port, box.tls) == ("127.0.0.1", dovecot.server.port, "none")

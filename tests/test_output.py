@@ -35,6 +35,13 @@ def test_the_version_tells_that_of_the_ledger_and_short_help_works_everywhere() 
         assert CliRunner().invoke(main, [*command, "-h"]).output.startswith("Usage: ")
 
 
+def test_the_help_cuts_no_sentence_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = CliRunner().invoke(main, ["--help"]).output
+    assert "..." not in shown.partition("Commands:")[2]
+    assert "--since YYYY-MM-DD" in shown
+
+
 def test_a_sender_is_explained_by_a_part_of_its_name_or_by_its_domain(
     office_desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,6 +42,17 @@ class Modules(Mapping[str, click.Command]):
 class Commands(click.Group):
     """Commands that return their exit status; a Problem becomes one clear line and its status."""
 
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """List the commands, each with its whole sentence: click would cut it at the line's end."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, self.commands[name].get_short_help_str(1000)) for name in self.commands]
+            )
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and end with its status."""
         try:

@@ -26,7 +26,9 @@ def command(wiring: Wiring, address: str, *, in_pipedrive: bool, yes: bool) -> i
         there = remains(ledger, key)
         known = ledger.senders.get(key) is not None
         if not yes:
-            also = f" and {len(there)} records in Pipedrive" if in_pipedrive else ""
+            also = (
+                f" and {output.counted(len(there), 'record')} in Pipedrive" if in_pipedrive else ""
+            )
             click.confirm(f"erase {key}{also}, for good?", abort=True)
         if in_pipedrive and there:
             session = wiring.session(ledger, None)

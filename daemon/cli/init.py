@@ -39,6 +39,8 @@ from daemon.errors import DONE, ConfigProblem
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def command(path: Path, *, no_input: bool, force: bool, offline: bool, **given: str | None) -> int:
     """Write a commented config.yaml by asking a handful of questions, each tried at once."""
+    # Refusals are told as sentences between the questions; here the log would say them twice.
+    output.log_to_stderr("text", quiet=True)
     ask = not no_input
     if path.exists() and not force and not (ask and click.confirm(f"{path} exists: overwrite?")):
         raise ConfigProblem(

@@ -58,6 +58,7 @@ _COMMANDS = Modules(
 @click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
     help="Read back to this day instead of the configured one.",
 )
 @click.option("--mailbox", help="Only the mailbox of this name.")

@@ -54,13 +54,13 @@ def _show(found: Mapping[str, Any]) -> None:
     shown = folders if len(folders) <= _FOLDERS else [row for row in folders if row["failures"]]
     output.table(
         "folders",
-        ("mailbox", "folder", "role", "last good poll", "failures", "quarantined", "error"),
+        ("mailbox", "folder", "role", "good poll (UTC)", "failures", "quarantined", "error"),
         [
             (
                 row["mailbox"],
                 row["folder"],
                 row["role"],
-                row["polled_at"] or "never",
+                _minute(row["polled_at"]),
                 row["failures"],
                 row["quarantined"],
                 row["last_error"] or "",
@@ -93,10 +93,16 @@ def _show(found: Mapping[str, Any]) -> None:
             " take turns, with IDLE only where there is room"
         )
     for name in ("messages", "senders", "records", "journal"):
-        counts = ", ".join(f"{n} {key}" for key, n in sorted(found[name].items())) or "none"
-        output.say(f"{name}: {counts}")
+        ordered = dict(sorted(found[name].items()))
+        counts = ", ".join(f"{n} {key}" for key, n in ordered.items())
+        output.say(f"{name}: {(output.listed(ordered) if name == 'records' else counts) or 'none'}")
     budget = found["budget"]
     output.say(
         f"budget: {budget['spent_today']} of {budget['daily']} tokens spent today;"
-        f" the backlog costs {budget['backlog']}, {budget['days_for_backlog']} days"
+        f" the backlog costs {budget['backlog']} tokens, {budget['days_for_backlog']} days"
     )
+
+
+def _minute(at: str | None) -> str:
+    """`2026-10-03 13:58` of the ledger's time, so that the table fits 80 columns."""
+    return at[:16].replace("T", " ") if at else "never"

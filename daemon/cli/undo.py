@@ -36,7 +36,7 @@ def command(wiring: Wiring, run: int | None, *, yes: bool) -> int:
                 f"{count} changes of this run may have been made without our knowing",
                 hint="`mail2deal --catch-up --sync-only` settles them; then undo",
             )
-        words = ", ".join(f"{n} {kind}" for kind, n in made.items()) or "nothing"
+        words = output.listed(made) or "nothing"
         cost = price(ledger, run)
         if not yes:
             click.confirm(
@@ -55,7 +55,7 @@ def command(wiring: Wiring, run: int | None, *, yes: bool) -> int:
 
 
 def _report(result: Undone) -> int:
-    deleted = ", ".join(f"{n} {kind}" for kind, n in result.deleted.items()) or "nothing"
+    deleted = output.listed(result.deleted) or "nothing"
     output.say(f"deleted {deleted}; it stays deleted")
     for kind, key, why in result.kept:
         fields = ", ".join(result.changed.get(f"{kind} {key}", ()))
@@ -65,7 +65,7 @@ def _report(result: Undone) -> int:
 
 def _list(ledger: Ledger) -> int:
     for row in reports.runs(ledger, 20):
-        made = ", ".join(f"{n} {k}" for k, n in ledger.records.made_by(row["id"]).items())
+        made = output.listed(ledger.records.made_by(row["id"]))
         output.say(
             f"{row['id']:>5}  {row['started_at']}  {row['command']}: {made or 'made nothing'}"
         )
