@@ -174,7 +174,7 @@ def july(shop: Shop) -> None:
 
 
 def august(shop: Shop) -> None:
-    """Hank, who was there before us, writes for the tenth time; Quinn answers us."""
+    """Hank, who was there before us, writes for the tenth time; Quinn, who has a lead, answers."""
     shop.hears_often(HANK, 6)
     asked = shop.writes(QUINN)
     shop.hears(QUINN, answers=asked)
@@ -275,12 +275,12 @@ def december(shop: Shop) -> None:
         ("Nina (new.com)", "open", "Qualified", True),
         ("Olga's printer", "won", "Qualified", False),
         ("Pam's paper", "open", "Qualified", False),
+        ("Quinn from the fair", "open", "First talk", True),
         ("The engine", "open", "Proposal Made", True),
     ]
     assert sorted((lead["title"], lead["is_archived"]) for lead in shown["leads"]) == [
         ("Ivy (ivy.com)", True),
         ("Kim (acme.com)", False),
-        ("Quinn from the fair", False),
     ]
     assert shown_activities(shop) == {
         ADA: 1 + 1 + 1 + 1,

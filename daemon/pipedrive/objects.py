@@ -116,7 +116,8 @@ def patch(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> 
             "custom_fields": _custom(fields, place, *_STATISTICS),
         }
     if kind == "activity":
-        content = _activity(fields, links, _MOVED) if "participants" in fields else {}
+        named = links if "participants" in fields else Links()
+        content = _activity(fields, named, _MOVED)
     if kind == "activity" and "unlinked" in fields:
         content |= _opportunity(links)
     return _filled(content)
