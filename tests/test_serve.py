@@ -15,7 +15,7 @@ import pytest
 import yaml
 from dovecot import Post
 
-from daemon.sandbox.crm import Sandbox, Settings, serve
+from daemon.sandbox.crm import Sandbox, Settings, duplicates, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.ports import kept_ports
 from daemon.service.running import SERVICE, reload_service
@@ -125,6 +125,38 @@ def test_a_mail_becomes_a_record_at_once_although_polls_are_hourly(
         for number, name in enumerate(("ada", "grace"), 1):
             dovecot.deliver(mail(name))
             eventually(lambda number=number: service.persons() == number, process)  # type: ignore[misc]
+
+
+@pytest.mark.long  # Pipedrive is slow in it
+def test_a_catch_up_that_follows_a_service_goes_on_when_that_ends(
+    dovecot: Post, service: Service
+) -> None:
+    names = [f"stranger{number}" for number in range(24)]
+    service.sandbox.change(latency=1.5)
+    for name in names:
+        dovecot.deliver(mail(name))
+    command = [sys.executable, "-m", "daemon", "--config", str(service.home / "config.yaml")]
+    said = service.home / "said"
+    with service.running() as process, said.open("wb") as out:
+        eventually(service.logged("sync.listed", "kind=lead"), process)
+        follower = subprocess.Popen(
+            [*command, "--catch-up"],
+            stdout=out,
+            stderr=out,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+        eventually(lambda: "is at work" in said.read_text(), process)
+    assert service.persons() < len(names)
+    service.sandbox.change(latency=0.0)
+    try:
+        assert follower.wait(PATIENCE) == 0, said.read_text()
+    finally:
+        follower.kill()
+        follower.wait()
+
+    assert "going on without it" in said.read_text()
+    assert service.persons() == len(names)
+    assert duplicates(service.sandbox) == []
 
 
 def scraped(port: int) -> list[str]:
