@@ -30,7 +30,9 @@ def any_number_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def order(
     wanted: list[int], another: Callable[[], Mailbox] | None, *, uidvalidity: int = 7
 ) -> FetchRequest:
-    return FetchRequest("INBOX", uidvalidity, wanted, None, NOW, 200, ahead=True, another=another)
+    return FetchRequest(
+        "INBOX", uidvalidity, wanted, None, None, NOW, 200, ahead=True, another=another
+    )
 
 
 def fetched(mailbox: Mailbox, what: FetchRequest) -> list[Batch]:

@@ -169,4 +169,4 @@ def test_a_clock_that_jumps_makes_every_mailbox_polled_anew(
         eventually(lambda: company.calls["poll sales"] == 2)
 
     live(service, company, script)
-    assert "service.clock_jump seconds=-3600" in caplog.text
+    assert "service.clock_jump jumped_s=-3600" in caplog.text

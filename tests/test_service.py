@@ -206,7 +206,7 @@ def test_a_pass_that_hangs_cannot_keep_the_process(systemd: Listener) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait() == 0
         assert process.stderr is not None
-        assert "service.torn_off running=sales after=0.3" in process.stderr.read()
+        assert "service.torn_off running=sales after_s=0.3" in process.stderr.read()
 
 
 def test_signals_that_rain_end_in_one_clean_stop(systemd: Listener) -> None:

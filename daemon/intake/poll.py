@@ -211,7 +211,7 @@ class _OpenFolder:
         present = mailbox.uids(since=since, first=first)
         known = ledger.folders.known_uids(folder.id, status.uidvalidity, first)
         if whole:
-            known -= self._given_out_again(known.intersection(present))
+            known -= self._given_out_again(present)
         new = set(present) - known
         new.update(_to_retry(mailbox, ledger, folder, status.uidvalidity, run.now()))
         wanted = sorted(new, reverse=True)
@@ -250,14 +250,20 @@ class _OpenFolder:
         )
         return status
 
-    def _given_out_again(self, known: Collection[int]) -> set[int]:
-        """UIDs under which another message lies than the one that was seen (RFC 3501, 2.3.1.1)."""
+    def _given_out_again(self, present: Collection[int]) -> set[int]:
+        """UIDs under which another message lies than the one that was seen (RFC 3501, 2.3.1.1).
+
+        What lies in quarantine isn't asked for: the line may be lost over it each time.
+        """
         folder, uidvalidity = self.row, self.row.uidvalidity
-        if not known or uidvalidity is None:
+        if uidvalidity is None:
+            return set()
+        seen = self._ledger.folders.seen_uids(folder.id, uidvalidity).intersection(present)
+        if not seen:
             return set()
         there = [
             Sighting(one.uid, None, one.size, one.internal_date)
-            for one in self.mailbox.places(sorted(known))
+            for one in self.mailbox.places(sorted(seen))
         ]
         with self._ledger.transaction("places"):
             reused = self._ledger.folders.reused(folder.id, uidvalidity, there)

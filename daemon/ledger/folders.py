@@ -254,6 +254,13 @@ class Folders:
         )
         return {row["uid"] for row in rows}
 
+    def seen_uids(self, folder: int, uidvalidity: int) -> set[int]:
+        """UIDs that have a sighting: those of messages that could be read."""
+        rows = self._db.execute(
+            "SELECT uid FROM sightings WHERE folder = ? AND uidvalidity = ?", (folder, uidvalidity)
+        )
+        return {row["uid"] for row in rows}
+
     def see(self, folder: int, uidvalidity: int, seen: Iterable[Sighting]) -> None:
         """Record where messages were seen; ends their quarantine."""
         rows = [
