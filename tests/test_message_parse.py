@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_message_body import is_unsafe
 
@@ -217,6 +217,8 @@ MAILS = st.one_of(
 
 @settings(deadline=None, max_examples=500)
 @given(MAILS, st.booleans())
+@example(raw=b"List-Id: \xe2\x80\xaa", in_sent=False)
+@example(raw=b"List-Id: <sales\xe2\x80\xae.us.example>", in_sent=False)
 def test_any_bytes_are_a_message_or_unreadable(raw: bytes, in_sent: bool) -> None:
     try:
         message = parse(raw, size=len(raw))

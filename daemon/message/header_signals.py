@@ -89,8 +89,9 @@ def answers(fields: Fields) -> bool:
 def _list_signals(fields: Fields) -> Iterator[str]:
     if list_id := first(fields, "list-id"):
         match = _LIST_ID.search(list_id[:_VALUE_LIMIT])
-        if match:
-            yield f"list-of:{(match[1] or match[2]).lower()}"
+        name = (match[1] or match[2]).lower() if match else ""
+        if name and name.isprintable():  # no bidi marks or other invisible characters
+            yield f"list-of:{name}"
     for name in _LIST_FIELDS.keys() & fields.keys():
         if first(fields, name):
             yield _LIST_FIELDS[name]
