@@ -77,8 +77,9 @@ def nature(signals: Iterable[str], author: Address, way: str = "from") -> Nature
     of_address = _of_address(author)
     found = frozenset(_about(signals, of_address, way))
     nearest: tuple[int, tuple[Weighed, ...]] = (0, ())
+    by_group = _weighed(found)
     for group in GROUPS:
-        weighed = _weighed(group, found)
+        weighed = by_group.get(group, ())
         total = sum(weight for _, weight in weighed)
         if total >= DECIDES:
             return Nature(weighed[0].signal, weighed)
@@ -122,16 +123,17 @@ def reasons() -> Mapping[str, str]:
     return {signal: entries[0].words for signal, entries in _table().items()}
 
 
-def _weighed(group: Group, found: frozenset[str]) -> tuple[Weighed, ...]:
-    """The signals that are there, with their weights in a group; heaviest first."""
+def _weighed(found: frozenset[str]) -> dict[Group, tuple[Weighed, ...]]:
+    """The signals that are there, with their weights by group; heaviest first."""
     table = _table()
-    some = [
-        (-entry.weight, entry.place, signal)
-        for signal in found & table.keys()
-        for entry in table[signal]
-        if entry.group == group
-    ]
-    return tuple(Weighed(signal, -weight) for weight, _, signal in sorted(some))
+    some: dict[Group, list[tuple[int, int, str]]] = {}
+    for signal in found & table.keys():
+        for entry in table[signal]:
+            some.setdefault(entry.group, []).append((-entry.weight, entry.place, signal))
+    return {
+        group: tuple(Weighed(signal, -weight) for weight, _, signal in sorted(entries))
+        for group, entries in some.items()
+    }
 
 
 @lru_cache(maxsize=1024)  # the same people write again and again

@@ -23,6 +23,7 @@ _TITLE_WORDS = 8
 _NUMBER = re.compile(r"(?:\+|\(|\b0|\b[1-9])[\d][\d ()/.\-–\u00a0]{5,24}\d")
 _WORD = re.compile(r"[^\s,;:|/()&·•–—]+")
 _IN_BRACKETS = re.compile(r"[^\W\d_]\s?\(([^()@]{3,100})\)")
+_HAS_SEPARATOR = re.compile(r"[|·•\t]|\s[-–—]\s| {3}")
 _SEPARATORS = re.compile(r"\s*[|·•]\s*|\s+[-–—]\s+|\t| {3,}")
 # Ends of what people are, in languages that write it as one word.
 _COMPOUNDS = (
@@ -81,10 +82,10 @@ def _tail(lines: Sequence[str]) -> list[str]:
         own.append(line)
     if own[-1:] == ["--"]:
         own.pop()
-    pieces: list[str] = []
-    for line in own[-_TAIL:]:
-        pieces.extend(one_line(one, _LINE_CHARS) for one in _SEPARATORS.split(line[:500]))
-    return [one for one in pieces if one]
+    pieces = [line[:500] for line in own[-_TAIL:]]
+    if _HAS_SEPARATOR.search("\n".join(pieces)):
+        pieces = [piece for line in pieces for piece in _SEPARATORS.split(line)]
+    return [one for piece in pieces if (one := one_line(piece, _LINE_CHARS))]
 
 
 def _phone(tail: Iterable[str], domain: str) -> str:

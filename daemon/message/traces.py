@@ -71,7 +71,7 @@ def fingerprints(text: str, most: int) -> str:
         chosen = (letters[i : i + _CHARACTERS] for i in starts)
     else:
         words = _TOKEN.findall(text)[:_WORDS_READ]
-        starts = (i for i in range(len(words) - _FEWEST + 1) if len(words[i]) >= _LONG)
+        starts = (i for i, one in enumerate(words[: 1 - _FEWEST]) if len(one) >= _LONG)
         # Where our words end, a quotation may go on with others.
         lengths = (_WORDS,) if most == SAID else (_WORDS, _FEWEST)
         chosen = (" ".join(words[i : i + n]) for i in starts for n in lengths)
