@@ -124,6 +124,7 @@ class Crm:
             lambda: DEFAULT_TOKEN,
             plan=UNLIMITED,
             session=self.session,
+            wall=lambda: NOW,
             on_usage=usage.add,
         )
         settings = SyncSettings(
