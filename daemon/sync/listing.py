@@ -24,7 +24,6 @@ from daemon.sync.wanted_activities import link_activities
 _OVERLAP = timedelta(minutes=2)  # their clock and ours may differ
 _SEARCH = PRICES["persons.search"].tokens
 _PAGE_PRICE = PRICES["persons.list"].tokens
-_SWEPT = "swept_kinds"  # setting: kinds that the sweep under way is through with
 # settings: pages of persons not listed, tokens spent on searches, and who was searched in vain
 _UNLISTED, _SPENT, _SEARCHED = "persons_unlisted_pages", "search_spent", "searched"
 
@@ -151,9 +150,10 @@ def _own(session: Session, place: Target, kind: str, ours: Sequence[str], number
     for page in directory.own(session.client, kind, ours, place.codes.get("mail_key")):
         keep(session, kind, page, number)
         there |= {str(item.id) for item in page}
-    with session.ledger.transaction("listing"):
-        for identifier in set(ours) - there:
-            session.ledger.crm.drop(kind, identifier)
+    if gone := set(ours) - there:
+        with session.ledger.transaction("listing"):
+            for identifier in gone:
+                session.ledger.crm.drop(kind, identifier)
     _log(session, kind, "our own", len(ours), spent)
     list_updated(session, place, [kind])
 

@@ -174,9 +174,9 @@ class Outcomes:
         written = self._kept(row)
         if outcome.found and row.version > 1:
             # What was made may be an earlier version of this change: what can change is compared
-            # anew, as if it had never been written.
-            changing = {*STATISTICS, "participants"}
-            written = {n: v for n, v in written.items() if n not in changing}
+            # anew, as if it had never been written. Without its class the update goes at once.
+            kept = {n: v for n, v in written.items() if n not in {"class", "participants"}}
+            written = {n: None if n in STATISTICS else v for n, v in kept.items()}
             self._plan_again(row.fields.get("participants") or [row.sender or row.key])
         self.ledger.records.written(
             row.kind,
