@@ -1,6 +1,7 @@
 """One rung down to plain RFC 3501 wherever an advertised extension fails, remembered for a day."""
 
 import base64
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -319,3 +320,10 @@ def test_nothing_is_given_up_on_a_good_server(dovecot: Post) -> None:
         mailbox.examine("INBOX")
         assert len(list(mailbox.fetch(mailbox.uids()))) == 3
         assert broken(mailbox) == []
+
+
+def test_a_server_that_has_no_time_after_the_login_leaves_no_line_open() -> None:
+    with ScriptedImap({"ID": b"TAG NO throttled\r\n"}, capabilities="IMAP4rev1 ID") as server:
+        with pytest.raises(RetryLater, match="throttled"):
+            server.mailbox()
+        gc.collect()  # a socket that is still open is an error of this test then

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from dovecot import Post
-from scripted_imap import ScriptedImap
+from scripted_imap import HANGUP, ScriptedImap
 
 from daemon.intake.poll import Pass, poll
 from daemon.intake.scoring import ScoringSettings
@@ -77,6 +77,30 @@ def test_what_another_user_sent_is_not_ours() -> None:
         server.mailbox() as mailbox,
     ):
         assert sent(mailbox) == ["Sent"]
+
+
+def test_a_folder_that_costs_the_line_when_looked_into_keeps_nothing_from_being_found() -> None:
+    opened: list[bytes] = []
+
+    def examine(command: bytes) -> bytes:
+        opened.append(command.split(b" ")[1].strip(b'"'))
+        return b"* 3 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT 4] ok\r\nTAG OK\r\n"
+
+    def fetch(_: bytes) -> bytes:
+        if opened[-1] == b"Sick":
+            return HANGUP
+        said = b"From: %s\r\n\r\n" % US.encode()
+        line = b"* %d FETCH (UID %d BODY[HEADER.FIELDS (FROM)] {%d}\r\n%s)\r\n"
+        return b"".join(line % (n, n, len(said), said) for n in (1, 2, 3)) + b"TAG OK\r\n"
+
+    names = (b"INBOX", b"Sick", b"Written")
+    listed = b"".join(b'* LIST () "/" %s\r\n' % name for name in names) + b"TAG OK\r\n"
+    with (
+        ScriptedImap({"LIST": listed, "EXAMINE": examine, "FETCH": fetch}) as server,
+        server.mailbox(is_us=lambda spec: spec == US) as mailbox,
+    ):
+        assert sent(mailbox) == ["Written"]
+        mailbox.noop()
 
 
 def test_answers_to_what_was_never_found_are_counted(dovecot: Post, ledger: Ledger) -> None:

@@ -18,6 +18,7 @@ from daemon.mailbox.folders import FolderStatus, MailboxFolder
 from daemon.mailbox.session import Session
 
 _MOST_LOOKED_INTO = 40  # folders
+_MOST_LOSSES = 3  # lines lost over these folders
 _SAMPLE = 20  # of a folder's last messages
 _ENOUGH = 3  # of them at least …
 _SHARE = 0.8  # … and this share from us make it a folder for sent mail
@@ -31,6 +32,9 @@ class Opener(Protocol):
 
     def examine(self, name: str) -> FolderStatus:
         """Open a folder read-only."""
+
+    def reconnect(self) -> None:
+        """Log in anew after a lost line."""
 
 
 def folders(session: Session) -> tuple[MailboxFolder, ...]:
@@ -98,16 +102,37 @@ def _by_contents(
             for one in own
             if one not in found and names.may_hold_sent(one) and one.name.casefold() not in inboxes
         ]
-        return [
-            one.name
-            for one in candidates[:_MOST_LOOKED_INTO]
-            if _is_from_us(session, opener.examine(one.name).messages)
-        ]
+        return _with_mail_from_us(opener, session, candidates[:_MOST_LOOKED_INTO])
     except Problem as problem:
         if session.connection.closed:
             raise
         event("mailbox.sent_not_looked_for", mailbox=session.account.name, reason=problem)
         return []
+
+
+def _with_mail_from_us(
+    opener: Opener, session: Session, candidates: Iterable[MailboxFolder]
+) -> list[str]:
+    """Those whose last messages are from us; one that costs the line when looked into isn't."""
+    found: list[str] = []
+    losses = 0
+    for one in candidates:
+        messages = opener.examine(one.name).messages
+        try:
+            if _is_from_us(session, messages):
+                found.append(one.name)
+        except RetryLater as problem:
+            losses += 1
+            if problem.after is not None or losses > _MOST_LOSSES:
+                raise
+            event(
+                "mailbox.sent_not_looked_for",
+                mailbox=session.account.name,
+                folder=one.name,
+                reason=problem,
+            )
+            opener.reconnect()
+    return found
 
 
 def _is_from_us(session: Session, messages: int) -> bool:

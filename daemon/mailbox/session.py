@@ -48,12 +48,16 @@ class Session:
     def log_in(self) -> None:
         """Connect, in the place of a connection that was lost if there was one."""
         self._connect()
-        # NetEase opens no folder for a client that hasn't said its name (RFC 2971).
-        self.attempt("ID", b'ID ("name" "mail2deal")')
-        pays = self._bulk and not is_loopback(self.account.host)
-        compress = pays if self.account.compress is None else self.account.compress
-        if compress and self.can("COMPRESS=DEFLATE"):
-            self._compress()
+        try:
+            # NetEase opens no folder for a client that hasn't said its name (RFC 2971).
+            self.attempt("ID", b'ID ("name" "mail2deal")')
+            pays = self._bulk and not is_loopback(self.account.host)
+            compress = pays if self.account.compress is None else self.account.compress
+            if compress and self.can("COMPRESS=DEFLATE"):
+                self._compress()
+        except BaseException:
+            self.connection.close()  # nobody else knows of it yet
+            raise
 
     def _compress(self) -> None:
         try:
