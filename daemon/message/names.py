@@ -14,6 +14,14 @@ _BRACKETS = re.compile(r"\s*[(\[{（【][^()\[\]{}（）【】]{0,100}[)\]}）�
 _BEHIND = re.compile(r"\s+[|/–—•·]\s+.*$|\s+-\s+.*$|\s*@\s*\S.*$")
 _WORD_BREAKS = re.compile(r"[._\-]+")
 _SHOUTED = 3  # letters of a family name in capitals: fewer are initials or a firm's
+# Before a name in capitals these belong to it: DE SMET, VAN DIJK.
+_PARTICLES = frozenset(["DE", "DI", "DA", "DU", "LE", "LA", "EL", "AL", "O'", "MC", "ST", "TE"])
+# How one is addressed, before the name: Frau Maja Lind.
+_SALUTATION = re.compile(
+    r"(?:herr|herrn|frau|fru|hr|mr|mrs|ms|mme|mlle|monsieur|madame|mevrouw|dhr|mevr|señor|señora"
+    r"|signor|signora|signore)\.? (?=\S+ \S)",
+    re.IGNORECASE,
+)
 _SPACE = re.compile(r"\s+")
 # What follows a comma without being a first name: titles and company forms.
 _NOT_FIRST = frozenset(
@@ -106,6 +114,7 @@ def clean_name(name: str, address: str = "") -> str:
         name = parts[0]
     bare = _BRACKETS.sub(" ", name).strip()
     name = bare or name.strip("()[]{} ")
+    name = name[match.end() :] if (match := _SALUTATION.match(name)) else name
     name = _turned(_BEHIND.sub("", name).strip() or name)
     if not is_machine_like(address.partition("@")[0].partition("+")[0]):
         name = _family_name_last(name)
@@ -128,7 +137,9 @@ def _turned(name: str) -> str:
 def _family_name_last(name: str) -> str:
     """First name first where the family name stands before it in capitals: LOVELACE Ada."""
     *family, first = name.split() or [""]
-    shouted = [word for word in family if word.isupper() and len(word) >= _SHOUTED]
+    shouted = [
+        word for word in family if word.isupper() and (len(word) >= _SHOUTED or word in _PARTICLES)
+    ]
     if not family or len(shouted) < len(family) or len(family) > 2:  # noqa: PLR2004 DE SOUSA
         return name
     if not first.istitle() or first.casefold() in _NOT_FIRST or not first.isalpha():

@@ -33,7 +33,13 @@ from daemon.message.own_server import server_signals
 from daemon.message.quote import Words
 from daemon.message.subject import base_subject
 from daemon.message.text import one_line
-from daemon.message.text_signals import end_of, subject_signals, text_signals
+from daemon.message.text_signals import (
+    before_quote,
+    end_of,
+    is_signed,
+    subject_signals,
+    text_signals,
+)
 from daemon.message.traces import NO_TRACES, Traces, traces
 
 __all__ = ["Address", "Message", "bounded_date", "parse"]
@@ -140,6 +146,8 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
     signals = _header_says(pairs, fields, reading, kinds) | found.marks
     if not opaque and signals.isdisjoint(_DECIDED):
         signals |= _text_says(parts, words.own, found.words)
+        if author and is_signed(_letter(parts, words.own), author.name, author.domain):
+            signals.add("signed")
     hashed = _snippet(words, found.words, reading.subject, _HASHED)
     return Message(
         key=_key(fields, message_id, author, reading.subject, size),
@@ -271,6 +279,11 @@ def _text_says(parts: Parts, own: str, handed: str) -> set[str]:
     text = parts.text(parts.plain, _TEXT_LIMIT)
     markup = "" if text.strip() else parts.text(parts.html, _HTML_LIMIT)
     return set(text_signals(own, end_of(text, markup, own)))
+
+
+def _letter(parts: Parts, own: str) -> str:
+    """A text up to what it quotes, with its line ends; the author's words where there is none."""
+    return before_quote(parts.text(parts.plain, _TEXT_LIMIT)) or own
 
 
 def _invites(raw: bytes, leaves: tuple[mime.MimePart, ...]) -> tuple[Invite, ...]:

@@ -8,12 +8,14 @@ signals only; the words themselves are not kept.
 import html as entities
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from daemon.message.autoreply import (
     BOUNCE_SUBJECTS,
     READ_SUBJECTS,
     begins_like,
 )
+from daemon.message.localparts import names_a_team, names_the_domain
 from daemon.message.phrases import said
 
 # ruff: noqa: RUF001  words of other languages
@@ -28,6 +30,34 @@ _TAG = re.compile(r"<[^<>]{0,2000}>")
 _QUOTED = re.compile(r"^(?:>|-{5}|_{20}|(?:From|Von|De|Da|Van|Fra|Från|Od|От) ?: )", re.MULTILINE)
 _LINK = re.compile(r"https?://", re.IGNORECASE)
 _QUESTION = re.compile("[?\uff1f\u061f\u037e]")
+_SENTENCE_END = re.compile(r"(?<=[.!?\uff1f\u061f\u037e])\s|\n\s*\n")
+_SIGNED_LIMIT = 400  # characters at the end in which a signature is looked for
+_SIGNED_LINES = 6
+_NAME_WORDS = 4
+_NAME_WORD = re.compile(r"[^\W\d_]+")
+# How people end a letter, by language
+_CLOSING = re.compile(
+    r"(?:(?:mit|viele|liebe|beste|freundliche|schöne|herzliche)\b.{0,25} (?:grüße|grüßen"
+    r"|grüsse|grüssen)"
+    r"|(?:viele|liebe|beste|freundliche|schöne|herzliche|gruß|grüße|grüsse|gruss|mfg|lg|vg|bg|hg)\b"
+    r"|(?:kind|best|warm|many|with)\b.{0,15}\b(?:regards|wishes|thanks)|regards|thanks"
+    r"|cheers|sincerely"
+    r"|yours|best$|cordialement|bien cordialement|bien à vous|cdt|salutations"
+    r"|meilleures salutations"
+    r"|saludos|un saludo|atentamente|un cordial saludo|gracias|cumprimentos|com os melhores"
+    r"|atenciosamente"
+    r"|obrigad[oa]|cordiali saluti|distinti saluti|saluti|grazie|met vriendelijke"
+    r"|vriendelijke groet|groet"
+    r"|mvg|med vänlig|vänliga|vänlig|hälsningar|mvh|med venlig|venlig hilsen|hilsen|vh"
+    r"|med vennlig|vennlig"
+    r"|terveisin|ystävällisin|parhain|terv|pozdrawiam|z poważaniem|z wyrazami|s pozdravem"
+    r"|pozdrav|děkuji"
+    r"|s pozdravom|ďakujem|üdvözlettel|tisztelettel|köszönettel|üdv|cu stimă|cu respect|mulțumesc"
+    r"|s poštovanjem|srdačan|lep pozdrav|lp|parimate|lugupidamisega|ar cieņu|pagarbiai|saygılarımla"
+    r"|saygılar|iyi çalışmalar|με εκτίμηση|ευχαριστώ|с уважением|с поздрави|поздрави|з повагою"
+    r"|kveðja|með kveðju|salutacions|agur bero)",
+    re.IGNORECASE,
+)
 # A link may have a question mark: not a question.
 _URL = re.compile(r"https?://\S{0,500}", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
@@ -44,7 +74,8 @@ _DEVICE = re.compile(
     re.IGNORECASE,
 )
 _TICKET = re.compile(
-    r"[\[(#]\s?(?:ticket|case|request|req|inc|sr|ref|vorgang|anfrage|zgłoszenie|zayavka|demande|caso|chamado"
+    r"[\[(#]\s?(?:ticket|case|request|req|inc|sr|ref|vorgang|anfrage|zgłoszenie|zayavka"
+    r"|demande|caso|chamado"
     r"|talep|заявка|обращение|запрос)\s?[#:№ n°nr.-]{0,4}\s?[a-z0-9-]{0,6}[0-9]{3,}"
     r"|\[#[0-9]{3,}\]|\[[a-z][\w .&-]{1,30} #[0-9]{3,}\]|ticket ?#? ?[0-9]{4,}",
     re.IGNORECASE,
@@ -97,7 +128,7 @@ def text_signals(head: str, tail: str) -> Iterator[str]:
         yield "no-words"
     if len(head) >= _LONG_TEXT:
         yield "long-text"
-    if _QUESTION.search(head) and _QUESTION.search(_URL.sub(" ", head)):
+    if _QUESTION.search(head) and _asks(head):
         yield "asks"
     if _has_placeholder(head):
         yield "template-left"
@@ -108,6 +139,40 @@ def text_signals(head: str, tail: str) -> Iterator[str]:
 def _has_placeholder(text: str) -> bool:
     """Whether a template's placeholder was left in a text; each begins with one of few signs."""
     return bool(_PLACEHOLDER_BEGINS.search(text) and _PLACEHOLDER.search(text))
+
+
+def _asks(head: str) -> bool:
+    """Whether a text asks something else than whether one wants no more such mail."""
+    sentences = _SENTENCE_END.split(_URL.sub(" ", head))
+    return any(
+        _QUESTION.search(one) and "says-unsubscribe" not in said(one, "says") for one in sentences
+    )
+
+
+def is_signed(text: str, name: str, domain: str) -> bool:
+    """Whether a text ends with the name of a person: their own, or one after a closing.
+
+    A firm's or a team's name there is no signature: mail of programs ends so too.
+    """
+    lines = [line.strip(" \t,.-_*") for line in text.strip()[-_SIGNED_LIMIT:].splitlines()]
+    last = [line for line in lines if line][-_SIGNED_LINES:]
+    own = {word for word in _NAME_WORD.findall(name.casefold()) if word[1:]}
+    is_person = not names_a_team(name) and not names_the_domain(name, domain)
+    for before, line in pairwise(["", *last]):
+        words = _NAME_WORD.findall(line.casefold())
+        if not words or len(words) > _NAME_WORDS or names_a_team(line):
+            continue
+        if is_person and own.issuperset(words):
+            return True
+        if _CLOSING.match(before) and line.istitle() and not names_the_domain(line, domain):
+            return is_person or not own.issuperset(words)
+    return False
+
+
+def before_quote(text: str) -> str:
+    """A text up to the first line that quotes another mail."""
+    quoted = _QUOTED.search(text)
+    return text[: quoted.start()] if quoted else text
 
 
 def end_of(plain: str, markup: str, head: str) -> str:
