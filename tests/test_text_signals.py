@@ -1,0 +1,46 @@
+"""Words that tell a letter from a notice: the name that ends it, and whose question it asks."""
+
+import pytest
+
+from daemon.message.text_signals import is_signed, text_signals
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Your order 12 was delivered, two boxes are broken.\n\nJon", "Jon Moss"),
+        ("Rechnung 12 stimmt nicht.\n\nMit freundlichen Grüßen\nPetra Lind\nEinkauf", "Petra Lind"),
+        ("Rechnung 12 ist fällig.\n\nMfG\nSusi Haas", "Acme Bad"),
+        ("Numero ordine 12.\n\nCordiali saluti\nLuca Acme", "Acme Bad"),
+        ("Zamówienie 12.\n\nPozdrawiam\nEwa Nowak", "Acme"),
+    ],
+)
+def test_a_letter_ends_with_the_name_of_a_person(text: str, name: str) -> None:
+    assert is_signed(text, name, "acme.example")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Your order 12 was delivered.\n\nKind regards\nAcme", "Acme"),
+        ("Ihre Bestellung 12.\n\nMit freundlichen Grüßen\nIhr Team von Acme", "Acme"),
+        ("Your parcel is on its way.\n\nBest regards\nCustomer Service", "Acme"),
+        ("Your invoice 12 is attached.", "Acme"),
+        ("", ""),
+    ],
+)
+def test_a_notice_ends_with_the_name_of_a_firm_or_nobody(text: str, name: str) -> None:
+    assert not is_signed(text, name, "acme.example")
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("What does the pump cost?", True),
+        ("You no longer wish to receive this? Click here.", False),
+        ("Sie möchten keine weiteren Informationen erhalten? Hier abmelden.", False),
+        ("You no longer wish to receive this? Then tell me. What does the pump cost?", True),
+    ],
+)
+def test_how_to_unsubscribe_is_no_question_of_the_author(text: str, *, asks: bool) -> None:
+    assert ("asks" in set(text_signals(text, ""))) is asks
