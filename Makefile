@@ -8,6 +8,8 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 BENCH ?=
 # More arguments for pytest: make test PYTEST='-k config -x'
 PYTEST ?=
+# One worker a core, a whole file for each, in the order of tests/conftest.py.
+APART = -n auto --dist loadfile --no-loadscope-reorder
 # Arguments for make mutants: MUTANTS='--count 50 daemon/rules'
 MUTANTS ?=
 IN = $(VENV)/bin
@@ -25,11 +27,11 @@ demo: $(VENV)/.demo ## the main job on embedded servers, in one minute
 	$(IN)/mail2deal demo
 
 test: $(VENV)/.test dovecot ## the tests, without those marked long
-	$(IN)/python -m pytest -n auto --dist loadfile -m 'not long' $(PYTEST)
+	$(IN)/python -m pytest $(APART) -m 'not long' $(PYTEST)
 
 test-all: $(VENV)/.test dovecot ## all tests, as CI runs them: every fault, a kill at every step
 	MAIL2DEAL_SOAK_EXAMPLES=$${MAIL2DEAL_SOAK_EXAMPLES:-200} \
-	$(IN)/python -m pytest -n auto --dist loadfile $(PYTEST)
+	$(IN)/python -m pytest $(APART) $(PYTEST)
 
 check: $(VENV)/.check $(VENV)/.test ## lint, format and types
 	$(IN)/ruff check .

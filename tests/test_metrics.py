@@ -127,16 +127,6 @@ def test_a_port_that_is_taken_and_a_missing_library_are_said_plainly(
             Metrics(Listen("127.0.0.1", 0), work.polling, work.now)
 
 
-@pytest.fixture
-def _restored_logging() -> Iterator[None]:
-    logger = logging.getLogger("mail2deal")
-    before = logger.handlers[:], logger.propagate, logger.level
-    yield
-    logger.handlers[:], logger.propagate = before[:2]
-    logger.setLevel(before[2])
-
-
-@pytest.mark.usefixtures("_restored_logging")
 def test_the_log_for_programs_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     log_to_stderr("json")
     event("intake.polled", mailbox="sales", new=3, nothing=None, share=0.5, done=True)

@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -128,16 +127,6 @@ def test_short_words_are_never_taken_for_a_secret() -> None:
     assert str(Rejected("abc refused")) == "abc refused"
 
 
-@pytest.fixture
-def _restored_logging() -> Iterator[None]:
-    logger = logging.getLogger("mail2deal")
-    before = logger.handlers[:], logger.propagate, logger.level
-    yield
-    logger.handlers[:], logger.propagate = before[:2]
-    logger.setLevel(before[2])
-
-
-@pytest.mark.usefixtures("_restored_logging")
 def test_a_line_has_time_and_level_and_fewer_lines_come_by_log_level(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
