@@ -146,7 +146,7 @@ def ours(ledger: Ledger, reading: ScoringSettings) -> Company:
     sync = Sync(session)
     while True:
         sync.sync()
-        due = ledger.journal.next_due()
+        due = ledger.backlog.next_due()
         if due is None:
             return company
         company.seconds = max(company.seconds, due.timestamp())

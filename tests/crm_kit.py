@@ -144,7 +144,7 @@ class Shop:
         """Passes until nothing is due within minutes; the clock moves to what is."""
         while True:
             pushed = self.sync_.sync()
-            due = pushed.resume_at or self.ledger.journal.next_due()
+            due = pushed.resume_at or self.ledger.backlog.next_due()
             self.check_requests()
             if pushed.problem or due is None or due - self.clock.now > _PATIENCE:
                 return pushed

@@ -3,9 +3,8 @@
 
     python tests/mutants.py [--count 200] [--seed 1] [--jobs 2] [--list] [PATH ...]
 
-Each mutant is one change of one file in rules/, sync/ or ledger/journal.py: a comparison turned, a
-condition negated, `and` for `or`, a number off by one, an item left out of a list, a call left out,
-a word of SQL. The tests that cover the file run on a copy of the repository; a mutant that passes
+Each mutant is one change of one file of `PATHS`: a comparison turned, a condition negated, `and`
+for `or`, a number off by one, an item left out of a list, a call left out, a word of SQL. The tests that cover the file run on a copy of the repository; a mutant that passes
 them all survives and is printed. Random, but the same for the same seed and code. Log lines, texts
 and annotations are left alone: nothing decides by them.
 """
@@ -28,7 +27,7 @@ from queue import SimpleQueue
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PATHS = ("daemon/rules", "daemon/sync", "daemon/ledger/journal.py")
+PATHS = ("daemon/rules", "daemon/sync", "daemon/ledger/journal.py", "daemon/ledger/backlog.py")
 # What covers a file, in two runs: the near tests catch nearly all, the others try what is left.
 NEAR = {
     "rules": "sender sender_evidence classify meeting meeting_series plan activities organization"

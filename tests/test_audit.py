@@ -258,13 +258,13 @@ def test_retry_sends_parked_changes_and_mailboxes_again(desk: Desk) -> None:
     assert desk("retry").exit_code == 0
     with desk.world.ledger() as ledger:
         assert ledger.troubles.of("sales") is None
-        assert ledger.journal.counts() == {}
+        assert ledger.backlog.counts() == {}
     counts = [p["custom_fields"]["Thread count"] for p in desk.world.crm()["persons"]]
     assert sorted(counts) == [1, 5]
 
 
 def test_retry_beside_a_running_service_only_makes_things_due(desk: Desk) -> None:
-    from daemon.ledger.store import owned
+    from daemon.ledger.lock import owned
 
     with desk.world.ledger() as ledger, ledger.transaction("test"):
         ledger.rows("INSERT INTO quarantine SELECT folder, uidvalidity, uid, 'test', 9,"

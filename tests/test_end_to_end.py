@@ -141,7 +141,7 @@ def test_pipedrive_holds_exactly_the_records_that_the_rules_make(
 
     assert_records(snapshot(crm.sandbox), expected)
     assert duplicates(crm.sandbox) == []
-    assert ledger.journal.counts() == {}
+    assert ledger.backlog.counts() == {}
     columns = {column.name: len(column.cards) for column in board(crm.sandbox, "Sales")}
     assert columns["Leads Inbox"] == len(expected.leads)
     assert columns["Initial Contact"] == len(expected.deals)

@@ -16,7 +16,7 @@ from test_end_to_end import states, wanted_states
 from daemon.intake import parsing
 from daemon.intake.poll import Pass, poll
 from daemon.ledger.store import Ledger
-from daemon.mailbox import fetch
+from daemon.mailbox import fetch, fetched
 from daemon.mailbox.connection import Connection, Response
 from daemon.mailbox.fetch_response import Items, read_fetch
 from daemon.mailbox.imap import Mailbox
@@ -47,7 +47,7 @@ def early_text(patch: Patch) -> None:
 
 def no_trust_in_structure(patch: Patch) -> None:
     """BODYSTRUCTURE is believed of no message: each is fetched from its beginning."""
-    patch.setattr(fetch, "_agree", lambda *_: False)
+    patch.setattr(fetched, "_agree", lambda *_: False)
 
 
 def careful_with_structure(patch: Patch) -> None:

@@ -12,7 +12,8 @@ from company_kit import Office
 
 from daemon.cli.catch_up import catch_up
 from daemon.cli.status import command as status
-from daemon.ledger.store import Ledger, Lock
+from daemon.ledger.lock import Lock
+from daemon.ledger.store import Ledger
 from daemon.sandbox.crm import Fault
 from daemon.service.health import exit_status_of, health, summary
 

@@ -34,7 +34,7 @@ def test_a_thousand_hostile_mails_are_all_accounted_for(
     reasons = Counter(row["reason"] for row in ledger.rows("SELECT reason FROM quarantine"))
     assert set(reasons) <= {"no header field", "empty"}
     assert pushed.parked == 0
-    assert ledger.journal.counts() == {}
+    assert ledger.backlog.counts() == {}
     assert duplicates(made.sandbox) == []
 
 

@@ -14,7 +14,8 @@ import pytest
 from world import World
 
 from daemon.errors import LedgerProblem
-from daemon.ledger.store import Held, Ledger, Lock, owned
+from daemon.ledger.lock import Held, Lock, owned
+from daemon.ledger.store import Ledger
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_a_ledger_locked_by_another_program_is_said_to_be_so(
 def test_a_second_instance_is_refused_and_told_who_is_first(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     hold = (
-        "import sys, pathlib; from daemon.ledger.store import owned\n"
+        "import sys, pathlib; from daemon.ledger.lock import owned\n"
         "with owned(pathlib.Path(sys.argv[1]), 'mail2deal service'): print('mine', flush=True); input()"
     )
     first = subprocess.Popen(

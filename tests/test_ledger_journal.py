@@ -68,7 +68,7 @@ def test_an_older_answer_leaves_the_newer_plan_as_an_update(ledger: Ledger) -> N
     assert not row.unknown
     with ledger.transaction("test"):
         ledger.journal.done(row, NOW)
-    assert ledger.journal.counts() == {}
+    assert ledger.backlog.counts() == {}
 
 
 def test_what_was_being_sent_at_a_crash_has_an_unknown_outcome(ledger: Ledger) -> None:
@@ -132,7 +132,7 @@ def test_what_hangs_on_something_postponed_is_due_no_sooner(ledger: Ledger) -> N
     planned(ledger, update)
 
     assert ledger.journal.ready(NOW + timedelta(hours=1), 10) == []
-    assert ledger.journal.next_due() == NOW + timedelta(hours=2)
+    assert ledger.backlog.next_due() == NOW + timedelta(hours=2)
 
 
 def test_a_field_that_can_not_be_made_does_not_hold_everything_for_ever(ledger: Ledger) -> None:

@@ -7,7 +7,8 @@ import pytest
 from scripted_imap import HANGUP, HEADER, TEXT, ScriptedImap, asked, facts, part, serve, whole
 
 from daemon.errors import RetryLater, Unreadable
-from daemon.mailbox.fetch import BATCH, EARLY
+from daemon.mailbox.fetch import BATCH
+from daemon.mailbox.fetch_command import EARLY
 from daemon.mailbox.imap import Fetched, Mailbox, Unfetched
 
 Answer = Callable[[bytes], bytes]

@@ -11,7 +11,8 @@ import pytest
 from daemon.cli.output import log_to_stderr, write_private
 from daemon.config import load
 from daemon.errors import LedgerProblem, Rejected, hide
-from daemon.ledger.store import Ledger, Lock
+from daemon.ledger.lock import Lock
+from daemon.ledger.store import Ledger
 from daemon.log import TextLines, event, is_journal
 
 NOBODY = 65_534

@@ -15,7 +15,8 @@ from daemon.cli.approve import command as approve
 from daemon.cli.catch_up import catch_up
 from daemon.cli.dry_run import dry_run
 from daemon.cli.status import command as status
-from daemon.ledger.store import Ledger, owned
+from daemon.ledger.lock import owned
+from daemon.ledger.store import Ledger
 from daemon.sync import SafetyLimit, Sync
 
 

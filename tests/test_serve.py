@@ -201,7 +201,7 @@ def test_retry_reaches_a_login_that_the_running_service_leaves_alone(
 
 LOCK_HOLDER = """
 import pathlib, signal, sys
-from daemon.ledger.store import owned
+from daemon.ledger.lock import owned
 if "listening" in sys.argv: signal.signal(signal.SIGHUP, lambda *_: print("told", flush=True))
 with owned(pathlib.Path(sys.argv[1]), sys.argv[2]): print("mine", flush=True); input()
 """

@@ -225,4 +225,4 @@ def test_an_activity_that_may_be_there_is_found_although_its_person_was_merged(s
     shop.next_day()
 
     assert len(shop.activities()) == 2
-    assert shop.ledger.journal.pending() == {}
+    assert shop.ledger.backlog.pending() == {}

@@ -226,7 +226,7 @@ def test_what_waits_for_a_sender_who_turns_out_to_be_none_is_taken_back(tmp_path
         number = shop.hears(ADA)
         shop.sandbox.spend_elsewhere(36)
         shop.sync()
-        assert shop.ledger.journal.pending()
+        assert shop.ledger.backlog.pending()
         # The same mail turns out to be from a machine.
         with shop.ledger.transaction("test"):
             shop.ledger.rows(

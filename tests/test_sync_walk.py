@@ -148,7 +148,7 @@ class Walk:
         for _ in range(4):
             self.shop.clock.passes(days=1)
             self.syncs()
-        assert not self.shop.ledger.journal.pending(), self.shop.ledger.rows(
+        assert not self.shop.ledger.backlog.pending(), self.shop.ledger.rows(
             "SELECT * FROM waiting"
         )
         before = len(self.shop.sandbox.writes())

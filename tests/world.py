@@ -192,7 +192,7 @@ class World:
             pushed.append(sync.sync())
             last = pushed[-1]
             rest = last.resume_at and last.resume_at - self.ahead
-            due = rest or ledger.journal.next_due()
+            due = rest or ledger.backlog.next_due()
             if ledger.senders.due(1) and not last.resume_at:
                 continue
             if due is None or due - self.clock.now > timedelta(hours=8):

@@ -5,7 +5,8 @@ import click
 from daemon.cli import output
 from daemon.cli.commands import pass_wiring
 from daemon.errors import DONE
-from daemon.ledger.store import Ledger, Lock
+from daemon.ledger.lock import Lock
+from daemon.ledger.store import Ledger
 from daemon.service.running import reload_service
 from daemon.sync.safety_limit import APPROVAL, APPROVED_FOR, approve
 from daemon.wiring import Wiring

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Literal
 
 from daemon.cli import output
 from daemon.config import MailboxSection
-from daemon.ledger.store import Held, Ledger, owned
+from daemon.ledger.lock import Held, owned
+from daemon.ledger.store import Ledger
 from daemon.maintenance import catch_up as flow
 from daemon.wiring import Wiring
 
@@ -90,7 +91,7 @@ def _report(wiring: Wiring, ledger: Ledger, result: flow.CaughtUp) -> int:
         + (f" (made {made})" if made else "")
         + f", spent {wiring.usage.total} tokens"
     )
-    left = ", ".join(f"{n} {state}" for state, n in sorted(ledger.journal.counts().items()) if n)
+    left = ", ".join(f"{n} {state}" for state, n in sorted(ledger.backlog.counts().items()) if n)
     if left:
         output.say(f"still in the journal: {left}")
     if result.pushed is not None and result.pushed.resume_at is not None:

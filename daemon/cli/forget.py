@@ -5,7 +5,7 @@ import click
 from daemon.cli import output
 from daemon.cli.commands import pass_wiring, stop_on_signal
 from daemon.errors import ATTENTION, DONE, ConfigProblem
-from daemon.ledger.store import owned
+from daemon.ledger.lock import owned
 from daemon.maintenance.forget import delete_in_pipedrive, erase, remains
 from daemon.message.parse import Address
 from daemon.wiring import Wiring

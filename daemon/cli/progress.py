@@ -67,7 +67,7 @@ class Phases:
         if name == "planning":
             return done + len(self.ledger.senders.due(-1))
         if name == "writing":
-            return done + self.ledger.journal.unfinished()
+            return done + self.ledger.backlog.unfinished()
         return self.ledger.crm.count(_CRM[name]) if name in _CRM else 0
 
 

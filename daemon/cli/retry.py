@@ -10,7 +10,8 @@ import click
 from daemon.cli import output
 from daemon.cli.commands import pass_wiring, stop_on_signal
 from daemon.errors import ATTENTION, DONE, worst
-from daemon.ledger.store import Held, Ledger, owned
+from daemon.ledger.lock import Held, owned
+from daemon.ledger.store import Ledger
 from daemon.maintenance.retry import quarantined, release, run_once
 from daemon.service.running import reload_service
 from daemon.wiring import Wiring
@@ -60,7 +61,7 @@ def _release(wiring: Wiring, ledger: Ledger) -> None:
 def run(wiring: Wiring, ledger: Ledger, name: str) -> int:
     """Read and write once, for the command `name`; print what is left, return the exit status."""
     result = run_once(wiring, ledger, name)
-    parked, quarantined = ledger.journal.counts().get("parked", 0), ledger.folders.quarantined()
+    parked, quarantined = ledger.backlog.counts().get("parked", 0), ledger.folders.quarantined()
     writes = result.pushed.writes if result.pushed else 0
     output.say(
         f"read {result.new} messages, wrote {writes} changes;"

@@ -8,7 +8,8 @@ from daemon.cli import output
 from daemon.cli.commands import pass_wiring, stop_on_signal
 from daemon.errors import ATTENTION, DONE, ConfigProblem, RetryLater
 from daemon.ledger import reports
-from daemon.ledger.store import Ledger, owned
+from daemon.ledger.lock import owned
+from daemon.ledger.store import Ledger
 from daemon.maintenance.undo import Undone, open_questions, price, undo
 from daemon.wiring import Wiring
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from daemon.ledger.messages import MessageRow, StoredMessage
+from daemon.ledger.message_row import MessageRow, StoredMessage
 from daemon.ledger.store import Ledger
 from daemon.message.identity import is_copy, trace
 from daemon.message.parse import Message

@@ -19,8 +19,8 @@ from daemon.intake import own_servers
 from daemon.intake.copies import Known
 from daemon.ledger.folders import Sighting
 from daemon.ledger.forgotten import FORGET_SALT
-from daemon.ledger.messages import MessageRow, StoredMessage
-from daemon.ledger.senders import History
+from daemon.ledger.histories import History
+from daemon.ledger.message_row import MessageRow, StoredMessage
 from daemon.ledger.store import Ledger
 from daemon.message.forgotten import FORGOTTEN, MARK, people, without
 from daemon.message.identity import preferred
@@ -166,7 +166,7 @@ def _write(
     )
     ours = [e.message for e in entries if e.in_sent]
     if ours:
-        touched |= ledger.messages.answerers(ours)
+        touched |= ledger.conversations.answerers(ours)
     # Who stands in a mail that we answered may answer ours; with nobody else in it there is no one.
     shared = [
         e.message.message_id
@@ -174,7 +174,7 @@ def _write(
         if not e.in_sent and e.message.message_id and not all(map(us.is_us, e.message.to))
     ]
     if shared:
-        touched |= ledger.messages.answerers_beyond(shared)
+        touched |= ledger.conversations.answerers_beyond(shared)
     return ids, touched
 
 
@@ -264,8 +264,8 @@ def recompute(
         us=us or known_us(ledger, reading.us), count=reading.count, facts=reading.facts
     )
     changed = 0
-    for portion in ledger.senders.portions(addresses, _AT_ONCE):
-        dossiers = ledger.senders.dossiers(portion)
+    for portion in ledger.histories.portions(addresses, _AT_ONCE):
+        dossiers = ledger.histories.of(portion)
         context = _context(ledger, [one.messages for one in dossiers.values()])
         states: list[tuple[SenderState, Class, History]] = []
         for address, one in dossiers.items():
@@ -284,7 +284,7 @@ def state_of(
     ledger: Ledger, reading: ScoringSettings, addresses: Sequence[str], us: Us | None = None
 ) -> SenderState | None:
     """The state of a sender, or of one person with several addresses; None without messages."""
-    messages = ledger.senders.correspondence(addresses)
+    messages = ledger.histories.correspondence(addresses)
     if not messages:
         return None
     counting = Counting(
@@ -302,7 +302,7 @@ class _Context(NamedTuple):
 
 
 def _context(ledger: Ledger, histories: Sequence[Sequence[Correspondence]]) -> _Context:
-    ours = ledger.messages.ours(
+    ours = ledger.conversations.ours(
         name for messages in histories for m in messages for name in named(m)
     )
     asked = {
@@ -314,7 +314,7 @@ def _context(ledger: Ledger, histories: Sequence[Sequence[Correspondence]]) -> _
         if name in ours
         for answered in ours[name].answers
     }
-    circles = ledger.messages.circles(asked) if asked else {}
+    circles = ledger.conversations.circles(asked) if asked else {}
     if circles:
         ours = {
             name: replace(mail, circle=frozenset[str]().union(*_known(circles, mail.answers)))
@@ -327,7 +327,7 @@ def _context(ledger: Ledger, histories: Sequence[Sequence[Correspondence]]) -> _
         if m.direction == "received"
         for invite in m.invites
     }
-    return _Context(ours, ledger.messages.our_statements(uids) if uids else [])
+    return _Context(ours, ledger.conversations.our_statements(uids) if uids else [])
 
 
 def _known(circles: dict[str, frozenset[str]], ids: Iterable[str]) -> Iterator[frozenset[str]]:

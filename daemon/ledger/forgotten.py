@@ -7,7 +7,9 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 
-from daemon.ledger.messages import MessageRow, Messages, StoredMessage
+from daemon.ledger.conversations import Conversations
+from daemon.ledger.message_row import MessageRow, StoredMessage
+from daemon.ledger.messages import Messages
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import stamp
 from daemon.message.forgotten import FORGOTTEN, authors, blank, strip
@@ -39,11 +41,11 @@ class Forgotten:
         others share, the others keep their part.
         """
         self._remember(address, now)
-        messages = Messages(self._db)
+        messages, conversations = Messages(self._db), Conversations(self._db)
         touched: set[str] = set()
         for stored in self._concerned(address):
             touched |= messages.parties([stored.message.key])
-            touched |= messages.answerers([stored.message])
+            touched |= conversations.answerers([stored.message])
             self._rewrite(stored, address, us)
         self._db.execute("DELETE FROM correspondence WHERE sender = ?", (address,))
         self._db.execute("DELETE FROM senders WHERE address = ?", (address,))

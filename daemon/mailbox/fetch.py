@@ -12,173 +12,40 @@ which servers misread.
 """
 
 import contextlib
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from daemon.errors import RetryLater
 from daemon.mailbox import imap_errors
-from daemon.mailbox.assemble import assemble, is_silent, whole_lines
 from daemon.mailbox.connection import Connection, Response
-from daemon.mailbox.cursor import Batches, uid_set
-from daemon.mailbox.fetch_response import Items, internal_date, number, read_fetch, thread_id
+from daemon.mailbox.cursor import Batches
+from daemon.mailbox.fetch_command import WHOLE, FetchCommand
+from daemon.mailbox.fetch_response import Items, number, read_fetch
+from daemon.mailbox.fetched import Fetched, PartialMessage, Unfetched
 from daemon.mailbox.ladder import Ladder
-from daemon.mailbox.structure import BodyPart, Want, plan, read_structure
+from daemon.mailbox.structure import Want
 from daemon.mailbox.structure_cache import Described, take_structure
-from daemon.message.fields import WANTED
 
 BATCH = 200  # messages of one command: 2,200 characters at most, 500 kB of headers
 PARTS_BYTES = 8 << 20  # what the parts of one command may add up to
 UNDER_WAY = 6  # commands of BATCH messages on the wire at once …
 MOST_COMMANDS = 32  # … or so many smaller ones
 OPEN = 8  # times BATCH messages are begun and not done, at most
-# Of so few messages, so many bytes of part 1 come unseen: that is all the text of most, and a round
-# trip less. Of many they would be bytes for nothing, since the line is kept full anyway.
-EARLY_FOR, EARLY = 50, 4 << 10
+# Of at most so many messages the beginning of part 1 is asked for unseen, which saves a round trip.
+# Of more it would cost bytes for nothing, since the line is kept full anyway.
+EARLY_FOR = 50
 LONGEST_ANSWER = 10.0  # seconds that a command should take at most
 MOST_FAILURES = 3  # messages in a row that the server has no time for: it has no time at all
-
-_WHOLE = Want("", 64 << 10)  # of a message whose structure can't be relied on
-_HEADER = b"BODY.PEEK[HEADER.FIELDS (" + " ".join(WANTED).encode() + b")]"
-_MULTIPART = re.compile(rb"^content-type\s*:\s*multipart/", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """One message: its small RFC 5322 form, its true size in bytes, when it arrived (UTC)."""
-
-    uid: int
-    internal_date: datetime | None
-    size: int
-    raw: bytes
-    thread: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Unfetched:
-    """A message that didn't come, and why, in the server's words where it had any."""
-
-    uid: int
-    reason: str
-    cost_the_line: bool = False  # the server didn't refuse it: the connection was lost over it
-
-
-@dataclass(slots=True)
-class _Message:
-    """What is known of one message so far, and what is still wanted of it."""
-
-    uid: int
-    date: datetime | None = None
-    size: int = 0
-    thread: str | None = None
-    header: bytes = b""
-    root: BodyPart | None = None
-    bodies: dict[str, bytes] = field(default_factory=dict)
-    whole: bytes | None = None
-    wants: tuple[Want, ...] = ()
-    second: Want | None = None
-    text: str | None = None
-    seen: bool = False
-    understood: bool = False
-
-    def learn(self, items: Items, thread_item: bytes | None, known: Described | None) -> None:
-        """Take header fields and structure, and plan which parts to ask for."""
-        self.date = internal_date(items.get(b"INTERNALDATE"))
-        self.size = number(items.get(b"RFC822.SIZE")) or 0
-        self.thread = thread_id(items.get(thread_item)) if thread_item else None
-        header = items[b"[HEADER]"]
-        self.root = known.root if known else read_structure(items.get(b"BODYSTRUCTURE"))
-        if self.root and isinstance(header, bytes) and _agree(header, self.root):
-            self.header = header
-            self.wants, self.text, self.second = known.plan if known else plan(self.root)
-            self.understood = True
-            early = items.get(b"[1]")
-            # One that is as long as was asked for may go on, and one that is empty is asked for.
-            if isinstance(early, bytes) and 0 < len(early) < EARLY:
-                self.keep(items, tuple(want for want in self.wants if want.section == "1"))
-
-    def keep(self, items: Items, wants: tuple[Want, ...]) -> None:
-        """Take parts; one that is there by the structure but comes empty contradicts it."""
-        self.wants = tuple(want for want in self.wants if want not in wants)
-        parts = {part.section: part for part in self.root.leaves()} if self.root else {}
-        for want in wants:
-            body = items[b"[%s]" % want.section.encode()]
-            if not isinstance(body, bytes) or not body:
-                self.understood = False
-                return
-            # Longer than was asked for where the server can't send a piece of a part.
-            body, part = body[: want.limit], parts[want.section]
-            self.bodies[want.section] = whole_lines(body, part.encoding, limit=want.limit)
-        if self.second and self.text in self.bodies:
-            if is_silent(parts[self.text], self.bodies[self.text]):
-                self.wants += (self.second,)
-            self.second = None
-
-    def keep_whole(self, items: Items) -> None:
-        """Take the beginning of the message as it is."""
-        whole = items[b"[]"]
-        self.whole = whole[: _WHOLE.limit] if isinstance(whole, bytes) else b""
-        self.date = internal_date(items.get(b"INTERNALDATE"))
-        self.size = number(items.get(b"RFC822.SIZE")) or len(self.whole)
-        self.understood, self.wants = True, ()
-
-    def assembled(self) -> bytes:
-        """The small message, from all that was taken."""
-        if self.whole is not None or self.root is None:
-            return self.whole or b""
-        return assemble(self.header, self.root, self.bodies)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ask:
-    """One command: these items of these messages."""
-
-    kind: Literal["facts", "parts", "whole"]
-    uids: tuple[int, ...]
-    wants: tuple[Want, ...] = ()
-    early: bool = False
-
-    def line(self, thread_item: bytes | None, *, partial: bool) -> bytes:
-        """The command; without `partial`, pieces come whole."""
-
-        def piece(section: str, limit: int) -> bytes:
-            end = b"<0.%d>" % limit if partial else b""
-            return b"BODY.PEEK[%s]%s" % (section.encode(), end)
-
-        if self.kind == "parts":
-            asked = [piece(*want) for want in self.wants]
-        else:
-            asked = [b"INTERNALDATE", b"RFC822.SIZE"]
-            if self.kind == "whole":
-                asked.append(piece(*_WHOLE))
-            else:
-                asked += [thread_item] if thread_item else []
-                early = [piece("1", EARLY)] if self.early and partial else []
-                # BODYSTRUCTURE last: where it can't be read, the rest has been.
-                asked += [_HEADER, *early, b"BODYSTRUCTURE"]
-        return b"UID FETCH %s (UID %s)" % (uid_set(self.uids).encode(), b" ".join(asked))
-
-    def complete(self, items: Items) -> bool:
-        """Whether everything that is needed is there; OK alone doesn't say so."""
-        if self.kind == "parts":
-            return all(b"[%s]" % one.section.encode() in items for one in self.wants)
-        return (b"[HEADER]" if self.kind == "facts" else b"[]") in items
-
-    @property
-    def has_pieces(self) -> bool:
-        """Whether it asks for the beginning of something."""
-        return self.early or self.kind != "facts"
 
 
 class _Sent(NamedTuple):
     """A command under way; `pipelined`: others were under way when it was sent."""
 
     tag: bytes
-    ask: _Ask
+    ask: FetchCommand
     pipelined: bool
     partial: bool  # asked for pieces of parts
 
@@ -213,9 +80,9 @@ class Fetch(Iterator[Fetched | Unfetched]):
         self._first: Literal["facts", "whole"] = "whole" if plain else "facts"
         self._early = uids.count <= EARLY_FOR
         self._most = max(1, UNDER_WAY // uids.lines) * BATCH
-        self._waiting: deque[_Ask] = deque()  # what has to be asked once more, differently
+        self._waiting: deque[FetchCommand] = deque()  # what has to be asked once more, differently
         self._groups: dict[tuple[Want, ...], list[int]] = {}  # UIDs by what is wanted of them
-        self._open: dict[int, _Message] = {}
+        self._open: dict[int, PartialMessage] = {}
         self._sent: deque[_Sent] = deque()
         self._items: dict[int, Items] = {}
         self._known: dict[int, Described] = {}
@@ -266,7 +133,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
         elif len(self._sent) == 1:
             self._ladder.forgive("PIPELINING", "connection lost")
 
-    def _keep_pace(self, ask: _Ask, waited: float) -> None:
+    def _keep_pace(self, ask: FetchCommand, waited: float) -> None:
         """Ask for fewer messages at once where the server takes long for each."""
         if waited * self._facts.size > LONGEST_ANSWER * len(ask.uids):
             self._facts.size = max(1, int(LONGEST_ANSWER * len(ask.uids) / waited))
@@ -285,7 +152,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
             self._sent.append(sent)
             under_way += len(ask.uids)
 
-    def _next_ask(self) -> _Ask | None:
+    def _next_ask(self) -> FetchCommand | None:
         """Parts of a full group before new messages, and these before the rest of the groups."""
         if self._waiting:
             return self._waiting.popleft()
@@ -294,15 +161,15 @@ class Fetch(Iterator[Fetched | Unfetched]):
         if not is_full and len(self._open) <= self._most + (OPEN - UNDER_WAY - 1) * BATCH:
             uids = next(self._facts, ())
             if uids:
-                self._open |= {uid: _Message(uid) for uid in uids}
-                return _Ask(self._first, uids, early=self._early and self._first == "facts")
+                self._open |= {uid: PartialMessage(uid) for uid in uids}
+                return FetchCommand(self._first, uids, early=self._early and self._first == "facts")
         if largest is None:
             return None
         group = self._groups.pop(largest)
         uids, rest = tuple(group[: _most(largest)]), group[_most(largest) :]
         if rest:
             self._groups[largest] = rest
-        return _Ask("parts" if largest else "whole", uids, largest)
+        return FetchCommand("parts" if largest else "whole", uids, largest)
 
     def _take(self, response: Response) -> None:
         known = take_structure(response)
@@ -318,8 +185,8 @@ class Fetch(Iterator[Fetched | Unfetched]):
         ask = sent.ask
         if ok:
             self._worked(sent)
-        more: list[_Message] = []
-        left: list[_Message] = []
+        more: list[PartialMessage] = []
+        left: list[PartialMessage] = []
         for message in (self._open[uid] for uid in ask.uids):
             items = self._items.pop(message.uid, {})
             if not ask.complete(items):
@@ -344,13 +211,13 @@ class Fetch(Iterator[Fetched | Unfetched]):
             yield from self._refused(sent, left, text)
         self._ask_more(more)
 
-    def _left_out(self, ask: _Ask, left: list[_Message]) -> Iterator[Unfetched]:
+    def _left_out(self, ask: FetchCommand, left: list[PartialMessage]) -> Iterator[Unfetched]:
         """OK, but without these: expunged meanwhile, or the server's answer made no sense."""
         for message in left:
             if ask.kind == "whole" or not message.seen:
                 yield self._gave_up(message, "not returned")
             else:
-                self._waiting.appendleft(_Ask("whole", (message.uid,)))
+                self._waiting.appendleft(FetchCommand("whole", (message.uid,)))
 
     def _worked(self, sent: _Sent) -> None:
         """Note what a command that was answered shows of the server."""
@@ -362,7 +229,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
             else:
                 self._give_up("PARTIAL", "pieces of parts are refused")
 
-    def _refused(self, sent: _Sent, left: list[_Message], text: str) -> Iterator[Unfetched]:
+    def _refused(self, sent: _Sent, left: list[PartialMessage], text: str) -> Iterator[Unfetched]:
         """NO or BAD: halve the batch until the message that the server can't serve is alone.
 
         Where the command may have been refused for its form, it is first asked in a simpler one.
@@ -389,27 +256,27 @@ class Fetch(Iterator[Fetched | Unfetched]):
         if len(uids) > 1:
             half = len(uids) // 2
             self._waiting.extendleft(
-                _Ask(ask.kind, some, ask.wants) for some in (uids[half:], uids[:half])
+                FetchCommand(ask.kind, some, ask.wants) for some in (uids[half:], uids[:half])
             )
         elif ask.kind != "whole":
-            self._waiting.appendleft(_Ask("whole", uids))
+            self._waiting.appendleft(FetchCommand("whole", uids))
         else:
             self._failures += 1
             if isinstance(problem, RetryLater) and self._failures >= MOST_FAILURES:
                 raise problem
             yield self._gave_up(left[0], text)
 
-    def _ask_more(self, messages: list[_Message]) -> None:
+    def _ask_more(self, messages: list[PartialMessage]) -> None:
         """Have the parts asked for that are still wanted, messages with the same ones together."""
         for message in messages:
             wants = message.wants if message.understood else ()
             self._groups.setdefault(wants, []).append(message.uid)
 
-    def _done(self, message: _Message) -> Fetched:
+    def _done(self, message: PartialMessage) -> Fetched:
         del self._open[message.uid]
         return Fetched(message.uid, message.date, message.size, message.assembled(), message.thread)
 
-    def _gave_up(self, message: _Message, reason: str) -> Unfetched:
+    def _gave_up(self, message: PartialMessage, reason: str) -> Unfetched:
         del self._open[message.uid]
         return Unfetched(message.uid, reason)
 
@@ -428,18 +295,4 @@ class Fetch(Iterator[Fetched | Unfetched]):
 
 def _most(wants: tuple[Want, ...]) -> int:
     """How many messages one command may ask these parts of."""
-    return min(BATCH, max(1, PARTS_BYTES // sum(one.limit for one in wants or (_WHOLE,))))
-
-
-def _agree(header: bytes, root: BodyPart) -> bool:
-    """Whether header fields and structure tell of one message; in broken mails they don't."""
-    # Servers see one long field in a header that has bare carriage returns for line ends.
-    lower = header.lower()
-    says_multipart = b"multipart/" in lower and _MULTIPART.search(lower) is not None
-    clean = header.count(b"\r") == header.count(b"\r\n")
-    return (
-        bool(header.strip())
-        and clean
-        and says_multipart == (root.type == "multipart")
-        and root.is_sound()
-    )
+    return min(BATCH, max(1, PARTS_BYTES // sum(one.limit for one in wants or (WHOLE,))))

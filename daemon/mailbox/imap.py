@@ -20,8 +20,9 @@ from daemon.mailbox import folders as folder_names
 from daemon.mailbox.account import Account
 from daemon.mailbox.connection import LARGE, ImapReply
 from daemon.mailbox.cursor import Batches, batches, uid_set
-from daemon.mailbox.fetch import Fetch, Fetched, Unfetched
+from daemon.mailbox.fetch import Fetch
 from daemon.mailbox.fetch_response import internal_date, number, read_fetch
+from daemon.mailbox.fetched import Fetched, Unfetched
 from daemon.mailbox.folders import FolderRole, FolderStatus
 from daemon.mailbox.search import Search
 from daemon.mailbox.session import Session

@@ -83,7 +83,7 @@ def mailbox_gaps(mailbox: Mailbox, ledger: Ledger, name: str) -> Iterator[Gap]:
 
 def activity_gaps(ledger: Ledger) -> Iterator[Gap]:
     """Contact messages of senders with a person that have no activity, nor one on its way."""
-    for key, sender in ledger.senders.without_activity():
+    for key, sender in ledger.activities.without_activity():
         yield Gap("activity", key, f"message of {sender}", sender=sender)
     for row in reports.parked(ledger):
         yield Gap("parked", f"{row['action']} {row['kind']} {row['key']}", row["last_error"] or "")

@@ -23,7 +23,8 @@ from daemon.errors import (
 from daemon.intake.parsing import collect_garbage_seldom
 from daemon.intake.poll import Pass, poll
 from daemon.intake.server_memory import remembered
-from daemon.ledger.store import Ledger, Lock
+from daemon.ledger.lock import Lock
+from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Mailbox
 from daemon.mailbox.login import is_loopback
 from daemon.wiring import Wiring
@@ -102,7 +103,7 @@ def follow(
                 ledger.folders.lower_floor(box.name, since or wiring.floor(box))
         while not wiring.stop.is_set():
             behind = ledger.folders.unread_back(names)
-            pending = ledger.journal.unfinished()
+            pending = ledger.backlog.unfinished()
             progress("folders still to read", behind, 0)
             progress("changes still to write", pending, 0)
             if not behind and not pending and not ledger.senders.due(1):
@@ -212,9 +213,9 @@ def write_out(
             total.resume_at, total.problem = pushed.resume_at, pushed.problem
             if pushed.problem is not None:
                 break
-            due = pushed.resume_at or ledger.journal.next_due()
+            due = pushed.resume_at or ledger.backlog.next_due()
             worth = due is not None and due - now() <= _WORTH_WAITING
-            if not ledger.journal.unfinished() or not worth or due is None:
+            if not ledger.backlog.unfinished() or not worth or due is None:
                 break
             if pause(max(0.05, (due - now()).total_seconds())):
                 break
@@ -232,7 +233,7 @@ def _status(ledger: Ledger, result: CaughtUp, *, stopped: bool) -> int:
     statuses = {exit_status(problem) for problem in result.problems}
     if USAGE in statuses:
         return USAGE
-    if LATER in statuses or stopped or ledger.journal.unfinished():
+    if LATER in statuses or stopped or ledger.backlog.unfinished():
         return LATER
-    attention = ledger.journal.counts().get("parked") or ledger.folders.quarantined()
+    attention = ledger.backlog.counts().get("parked") or ledger.folders.quarantined()
     return ATTENTION if attention or statuses else DONE

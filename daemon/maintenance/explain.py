@@ -44,8 +44,8 @@ def tell(ledger: Ledger, reading: ScoringSettings, address: str) -> Told:
     state = state_of(ledger, reading, [key]) if row else None
     if row is None or state is None:
         raise Rejected("isn't a sender in this ledger", what=address, hint=_seen(ledger, key))
-    standing = ledger.senders.standing(key)
-    letters = ledger.senders.correspondence([key])
+    standing = ledger.histories.standing(key)
+    letters = ledger.histories.correspondence([key])
     explained = explanation(
         state,
         letters,

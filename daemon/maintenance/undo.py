@@ -80,7 +80,7 @@ def price(ledger: Ledger, run: int) -> int:
 
 def open_questions(session: Session, run: int) -> int:
     """Changes of a run that may have been made without our knowing: to be settled first."""
-    return session.ledger.journal.unsettled(run)
+    return session.ledger.backlog.unsettled(run)
 
 
 def _list(session: Session) -> None:

@@ -23,7 +23,7 @@ def forecast(
 ) -> dict[str, Any]:
     """Gather what `run` did in the scratch ledger; `spent` is (calls, tokens) by kind of call."""
     made = ledger.records.made_by(run)
-    done = ledger.journal.done_counts()
+    done = ledger.backlog.done_counts()
     adopted = ledger.records.adopted_counts()
     return {
         "create": {plural: made.get(kind, 0) for kind, plural in PLURALS.items()},

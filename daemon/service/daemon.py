@@ -10,7 +10,8 @@ from pathlib import Path
 
 from daemon.config import load
 from daemon.errors import LedgerProblem
-from daemon.ledger.store import Ledger, owned
+from daemon.ledger.lock import owned
+from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.service.events import Courier, receivers
 from daemon.service.health import health, summary

@@ -12,7 +12,8 @@ from typing import Any, Literal
 from daemon.errors import ATTENTION, DONE, LATER
 from daemon.ledger import reports
 from daemon.ledger.conditions import Failure
-from daemon.ledger.store import Ledger, Lock
+from daemon.ledger.lock import Lock
+from daemon.ledger.store import Ledger
 from daemon.ledger.timestamp import stamp_or_none
 from daemon.pipedrive.costs import PRICES
 from daemon.wiring import Wiring
@@ -82,7 +83,7 @@ def health(ledger: Ledger, now: datetime) -> list[HealthLine]:
         lines.append(HealthLine("note", "clock", "", None, reason, None, _NEXT["clock"]))
     waiting = ledger.conditions.of("sync")
     good = waiting[0].good_at if waiting else None
-    pending = ledger.journal.unfinished()
+    pending = ledger.backlog.unfinished()
     idle = pending and good is not None and now - good > _LONG_AGO
     if idle and not waiting[0].failing_since and not Lock(ledger.path).is_held():
         reason = f"no service is running, and {pending} changes wait"
@@ -130,7 +131,7 @@ def report(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
     spent = ledger.runs.spent(now.date().isoformat())
     backlog = sum(
         PRICES[_CALLS[change]].tokens * n
-        for change, n in ledger.journal.pending().items()
+        for change, n in ledger.backlog.pending().items()
         if change in _CALLS
     )
     return {
@@ -170,7 +171,7 @@ def report(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
         "messages": ledger.counts("messages"),
         "senders": ledger.counts("senders"),
         "records": ledger.counts("records"),
-        "journal": ledger.journal.counts(),
+        "journal": ledger.backlog.counts(),
         "next_change": reports.next_change(ledger),
         "parked": reports.parked(ledger, 20),
         "quarantine": {

@@ -81,7 +81,7 @@ class _Collector:
             for name, says, label, counts in (
                 ("messages", "Messages in the ledger", "verdict", ledger.counts("messages")),
                 ("senders", "Senders", "class", ledger.counts("senders")),
-                ("journal", "Changes in the journal", "state", ledger.journal.counts()),
+                ("journal", "Changes in the journal", "state", ledger.backlog.counts()),
             ):
                 every = dict.fromkeys(_STATES, 0) if name == "journal" else {}
                 yield _gauges(name, f"{says} by {label}", label, every | counts)

@@ -10,7 +10,7 @@ import re
 import signal
 from pathlib import Path
 
-from daemon.ledger.store import Held, Lock
+from daemon.ledger.lock import Held, Lock
 
 SERVICE = "mail2deal"  # what the service writes into the lock; commands add their own name
 _HOLDER = re.compile(rf"{SERVICE} \(pid ([1-9]\d{{0,9}})\)")

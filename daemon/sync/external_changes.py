@@ -70,7 +70,7 @@ def look_twice(session: Session, place: Target) -> None:
 
 def _overtaken(session: Session) -> set[str]:
     """Senders for whom something waits to be made that people have made meanwhile."""
-    found = session.ledger.journal.overtaken()
+    found = session.ledger.backlog.overtaken()
     if found:
         with session.ledger.transaction("touch"):
             session.ledger.senders.touch(found)

@@ -220,7 +220,7 @@ class Outcomes:
         records, journal = self.ledger.records, self.ledger.journal
         if row.kind == "person" and row.action == "create":
             journal.release_for(row.key, NO_PERSON)
-            if self._session.settings.emails and self.ledger.senders.missing_activities(row.key, 1):
+            if self._session.settings.emails and self.ledger.activities.missing(row.key, 1):
                 self._plan_again([row.key])  # logged without it, while it couldn't be made
         if row.kind == "lead" and row.action == "create":
             sender = self.ledger.senders.get(row.key)

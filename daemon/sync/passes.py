@@ -83,7 +83,7 @@ class Sync:
             session.keep_usage()
             self._keep_facts()
         if pushed.resume_at is None and pushed.kept_back_until is not None:
-            due = session.ledger.journal.next_due()
+            due = session.ledger.backlog.next_due()
             pushed.resume_at = min(pushed.kept_back_until, due or pushed.kept_back_until)
         if pushed.resume_at is not None:
             pushed.resume_at = session.by_our_clock(pushed.resume_at)
@@ -127,7 +127,7 @@ class Sync:
         return None if due is None else self.session.by_our_clock(due)
 
     def _next_due(self) -> datetime | None:
-        due = [self.session.ledger.journal.next_due(), everything_due(self.session)]
+        due = [self.session.ledger.backlog.next_due(), everything_due(self.session)]
         return min((moment for moment in due if moment is not None), default=None)
 
     def _pass(self) -> Pushed:
@@ -151,7 +151,7 @@ class Sync:
     def _recover(self) -> None:
         """Take up what an earlier pass has left: nothing is in flight between two passes."""
         ledger, now = self.session.ledger, self.session.now()
-        left, self._look_twice = ledger.journal.left_over(now)
+        left, self._look_twice = ledger.backlog.left_over(now)
         if left:
             with ledger.transaction("recover"):
                 ledger.journal.recover(now)
@@ -196,7 +196,7 @@ class Sync:
     def _make_fields(self, place: Target, total: Pushed) -> Target:
         """Make the fields that are planned, those that Pipedrive refuses aside; the place then."""
         session = self.session
-        if not session.ledger.journal.ready_of("field", session.now()):
+        if not session.ledger.backlog.ready_of("field", session.now()):
             return place
         self._add(total, Pusher(session, place).push(_is_field))
         return prepare(session)
@@ -216,13 +216,13 @@ class Sync:
         place = self._make_fields(prepare(session), total)
         with ledger.transaction("touch"):
             # All that were planned without the fields, persons that need nothing else included.
-            touched = sorted(ledger.journal.senders() | ledger.records.senders_with("person"))
+            touched = sorted(ledger.backlog.senders() | ledger.records.senders_with("person"))
             ledger.senders.touch(touched)
         plan_due(session, place, touched)
         return place
 
     def _has_unknown(self) -> bool:
-        return self.session.ledger.journal.has_unknown(self.session.now())
+        return self.session.ledger.backlog.has_unknown(self.session.now())
 
     def _add(self, total: Pushed, pushed: Pushed) -> bool:
         """Join what one push did to the others of the pass, and have touched senders planned.

@@ -125,5 +125,5 @@ def _follow_fields(session: Session, codes: Mapping[str, str], before: list[str]
     with ledger.transaction("fields"):
         if before is not None and set(there) - set(before):
             ledger.senders.touch(ledger.records.live_ids("person"))
-            ledger.senders.touch(ledger.journal.keys("person"))
+            ledger.senders.touch(ledger.backlog.keys("person"))
         ledger.set("fields_written", there)

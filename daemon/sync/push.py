@@ -343,7 +343,7 @@ class Pusher:
             self._session.progress("writing", self.pushed.writes, 0)
             return
         self._reported = now
-        left = self.ledger.journal.unfinished()
+        left = self.ledger.backlog.unfinished()
         tokens = self._session.client.budget.remaining()
         self._session.progress("writing", self.pushed.writes, self.pushed.writes + left)
         event("sync.progress", written=self.pushed.writes, left=left, tokens_left=tokens)

@@ -148,7 +148,7 @@ def _needs(
         tolerant |= {"deal", "lead"} if made & {("deal", "create"), ("lead", "create")} else set()
     now = session.now()
     rank = None if session.client.budget.for_backlog() else RANK_FRESH
-    tolerant |= ledger.journal.kinds_to_make(now, rank)
+    tolerant |= ledger.backlog.kinds_to_make(now, rank)
     latest = now - session.settings.refresh
     latest = max(latest, started or latest)
     listed = {kind: instant_or_none(marks.get(_listed_at(kind))) for kind in directory.KINDS}

@@ -118,7 +118,7 @@ def check(
 
 
 def _ask(ledger: Ledger, why: str, creates: int, now: datetime) -> AskFirst:
-    what = f"{why}: {summary(ledger.journal.pending())}"
+    what = f"{why}: {summary(ledger.backlog.pending())}"
     with ledger.transaction("approval asked"):
         ledger.conditions.failed(APPROVAL, what, now, needs_person=True)
     return AskFirst(
@@ -143,4 +143,4 @@ def strangers_touched(ledger: Ledger, *, done: bool) -> int:
 
     Those who carry our marks are ours, although a new ledger has to adopt them.
     """
-    return ledger.journal.persons_touched(done=done)
+    return ledger.backlog.persons_touched(done=done)

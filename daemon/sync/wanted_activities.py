@@ -55,14 +55,14 @@ def link_activities(session: Session, address: str) -> None:
 
 def take_back(session: Session, address: str) -> AbstractSet[str]:
     """Take back what is on its way for a sender; the others who are named in it."""
-    named = session.ledger.journal.named_in_activities(address)
+    named = session.ledger.backlog.named_in_activities(address)
     session.ledger.journal.drop_of(address)
     return named - {address}
 
 
 def _emails(session: Session, address: str) -> list[Change]:
     changes = []
-    for row in session.ledger.senders.missing_activities(address):
+    for row in session.ledger.activities.missing(address):
         sent = row["direction"] == "sent"
         named = _named(session, address, row["id"], row["facts"]) if sent else (address,)
         mail = Mail(row["key"], row["subject"], instant(row["sent_at"]), named)
@@ -78,16 +78,18 @@ def _emails(session: Session, address: str) -> list[Change]:
 def _named(session: Session, address: str, message: int, facts: str) -> tuple[str, ...]:
     """The senders with a record among those whom a mail of ours went to."""
     recipients = [Address(*pair).key for pair in json.loads(facts).get("to", ())]
-    parties = session.ledger.senders.parties(message)
+    parties = session.ledger.activities.parties(message)
     # This sender is being planned, so it will have a record.
     return participants(recipients, [p for p, _ in parties], dict(parties) | {address: "lead"})
 
 
 def _meetings(session: Session, address: str, now: datetime) -> list[Change]:
     changes = []
-    for row in session.ledger.senders.meeting_rows(address):
+    for row in session.ledger.activities.meetings(address):
         key = meeting_key(row["uid"])
-        named = session.ledger.senders.meeting_parties(row["uid"]) | {address: bool(row["counts"])}
+        named = session.ledger.activities.meeting_parties(row["uid"]) | {
+            address: bool(row["counts"])
+        }
         view = MeetingView(
             uid=row["uid"],
             summary=row["summary"],

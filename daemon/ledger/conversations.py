@@ -1,0 +1,139 @@
+"""Who answers what, by Message-IDs, roots of Thread-Index and iTIP UIDs."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from daemon.ledger.message_row import invites_from
+from daemon.ledger.sql_list import among, listed
+from daemon.ledger.timestamp import instant
+from daemon.message.parse import Address, Message
+from daemon.rules.meeting import Statement
+from daemon.rules.reply import CONVERSATION, OurMail
+
+
+class Conversations:
+    """Reads `answers` and `invitations`, which `Messages` writes."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def answerers(self, entries: Sequence[Message]) -> set[str]:
+        """Senders with a message that may answer one of these, or that is about their meetings."""
+        ids = {name for m in entries for name in (m.message_id, m.traces.original_id) if name}
+        conversations = {m.traces.conversation for m in entries if m.traces.conversation}
+        found = self._db.execute(
+            _ANSWERERS, {"ids": listed(ids), "conversations": listed(conversations)}
+        )
+        senders = {row["sender"] for row in found}
+        uids = {invite.uid for m in entries for invite in m.invites}
+        if uids:
+            rows = among(
+                self._db,
+                "SELECT DISTINCT c.sender FROM invitations i JOIN correspondence c USING (message)"
+                " WHERE i.uid",
+                uids,
+            )
+            senders.update(row["sender"] for row in rows)
+        return senders
+
+    def answerers_beyond(self, message_ids: Iterable[str]) -> set[str]:
+        """Senders who answer a mail of ours that answers one of these: of the same conversation."""
+        rows = self._db.execute(_ANSWERERS_BEYOND, {"ids": listed(message_ids)})
+        return {row["sender"] for row in rows}
+
+    def ours(self, names: Iterable[str]) -> dict[str, OurMail]:
+        """The mails of ours in Sent that people may answer, by the names under which they do.
+
+        A name is a Message-ID, or a Thread-Index root behind `CONVERSATION`; of several mails with
+        one name the earliest counts.
+        """
+        asked = set(names)
+        roots = {name.removeprefix(CONVERSATION) for name in asked if name.startswith(CONVERSATION)}
+        ids = [name for name in asked if not name.startswith(CONVERSATION)]
+        rows = self._db.execute(_OURS, {"ids": listed(ids), "conversations": listed(roots)})
+        found: dict[str, OurMail] = {}
+        for name, key, sent_at, subject, facts, answers in rows:
+            known = found.get(name)
+            mail = OurMail(key, instant(sent_at), subject, facts, tuple(answers.split()))
+            if known is None or (mail.sent_at, mail.key) < (known.sent_at, known.key):
+                found[name] = mail
+        return found
+
+    def circles(self, message_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+        """By Message-ID, the sender keys that a mail we received is from or to."""
+        found: dict[str, frozenset[str]] = {}
+        for row in among(
+            self._db,
+            "SELECT message_id, facts FROM messages WHERE direction = 'received' AND message_id",
+            message_ids,
+        ):
+            facts = json.loads(row["facts"])
+            pairs = [facts["from"], *facts.get("to", ())]
+            people = {Address(*pair).key for pair in pairs if pair}
+            found[row["message_id"]] = found.get(row["message_id"], frozenset()) | people
+        return found
+
+    def our_statements(self, uids: Iterable[str]) -> list[Statement]:
+        """What calendars of ours said in Sent about these meetings (iTIP UIDs), to whomever."""
+        rows = among(
+            self._db,
+            "SELECT DISTINCT m.key, m.sent_at, m.invites, m.facts FROM invitations i"
+            " JOIN messages m ON m.id = i.message WHERE m.direction = 'sent' AND i.uid",
+            uids,
+        )
+        return [
+            Statement(
+                invite,
+                ours=True,
+                sent_at=instant(row["sent_at"]),
+                key=row["key"],
+                recipients=frozenset(
+                    Address(*pair).key for pair in json.loads(row["facts"]).get("to", ())
+                ),
+            )
+            for row in rows
+            for invite in invites_from(row["invites"])
+        ]
+
+
+_ANSWERERS = """
+SELECT c.sender FROM answers a JOIN correspondence c USING (message)
+WHERE a.answered IN (SELECT value FROM json_each(:ids))
+UNION
+SELECT c.sender FROM messages m JOIN correspondence c ON c.message = m.id
+WHERE m.conversation IN (SELECT value FROM json_each(:conversations))
+"""
+
+_ANSWERERS_BEYOND = """
+WITH ours AS (
+  SELECT m.message_id, m.original_id, m.conversation FROM answers a
+  JOIN messages m ON m.id = a.message AND m.direction = 'sent'
+  WHERE a.answered IN (SELECT value FROM json_each(:ids))
+)
+SELECT c.sender FROM ours JOIN answers a ON a.answered IN (ours.message_id, ours.original_id)
+JOIN correspondence c ON c.message = a.message
+UNION
+SELECT c.sender FROM ours JOIN messages m ON m.conversation = ours.conversation
+JOIN correspondence c ON c.message = m.id
+"""
+
+# Whoever it went to, a person may answer it; that nobody but us was named may mean a blind copy.
+_ANSWERABLE = (
+    "direction = 'sent' AND (verdict = 'contact' OR reason IN ('too-many-recipients', 'internal'))"
+)
+
+_OURS = f"""
+SELECT message_id, key, sent_at, subject, facts, answers FROM messages
+WHERE {_ANSWERABLE} AND message_id IN (SELECT value FROM json_each(:ids))
+UNION ALL
+SELECT original_id, key, sent_at, subject, facts, answers FROM messages
+WHERE {_ANSWERABLE} AND original_id IN (SELECT value FROM json_each(:ids))
+UNION ALL
+SELECT '{CONVERSATION}' || conversation, key, sent_at, subject, facts, answers FROM messages
+WHERE {_ANSWERABLE} AND conversation IN (SELECT value FROM json_each(:conversations))
+UNION ALL
+SELECT c.message_id, m.key, sent_at, subject, facts, answers
+FROM copies c JOIN messages m ON m.id = c.message
+WHERE {_ANSWERABLE} AND c.message_id IN (SELECT value FROM json_each(:ids))
+"""

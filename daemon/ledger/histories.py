@@ -1,0 +1,149 @@
+"""What is known of an address before it is scored: its messages, and what Pipedrive has of it."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from daemon.ledger.message_row import invites_from
+from daemon.ledger.sql_list import AMONG, CHUNK, chunks, listed
+from daemon.ledger.timestamp import instant
+from daemon.message.candidates import Fact
+from daemon.message.verdict import Verdict
+from daemon.rules.sender import Correspondence
+
+
+class Standing(NamedTuple):
+    """What Pipedrive has of a sender, beside what we made."""
+
+    known_before: bool = False  # its person was there before we came
+    has_deal: bool = False  # that person has, or had, any deal
+
+
+@dataclass(slots=True)
+class History:
+    """What the ledger has of one address: its messages, its digest, what Pipedrive has of it."""
+
+    messages: list[Correspondence] = field(default_factory=list)
+    # By message key: its id in the ledger, and the verdict and reason that count so far.
+    written: dict[str, tuple[int, tuple[str, str]]] = field(default_factory=dict)
+    digest: str | None = None
+    standing: Standing = field(default_factory=Standing)
+
+
+class Histories:
+    """Reads what belongs to senders from `correspondence`, `messages`, `records` and `crm_*`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def correspondence(self, addresses: Iterable[str]) -> list[Correspondence]:
+        """All messages that belong to these addresses, each once, as judged one by one."""
+        found: dict[str, Correspondence] = {}
+        for address in addresses:
+            for row in self._db.execute(f"{_CORRESPONDENCE} = ?", (address,)):
+                one = _correspondence(row)
+                found.setdefault(one.key, one)
+        return list(found.values())
+
+    def portions(self, addresses: Iterable[str], messages: int) -> Iterator[list[str]]:
+        """These addresses in order, in groups that have about so many messages together."""
+        group: list[str] = []
+        total = 0
+        for chunk in chunks(sorted(addresses)):
+            rows = self._db.execute(
+                f"SELECT sender, count(*) FROM correspondence WHERE sender {AMONG} GROUP BY sender",
+                (listed(chunk),),
+            )
+            counts: dict[str, int] = dict(map(tuple, rows))
+            for address in chunk:
+                total += counts.get(address, 0)
+                if group and (total > messages or len(group) == CHUNK):
+                    yield group
+                    group, total = [], counts.get(address, 0)
+                group.append(address)
+        if group:
+            yield group
+
+    def of(self, addresses: Sequence[str]) -> dict[str, History]:
+        """What the ledger has of each of these addresses, at most 500, in a few sweeps."""
+        asked = listed(addresses)
+        found = {address: History() for address in addresses}
+        for row in self._db.execute(f"{_CORRESPONDENCE} {AMONG}", (asked,)):
+            one = _correspondence(row)
+            sender, message, final, reason = row[:4]
+            history = found[sender]
+            history.messages.append(one)
+            history.written[one.key] = (message, (final, reason))
+        for address, digest, known_before, has_deal in self._db.execute(_STANDING, (asked,)):
+            found[address].digest = digest
+            found[address].standing = Standing(bool(known_before), bool(has_deal))
+        return found
+
+    def standing(self, address: str) -> Standing:
+        """What Pipedrive has of one sender."""
+        row = self._db.execute(_STANDING, (listed([address]),)).fetchone()
+        return Standing(*map(bool, row[2:]))
+
+
+_CORRESPONDENCE = """
+SELECT c.sender, c.message, c.verdict AS final, c.reason AS final_reason, m.key, m.message_id,
+       m.direction, m.verdict, m.reason, m.sent_at, m.answers, m.thread, m.invites, c.name, c.way,
+       m.subject, m.conversation, m.facts
+FROM correspondence c JOIN messages m ON m.id = c.message WHERE c.sender
+"""
+
+
+# What people have of a sender in Pipedrive: its person, unless we made it, and any deal. A person
+# whose record is a tombstone counts only if another one is listed with the address.
+_STANDING = """
+SELECT a.value, s.digest,
+  CASE WHEN p.pipedrive_id IS NOT NULL AND p.tombstone IS NULL THEN p.origin = 'adopted'
+  ELSE EXISTS (
+    SELECT 1 FROM crm_emails e WHERE e.email = a.value AND e.person_id IS NOT p.pipedrive_id
+    AND NOT EXISTS (SELECT 1 FROM records o INDEXED BY records_pipedrive_id
+                    WHERE o.kind = 'person' AND o.pipedrive_id = CAST(e.person_id AS TEXT)
+                    AND o.origin = 'created')
+    AND NOT EXISTS (SELECT 1 FROM crm_deals d
+                    WHERE d.person_id = e.person_id AND d.mail_key = a.value)
+    AND NOT EXISTS (SELECT 1 FROM crm_leads l
+                    WHERE l.person_id = e.person_id AND l.mail_key = a.value))
+  END,
+  EXISTS (SELECT 1 FROM records d WHERE d.kind = 'deal' AND d.key = a.value)
+  OR EXISTS (SELECT 1 FROM crm_emails e JOIN crm_deals d ON d.person_id = e.person_id
+             WHERE e.email = a.value)
+  OR EXISTS (SELECT 1 FROM crm_deals d WHERE d.person_id = CAST(p.pipedrive_id AS INTEGER)
+             AND p.tombstone IS NULL)
+FROM json_each(?) a
+LEFT JOIN senders s ON s.address = a.value
+LEFT JOIN records p ON p.kind = 'person' AND p.key = a.value
+"""
+
+
+def _said(facts: str) -> tuple[Fact, ...]:
+    if '"said"' not in facts:
+        return ()
+    return tuple(Fact(*one) for one in json.loads(facts).get("said", ()))
+
+
+def _correspondence(row: sqlite3.Row) -> Correspondence:
+    # By place: a backfill reads each message several times, and a row finds names by searching.
+    key, message_id, direction, verdict, reason, sent_at, answers, thread, invites = row[4:13]
+    name, way, subject, conversation, facts = row[13:]
+    return Correspondence(
+        key,
+        message_id,
+        direction,
+        Verdict(verdict, reason),
+        instant(sent_at),
+        name,
+        tuple(answers.split()),
+        thread,
+        invites_from(invites),
+        way,
+        _said(facts),
+        subject,
+        conversation,
+        facts,
+    )
