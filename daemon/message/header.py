@@ -1,31 +1,28 @@
 """The header fields that take decoding, read by mail-parser: addresses, the subject, the date.
 
-mail-parser parses every field that it is given, so it is given a message of these fields only,
-each cut to a bounded length. What it gets wrong is corrected before and after: charsets are
-renamed to the codecs that Python has, raw 8-bit subjects become encoded words, and address lists
-or dates that it rejects are read again leniently.
+Each field is cut to a bounded length and given to mail-parser's own function for its kind; its
+MailParser would read all fields of a message twice over. What it gets wrong is corrected before and
+after: charsets are renamed to the codecs that Python has, raw 8-bit subjects become encoded words,
+and address lists or dates that it rejects are read again leniently.
 """
 
 import base64
-import email.message
 import email.utils
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.errors import HeaderParseError
+from email.header import Header as EncodedHeader
 from email.header import decode_header
-from operator import attrgetter
-from typing import TYPE_CHECKING
+from email.policy import compat32
+from functools import lru_cache
 
 from daemon.message.address import Address, mailbox
 from daemon.message.charset import codec
 from daemon.message.fields import Fields, first, joined, without_comments
 from daemon.message.text import one_line
-
-if TYPE_CHECKING:
-    from mailparser import MailParser
 
 # mail-parser warns of what it recovers, and quotes the mail in it.
 logging.getLogger("mailparser").setLevel(logging.CRITICAL)
@@ -35,27 +32,10 @@ _FROM_LIMIT = 4_096  # characters of a From that are read, in one field
 _RECIPIENTS_LIMIT = 65_536  # the same of To, Cc and Bcc each
 _RAW_SUBJECT_LIMIT = 8_192
 _DATE_LIMIT = 200
+# Where groups keep the From that they rewrite.
+_ORIGINALS = ("x-original-sender", "x-original-from")
 _FEW = 4  # addresses of Reply-To that are kept; a form names the visitor and the site
-# Header fields by the names under which mail-parser reads addresses.
-_ADDRESS_FIELDS = {
-    "From": (("from",), _FROM_LIMIT),
-    "Reply-To": (("reply-to",), _FROM_LIMIT),
-    # mail-parser has no name of its own for what groups keep of a From that they rewrite.
-    "Delivered-To": (("x-original-sender", "x-original-from"), _FROM_LIMIT),
-    "To": (("to",), _RECIPIENTS_LIMIT),
-    "Cc": (("cc",), _RECIPIENTS_LIMIT),
-    "Bcc": (("bcc",), _RECIPIENTS_LIMIT),
-}
-
-# The same by the attributes of what it has parsed; it computes each when it is asked for.
-_ATTRIBUTES: dict[str, Callable[["MailParser"], list[tuple[str, str]]]] = {
-    "From": attrgetter("from_"),
-    "Reply-To": attrgetter("reply_to"),
-    "Delivered-To": attrgetter("delivered_to"),
-    "To": attrgetter("to"),
-    "Cc": attrgetter("cc"),
-    "Bcc": attrgetter("bcc"),
-}
+_CACHED_LIMIT = 1_000  # characters of a field with addresses that is kept for the next mail
 
 _YEAR_0 = re.compile(r"(?<![\w:+-])0[0-9]{3}(?![0-9])")
 # What nearly all programs write, RFC 5322 section 3.3; the rest is left to the standard library.
@@ -87,64 +67,75 @@ class Header:
 
 def read(fields: Fields) -> Header:
     """Decode the fields of a header with mail-parser; what can't be decoded is left out."""
-    raw, unread = _raw(fields)
-    mail = _parsed(raw)
-    lost = {defect["header"] for defect in mail.address_header_defects if not defect["recovered"]}
-    addresses = {
-        name: _addresses(
-            _lenient_addresses(value) if name.lower() in lost else _ATTRIBUTES[name](mail)
-        )
-        for name, value in raw.items()
-        if name in _ATTRIBUTES
-    }
+    recipients: list[Address] = []
+    unread = 0
+    for name in ("to", "cc", "bcc"):
+        value = joined(fields, (name,))
+        kept = _cut(value, _RECIPIENTS_LIMIT)
+        unread += value.count("@", len(kept))
+        recipients += _addresses(kept)
     return Header(
-        author=next(iter(addresses.get("From", ())), None),
-        originals=tuple(addresses.get("Delivered-To", ())[:_FEW]),
-        reply_to=tuple(addresses.get("Reply-To", ())[:_FEW]),
-        recipients=tuple(a for name in ("To", "Cc", "Bcc") for a in addresses.get(name, ())),
+        author=next(iter(_addresses(_cut(joined(fields, ("from",)), _FROM_LIMIT))), None),
+        originals=_addresses(_cut(joined(fields, _ORIGINALS), _FROM_LIMIT))[:_FEW],
+        reply_to=_addresses(_cut(joined(fields, ("reply-to",)), _FROM_LIMIT))[:_FEW],
+        recipients=tuple(recipients),
         unread=unread,
-        subject=one_line(mail.subject, SUBJECT_LIMIT),
-        date=(mail.date or lenient_date(raw["Date"])) if "Date" in raw else None,
+        subject=_subject(first(fields, "subject")),
+        date=_date(first(fields, "date")),
     )
 
 
-def _raw(fields: Fields) -> tuple[dict[str, str], int]:
-    """The values to decode by their names for mail-parser, and how many recipients are beyond."""
-    raw: dict[str, str] = {}
-    unread = 0
-    for name, (names, limit) in _ADDRESS_FIELDS.items():
-        value = joined(fields, names)
-        if value:
-            kept = value if len(value) <= limit else value[:limit].rpartition(",")[0]
-            unread += value.count("@", len(kept)) if name in {"To", "Cc", "Bcc"} else 0
-            raw[name] = _known_charsets(" ".join(kept.split()))
-    if subject := first(fields, "subject"):
-        raw["Subject"] = _known_charsets(" ".join(subject[:_RAW_SUBJECT_LIMIT].split()))
-    if date := first(fields, "date"):
-        raw["Date"] = " ".join(date[:_DATE_LIMIT].split())
-    return raw, unread
+def _cut(value: str, limit: int) -> str:
+    """A list of addresses up to the last whole one within a limit."""
+    return value if len(value) <= limit else value[:limit].rpartition(",")[0]
 
 
-def _parsed(raw: dict[str, str]) -> "MailParser":
-    """The fields as mail-parser reads them.
-
-    It reads raw 8-bit text in a Subject byte by byte, so that reaches it as encoded words.
-    """
-    import mailparser  # noqa: PLC0415 - 11 MB that only a process which parses mail needs
-
-    message = email.message.Message()
-    for name, value in raw.items():
-        if not value.isascii() and name == "Subject":
-            value = _RAW_8BIT.sub(_as_encoded_word, value)  # noqa: PLW2901 - corrected
-        # As the standard library keeps the octets of a header that isn't ASCII.
-        message[name] = value.encode("utf-8", "replace").decode("ascii", "surrogateescape")
-    message.set_payload("")
-    return mailparser.MailParser(message)
+def _addresses(value: str) -> tuple[Address, ...]:
+    """The addresses of a list, without those that mail can't be sent to."""
+    if not value:
+        return ()
+    return (_read_addresses if len(value) <= _CACHED_LIMIT else _read_addresses.__wrapped__)(value)
 
 
-def _addresses(pairs: Iterable[tuple[str, str]]) -> list[Address]:
-    """Pairs of name and addr-spec as addresses, without those that mail can't be sent to."""
-    return [a for name, spec in pairs if (a := mailbox(_display_name(name), spec))]
+@lru_cache(maxsize=1024)  # the same people write to each other again and again
+def _read_addresses(value: str) -> tuple[Address, ...]:
+    from mailparser.utils import get_addresses  # noqa: PLC0415 - see `_subject`
+
+    value = _known_charsets(" ".join(value.split()))
+    defects: list[dict[str, bool]] = []
+    pairs = get_addresses(_as_received(value), defects=defects, decode_names=True)
+    if any(not defect["recovered"] for defect in defects):
+        pairs = _lenient_addresses(value)
+    return tuple(a for name, spec in pairs if (a := mailbox(_display_name(name), spec)))
+
+
+def _subject(value: str) -> str:
+    """A subject in one line. mail-parser reads raw 8-bit text in it byte by byte."""
+    from mailparser.utils import decode_header_part  # noqa: PLC0415 - 11 MB, only where mail is read
+
+    value = _known_charsets(" ".join(value[:_RAW_SUBJECT_LIMIT].split()))
+    if not value.isascii():
+        value = _RAW_8BIT.sub(_as_encoded_word, value)
+    return one_line(decode_header_part(value), SUBJECT_LIMIT)
+
+
+def _date(value: str) -> datetime | None:
+    from mailparser.dates import parse_mail_date  # noqa: PLC0415 - see `_subject`
+
+    value = " ".join(value[:_DATE_LIMIT].split())
+    if not value:
+        return None
+    octets = value.encode("utf-8", "replace").decode("ascii", "surrogateescape")
+    date: datetime | None = parse_mail_date(octets).value
+    return date or lenient_date(value)
+
+
+def _as_received(value: str) -> str | EncodedHeader:
+    """A field as the standard library hands it on: one that isn't ASCII in its octets."""
+    if value.isascii():
+        return value
+    octets = value.encode("utf-8", "replace").decode("ascii", "surrogateescape")
+    return compat32.header_fetch_parse("", octets)
 
 
 def _lenient_addresses(value: str) -> Iterator[tuple[str, str]]:
