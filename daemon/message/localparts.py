@@ -141,6 +141,7 @@ def names_a_person(local: str, name: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=1024)
 def names_the_domain(name: str, domain: str) -> bool:
     """Whether the display name is the domain's own: the sender is a firm."""
     label = _squeezed(organization(domain).partition(".")[0])
@@ -151,6 +152,7 @@ def names_the_domain(name: str, domain: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=1024)
 def names_a_team(name: str) -> bool:
     """Whether the display name is that of a team or a service."""
     return _TEAM.search(name) is not None

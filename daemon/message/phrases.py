@@ -38,9 +38,13 @@ def said(text: str, kind: str) -> Counter[str]:
     found: Counter[str] = Counter()
     index = _index(kind)
     for word in index.by_word.keys() & set(_WORD.findall(text)):
-        found.update(p.signal for p in index.by_word[word] if _contains(text, p.parts, whole=True))
+        for phrase in index.by_word[word]:
+            if phrase.parts[0] in text and _contains(text, phrase.parts, whole=True):
+                found[phrase.signal] += 1
     if not text.isascii() and _UNSPACED.search(text):
-        found.update(p.signal for p in index.unspaced if _contains(text, p.parts, whole=False))
+        for phrase in index.unspaced:
+            if _contains(text, phrase.parts, whole=False):
+                found[phrase.signal] += 1
     return found
 
 

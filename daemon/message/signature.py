@@ -7,7 +7,7 @@ name, or with a word for what people are; a company only by its legal form. Bett
 
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
 
@@ -51,7 +51,7 @@ def signature_facts(lines: Sequence[str], name: str, domain: str, way: str) -> l
     folded = text.casefold()
     # Most letters end without a signature: the lines are only gone through for what can be there.
     found = {
-        "phone": _phone(tail, domain) if _NUMBER.search(text) else "",
+        "phone": _phone(text, domain),
         "title": _title(tail, name) if _may_name(folded, name) else "",
         "company": "" if _words("forms").isdisjoint(_WORD.findall(folded)) else _company(tail),
     }
@@ -88,20 +88,19 @@ def _tail(lines: Sequence[str]) -> list[str]:
     return [one for piece in pieces if (one := one_line(piece, _LINE_CHARS))]
 
 
-def _phone(tail: Iterable[str], domain: str) -> str:
+def _phone(text: str, domain: str) -> str:
     """The first number that reaches a person: one with a label for it, else one alone in a line."""
     alone = ""
-    for line in tail:
-        for match in _NUMBER.finditer(line):
-            before = line[: match.start()]
-            number = match[0].strip(" .-–")
-            label = _last_word(before)
-            if label in _words("other_numbers") or _in_words(before, "other_numbers"):
-                continue
-            if (label in _words("phones") or number.startswith("+")) and is_phone(number, domain):
-                return number
-            if not before.strip() and not alone and is_phone(number, domain):
-                alone = number
+    for match in _NUMBER.finditer(text):
+        before = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
+        number = match[0].strip(" .-–")
+        label = _last_word(before)
+        if label in _words("other_numbers") or _in_words(before, "other_numbers"):
+            continue
+        if (label in _words("phones") or number.startswith("+")) and is_phone(number, domain):
+            return number
+        if not before.strip() and not alone and is_phone(number, domain):
+            alone = number
     return alone
 
 
