@@ -14,7 +14,9 @@ WIDTH = 96
 def modules(room: str) -> list[str]:
     """The modules of a room, and with a slash the packages within it."""
     inside = (ROOT / "daemon" / room).iterdir()
-    names = (path.stem if path.suffix == ".py" else f"{path.name}/" for path in inside)
+    names = (
+        path.stem if path.suffix == ".py" else path.name + "/" * path.is_dir() for path in inside
+    )
     return sorted(name for name in names if not name.startswith("__"))
 
 
