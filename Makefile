@@ -60,10 +60,10 @@ lines: ## how many lines of Python there are in daemon/, without sandbox/, and i
 crash: $(VENV)/.test dovecot ## kill -9 at every step, then a restart
 	MAIL2DEAL_CRASH_CASTS=3 $(IN)/python -m pytest -s tests/test_crash.py $(PYTEST)
 
-test-servers: $(VENV)/.test .servers ## the intake on real Courier and GNU imap4d, unpacked from Debian's packages
+test-servers: $(VENV)/.test .servers ## the main job on real Courier, Cyrus and GNU imap4d, unpacked from Debian's packages
 	MAIL2DEAL_SERVERS=$(CURDIR)/.servers $(IN)/python -m pytest tests/test_servers.py $(PYTEST)
 
-.servers:
+.servers: tests/servers/fetch
 	tests/servers/fetch $@
 
 soak: $(VENV)/.test ## a long random life: mail comes, servers fail, processes die

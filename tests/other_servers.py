@@ -13,11 +13,16 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from imapclient import IMAPClient
 from imapclient.imap_utf7 import encode
 from loopback import Loopback
 
 SERVERS = Path(os.environ.get("MAIL2DEAL_SERVERS", "/nonexistent"))
-_PROGRAMS = {"courier": "usr/bin/imapd", "imap4d": "usr/sbin/imap4d"}
+_PROGRAMS = {
+    "courier": "usr/bin/imapd",
+    "cyrus": "usr/lib/cyrus/bin/master",
+    "imap4d": "usr/sbin/imap4d",
+}
 
 
 def available(kind: str) -> bool:
@@ -91,9 +96,9 @@ class OtherServer(Loopback):
                     return
                 said += piece
             line.sendall(tag + b" OK logged in\r\n")
-            answering = threading.Thread(target=_pass, args=(ours, line, lambda _: None))
+            answering = threading.Thread(target=hand_on, args=(ours, line, lambda _: None))
             answering.start()
-            _pass(line, ours, self.commands.append)
+            hand_on(line, ours, self.commands.append)
             answering.join()
             process.wait()
 
@@ -114,17 +119,42 @@ class OtherServer(Loopback):
         return path
 
     def _environment(self) -> dict[str, str]:
-        libraries = {str(one.parent) for one in SERVERS.rglob("*.so*")}
         return {
+            **environment(),
             "HOME": str(self.home),
-            "PATH": os.environ["PATH"],
-            "LD_LIBRARY_PATH": ":".join(sorted(libraries)),
             "AUTHENTICATED": "sales",
             "IMAP_CAPABILITY": "IMAP4rev1 UIDPLUS CHILDREN NAMESPACE",
         }
 
+    def state(self) -> dict[str, bytes]:
+        """Every mail by its file, whose name has its flags; what is new stands apart."""
+        return {
+            str(path.relative_to(self.home)): path.read_bytes()
+            for part in ("cur", "new")
+            for path in self.home.rglob(f"{part}/*")
+            if path.is_file()
+        }
 
-def _pass(source: socket.socket, target: socket.socket, note: Callable[[bytes], object]) -> None:
+    def open_as_a_mail_program_does(self) -> None:
+        """Select each folder: only then these servers keep UIDVALIDITY and UIDs."""
+        client = IMAPClient(self.host, port=self.port, ssl=False)
+        client.login("sales", "secret")
+        for _, _, name in client.list_folders():
+            client.select_folder(name)
+        client.logout()
+
+
+def environment() -> dict[str, str]:
+    """What programs need that run where they were unpacked."""
+    libraries = {str(one.parent) for one in SERVERS.rglob("*.so*")}
+    return {
+        "PATH": os.environ["PATH"],
+        "LD_LIBRARY_PATH": ":".join(sorted(libraries)),
+        "SASL_PATH": str(SERVERS / "usr/lib/x86_64-linux-gnu/sasl2"),
+    }
+
+
+def hand_on(source: socket.socket, target: socket.socket, note: Callable[[bytes], object]) -> None:
     """Hand on all that comes, until the end of either side."""
     try:
         while data := source.recv(1 << 16):

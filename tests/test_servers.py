@@ -1,20 +1,21 @@
-"""The whole intake on real Courier and GNU imap4d: the oracle's states, and nothing changed.
+"""The main job on real Courier, Cyrus and GNU imap4d: the oracle's records, and nothing changed.
 
 Run by `make test-servers`, which unpacks the servers.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from company_kit import NOW, reading
-from imapclient import IMAPClient
+from company_kit import NOW, Crm, reading
+from cyrus_server import Cyrus
 from oracle import expect
 from other_servers import OtherServer, available
-from test_end_to_end import states, wanted_states
+from snapshots import snapshot
+from test_end_to_end import assert_records, states, wanted_states
 
 from daemon.intake.poll import Pass, Tally, poll
 from daemon.ledger.store import Ledger
@@ -35,7 +36,7 @@ class Place:
     """The demo's mail on one of the servers."""
 
     scenario: Scenario
-    server: OtherServer
+    server: Cyrus | OtherServer
 
     def account(self) -> Account:
         inboxes = tuple(name for name, role in self.scenario.roles if role == "inbox")
@@ -54,47 +55,37 @@ class Place:
         with Mailbox.connect(self.account()) as mailbox:
             return poll(mailbox, ledger, run)
 
-    def open_as_a_mail_program_does(self) -> None:
-        """Only a SELECT has these servers keep UIDVALIDITY and UIDs."""
-        client = IMAPClient(self.server.host, port=self.server.port, ssl=False)
-        client.login("sales", "secret")
-        for _, _, name in client.list_folders():
-            client.select_folder(name)
-        client.logout()
 
-    def files(self) -> dict[str, bytes]:
-        """Every mail with the flags in its file's name."""
-        return {
-            str(path.relative_to(self.server.home)): path.read_bytes()
-            for part in ("cur", "new")
-            for path in self.server.home.rglob(f"{part}/*")
-            if path.is_file()
-        }
-
-
-@pytest.fixture(params=["courier", "imap4d"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    if not available(request.param):
+def running(kind: str, home: Path) -> Cyrus | OtherServer:
+    if not available(kind):
         pytest.skip("MAIL2DEAL_SERVERS names no folder with this server: make test-servers")
+    return Cyrus() if kind == "cyrus" else OtherServer(kind, home)
+
+
+@pytest.fixture(params=["courier", "cyrus", "imap4d"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     scenario = demo(now=NOW)
-    with OtherServer(request.param, tmp_path) as server:
+    with running(request.param, tmp_path) as server:
         for name, _ in scenario.roles:
             for mail in scenario.folder(name, "sales"):
                 server.deliver(name, mail.raw, mail.internal_date)
         yield Place(scenario, server)
 
 
-def test_the_states_are_the_oracles_and_nothing_is_changed(
-    place: Place, tmp_path_factory: pytest.TempPathFactory
+def test_the_records_are_the_oracles_and_nothing_is_changed(
+    place: Place, crm: Callable[..., Crm], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    place.open_as_a_mail_program_does()
-    before = place.files()
+    place.server.open_as_a_mail_program_does()
+    before = place.server.state()
     with Ledger.open(tmp_path_factory.mktemp("ledger") / "ledger.db") as ledger:
         tally = place.read(ledger)
         assert (tally.problems, tally.quarantined) == ([], 0)
-        assert states(ledger) == wanted_states(expect(place.scenario))
-        # Flags are part of a file's name, and what is new stands apart.
-        assert place.files() == before
+        expected = expect(place.scenario)
+        assert states(ledger) == wanted_states(expected)
+        made = crm()
+        made.sync(ledger, place.scenario).sync()
+        assert_records(snapshot(made.sandbox), expected)
+        assert place.server.state() == before
         again = place.read(ledger)
         assert (again.new, again.sightings, again.problems) == (0, 0, [])
         seen = len(place.server.commands)
@@ -115,6 +106,7 @@ def test_check_and_the_folders(place: Place) -> None:
             assert mailbox.newest() is not None
 
 
+@pytest.mark.parametrize("place", ["courier", "imap4d"], indirect=True)
 def test_a_mailbox_that_nobody_has_opened_counts_nothing_twice(
     place: Place, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -130,11 +122,12 @@ def test_a_mailbox_that_nobody_has_opened_counts_nothing_twice(
         assert states(ledger) == wanted_states(expect(place.scenario))
 
 
+@pytest.mark.parametrize("place", ["courier", "imap4d"], indirect=True)
 def test_a_uid_that_is_given_out_again_is_read(
     place: Place, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Courier forgets UIDs that it gave out under EXAMINE: after a deletion another mail has one."""
-    place.open_as_a_mail_program_does()
+    place.server.open_as_a_mail_program_does()
     now = [NOW]
     with Ledger.open(tmp_path_factory.mktemp("ledger") / "ledger.db") as ledger:
         place.read(ledger)
