@@ -156,6 +156,8 @@ def test_what_is_wrong_on_this_machine_is_found_without_any_server(
     office_desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     section(office_desk, "mailboxes", since="2999-01-01", password={"file": "nowhere"})
+    section(office_desk, "mailboxes", folders={"inbox": ["INBOX", "Both"], "sent": ["Both"]})
+    office_desk.change(us={"domains": ["larkfield.example", "Gmail.com"]})
     office_desk.change(ledger=str(office_desk.config / "ledger.db"))
     before = office_desk.requests()
     capsys.readouterr()
@@ -166,7 +168,9 @@ def test_what_is_wrong_on_this_machine_is_found_without_any_server(
     assert "since is 2999-01-01, in the future" in shown
     assert "nowhere can't be read" in shown
     assert "config.yaml isn't a directory" in shown
-    assert "3 things to do" in shown
+    assert "gmail.com is a public provider" in shown
+    assert "Both is named as inbox and as sent" in shown
+    assert "5 things to do" in shown
     assert office_desk.requests() == before
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from daemon.config import Listen, load
 from daemon.errors import ConfigProblem
+from daemon.message.address import ascii_domain
 
 MAILBOX = "name: sales, host: imap.example.com, username: sales@example.com"
 
@@ -89,6 +90,23 @@ def test_what_is_written_is_what_is_read(write: Write) -> None:
     assert config.metrics == Listen("::1", 9464)
     assert str(config.metrics) == "[::1]:9464"
     assert config.ledger.parent.parent == sales.ca_file.parent
+
+
+@pytest.mark.parametrize(
+    ("name", "in_mails"),
+    [
+        ("straße.example", "xn--strae-oqa.example"),
+        ("Straße.EXAMPLE", "xn--strae-oqa.example"),
+        ("βόλος.example", "xn--nxasmm1c.example"),
+        ("müller.example", "xn--mller-kva.example"),
+        ("xn--strae-oqa.example", "xn--strae-oqa.example"),
+    ],
+)
+def test_a_domain_is_the_same_in_the_configuration_and_in_a_mail(
+    name: str, in_mails: str, write: Write
+) -> None:
+    assert load(write(f"{SMALL}us: {{domains: ['{name}']}}\n")).us.domains == (in_mails,)
+    assert ascii_domain(name.lower()) == in_mails
 
 
 def test_all_problems_are_named_at_once(problems: Problems) -> None:

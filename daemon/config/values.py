@@ -14,6 +14,7 @@ from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import idna
 from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo
 
 from daemon.config.secret import Secret, secret
@@ -116,11 +117,11 @@ def _address(value: Any) -> str:
 
 
 def _a_labels(domain: str) -> str:
-    # Message addresses carry internationalised domains as A-labels, in lower case.
+    # As message/address.py has the domains of mails: IDNA 2008, which keeps an ß.
     try:
-        return domain.encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        return domain.lower()
+        return idna.encode(domain, uts46=True).decode("ascii").lower()
+    except idna.IDNAError:
+        return domain.lower()  # an address of numbers, or no name at all: the caller looks
 
 
 def _url(value: Any) -> str:

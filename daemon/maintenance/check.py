@@ -33,6 +33,8 @@ def check_here(wiring: Wiring) -> Iterator[CheckLine]:
     boxes = wiring.config.mailboxes
     yield CheckLine("configuration", f"{len(boxes)} mailbox{'' if len(boxes) == 1 else 'es'}")
     yield from _dates(wiring)
+    yield from _us(wiring)
+    yield from _roles(wiring)
     yield from _secrets(wiring)
     yield from _ledger(wiring)
 
@@ -52,6 +54,35 @@ def _dates(wiring: Wiring) -> Iterator[CheckLine]:
                 hint="take a day that has passed, or leave since out",
             )
             yield CheckLine(f"mailbox {box.name}: since", problem=problem)
+
+
+def _us(wiring: Wiring) -> Iterator[CheckLine]:
+    """Domains that can't all be ours: everybody who writes from there would be one of us."""
+    public = wiring.reading().public
+    for domain in wiring.config.us.domains:
+        if domain in public:
+            problem = ConfigProblem(
+                f"{domain} is a public provider: nobody who writes from there would ever count",
+                hint="name your own addresses there as us.addresses instead",
+            )
+            yield CheckLine("us.domains", problem=problem)
+
+
+def _roles(wiring: Wiring) -> Iterator[CheckLine]:
+    """Folders that are named for mail that came in and for mail that was sent."""
+    for box in wiring.config.mailboxes:
+        sent = {_folder_key(name) for name in box.folders.sent or ()}
+        for name in dict.fromkeys(one for one in box.folders.inbox if _folder_key(one) in sent):
+            problem = ConfigProblem(
+                f"{name} is named as inbox and as sent",
+                hint="name it once; our own mails in an inbox are told by their From",
+            )
+            yield CheckLine(f"mailbox {box.name}: folders", problem=problem)
+
+
+def _folder_key(name: str) -> str:
+    # Of all names only INBOX is compared without case (RFC 3501, 5.1).
+    return name.upper() if name.upper() == "INBOX" else name
 
 
 def _secrets(wiring: Wiring) -> Iterator[CheckLine]:
