@@ -166,7 +166,7 @@ def test_what_waits_what_is_left_alone_and_what_is_gone_is_said(
     address = min(expected.deals)
     later = NOW + timedelta(hours=1)
     with ledger.transaction("test"):
-        ledger.records.bury("deal", address, "deleted", NOW, "by people, in Pipedrive")
+        ledger.records.mark_gone("deal", address, "deleted", NOW, "by people, in Pipedrive")
         ledger.rows(
             "INSERT INTO journal (kind, key, action, sender, stage, fields, rank, state, version,"
             " planned_at, not_before, last_error) VALUES ('activity', 'x', 'create', ?, 3, '{}',"

@@ -32,6 +32,7 @@ from daemon.ledger.forgotten import Forgotten
 from daemon.ledger.histories import Histories
 from daemon.ledger.journal import Journal
 from daemon.ledger.messages import Messages
+from daemon.ledger.presence import Presence
 from daemon.ledger.private_file import make_privately, refuse_links
 from daemon.ledger.records import Records
 from daemon.ledger.resting import Resting
@@ -58,6 +59,7 @@ class Ledger:
         self.senders = Senders(connection)
         self.activities = Activities(connection)
         self.records = Records(connection)
+        self.presence = Presence(connection)
         self.journal = Journal(connection)
         self.backlog = Backlog(connection)
         self.crm = Crm(connection)

@@ -3,8 +3,8 @@
     every UID of every folder ↔ sightings · every contact message ↔ its activity ·
     every record ↔ Pipedrive · every sender ↔ its state computed anew
 
-Looking changes nothing, here or there; `close` has what is missing read, planned and buried by the
-same flows that do it every day. What is on its way (waiting in the journal) isn't a gap.
+Looking changes nothing, here or there. `close` has the everyday flows read, plan and mark as gone
+what is missing. A change that waits in the journal isn't a gap.
 """
 
 import tempfile
@@ -131,7 +131,7 @@ def state_gaps(ledger: Ledger, reading: ScoringSettings) -> Iterator[Gap]:
 
 
 def close(ledger: Ledger, reading: ScoringSettings, gaps: list[Gap], now: datetime) -> None:
-    """Have the gaps closed by the next intake and sync: due again, buried, or computed anew."""
+    """Let the next intake and sync close the gaps: due again, marked gone or computed anew."""
     with ledger.transaction("close gaps"):
         ledger.folders.read_again()
         ledger.folders.release_quarantine(now)
@@ -140,7 +140,9 @@ def close(ledger: Ledger, reading: ScoringSettings, gaps: list[Gap], now: dateti
         for gap in gaps:
             if gap.gone:
                 touched |= set(ledger.records.senders_of(gap.kind, gap.key))
-                ledger.records.bury(gap.kind, gap.key, "deleted", now, "found gone by an audit")
+                ledger.records.mark_gone(
+                    gap.kind, gap.key, "deleted", now, "found gone by an audit"
+                )
             elif gap.sender is not None:
                 touched.add(gap.sender)
             elif gap.kind == "state":  # the digest may be that of the right state

@@ -45,7 +45,7 @@ def delete_in_pipedrive(ledger: Ledger, client: Client, address: str, now: datet
         assert record.pipedrive_id is not None  # noqa: S101 - _records gives only those with one
         removal.delete(client, record.kind, record.pipedrive_id)
         with ledger.transaction("forgotten there"):
-            ledger.records.bury(record.kind, record.key, "forgotten", now)
+            ledger.records.mark_gone(record.kind, record.key, "forgotten", now)
         count += 1
         event("forget.deleted", kind=record.kind, id=record.pipedrive_id)
     return count

@@ -63,7 +63,7 @@ def undo(session: Session, run: int) -> Undone:
         assert record.pipedrive_id is not None  # noqa: S101 - created_by gives only those with one
         removal.delete(session.client, record.kind, record.pipedrive_id)
         with ledger.transaction("undone"):
-            ledger.records.bury(record.kind, record.key, "undone", session.now(), f"run {run}")
+            ledger.records.mark_gone(record.kind, record.key, "undone", session.now(), f"run {run}")
             if record.kind != "activity":
                 ledger.crm.drop(record.kind, record.pipedrive_id)
         result.deleted[record.kind] = result.deleted.get(record.kind, 0) + 1

@@ -72,6 +72,18 @@ class HealthLine:
         again = f"; next try {self.next_try:%Y-%m-%d %H:%M} UTC" if self.next_try else ""
         return f"{what}{since}: {self.reason}{again}"
 
+    def as_json(self) -> dict[str, str | None]:
+        """The same for programs; instants as the ledger writes them."""
+        return {
+            "weight": self.weight,
+            "part": self.part,
+            "name": self.name,
+            "since": stamp_or_none(self.since),
+            "reason": self.reason,
+            "next_try": stamp_or_none(self.next_try),
+            "do": self.do,
+        }
+
 
 def health(ledger: Ledger, now: datetime) -> list[HealthLine]:
     """All that is wrong or worth knowing: what needs a person, what fails, notes."""
@@ -125,35 +137,10 @@ def summary(lines: Sequence[HealthLine]) -> str:
 
 def report(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
     """What `status` shows; this is the shape of `--json`."""
-    now = wiring.now()
-    sync = ledger.conditions.of("sync")
-    daily = wiring.daily_tokens(ledger)
-    spent = ledger.runs.spent(now.date().isoformat())
-    backlog = sum(
-        PRICES[_CALLS[change]].tokens * n
-        for change, n in ledger.backlog.pending().items()
-        if change in _CALLS
-    )
     return {
-        "problems": [
-            {
-                "weight": line.weight,
-                "part": line.part,
-                "name": line.name,
-                "since": stamp_or_none(line.since),
-                "reason": line.reason,
-                "next_try": stamp_or_none(line.next_try),
-                "do": line.do,
-            }
-            for line in health(ledger, now)
-        ],
+        "problems": [line.as_json() for line in health(ledger, wiring.now())],
         "service": Lock(ledger.path).holder(),
-        "sync": {
-            "good_at": stamp_or_none(sync[0].good_at) if sync else None,
-            "failing_since": stamp_or_none(sync[0].failing_since) if sync else None,
-            "clock_offset_s": ledger.setting("clock_offset_s"),
-            "lag_s": ledger.setting("lag_s"),
-        },
+        "sync": _sync(ledger),
         "folders": reports.folders(ledger),
         "troubles": reports.troubles(ledger),
         "reply_detection": {
@@ -178,11 +165,34 @@ def report(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
             "messages": ledger.folders.quarantined(),
             "reasons": reports.quarantine_reasons(ledger),
         },
-        "budget": {
-            "daily": daily,
-            "spent_today": spent,
-            "left_today": max(0, daily - spent),
-            "backlog": backlog,
-            "days_for_backlog": round(backlog / daily, 2) if daily else None,
-        },
+        "budget": _budget(wiring, ledger),
+    }
+
+
+def _sync(ledger: Ledger) -> dict[str, Any]:
+    """When the sync last worked, and how far clock and searches of Pipedrive lag."""
+    sync = ledger.conditions.of("sync")
+    return {
+        "good_at": stamp_or_none(sync[0].good_at) if sync else None,
+        "failing_since": stamp_or_none(sync[0].failing_since) if sync else None,
+        "clock_offset_s": ledger.setting("clock_offset_s"),
+        "lag_s": ledger.setting("lag_s"),
+    }
+
+
+def _budget(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
+    """Tokens of this day, and what the changes that wait will cost."""
+    daily = wiring.daily_tokens(ledger)
+    spent = ledger.runs.spent(wiring.now().date().isoformat())
+    backlog = sum(
+        PRICES[_CALLS[change]].tokens * n
+        for change, n in ledger.backlog.pending().items()
+        if change in _CALLS
+    )
+    return {
+        "daily": daily,
+        "spent_today": spent,
+        "left_today": max(0, daily - spent),
+        "backlog": backlog,
+        "days_for_backlog": round(backlog / daily, 2) if daily else None,
     }

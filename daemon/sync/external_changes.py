@@ -35,16 +35,16 @@ def follow(session: Session, place: Target, *, whole: bool) -> set[str]:
     with ledger.transaction("external changes"):
         for lead, deal in converted:
             # A person converted our lead in Pipedrive: its deal takes its place.
-            ledger.records.bury("lead", lead.key, "converted", now, BY_PEOPLE)
+            ledger.records.mark_gone("lead", lead.key, "converted", now, BY_PEOPLE)
             adoption = Adoption("deal", lead.key, str(deal), "converted from our lead", ours=True)
             ledger.records.adopt(adoption, lead.key, now)
             touched.add(lead.key)
         for lead in archived:
-            ledger.records.bury("lead", lead.key, "archived", now, BY_PEOPLE)
+            ledger.records.mark_gone("lead", lead.key, "archived", now, BY_PEOPLE)
             touched.add(lead.key)
         for record in gone:
             touched |= set(ledger.records.senders_of(record.kind, record.key))
-            ledger.records.bury(record.kind, record.key, "deleted", now, BY_PEOPLE)
+            ledger.records.mark_gone(record.kind, record.key, "deleted", now, BY_PEOPLE)
         ledger.senders.touch(touched)
         if whole:
             ledger.set("swept_at", stamp(now))
@@ -56,13 +56,13 @@ def follow(session: Session, place: Target, *, whole: bool) -> set[str]:
 def look_twice(session: Session, place: Target) -> None:
     """Look once more for what was missed an hour ago."""
     ledger, now = session.ledger, session.now()
-    gone = _gone(session, place, ledger.records.to_look_for(now))
+    gone = _gone(session, place, ledger.presence.to_look_for(now))
     touched: set[str] = set()
     if gone:
         with ledger.transaction("external changes"):
             for record in gone:
                 touched |= set(ledger.records.senders_of(record.kind, record.key))
-                ledger.records.bury(record.kind, record.key, "deleted", now, BY_PEOPLE)
+                ledger.records.mark_gone(record.kind, record.key, "deleted", now, BY_PEOPLE)
                 if record.kind != "activity":
                     ledger.crm.drop(record.kind, record.pipedrive_id or "")
             ledger.senders.touch(touched)
@@ -94,11 +94,11 @@ def _gone(session: Session, place: Target, doubtful: Iterable[Record]) -> list[R
         listing.keep(session, record.kind, listed)
         with ledger.transaction("looked"):
             if found is None:
-                ledger.records.show(record.kind, [identifier])
+                ledger.presence.show(record.kind, [identifier])
             elif found == Absence.DELETED:
                 gone.append(record)
-            elif not ledger.records.is_young(record.kind, identifier, now):
-                if ledger.records.miss(record.kind, identifier, str(found), now):
+            elif not ledger.presence.is_young(record.kind, identifier, now):
+                if ledger.presence.miss(record.kind, identifier, str(found), now):
                     gone.append(record)
                 elif not record.missing:
                     event("sync.not_visible", kind=record.kind, key=record.key, why=found)

@@ -166,7 +166,7 @@ def keep(session: Session, kind: str, page: Sequence[Listed], number: int | None
     with ledger.transaction("listing"):
         sweep = number if number is not None else ledger.setting("sweep") or 0
         ledger.crm.keep(page, sweep)
-        for key in ledger.records.show(kind, [str(item.id) for item in page]):
+        for key in ledger.presence.show(kind, [str(item.id) for item in page]):
             event("sync.shown_again", kind=kind, key=key)
             ledger.senders.touch(ledger.records.senders_of(kind, key))
             if kind in {"lead", "deal"}:

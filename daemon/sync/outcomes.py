@@ -95,7 +95,7 @@ class Outcomes:
         """Record what came of a change."""
         proves = self.proves.get(row.id)
         if proves and row.kind == "activity" and isinstance(outcome, Outcome) and not outcome.found:
-            self.ledger.records.prove(proves)
+            self.ledger.presence.prove(proves)
         if isinstance(outcome, Problem):
             self._failed(row, outcome, now)
         else:
@@ -105,7 +105,7 @@ class Outcomes:
         """The request was answered well, or the change was found done."""
         journal, records = self.ledger.journal, self.ledger.records
         if outcome.archived:
-            records.bury("lead", row.key, "archived", now, "by people, in Pipedrive")
+            records.mark_gone("lead", row.key, "archived", now, "by people, in Pipedrive")
             journal.drop(row)
             self._plan_again([row.key])
             return
@@ -122,7 +122,7 @@ class Outcomes:
         if outcome.found and NOT_SEEN in (row.last_error or "") and row.sent_at is not None:
             note_lag(self._session, now - row.sent_at)
         if row.action == "archive":
-            records.bury("lead", row.key, "archived", now, "a deal took its place")
+            records.mark_gone("lead", row.key, "archived", now, "a deal took its place")
         elif outcome.lead is not None:
             self._converted_by_people(row, outcome.id, outcome.lead, now)
         else:
@@ -194,7 +194,7 @@ class Outcomes:
         records = self.ledger.records
         reason = "converted from our lead"
         records.adopt(Adoption("lead", row.key, lead, reason, ours=True), row.key, now)
-        records.bury("lead", row.key, "converted", now, "by people, in Pipedrive")
+        records.mark_gone("lead", row.key, "converted", now, "by people, in Pipedrive")
         records.adopt(Adoption("deal", row.key, deal, reason, ours=True), row.key, now)
         self._plan_again([row.key])
 
@@ -229,7 +229,7 @@ class Outcomes:
         if row.kind in {"lead", "deal"} and row.action == "create":
             link_activities(self._session, row.key)
         if row.kind == "deal" and row.action == "convert":
-            records.bury("lead", row.key, "converted", now, "to the deal, by us")
+            records.mark_gone("lead", row.key, "converted", now, "to the deal, by us")
         elif row.kind == "deal" and records.live_id("lead", row.key) is not None:
             journal.plan_archive(row, now, self._session.run)
 
@@ -278,7 +278,7 @@ class Outcomes:
         journal = self.ledger.journal
         if problem.absence != Absence.DELETED and not self._is_proven(problem, now):
             is_target = problem.id == self._target_of(row)
-            if is_target and not self.ledger.records.is_young(problem.kind, problem.id, now):
+            if is_target and not self.ledger.presence.is_young(problem.kind, problem.id, now):
                 due = backoff.due(now, backoff.pause(backoff.REFUSED, row.attempts + 1))
                 journal.park(row, str(problem), due)
                 self._pushed.parked += 1
@@ -300,7 +300,7 @@ class Outcomes:
                 forget_place(self._session)
                 self._pushed.again = True
             case "field":
-                self.ledger.records.bury("field", problem.id, "deleted", now, "by people")
+                self.ledger.records.mark_gone("field", problem.id, "deleted", now, "by people")
                 self._pushed.again = True
             case _:
                 self._mark_gone(problem.kind, problem.id, now)
@@ -310,12 +310,12 @@ class Outcomes:
         records = self.ledger.records
         if problem.kind == "field":
             code = records.live_id("field", problem.id) or ""
-            return not records.is_young("field", code, now)
-        if records.is_young(problem.kind, problem.id, now):
+            return not self.ledger.presence.is_young("field", code, now)
+        if self.ledger.presence.is_young(problem.kind, problem.id, now):
             return False
         if problem.kind == "lead":
             look_again(self._session, {"lead", "deal"})  # people may have converted it
-        return records.miss(problem.kind, problem.id, str(problem.absence), now)
+        return self.ledger.presence.miss(problem.kind, problem.id, str(problem.absence), now)
 
     def _target_of(self, row: JournalRow) -> str | None:
         if row.action == "create":
@@ -328,7 +328,7 @@ class Outcomes:
         records = self.ledger.records
         for record in records.by_id(kind, identifier):
             if not record.tombstone:
-                records.bury(kind, record.key, "deleted", now, "Pipedrive answered: gone")
+                records.mark_gone(kind, record.key, "deleted", now, "Pipedrive answered: gone")
                 self._plan_again(records.senders_of(kind, record.key))
         if kind in {"organization", "person", "deal", "lead"}:
             self.ledger.crm.drop(kind, identifier)

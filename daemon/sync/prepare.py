@@ -112,7 +112,7 @@ def _keep_fields(session: Session, found: dict[str, str]) -> None:
             fields = {"of": of, "name": name, "type": type_}
             ledger.journal.plan(Change("field", key, "create", fields, "0"), now, session.run)
         elif not record.tombstone:
-            ledger.records.bury("field", key, "deleted", now, "not among the fields any more")
+            ledger.records.mark_gone("field", key, "deleted", now, "not among the fields any more")
             event("sync.gone", kind="field", key=key)
 
 
