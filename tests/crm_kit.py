@@ -107,7 +107,7 @@ class Shop:
         name: str = "",
         invite: Invite | None = None,
         at: datetime | None = None,
-        marks: tuple[str, ...] = (),
+        signals: tuple[str, ...] = (),
     ) -> int:
         self._number += 1
         number = self._number
@@ -122,7 +122,7 @@ class Shop:
             subject=subject or f"Mail {number}",
             date=at,
             snippet=snippet,
-            marks=marks,
+            signals=signals,
             invites=() if invite is None else (invite,),
             opaque=False,
             thread=None,

@@ -151,7 +151,7 @@ def judge(facts: Facts, us: Us, *, in_sent: bool) -> Judged:
         return _ignored("no-from")
     if in_sent:
         return _judge_sent(facts, us)
-    party, marks = facts.author, set(facts.marks)
+    party, signals = facts.author, set(facts.signals)
     if us.are(party.key):
         group = facts.group_sender
         if group is None or us.are(group.key):
@@ -159,10 +159,10 @@ def judge(facts: Facts, us: Us, *, in_sent: bool) -> Judged:
             return _ignored("from-us-not-in-sent" if outside else "internal")
         party = group
     if facts.own_list:
-        marks -= {"list-id", "list-unsubscribe", "precedence-bulk"}
+        signals -= {"list-id", "list-unsubscribe", "precedence-bulk"}
     if reason := us.ignore(party.key):
         return _ignored(reason)
-    reason = _machine_reason(marks, facts, party.key.partition("@")[0])
+    reason = _machine_reason(signals, facts, party.key.partition("@")[0])
     return Judged("received", (party.key,), "evidence" if reason else "contact", reason or "human")
 
 
@@ -179,26 +179,26 @@ def _judge_sent(facts: Facts, us: Us) -> Judged:
     reason = None
     if len(parties) > MOST_RECIPIENTS:
         reason = "too-many-recipients"
-    elif facts.marks & {"auto-submitted", "auto-reply", "report", "precedence-bulk"}:
+    elif facts.signals & {"auto-submitted", "auto-reply", "report", "precedence-bulk"}:
         reason = "our-auto-reply"
     elif facts.invite and facts.invite.method != "REQUEST":
         reason = f"itip-{facts.invite.method.lower()}"
     return Judged("sent", tuple(parties), "evidence" if reason else "contact", reason or "sent")
 
 
-def _machine_reason(marks: set[str], facts: Facts, local: str) -> str | None:
+def _machine_reason(signals: set[str], facts: Facts, local: str) -> str | None:
     local = local.partition("+")[0]
     answer = facts.invite is not None and facts.invite.method in {"REPLY", "COUNTER", "CANCEL"}
     rules = (
-        ("dmarc-fail", "dmarc-fail" in marks),
+        ("dmarc-fail", "dmarc-fail" in signals),
         (f"itip-{facts.invite.method.lower()}" if facts.invite else "", answer),
-        ("bounce", bool(marks & {"report", "bounce"})),
-        ("empty-return-path", "empty-return-path" in marks),
-        ("auto-reply", "auto-reply" in marks),
-        ("auto-submitted", "auto-submitted" in marks),
-        ("precedence-bulk", "precedence-bulk" in marks),
-        ("list-id", "list-id" in marks),
-        ("list-unsubscribe", "list-unsubscribe" in marks),
+        ("bounce", bool(signals & {"report", "bounce"})),
+        ("empty-return-path", "empty-return-path" in signals),
+        ("auto-reply", "auto-reply" in signals),
+        ("auto-submitted", "auto-submitted" in signals),
+        ("precedence-bulk", "precedence-bulk" in signals),
+        ("list-id", "list-id" in signals),
+        ("list-unsubscribe", "list-unsubscribe" in signals),
         ("no-reply-address", local in NO_REPLY),
     )
     return next((reason for reason, holds in rules if holds), None)

@@ -108,7 +108,7 @@ def _facts(message: Message) -> str:
         {
             "to": [[to.name, to.address] for to in message.to],
             "words": [message.traces.said, message.traces.quoted],
-            "marks": message.marks,
+            "marks": message.signals,
         }
     )
 

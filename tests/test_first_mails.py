@@ -48,8 +48,8 @@ def test_the_answer_becomes_a_signal_of_the_message(ledger: Ledger, tmp_path: Pa
     log = tmp_path / "log"
     settings = reading(sys.executable, "-c", PITCH, str(log))
     seen = asked(ledger, settings, incoming("We offer leads.", "What does it cost?"))
-    assert ["asked-pitch" in item.message.marks for item in seen] == [True, False]
-    assert ["asked-person" in item.message.marks for item in seen] == [False, True]
+    assert ["asked-pitch" in item.message.signals for item in seen] == [True, False]
+    assert ["asked-person" in item.message.signals for item in seen] == [False, True]
     assert log.read_text().split() == ["a0@x.example", "a1@x.example"]
 
 

@@ -22,7 +22,7 @@ def texts(message: Message) -> list[str]:
         message.snippet.replace("\n", " "),
         message.message_id or "",
         *message.answers,
-        *message.marks,
+        *message.signals,
         *(fact.value for fact in message.facts),
         *(f"{person.name} {person.address} {person.key}" for person in people),
         *(f"{i.summary} {i.uid} {i.method} {i.organizer}" for i in message.invites),

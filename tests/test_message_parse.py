@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -168,7 +169,7 @@ def test_arrival_at_the_end_of_time_is_no_error() -> None:
 
 def assert_safe(message: Message) -> None:
     """No value carries a control character, and each is within its bound."""
-    texts = [message.subject, message.message_id or "", *message.answers, *message.marks]
+    texts = [message.subject, message.message_id or "", *message.answers, *message.signals]
     texts += [fact.value for fact in message.facts]
     assert len(message.candidates) <= 8
     for address in (message.from_, *(one.address for one in message.candidates), *message.to):
@@ -183,7 +184,7 @@ def assert_safe(message: Message) -> None:
     for text in [*texts, message.snippet.replace("\n", "")]:
         assert not any(is_unsafe(char) for char in text), ascii(text)
         assert len(text) <= 998
-    assert message.marks == tuple(sorted(set(message.marks)))
+    assert message.signals == tuple(sorted(set(message.signals)))
     assert message.date is None or message.date.tzinfo is UTC
     assert len(message.key) == 32
     assert not any("\ud800" <= char <= "\udfff" for char in message.snippet)
@@ -373,7 +374,8 @@ def test_a_mail_that_was_cut_says_no_other_than_the_whole(
         return
     whole = parse(raw, size=1, snippet_chars=snippet_chars)
     part = parse(raw[:cut], size=1, snippet_chars=snippet_chars)
-    header = {"snippet": "", "invites": (), "opaque": False, "marks": (), "text_hash": ""}
+    end: dict[str, Any] = {"invites": (), "opaque": False, "signals": (), "facts": ()}
+    header = end | {"snippet": "", "text_hash": ""}
     assert replace(part, **header, traces=NO_TRACES) == replace(whole, **header, traces=NO_TRACES)
 
 

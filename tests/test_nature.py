@@ -448,8 +448,8 @@ def test_hostile_words_are_weighed_within_bounds(piece: str) -> None:
     for field in FIELDS:
         message = mail("hi", **{field.replace("-", "_"): text[:20_000].replace("\n", " ")})
         judge(message, in_sent=False, us=US)
-        assert len(message.marks) < 64
-        assert all(len(mark) < 300 for mark in message.marks)
+        assert len(message.signals) < 64
+        assert all(len(mark) < 300 for mark in message.signals)
 
 
 @pytest.mark.timeout(120)
@@ -462,6 +462,6 @@ def test_any_mail_has_a_nature(fields: dict[str, str], text: str, subject: str) 
     flat = {name.replace("-", "_"): " ".join(value.split()) for name, value in fields.items()}
     message = mail(text.replace("\r", " "), " ".join(subject.split()) or "x", **flat)
     verdict = judge(message, in_sent=False, us=US).verdict
-    assert list(message.marks) == sorted(set(message.marks))
+    assert list(message.signals) == sorted(set(message.signals))
     assert verdict.kind in {"contact", "evidence", "ignored"}
     assert words(verdict.reason) or verdict.reason

@@ -141,7 +141,7 @@ def test_eleven_recipients_are_too_many_and_ten_are_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("marks", "kind", "reason"),
+    ("signals", "kind", "reason"),
     [
         ({"list-id", "list-unsubscribe"}, "evidence", "list-id"),
         ({"list-id", "precedence-bulk"}, "evidence", "precedence-bulk"),
@@ -153,8 +153,8 @@ def test_eleven_recipients_are_too_many_and_ten_are_not() -> None:
         (set(), "contact", "human"),
     ],
 )
-def test_the_first_machine_mark_is_the_reason(marks: set[str], kind: str, reason: str) -> None:
-    judged = expected(mail(1, BOB, 0, marks=frozenset(marks))).messages[1]
+def test_the_first_machine_mark_is_the_reason(signals: set[str], kind: str, reason: str) -> None:
+    judged = expected(mail(1, BOB, 0, signals=frozenset(signals))).messages[1]
 
     assert (judged.kind, judged.reason) == (kind, reason)
 
@@ -226,7 +226,7 @@ def test_an_answer_dated_before_our_mail_took_no_time() -> None:
 
 def test_a_mail_of_a_group_of_ours_belongs_to_whom_it_names() -> None:
     got = expected(
-        mail(1, OFFICE.group, 0, group_sender=EVE, own_list=True, marks=frozenset({"list-id"})),
+        mail(1, OFFICE.group, 0, group_sender=EVE, own_list=True, signals=frozenset({"list-id"})),
         mail(2, OFFICE.group, 0),
     )
 
@@ -286,9 +286,9 @@ def test_meetings_that_we_organise(steps: list[tuple[str, str, int, int, str]], 
     ],
 )
 def test_meetings_to_which_they_invite(ours: str, cancelled: bool, spoofed: bool, met: int) -> None:
-    marks = frozenset({"dmarc-fail"} if spoofed else ())
+    signals = frozenset({"dmarc-fail"} if spoofed else ())
     asked = (ADA, "NEEDS-ACTION")
-    mails = [mail(1, BOB, 0, invite=invite("REQUEST", BOB, 0, 0, asked), marks=marks)]
+    mails = [mail(1, BOB, 0, invite=invite("REQUEST", BOB, 0, 0, asked), signals=signals)]
     if ours == "written":
         mails.append(mail(2, ADA, 1))
     elif ours:

@@ -54,30 +54,30 @@ def test_a_server_is_not_learned_from_less(mails: list[Message]) -> None:
 
 def test_a_pass_counts_by_a_known_server_only() -> None:
     message = brought(1, passed(1))
-    assert authenticated(message.marks, {"us.example"}) == "pass"
-    assert authenticated(message.marks, {"mx1.mail.us.example"}) == "pass"
-    assert authenticated(message.marks, {"s.example"}) is None
-    assert authenticated(message.marks, ()) is None
+    assert authenticated(message.signals, {"us.example"}) == "pass"
+    assert authenticated(message.signals, {"mx1.mail.us.example"}) == "pass"
+    assert authenticated(message.signals, {"s.example"}) is None
+    assert authenticated(message.signals, ()) is None
 
 
 def test_a_pass_below_our_field_is_a_strangers() -> None:
     server = "mx1.mail.us.example"
     failed = f"Authentication-Results: {server}; dmarc=fail header.from=firm1.example"
     forged = brought(1, failed, passed(1))
-    assert authenticated(forged.marks, {"us.example"}) == "fail"
-    assert is_forged(forged.marks, ())
+    assert authenticated(forged.signals, {"us.example"}) == "fail"
+    assert is_forged(forged.signals, ())
     below = brought(1, "Received: from b by c.there.example with SMTP", passed(1))
-    assert authenticated(below.marks, {"us.example"}) is None
+    assert authenticated(below.signals, {"us.example"}) is None
 
 
 def test_a_pass_for_another_domain_says_nothing() -> None:
-    assert authenticated(brought(1, passed(2)).marks, {"us.example"}) is None
+    assert authenticated(brought(1, passed(2)).signals, {"us.example"}) is None
 
 
 def test_microsoft_names_no_server_and_counts_by_its_place() -> None:
     hop = "from a.example by DB9.mail.protection.outlook.com with Microsoft SMTP Server"
     own = "Authentication-Results: spf=pass smtp.mailfrom=x; dmarc=pass header.from=firm1.example"
-    assert authenticated(brought(1, own, hop=hop).marks, {"outlook.com"}) == "pass"
+    assert authenticated(brought(1, own, hop=hop).signals, {"outlook.com"}) == "pass"
 
 
 def test_gmail_receives_at_an_address_first() -> None:
@@ -86,4 +86,4 @@ def test_gmail_receives_at_an_address_first() -> None:
         "Received: from a.example by mx.google.com with ESMTPS id y"
     )
     own = "Authentication-Results: mx.google.com; dmarc=pass header.from=firm1.example"
-    assert authenticated(brought(1, own, hop=hop).marks, {"google.com"}) == "pass"
+    assert authenticated(brought(1, own, hop=hop).signals, {"google.com"}) == "pass"

@@ -96,10 +96,10 @@ def _question(message: Message) -> bytes:
         "from": {"name": sender.name, "address": sender.address} if sender else None,
         "subject": message.subject,
         "text": message.snippet,
-        "signals": [mark for mark in message.marks if ":" not in mark],
+        "signals": [one for one in message.signals if ":" not in one],
     }
     return json.dumps(question, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _with(message: Message, signal: str) -> Message:
-    return replace(message, marks=tuple(sorted({*message.marks, signal})))
+    return replace(message, signals=tuple(sorted({*message.signals, signal})))

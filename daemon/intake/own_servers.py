@@ -51,4 +51,4 @@ def learned(counts: Mapping[str, list[list[int]]]) -> frozenset[str]:
 
 
 def _named(message: Message, signal: str) -> str:
-    return next((one.removeprefix(signal) for one in message.marks if one.startswith(signal)), "")
+    return next((one.removeprefix(signal) for one in message.signals if one.startswith(signal)), "")

@@ -145,7 +145,7 @@ def _entries(
 
 
 def _judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
-    return FORGOTTEN if MARK in message.marks else judge(message, in_sent=in_sent, us=us)
+    return FORGOTTEN if MARK in message.signals else judge(message, in_sent=in_sent, us=us)
 
 
 def _write(

@@ -71,8 +71,8 @@ def to_row(entry: MessageRow) -> dict[str, object]:
         facts["said"] = [(one.kind, one.value, one.way) for one in message.facts]
     if message.traces.said or message.traces.quoted:
         facts["words"] = (message.traces.said, message.traces.quoted)
-    if message.marks:
-        facts["marks"] = message.marks
+    if message.signals:
+        facts["marks"] = message.signals  # the name of the first release
     if message.opaque:
         facts["opaque"] = True
     arrived_at, date = stamp(entry.arrived_at), stamp_or_none(message.date)
@@ -136,7 +136,7 @@ def stored(row: sqlite3.Row) -> StoredMessage:
         subject=row["subject"],
         date=instant_or_none(row["date"]),
         snippet=row["snippet"],
-        marks=tuple(facts.get("marks", ())),
+        signals=tuple(facts.get("marks", ())),
         invites=invites_from(row["invites"]),
         opaque=facts.get("opaque", False),
         thread=row["thread"],

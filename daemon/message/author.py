@@ -25,7 +25,7 @@ from daemon.message.us import Us
 
 # Ways by which anybody can put any address before us: such mails never add up to a deal.
 SUBMITTED = frozenset({"form", "reply-to", "text"})
-# Ways on which the From, its marks and its envelope are a relay's and say nothing about the author.
+# Ways on which From, signals and envelope are those of a relay and say nothing about the author.
 RELAYED = SUBMITTED | {"forward", "attached", "envelope"}
 # Ways on which a machine's address is the author's too, and judged as such.
 _WHOEVER = frozenset({"forward", "attached", "group"})
@@ -78,10 +78,10 @@ def _of_our_site(message: Message, sender: Address, us: Us) -> Author | None:
     reply, form = _first(message, "reply-to", us), _first(message, "form", us)
     if reply:
         same = form is not None and form.address.key == reply.address.key
-        way = "group" if "list-id" in message.marks else "form" if same else "reply-to"
+        way = "group" if "list-id" in message.signals else "form" if same else "reply-to"
         reason = "group-of-ours" if way == "group" else "form-of-ours"
         return Author(_named(message, reply, sender), way, reason)
-    if form is None and HANDS_ON in message.marks:
+    if form is None and HANDS_ON in message.signals:
         form = _only(message, sender, us)
     return Author(_named(message, form, sender), form.way, "form-of-ours") if form else None
 
@@ -98,7 +98,7 @@ def _theirs(message: Message, sender: Address, us: Us) -> Author:
 def _handed_on(message: Message, sender: Address, us: Us) -> Author | None:
     """The visitor of a form, portal, chat or booking page of others; None if it is none."""
     service = hands_on(sender)
-    says = HANDS_ON in message.marks
+    says = HANDS_ON in message.signals
     machine_local = is_machine_like(sender.local)
     machine = service or machine_local
     reply = _outside(message, "reply-to", sender, us)
@@ -136,15 +136,15 @@ def _is_same_person(sender: Address, other: Address, message: Message) -> bool:
 
 def _is_copy(message: Message, us: Us) -> bool:
     """Whether a form of others was filled in with our address, and this is the copy for us."""
-    if "list-id" in message.marks:
+    if "list-id" in message.signals:
         return False  # a list of ours sends answers to itself
     replies = [one for one in message.candidates if one.way == "reply-to"]
     filled = [one for one in message.candidates if one.way == "form"]
     if any(us.is_us(one.address) for one in filled) and all(
         us.is_us(one.address) for one in filled
     ):
-        return COPY in message.marks or HANDS_ON in message.marks or bool(replies)
-    return COPY in message.marks and any(us.is_us(one.address) for one in replies)
+        return COPY in message.signals or HANDS_ON in message.signals or bool(replies)
+    return COPY in message.signals and any(us.is_us(one.address) for one in replies)
 
 
 def _first(message: Message, way: str, us: Us) -> Candidate | None:

@@ -53,7 +53,7 @@ class Found:
 
     candidates: list[Candidate] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
-    marks: set[str] = field(default_factory=set)
+    signals: set[str] = field(default_factory=set)
     words: str = ""  # of a forwarded mail: its author's own, for the snippet
 
 
@@ -98,7 +98,7 @@ def find(fields: Fields, header: Header, parts: Parts) -> Found:
     found.candidates.extend(_enveloped(fields, header, sender))
     # A Microsoft 365 group has its tenant's name for a List-Id, and says here which one it is.
     if group := mailbox("", first(fields, "x-ms-exchange-unifiedgroup-address")):
-        found.marks.add(f"list-of:{group.domain}")
+        found.signals.add(f"list-of:{group.domain}")
     inside = any(same_site(to.domain, sender.domain) for to in header.recipients[:20])
     may_hand_on = (
         inside
@@ -156,11 +156,11 @@ def _read_text(
             Candidate("text", one) for one in forms.addresses_in(lines, _TEXT_ADDRESSES)
         )
     if hands_on_by_words(header.subject, text):
-        found.marks.add(HANDS_ON)
+        found.signals.add(HANDS_ON)
         if not found.facts:
             found.facts += _facts_beside(found, lines)
     if is_copy_by_words(header.subject, text):
-        found.marks.add(COPY)
+        found.signals.add(COPY)
 
 
 def _forwarded(found: Found, lines: list[str], subject: str, text: str) -> None:

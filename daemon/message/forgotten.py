@@ -68,7 +68,7 @@ def blank(message: Message) -> Message:
         subject="",
         date=None,
         snippet="",
-        marks=(MARK,),
+        signals=(MARK,),
         invites=(),
         opaque=False,
         thread=None,

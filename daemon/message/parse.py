@@ -88,7 +88,7 @@ class Message:
     subject: str
     date: datetime | None  # the Date header
     snippet: str
-    marks: tuple[str, ...]
+    signals: tuple[str, ...]
     invites: tuple[Invite, ...]
     opaque: bool  # S/MIME or PGP hides the text
     thread: str | None  # the server's thread id
@@ -143,7 +143,7 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
     limit = 0 if opaque else snippet_chars
     # As many as it takes to tell mails apart, also where the ledger keeps fewer or none.
     words = Words("", "") if opaque else _words(parts, max(limit, _HASHED))
-    signals = _header_says(pairs, fields, reading, kinds) | found.marks
+    signals = _header_says(pairs, fields, reading, kinds) | found.signals
     if not opaque and signals.isdisjoint(_DECIDED):
         signals |= _text_says(parts, words.own, found.words)
         # What went to many by its header stays that, whoever signed it.
@@ -168,7 +168,7 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
         snippet=hashed
         if limit == _HASHED
         else _snippet(words, found.words, reading.subject, limit),
-        marks=tuple(sorted(signals)),
+        signals=tuple(sorted(signals)),
         invites=_invites(raw, leaves) or _booked(reading, found, words),
         opaque=opaque,
         thread=thread,

@@ -29,7 +29,7 @@ _ITIP_ANSWERS = {
 }
 _TENANTS = ".onmicrosoft.com"  # under which a group has its List-Id, whatever its address
 _ROLES = {"after_reply": "role-address", "never": "role-never"}
-_OUR_MACHINE_MARKS = frozenset({"auto-submitted", "auto-reply", "report", "precedence-bulk"})
+_OUR_MACHINE_SIGNALS = frozenset({"auto-submitted", "auto-reply", "report", "precedence-bulk"})
 
 
 class Verdict(NamedTuple):
@@ -70,7 +70,7 @@ def _received(
     """The verdict on a message from outside, and the signals that decided it."""
     if ignored := us.ignores(sender):
         return Verdict("ignored", ignored), ()
-    if is_forged(message.marks, us.authserv_ids):
+    if is_forged(message.signals, us.authserv_ids):
         return Verdict("evidence", "dmarc-fail"), ()
     method = _method(message)
     if method in _ITIP_ANSWERS:
@@ -79,7 +79,7 @@ def _received(
     way = "invitation" if method == "REQUEST" and _organizes(message, sender) else wrote.way
     if way == "from" and _is_our_list(message, us):
         way = "group"
-    found = nature(message.marks, sender, way)
+    found = nature(message.signals, sender, way)
     if found.reason is not None:
         return Verdict("evidence", found.reason), found.signals
     if us.roles != "person" and found.is_desk:
@@ -105,7 +105,7 @@ def _judge_sent(message: Message, sender: Address, us: Us) -> Judgement:
         verdict = Verdict("ignored", "internal")
     elif len(outside) > us.max_recipients:
         verdict = Verdict("evidence", "too-many-recipients")
-    elif not _OUR_MACHINE_MARKS.isdisjoint(message.marks):
+    elif not _OUR_MACHINE_SIGNALS.isdisjoint(message.signals):
         verdict = Verdict("evidence", "our-auto-reply")
     elif method in _ITIP_ANSWERS:
         verdict = Verdict("evidence", _ITIP_ANSWERS[method])
@@ -125,8 +125,8 @@ def _method(message: Message) -> str:
 def _is_our_list(message: Message, us: Us) -> bool:
     """Whether the List-Id is under a domain of ours: a group of ours such as sales@."""
     return any(
-        mark.startswith("list-of:") and _is_ours(mark.removeprefix("list-of:"), message, us)
-        for mark in message.marks
+        one.startswith("list-of:") and _is_ours(one.removeprefix("list-of:"), message, us)
+        for one in message.signals
     )
 
 

@@ -21,8 +21,8 @@ def mailing_list(desk: Desk) -> None:
     company = desk.cast.company()
     author = desk.cast.person(company)
     headers = [f"List-Id: <users.{company.domain}>", "precedence: list"]
-    marks = {"list-id", "precedence-bulk"}
-    machine_mail(desk, author, "mailing-list", wording.ASKS, marks=marks, headers=headers)
+    signals = {"list-id", "precedence-bulk"}
+    machine_mail(desk, author, "mailing-list", wording.ASKS, signals=signals, headers=headers)
 
 
 def sales_tool(desk: Desk) -> None:
@@ -32,18 +32,18 @@ def sales_tool(desk: Desk) -> None:
     """
     author = desk.cast.person(desk.cast.company())
     header = "List-Unsubscribe: <mailto:stop@tool.example>"
-    marks = {"list-unsubscribe"}
+    signals = {"list-unsubscribe"}
     first = machine_mail(
-        desk, author, "list-unsubscribe-only", wording.ASKS, marks=marks, headers=[header]
+        desk, author, "list-unsubscribe-only", wording.ASKS, signals=signals, headers=[header]
     )
     other = desk.cast.person(desk.cast.company())
     cold = machine_mail(
-        desk, other, "list-unsubscribe-only", wording.ASKS, marks=marks, headers=[header]
+        desk, other, "list-unsubscribe-only", wording.ASKS, signals=signals, headers=[header]
     )
     ours = answer_by_us(desk, other, cold, kind="answer-to-sales-tool")
     kind = "list-unsubscribe-answers-us"
-    answer(desk, other, ours, kind=kind, headers=(header,), marks=marks)
-    answer(desk, author, first, kind="list-unsubscribe-only", headers=(header,), marks=marks)
+    answer(desk, other, ours, kind=kind, headers=(header,), signals=signals)
+    answer(desk, author, first, kind="list-unsubscribe-only", headers=(header,), signals=signals)
 
 
 def no_reply_answers(desk: Desk) -> None:
@@ -60,8 +60,8 @@ def notification(desk: Desk) -> None:
     company = desk.cast.company()
     author = desk.cast.mailbox(f"{company.name} Portal", "portal.system", company)
     headers = ["Auto-Submitted: (by our portal) auto-generated; owner-email=a@b.example"]
-    marks = {"auto-submitted"}
-    machine_mail(desk, author, "auto-generated", wording.NOTICES, marks=marks, headers=headers)
+    signals = {"auto-submitted"}
+    machine_mail(desk, author, "auto-generated", wording.NOTICES, signals=signals, headers=headers)
 
 
 def not_automatic(desk: Desk) -> None:
@@ -90,7 +90,7 @@ def plain_bounce(desk: Desk) -> None:
                 kind=kind,
                 content=render.plain(text),
                 headers=(f"X-Failed-Recipients: {them.key}",),
-                marks={"bounce"},
+                signals={"bounce"},
             )
         )
 
@@ -115,7 +115,7 @@ def read_receipt(desk: Desk) -> None:
         kind="read-receipt",
         content=content,
         headers=(),
-        marks={"report"},
+        signals={"report"},
     )
     desk.post(draft)
 

@@ -144,7 +144,7 @@ def answer(
     kind: str,
     at: datetime | None = None,
     headers: tuple[str, ...] = (),
-    marks: AbstractSet[str] = frozenset(),
+    signals: AbstractSet[str] = frozenset(),
 ) -> Facts:
     """One mail of theirs that answers one of ours."""
     subject = ours.subject if ours.subject.startswith("Re: ") else f"Re: {ours.subject}"
@@ -159,7 +159,7 @@ def answer(
             answers=tuple(i for i in (ours.message_id, *ours.answers) if i),
             thread=ours.thread,
             headers=headers,
-            marks=frozenset(marks),
+            signals=frozenset(signals),
         )
     )
 

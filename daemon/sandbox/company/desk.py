@@ -28,7 +28,7 @@ class Draft:
     `message_id`: "" for a new one, None for none. `dated`: the Date header's text (None: no such
     header) and what it means in UTC (None: nothing). `threading`: which of In-Reply-To and
     References name `answers`. `raw_charset`: names and subject unencoded in that charset.
-    `headers` are whole lines; `marks` say which machine headers are among them.
+    `headers` are whole lines; `signals` say which machine headers are among them.
     """
 
     kind: str
@@ -47,7 +47,7 @@ class Draft:
     q_words: bool | None = None
     content: render.Part | None = None
     headers: tuple[str, ...] = ()
-    marks: frozenset[str] = frozenset()
+    signals: frozenset[str] = frozenset()
     group_sender: Party | None = None
     invite: InviteFacts | None = None
     opaque: bool = False
@@ -130,7 +130,7 @@ class Desk:
             answers=answers,
             thread=draft.thread or self.thread(),
             group_sender=draft.group_sender,
-            marks=draft.marks,
+            signals=draft.signals,
             invite=draft.invite,
             opaque=draft.opaque,
             own_list=draft.own_list,
@@ -190,7 +190,7 @@ class Desk:
             f"Delivered-To: {self.office.owner.key}",
             f"Received: from {client}\r\n\tby {queued};\r\n\t{stamp}",
         ]
-        if "dmarc-fail" not in draft.marks and draft.author is not None:
+        if "dmarc-fail" not in draft.signals and draft.author is not None:
             lines.append(
                 f"Authentication-Results: {host};\r\n\tspf=pass smtp.mailfrom={domain};"
                 f"\r\n\tdmarc=pass header.from={domain}"

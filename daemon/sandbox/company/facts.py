@@ -48,9 +48,9 @@ class Facts:
     `answers` are the Message-IDs it names: In-Reply-To, then References from last to first.
     `group_sender` is the outside author that a group of ours, or our web form, put into
     X-Original-Sender, X-Original-From or Reply-To; `own_list` says that a list of ours handed the
-    mail on, so its list headers say nothing about who wrote it. `marks` are the machine headers it
-    carries, in the words of the message contract (`list-id`, `auto-reply`, ...). `text` opens its
-    readable body, "" where there is none. `thread` numbers the conversation it belongs to.
+    mail on, so its list headers say nothing about who wrote it. `signals` are the machine
+    headers it carries, in the words of the message contract (`list-id`, `auto-reply`, ...). `text`
+    opens its readable body, "" where there is none. `thread` numbers its conversation.
     """
 
     id: int
@@ -65,7 +65,7 @@ class Facts:
     answers: tuple[str, ...]
     thread: int
     group_sender: Party | None = None
-    marks: frozenset[str] = frozenset()
+    signals: frozenset[str] = frozenset()
     invite: InviteFacts | None = None
     opaque: bool = False
     own_list: bool = False

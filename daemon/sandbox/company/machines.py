@@ -24,21 +24,21 @@ def newsletters(desk: Desk) -> None:
             f"List-Unsubscribe: <https://{company.domain}/u/1>, <mailto:off@{company.domain}>",
             "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
         ]
-        marks, path = {"list-id", "list-unsubscribe"}, None
+        signals, path = {"list-id", "list-unsubscribe"}, None
         if style == "bulk":
             headers.append("Precedence: bulk")
-            marks.add("precedence-bulk")
+            signals.add("precedence-bulk")
         if style == "verp":
             owner = desk.office.owner.key.replace("@", "=")
             path = f"bounces+{desk.rng.randrange(10**6)}-{owner}@em.{company.domain}"
-            marks.add("verp")
+            signals.add("verp")
         for _ in range(desk.rng.randint(1, 4)):
             machine_mail(
                 desk,
                 author,
                 f"newsletter-{style}",
                 wording.NEWSLETTERS,
-                marks=marks,
+                signals=signals,
                 headers=headers,
                 path=path,
                 form="html",
@@ -70,7 +70,7 @@ def bounce(desk: Desk) -> None:
             kind="bounce-dsn",
             content=report(them, f"The user {them.key} doesn't exist here."),
             headers=("Auto-Submitted: auto-replied",),
-            marks={"report", "bounce", "auto-submitted", "auto-reply"},
+            signals={"report", "bounce", "auto-submitted", "auto-reply"},
         )
     )
 
@@ -93,7 +93,7 @@ def exchange_ndr(desk: Desk) -> None:
             kind="bounce-m365",
             content=report(them, f"Your message to {them.key} couldn't be delivered."),
             headers=("X-MS-Exchange-Message-Is-Ndr: ", "Auto-Submitted: auto-replied"),
-            marks={"report", "bounce", "auto-submitted", "auto-reply"},
+            signals={"report", "bounce", "auto-submitted", "auto-reply"},
         )
     )
 
@@ -106,7 +106,7 @@ def out_of_office(desk: Desk) -> None:
         ("X-Auto-Response-Suppress: All", {"auto-reply"}, False),
         ("X-Autoreply: yes", {"auto-reply"}, False),
     )
-    for header, marks, null_path in ways:
+    for header, signals, null_path in ways:
         them = desk.cast.stranger()
         ours = converse(desk, [them], "u", kind="outreach")[0]
         draft = returned_mail(
@@ -117,7 +117,7 @@ def out_of_office(desk: Desk) -> None:
             kind="auto-reply",
             content=render.plain("I am away until Monday and will answer after that."),
             headers=(header,),
-            marks=marks,
+            signals=signals,
             null_path=null_path,
         )
         desk.post(draft)
@@ -139,7 +139,7 @@ def our_absence(desk: Desk) -> None:
             thread=theirs.thread,
             form="8bit",
             headers=("Auto-Submitted: auto-replied", "Precedence: bulk"),
-            marks=frozenset({"auto-submitted", "auto-reply", "precedence-bulk"}),
+            signals=frozenset({"auto-submitted", "auto-reply", "precedence-bulk"}),
         )
     )
 
@@ -150,12 +150,12 @@ def machine_mail(
     kind: str,
     templates: tuple[str, ...],
     *,
-    marks: AbstractSet[str] = frozenset(),
+    signals: AbstractSet[str] = frozenset(),
     headers: Sequence[str] = (),
     path: str | None = None,
     form: str = "",
 ) -> Facts:
-    """One mail of a machine, with the header lines and `marks` given."""
+    """One mail of a machine, with the header lines and `signals` given."""
     opening = wording.fill(desk.rng, templates)
     return desk.post(
         Draft(
@@ -165,7 +165,7 @@ def machine_mail(
             subject=opening if templates is not wording.ASKS else "A quick question",
             text=wording.letter(desk.rng, opening, author.name),
             headers=tuple(headers),
-            marks=frozenset(marks),
+            signals=frozenset(signals),
             return_path=path,
             form=form,
         )
@@ -181,7 +181,7 @@ def returned_mail(
     kind: str,
     content: render.Part,
     headers: tuple[str, ...],
-    marks: set[str],
+    signals: set[str],
     null_path: bool = True,
 ) -> Draft:
     """What a machine sends back within a minute of a mail of ours, mostly with a null sender."""
@@ -194,7 +194,7 @@ def returned_mail(
         answers=tuple(i for i in (ours.message_id, *ours.answers) if i),
         thread=ours.thread,
         headers=headers,
-        marks=frozenset(marks | {"empty-return-path"} if null_path else marks),
+        signals=frozenset(signals | {"empty-return-path"} if null_path else signals),
         return_path="" if null_path else None,
     )
 

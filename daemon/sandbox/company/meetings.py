@@ -88,9 +88,9 @@ class Event:
         automatic = method == "REPLY" and author is not self.desk.office.owner
         host = self.desk.office.authserv_id
         headers = ("Auto-Submitted: auto-generated",) if automatic else ()
-        marks = {"auto-submitted"} if automatic else set()
+        signals = {"auto-submitted"} if automatic else set()
         if spoofed:
-            headers, marks = (f"Authentication-Results: {host}; dmarc=fail",), {"dmarc-fail"}
+            headers, signals = (f"Authentication-Results: {host}; dmarc=fail",), {"dmarc-fail"}
         return self.desk.post(
             Draft(
                 kind=self.kind if method == "REQUEST" else f"itip-{method.lower()}",
@@ -103,7 +103,7 @@ class Event:
                 content=itip.mail_part(invite, text, style),
                 invite=invite,
                 headers=headers,
-                marks=frozenset(marks),
+                signals=frozenset(signals),
             )
         )
 

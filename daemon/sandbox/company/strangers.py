@@ -42,7 +42,7 @@ def group(desk: Desk) -> None:
             wording.fill(desk.rng, wording.INQUIRIES),
             to=(office.group,),
             headers=(*headers, *listed),
-            marks=frozenset({"list-id", "precedence-bulk"}),
+            signals=frozenset({"list-id", "precedence-bulk"}),
             group_sender=replace(them, name="") if style == "sender" else them,
             own_list=True,
             folder="INBOX",
@@ -59,7 +59,7 @@ def own_list(desk: Desk) -> None:
         wording.fill(desk.rng, wording.INQUIRIES),
         to=(office.group,),
         headers=(f"List-Id: Sales <sales.{office.domains[0]}>", "Precedence: list"),
-        marks=frozenset({"list-id", "precedence-bulk"}),
+        signals=frozenset({"list-id", "precedence-bulk"}),
         own_list=True,
     )
 
@@ -123,10 +123,10 @@ def spoofed(desk: Desk) -> None:
     failed = f"Authentication-Results: {host};\r\n\tspf=softfail; dmarc=fail header.from=x.example"
     known, attacker, stranger = (desk.cast.stranger() for _ in range(3))
     converse(desk, [known], "t", kind="inquiry")
-    marks = frozenset({"dmarc-fail"})
+    signals = frozenset({"dmarc-fail"})
     text = "New bank details"
-    plain_mail(desk, known, "spoofed", text, headers=(failed,), marks=marks)
-    plain_mail(desk, stranger, "spoofed", text, headers=(failed,), marks=marks)
+    plain_mail(desk, known, "spoofed", text, headers=(failed,), signals=signals)
+    plain_mail(desk, stranger, "spoofed", text, headers=(failed,), signals=signals)
     reply_to = f"Reply-To: {render.mailbox(attacker)}"
     boss = desk.office.staff[0]
     plain_mail(
@@ -135,7 +135,7 @@ def spoofed(desk: Desk) -> None:
         "spoofed-colleague",
         "Urgent transfer",
         headers=(failed, reply_to),
-        marks=marks,
+        signals=signals,
         group_sender=attacker,
         folder="INBOX",
     )
@@ -152,7 +152,7 @@ def plain_mail(
     to: tuple[Party, ...] = (),
     cc: tuple[Party, ...] = (),
     headers: tuple[str, ...] = (),
-    marks: frozenset[str] = frozenset(),
+    signals: frozenset[str] = frozenset(),
     group_sender: Party | None = None,
     own_list: bool = False,
     folder: str = "",
@@ -170,7 +170,7 @@ def plain_mail(
             subject=subject,
             text=wording.letter(desk.rng, opening, writer.name or author.name),
             headers=headers,
-            marks=marks,
+            signals=signals,
             group_sender=group_sender,
             own_list=own_list,
             folder=folder,
