@@ -152,6 +152,32 @@ def test_a_message_from_us_that_isnt_in_sent(
     assert judgement.direction == ("received" if taken else None)
 
 
+OUR_ANSWER = {"to": (ADA,), "answers": ("a@acme.example",), "marks": ("answers", "filed")}
+
+
+@pytest.mark.parametrize(
+    ("reason", "changes"),
+    [
+        ("sent", {}),
+        ("sent", {"marks": ("answers", "dmarc-pass:mx.us.example")}),
+        ("from-us-not-in-sent", {"answers": ()}),
+        ("from-us-not-in-sent", {"marks": ("answers",)}),
+        ("from-us-not-in-sent", {"marks": ("answers", "dmarc-pass:mx.evil.example")}),
+        ("from-us-not-in-sent", {"marks": ("answers", "auto-reply", "filed")}),
+        ("from-us-not-in-sent", {"marks": ("answers", "dmarc-fail:mx.us.example")}),
+        ("internal", {"to": (CARL,)}),
+        ("human", {"from_": ADA}),
+    ],
+)
+def test_an_answer_of_ours_in_an_inbox_is_sent_if_nobody_else_can_have_put_it_there(
+    reason: str, changes: dict[str, object]
+) -> None:
+    message = replace(FROM_BOB, **{**OUR_ANSWER, **changes})  # type: ignore[arg-type]  # a table of fields
+    judgement = judge(message, in_sent=False, us=US)
+    assert judgement.verdict.reason == reason
+    assert (judgement.direction == "sent") == (reason == "sent")
+
+
 @pytest.mark.parametrize(("reason", "kind", "changes"), SENT)
 def test_a_message_in_sent(reason: str, kind: str, changes: dict[str, object]) -> None:
     message = replace(FROM_BOB, **changes)  # type: ignore[arg-type]  # a table of fields

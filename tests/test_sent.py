@@ -115,3 +115,30 @@ def test_answers_to_what_was_never_found_are_counted(dovecot: Post, ledger: Ledg
         poll(mailbox, ledger, run)
     assert reports.unmatched_answers(ledger, "sales") == 0
     assert reports.sent_folders(ledger, "sales")[0]["newest"] is not None
+
+
+@pytest.mark.parametrize(
+    ("received", "class_"),
+    [
+        ("", "person_with_deal"),  # a mail program filed it
+        (
+            "Received: from mail.x.example by mx.ours.example; Tue, 3 Mar 2026 09:00:00 +0000",
+            "lead",
+        ),
+    ],
+)
+def test_our_answer_in_the_inbox_is_a_reply_unless_it_may_be_anybodys(
+    received: str, class_: str, dovecot: Post, ledger: Ledger
+) -> None:
+    delivered = (
+        b"Received: from mail.x.example by mx.ours.example; Tue, 3 Mar 2026 08:00:00 +0000\r\n"
+    )
+    dovecot.deliver(delivered + letter("ada@x.example", US, 1))
+    stamp = f"{received}\r\n".encode() if received else b""
+    dovecot.deliver(stamp + letter(US, "ada@x.example", 2, answers=1))
+    with dovecot.mailbox() as mailbox:
+        poll(
+            mailbox, ledger, Pass(READING, "sales", None, lambda: datetime(2026, 3, 3, tzinfo=UTC))
+        )
+    rows = ledger.rows("SELECT address, class FROM senders")
+    assert [(row["address"], row["class"]) for row in rows] == [("ada@x.example", class_)]

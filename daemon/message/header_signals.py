@@ -43,6 +43,9 @@ _LIST_FIELDS = {
     "x-listserver": "mailing-list",
     "errors-to": "errors-to",
 }
+# Written by whoever delivers a mail (RFC 5321, section 4.4; RFC 8601): what a mail program files by
+# itself has none of them.
+_DELIVERED = frozenset({"received", "return-path", "delivered-to", "authentication-results"})
 _GENERATED_BY = "x-ms-exchange-generated-message-source"
 _RULES_LOOP = "x-ms-exchange-inbox-rules-loop"
 _ID_HOST = re.compile(r"@([a-z0-9.-]{1,253})>?\s*$", re.IGNORECASE)
@@ -79,6 +82,8 @@ def header_signals(
     yield from _carrier_signals(fields)
     if answers(fields):
         yield "answers"
+        if not fields.keys() & _DELIVERED:
+            yield "filed"
 
 
 def answers(fields: Fields) -> bool:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from daemon.message.address import Address
 from daemon.message.author import Author, author
 from daemon.message.nature import Weighed, lift, nature, reasons
-from daemon.message.own_server import is_forged
+from daemon.message.own_server import authenticated, is_forged
 from daemon.message.parse import Message
 from daemon.message.us import Us, within
 
@@ -59,9 +59,24 @@ def judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
         return _judge_sent(message, message.from_, us)
     wrote = author(message, message.from_, us)
     if wrote.address is None:
+        if _is_our_answer(message, message.from_, us):
+            return _judge_sent(message, message.from_, us)
         return Judgement(None, (), Verdict("ignored", wrote.reason), wrote.way, wrote.reason)
     verdict, signals = _received(message, wrote, wrote.address, us)
     return Judgement("received", (wrote.address,), verdict, wrote.way, wrote.reason, signals)
+
+
+def _is_our_answer(message: Message, sender: Address, us: Us) -> bool:
+    """Whether a mail in an inbox is one of us answering somebody outside, beyond doubt.
+
+    A mail program filed it there (what was ever delivered has a Received of our server), or our
+    server found DMARC to pass (RFC 7489). Only answers: acknowledgements and receipts of our own
+    programs come From us with a copy to us, too.
+    """
+    if not us.is_us(sender) or not message.answers or all(map(us.is_us, message.to)):
+        return False
+    proven = "filed" in message.marks or authenticated(message.marks, us.authserv_ids) == "pass"
+    return proven and nature(message.marks, sender, "from").reason is None
 
 
 def _received(
