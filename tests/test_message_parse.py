@@ -244,8 +244,8 @@ def test_trace_fields_never_change_what_a_mail_says(raw: bytes, trace: str) -> N
     traced = f"Received: {trace}\r\nX-Trace: {trace}\r\n".encode() + raw
     delivered, filed = parse(traced, size=1), parse(raw, size=1)
     # But that it was delivered at all.
-    marks = tuple(mark for mark in filed.marks if mark != "filed")
-    assert delivered == replace(filed, marks=marks)
+    signals = tuple(one for one in filed.signals if one != "filed")
+    assert delivered == replace(filed, signals=signals)
 
 
 WORDS = st.sampled_from(["Ada", "Lovelace", "J.", "O'Neil", "=?utf-8?q?J=C3=BCrgen?=", "=?iso-8859-1?Q?Gr=FC=DFe?=", "=?utf-8?b?4pyT?=", "=?x?q?a?=", "(c)", '"a, b"', "[x]", "é", "a@b.example", "\\", ":", ".", "=?utf-8?q?a=0Ab?="])  # fmt: skip

@@ -152,19 +152,19 @@ def test_a_message_from_us_that_isnt_in_sent(
     assert judgement.direction == ("received" if taken else None)
 
 
-OUR_ANSWER = {"to": (ADA,), "answers": ("a@acme.example",), "marks": ("answers", "filed")}
+OUR_ANSWER = {"to": (ADA,), "answers": ("a@acme.example",), "signals": ("answers", "filed")}
 
 
 @pytest.mark.parametrize(
     ("reason", "changes"),
     [
         ("sent", {}),
-        ("sent", {"marks": ("answers", "dmarc-pass:mx.us.example")}),
+        ("sent", {"signals": ("answers", "dmarc-pass:mx.us.example")}),
         ("from-us-not-in-sent", {"answers": ()}),
-        ("from-us-not-in-sent", {"marks": ("answers",)}),
-        ("from-us-not-in-sent", {"marks": ("answers", "dmarc-pass:mx.evil.example")}),
-        ("from-us-not-in-sent", {"marks": ("answers", "auto-reply", "filed")}),
-        ("from-us-not-in-sent", {"marks": ("answers", "dmarc-fail:mx.us.example")}),
+        ("from-us-not-in-sent", {"signals": ("answers",)}),
+        ("from-us-not-in-sent", {"signals": ("answers", "dmarc-pass:mx.evil.example")}),
+        ("from-us-not-in-sent", {"signals": ("answers", "auto-reply", "filed")}),
+        ("from-us-not-in-sent", {"signals": ("answers", "dmarc-fail:mx.us.example")}),
         ("internal", {"to": (CARL,)}),
         ("human", {"from_": ADA}),
     ],

@@ -75,8 +75,8 @@ def _is_our_answer(message: Message, sender: Address, us: Us) -> bool:
     """
     if not us.is_us(sender) or not message.answers or all(map(us.is_us, message.to)):
         return False
-    proven = "filed" in message.marks or authenticated(message.marks, us.authserv_ids) == "pass"
-    return proven and nature(message.marks, sender, "from").reason is None
+    proven = "filed" in message.signals or authenticated(message.signals, us.authserv_ids) == "pass"
+    return proven and nature(message.signals, sender, "from").reason is None
 
 
 def _received(
