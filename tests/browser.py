@@ -16,9 +16,10 @@ class Browser:
     path: str
     profile: Path
 
-    def dom(self, url: str) -> str:
-        """The page as it stands once its scripts have run."""
-        return self._run(url, "--dump-dom", "--virtual-time-budget=15000").stdout
+    def dom(self, url: str, size: str = "1200,900") -> str:
+        """The page as it stands once its scripts have run; no window is narrower than 500."""
+        size = f"--window-size={size}"
+        return self._run(url, "--dump-dom", size, "--virtual-time-budget=15000").stdout
 
     def picture(self, url: str, to: Path, size: str = "1200,900") -> None:
         """A PNG of what a person would see."""

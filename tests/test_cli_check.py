@@ -158,7 +158,8 @@ def test_what_is_wrong_on_this_machine_is_found_without_any_server(
     section(office_desk, "mailboxes", since="2999-01-01", password={"file": "nowhere"})
     section(office_desk, "mailboxes", folders={"inbox": ["INBOX", "Both"], "sent": ["Both"]})
     office_desk.change(us={"domains": ["larkfield.example", "Gmail.com"]})
-    office_desk.change(ledger=str(office_desk.config / "ledger.db"))
+    oauth = {"provider": "google", "client_id": "c", "client_secret": {"env": "NOT_SET_ANYWHERE"}}
+    office_desk.change(ledger=str(office_desk.config / "ledger.db"), logins={"google": oauth})
     before = office_desk.requests()
     capsys.readouterr()
 
@@ -170,7 +171,8 @@ def test_what_is_wrong_on_this_machine_is_found_without_any_server(
     assert "config.yaml isn't a directory" in shown
     assert "gmail.com is a public provider" in shown
     assert "Both is named as inbox and as sent" in shown
-    assert "5 things to do" in shown
+    assert "logins.google.client_secret: Secret(env: NOT_SET_ANYWHERE)" in shown
+    assert "6 things to do" in shown
     assert office_desk.requests() == before
 
 

@@ -120,7 +120,7 @@ def test_an_instance_of_the_unit_has_a_ledger_of_its_own(
     status, out = run(*GIVEN, "--output", str(path), "--no-input")
 
     assert status == 0, out
-    assert load(path).ledger == Path("/var/lib/mail2deal/acme/ledger.db")
+    assert load(path).ledger == Path("/var/lib/mail2deal-acme/ledger.db")
 
 
 def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """The ledger in the browser: every question answers, the charts are drawn, no write is possible."""
 
+import itertools
 import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,7 @@ def opened(small_company: Office, tmp_path_factory: pytest.TempPathFactory) -> I
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            found = re.search(r"((http://127\.0\.0\.1:\d+)/[\w-]{20,}/)ledger$", line.strip())
+            found = re.search(r"((http://127\.0\.0\.1:\d+)/[\w-]{20,}/)$", line.strip())
             assert found, line
             yield Opened(at, found[1], found[2])
         finally:
@@ -64,11 +66,44 @@ def test_every_chart_has_data(opened: Opened, name: str) -> None:
     assert answer["rows"]
 
 
-def test_the_numbers_of_the_funnel_are_the_ledgers(opened: Opened) -> None:
+def test_the_funnel_counts_people_only_and_each_step_is_part_of_the_one_before(
+    opened: Opened,
+) -> None:
     query = {"sql": CHARTS["funnel"]["query"], "_shape": "objects"}
     rows = requests.get(f"{opened.url}ledger.json", params=query, timeout=30).json()["rows"]
 
-    assert [row["n"] for row in rows] == [301, 260, 129, 79, 39]
+    assert [row["people"] for row in rows] == [129, 106, 79, 39]
+
+
+def test_a_week_without_mail_is_a_week_of_zeros(opened: Opened) -> None:
+    query = {"sql": CHARTS["weeks"]["query"], "_shape": "objects", "_size": "max"}
+    rows = requests.get(f"{opened.url}ledger.json", params=query, timeout=30).json()["rows"]
+
+    weeks = sorted({date.fromisoformat(row["week"]) for row in rows})
+    apart = {later - earlier for earlier, later in itertools.pairwise(weeks)}
+    assert apart == {timedelta(days=7)}
+    assert weeks[-1] > datetime.now(UTC).date() - timedelta(days=7)
+    assert len(rows) == 3 * len(weeks)
+    assert sum(row["messages"] for row in rows) == 301
+
+
+def test_the_first_page_links_to_everything_and_each_link_answers(opened: Opened) -> None:
+    answer = requests.get(opened.url, timeout=30)
+
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    links = re.findall(r'<a href="([^"h][^"]*)"', answer.text)
+    assert len(links) == len(QUESTIONS) + 2
+    for link in links:
+        assert requests.get(opened.url + link, timeout=30).status_code == 200, link
+
+
+def test_sql_is_shown_when_asked_for(opened: Opened) -> None:
+    page = requests.get(f"{opened.url}ledger/silent_deals", timeout=30).text
+
+    assert "SELECT p.name" not in page
+    assert "_hide_sql=" in page or "_show_sql=" in page
+    shown = requests.get(f"{opened.url}ledger/silent_deals?_show_sql=1", timeout=30).text
+    assert "SELECT p.name" in shown
 
 
 def test_pages_load_and_charts_are_drawn_in_a_browser(opened: Opened, browser: Browser) -> None:
@@ -147,7 +182,7 @@ def test_without_the_extra_it_says_what_to_install(
 
     monkeypatch.setattr(inspect, "import_module", missing)
     with pytest.raises(ConfigProblem, match=re.escape("mail2deal[inspect]")):
-        inspect.inspect(opened.desk.ledger, 0, print)
+        inspect.inspect(opened.desk.ledger, 0, str, print)
 
 
 def test_there_has_to_be_a_ledger(small_company: Office, tmp_path: Path) -> None:

@@ -53,6 +53,15 @@ def found(**changes: Any) -> dict[str, Any]:
         ],
         "read": {"messages": 20, "quarantined": 0, "tokens": 162},
         "problems": [],
+        "where": {
+            "company": "analytical",
+            "mailboxes": [
+                {"name": "sales", "since": "2026-10-01"},
+                {"name": "info", "since": None},
+            ],
+            "pipeline": "New business",
+            "stage": "Initial Contact",
+        },
     } | changes
 
 
@@ -64,9 +73,12 @@ def test_the_page_shows_what_would_be_made_to_whom_and_why(
 
     dom = browser.dom(file.as_uri())
 
-    assert "<title>What mail2deal would make in Pipedrive</title>" in dom  # no script has run
+    assert "<title>What mail2deal would make at analytical</title>" in dom  # no script has run
     text = re.sub(r"<[^>]+>", " ", dom)
-    for said in ("Ada Lovelace", "2 replies", "7 activities", "from a mailing list (List-Id)"):
+    of = ("sales, mail since 2026-10-01; info, new mail only", "analytical.pipedrive.com")
+    place = ("New business &gt; Initial Contact", f"{clock():%Y-%m-%d %H:}")
+    people = ("Ada Lovelace", "2 replies", "7 activities", "from a mailing list (List-Id)")
+    for said in (*of, *place, *people):
         assert said in re.sub(r"\s+", " ", text)
     picture = tmp_path / "page.png"
     browser.picture(file.as_uri(), picture)
@@ -89,3 +101,15 @@ def test_every_key_of_the_json_is_documented() -> None:
     text = (Path(__file__).parent.parent / "docs" / "rehearsal.md").read_text()
 
     assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(found())
+
+
+def test_the_page_fits_a_phone(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "rehearsal.html"
+    long = "A" * 80
+    text = page(found(important=[found()["important"][0] | {"name": long}]), clock())
+    probe = "<script>document.title=document.documentElement.scrollWidth+'/'+innerWidth</script>"
+    file.write_text(text.replace("</body>", probe + "</body>"))
+
+    dom = browser.dom(file.as_uri(), size="500,900")
+
+    assert "<title>500/500</title>" in dom

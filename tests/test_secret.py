@@ -102,3 +102,16 @@ def test_a_binary_secret_is_refused_without_showing_it(tmp_path: Path) -> None:
         Secret("file", ("pw",), tmp_path).read()
     assert caught.value.__cause__ is None
     assert "abc" not in str(caught.value)
+
+
+def test_a_credential_that_systemd_has_not_loaded_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "loaded"))
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "sales").write_text("secret\n")  # put there after the start
+
+    with pytest.raises(ConfigProblem, match="systemd has not loaded sales") as told:
+        Secret("credential", ("sales",), tmp_path).read()
+
+    assert "restart the unit" in str(told.value)

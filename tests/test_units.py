@@ -74,16 +74,30 @@ def test_every_setting_is_explained_by_a_comment_above() -> None:
                 assert since_comment <= 8, f"{name}: {line}"
 
 
-def test_the_instance_differs_from_the_service_only_in_its_places() -> None:
+def test_the_instance_differs_from_the_service_only_in_its_user_and_places() -> None:
     plain, instance = settings("mail2deal.service"), settings("mail2deal@.service")
-    different = [(a, b) for a, b in zip(plain, instance, strict=True) if a != b]
-    assert [a.partition("=")[0] for a, _ in different] == [
+    ours = {line.partition("=")[0]: line for line in instance if line not in plain}
+    assert [line.partition("=")[0] for line in plain if line not in instance] == [
         "Description",
         "ExecStart",
+        "ExecReload",
+        "User",
+        "Group",
         "StateDirectory",
         "LoadCredential",
     ]
-    assert all("%i" in b for _, b in different)
+    assert ours.pop("DynamicUser") == "DynamicUser=yes"
+    assert ours.keys() == {
+        "Description", "ExecStart", "ExecReload", "User", "StateDirectory", "LoadCredential",
+    }  # fmt: skip
+    assert all("%i" in line for line in ours.values())
+
+
+def test_a_reload_checks_first_what_it_is_given() -> None:
+    for name in ("mail2deal.service", "mail2deal@.service"):
+        start, *reloads = (line for line in settings(name) if line.startswith("Exec"))
+        program = start.removeprefix("ExecStart=")
+        assert [line.endswith(f"{program} check --offline") for line in reloads] == [True, False]
 
 
 def test_the_catch_up_has_the_service_s_sandbox_user_and_places() -> None:

@@ -5,7 +5,7 @@ turns the data into what the edges and the pure steps take.
 """
 
 from daemon.config.keys import Config, MailboxSection, PipedriveSection
-from daemon.config.load import load
+from daemon.config.load import load, secrets_of
 from daemon.config.logins import OAuthSection
 from daemon.config.secret import Secret
 from daemon.config.values import Listen
@@ -18,4 +18,5 @@ __all__ = [
     "PipedriveSection",
     "Secret",
     "load",
+    "secrets_of",
 ]

@@ -105,7 +105,7 @@ def _ledger(path: Path) -> str:
         return "ledger: ledger.db"
     company = path.parent.name  # the instance mail2deal@COMPANY reads mail2deal/COMPANY/config.yaml
     if path.parent.parent.name == "mail2deal":
-        return f"ledger: /var/lib/mail2deal/{company}/ledger.db"
+        return f"ledger: /var/lib/mail2deal-{company}/ledger.db"
     return "#ledger: /var/lib/mail2deal/ledger.db"
 
 

@@ -65,18 +65,19 @@ def _same_names(document: Any) -> Iterator[str]:
 def _warnings(path: Path, config: Config) -> Iterator[str]:
     if not path.stat().st_mode & stat.S_IROTH:
         return
-    for key, secret in _secrets(config, ""):
+    for key, secret in secrets_of(config):
         if secret.kind == "literal":
             yield f"{key}: a secret in a file that everyone can read: chmod o-r {path}"
 
 
-def _secrets(section: BaseModel, prefix: str) -> Iterator[tuple[str, Secret]]:
+def secrets_of(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Secret]]:
+    """(path of its key, secret) for each one in a section and in those below it."""
     for key, value in section:
         for place, one in _each(prefix + key, value):
             if isinstance(one, Secret):
                 yield place, one
             elif isinstance(one, BaseModel):
-                yield from _secrets(one, f"{place}.")
+                yield from secrets_of(one, f"{place}.")
 
 
 def _each(place: str, value: object) -> Iterator[tuple[str, object]]:

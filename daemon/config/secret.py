@@ -59,20 +59,27 @@ class Secret:
             case "file":
                 return self._from_file(self.directory / Path(self.source[0]).expanduser())
             case "credential":
-                return self._from_file(self._credential(self.source[0]))
+                return self._from_credential(self.source[0])
 
     def _from_environment(self, name: str) -> str:
         if name not in os.environ:
             raise ConfigProblem("the environment variable isn't set", what=repr(self))
         return os.environ[name]
 
-    def _credential(self, name: str) -> Path:
+    def _from_credential(self, name: str) -> str:
         # Without systemd (an administrator's `mail2deal check`), the files that the unit loads.
         loaded = os.environ.get("CREDENTIALS_DIRECTORY")
         if loaded is None:
-            return self.directory / "credentials" / name
-        single = Path(loaded, name)
-        return single if single.exists() else Path(loaded, _FROM_DIRECTORY + name)
+            return self._from_file(self.directory / "credentials" / name)
+        paths = (Path(loaded, name), Path(loaded, _FROM_DIRECTORY + name))
+        for path in paths:
+            if os.path.lexists(path):
+                return self._from_file(path)
+        raise ConfigProblem(
+            f"systemd has not loaded {name}",
+            what=repr(self),
+            hint=f"put it into {self.directory / 'credentials' / name}, then restart the unit",
+        )
 
     def _from_file(self, path: Path) -> str:
         try:

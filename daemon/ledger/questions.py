@@ -5,6 +5,8 @@ They read the tables and views that are public, so each of them also works in `s
 
 from typing import Any, NamedTuple
 
+from daemon.ledger.overview import ago, newcomers, silent_deals, unanswered
+
 DATABASE, DASHBOARD = "ledger", "overview"
 
 
@@ -17,15 +19,15 @@ class Question(NamedTuple):
 
 
 QUESTIONS = {
-    "new_leads_this_week": Question(
-        "New leads this week",
-        "Senders who became a lead in the last seven days, the latest first.",
-        """
-SELECT p.name, p.sender, p.organization, p.reason, p.last_contact, r.written_at AS made_at, p.url
-FROM pipeline p JOIN records r ON r.kind = 'lead' AND r.key = p.sender AND r.tombstone IS NULL
-WHERE r.written_at >= strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-7 days')
-ORDER BY r.written_at DESC, p.last_contact DESC
-""",
+    "new_this_week": Question(
+        "New this week",
+        "Leads and deals whose first mail came in the last seven days, the latest first.",
+        newcomers(ago(7)),
+    ),
+    "waiting_for_an_answer": Question(
+        "Waiting for an answer",
+        "People whose mail of the last 30 days is older than a day and has no answer in Sent.",
+        unanswered(ago(30), ago(1)),
     ),
     "deals_by_reason": Question(
         "Deals by reason",
@@ -41,14 +43,8 @@ FROM pipeline WHERE deal_id IS NOT NULL GROUP BY because ORDER BY deals DESC
     ),
     "silent_deals": Question(
         "Silent deals",
-        "Deals whose last contact is more than 30 days ago, the longest silence first.",
-        """
-SELECT name, sender, organization, last_contact,
-       CAST(julianday('now') - julianday(last_contact) AS INTEGER) AS days_silent, url
-FROM pipeline WHERE deal_id IS NOT NULL
-  AND last_contact < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-30 days')
-ORDER BY last_contact
-""",
+        "Open deals without a mail for more than 30 days, the longest silence first.",
+        silent_deals(ago(30)),
     ),
     "noisiest_ignored_senders": Question(
         "Noisiest ignored senders",
@@ -87,15 +83,23 @@ FROM journal WHERE state <> 'done' GROUP BY kind, action, state, why ORDER BY ch
 }
 
 _FUNNEL = """
-SELECT 1 AS step, 'messages' AS stage, count(*) AS n FROM messages
-UNION ALL SELECT 2, 'that count', count(*) FROM messages WHERE verdict = 'contact'
-UNION ALL SELECT 3, 'senders', count(*) FROM senders
-UNION ALL SELECT 4, 'leads and deals', count(*) FROM senders WHERE class <> 'ignore'
-UNION ALL SELECT 5, 'deals', count(*) FROM senders WHERE class = 'person_with_deal'
+SELECT 1 AS step, 'who wrote at all' AS stage, count(*) AS people FROM senders
+UNION ALL SELECT 2, 'whose mail counts', count(*) FROM senders WHERE msg_count + sent_count > 0
+UNION ALL SELECT 3, 'leads and deals', count(*) FROM senders WHERE class <> 'ignore'
+UNION ALL SELECT 4, 'with a deal', count(*) FROM senders WHERE class = 'person_with_deal'
 """
+# Every week from the first mail on, also those in which none came.
 _WEEKS = """
-SELECT date(sent_at, 'weekday 0', '-6 days') AS week, verdict, count(*) AS messages
-FROM messages GROUP BY week, verdict ORDER BY week
+WITH RECURSIVE weeks (week) AS (
+  SELECT date(min(sent_at), 'weekday 0', '-6 days') FROM messages
+  UNION ALL SELECT date(week, '+7 days') FROM weeks WHERE week < date('now', '-6 days')
+), verdicts (verdict) AS (VALUES ('contact'), ('evidence'), ('ignored')), counted AS (
+  SELECT date(sent_at, 'weekday 0', '-6 days') AS week, verdict, count(*) AS messages
+  FROM messages GROUP BY 1, 2
+)
+SELECT week, verdict, coalesce(messages, 0) AS messages
+FROM weeks CROSS JOIN verdicts LEFT JOIN counted USING (week, verdict)
+WHERE week IS NOT NULL ORDER BY week, verdict
 """
 _ANSWERS = """
 SELECT CASE WHEN avg_response_hours < 1 THEN '1: under 1 h' WHEN avg_response_hours < 4
@@ -128,11 +132,11 @@ def _number(field: str, title: str) -> dict[str, Any]:
 
 CHARTS = {
     "funnel": _chart(
-        "From messages to deals",
+        "From senders to deals",
         _FUNNEL,
         "bar",
         y=_nominal("stage", "", sort={"field": "step"}),
-        x=_number("n", "how many"),
+        x=_number("people", "addresses"),
     ),
     "weeks": _chart(
         "Messages per week by verdict",
@@ -159,6 +163,15 @@ CHARTS = {
 }
 
 
+def pages() -> list[tuple[str, str, str]]:
+    """(path below the first page, title, description) of all that can be looked at."""
+    return [
+        (f"-/dashboards/{DASHBOARD}", "Charts", "Senders, weeks, answers and tokens as pictures."),
+        *((f"{DATABASE}/{name}", q.title, q.description) for name, q in QUESTIONS.items()),
+        (DATABASE, "Tables", "Every table and view, to search, filter and export."),
+    ]
+
+
 def metadata() -> dict[str, Any]:
     """What Datasette is told: titles, canned queries and the dashboard."""
     return {
@@ -166,14 +179,17 @@ def metadata() -> dict[str, Any]:
         "description": "The ledger, read-only: who wrote, what it counted for, what is on its way.",
         "databases": {
             DATABASE: {
-                "queries": {name: question._asdict() for name, question in QUESTIONS.items()}
+                "queries": {
+                    name: question._asdict() | {"hide_sql": True}
+                    for name, question in QUESTIONS.items()
+                }
             }
         },
         "plugins": {
             "datasette-dashboards": {
                 DASHBOARD: {
                     "title": "mail2deal at a glance",
-                    "description": "From messages to deals, week by week, and what it costs.",
+                    "description": "From senders to deals, week by week, and what it costs.",
                     "layout": [["funnel", "weeks"], ["answers", "budget"]],
                     "charts": CHARTS,
                 }

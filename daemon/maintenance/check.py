@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from daemon.config import MailboxSection
+from daemon.config import MailboxSection, secrets_of
 from daemon.errors import ConfigProblem, Problem
 from daemon.intake import own_servers
 from daemon.ledger import reports
@@ -87,10 +87,8 @@ def _folder_key(name: str) -> str:
 
 def _secrets(wiring: Wiring) -> Iterator[CheckLine]:
     """Whether every secret can be read; commands aren't run here, they may ask a server."""
-    named = {f"mailbox {box.name}: password": box.password for box in wiring.config.mailboxes}
-    named["pipedrive: token"] = wiring.config.pipedrive.token
-    for what, secret in named.items():
-        if secret is None or secret.kind == "command":
+    for what, secret in secrets_of(wiring.config):
+        if secret.kind == "command":
             continue
         try:
             secret.read()

@@ -1,19 +1,22 @@
 """The ledger in the browser, read-only, on this machine only.
 
-Datasette opens the file with `mode=ro`; in front of it a guard lets through only reads, only for
-this machine's own names, and only under a secret path that is made anew with each start. So
-neither another user of the machine nor a web page that points its name at loopback can look in.
+A page of ours comes first; Datasette, which opens the file with `mode=ro`, has the tables and
+questions behind it. In front of both a guard lets through only reads, only for this machine's own
+names, and only under a secret path that is made anew with each start. So neither another user of
+the machine nor a web page that points its name at loopback can look in.
 """
 
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
+from html import escape
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from daemon.errors import ConfigProblem
-from daemon.ledger.questions import DASHBOARD, DATABASE, metadata
+from daemon.errors import ConfigProblem, Problem
+from daemon.ledger.questions import DATABASE, metadata
 from daemon.ledger.store import Ledger
+from daemon.maintenance.html import document
 
 _HOST = "127.0.0.1"
 _NAMES = (_HOST, "localhost")
@@ -23,8 +26,10 @@ Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
-def inspect(ledger: Path, port: int, ready: Callable[[str, str], object]) -> None:
-    """Serve until ^C; `ready` is told the addresses of the tables and of the charts.
+def inspect(
+    ledger: Path, port: int, first_page: Callable[[], str], ready: Callable[[str], object]
+) -> None:
+    """Serve until ^C; `first_page` makes the page at the address that `ready` is told.
 
     Raises ConfigProblem without the extra, LedgerProblem without a ledger.
     """
@@ -46,13 +51,13 @@ def inspect(ledger: Path, port: int, ready: Callable[[str, str], object]) -> Non
     served = datasette.Datasette(
         [],
         metadata=metadata(),
+        template_dir=str(Path(__file__).with_name("templates")),
         settings={"base_url": prefix, "num_sql_threads": 2, "allow_download": False},
     )
     path = str(ledger.absolute())
     served.add_database(database(served, path=path, is_mutable=True), name=DATABASE)
-    config = uvicorn.Config(
-        guard(served.app(), prefix), host=_HOST, port=port, log_level="error", access_log=False
-    )
+    app = guard(opened_by(first_page, served.app(), prefix), prefix)
+    config = uvicorn.Config(app, host=_HOST, port=port, log_level="error", access_log=False)
     _server(uvicorn, config, prefix, ready).run()
 
 
@@ -68,7 +73,7 @@ class _Silent:
         """Print nothing."""
 
 
-def _server(uvicorn: Any, config: Any, prefix: str, ready: Callable[[str, str], object]) -> Any:
+def _server(uvicorn: Any, config: Any, prefix: str, ready: Callable[[str], object]) -> Any:
     class Server(uvicorn.Server):  # type: ignore[misc]  # an optional part, imported at run time
         """Says where it listens once it does."""
 
@@ -76,10 +81,31 @@ def _server(uvicorn: Any, config: Any, prefix: str, ready: Callable[[str, str], 
             await super().startup(sockets)
             for server in self.servers:
                 port = server.sockets[0].getsockname()[1]
-                url = f"http://{_HOST}:{port}{prefix}"
-                ready(f"{url}{DATABASE}", f"{url}-/dashboards/{DASHBOARD}")
+                ready(f"http://{_HOST}:{port}{prefix}")
 
     return Server(config)
+
+
+def opened_by(first_page: Callable[[], str], app: App, prefix: str) -> App:
+    """Answer `prefix` itself with the first page, and leave the pages below it to `app`."""
+
+    async def opened(scope: Scope, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["path"] != prefix:
+            await app(scope, receive, send)
+            return
+        try:
+            status, text = 200, first_page()
+        except Problem as problem:
+            status, text = 503, document("mail2deal", [f"<p>{escape(str(problem))}</p>"])
+        await _answer(send, status, "text/html; charset=utf-8", text)
+
+    return opened
+
+
+async def _answer(send: Any, status: int, kind: str, text: str) -> None:
+    headers = [(b"content-type", kind.encode()), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": text.encode()})
 
 
 def guard(app: App, prefix: str) -> App:
@@ -87,13 +113,7 @@ def guard(app: App, prefix: str) -> App:
 
     async def guarded(scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and not _is_allowed(scope, prefix):
-            start = {
-                "type": "http.response.start",
-                "status": 403,
-                "headers": [(b"content-type", b"text/plain")],
-            }
-            await send(start)
-            await send({"type": "http.response.body", "body": b"no\n"})
+            await _answer(send, 403, "text/plain", "no\n")
             return
         await app(scope, receive, send)
 

@@ -1,56 +1,48 @@
 """A rehearsal as one HTML page to hand to the sales lead: no script, nothing loaded."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from html import escape
 from typing import Any
 
-_STYLE = """
-:root { color-scheme: light; --ink: #1d2733; --soft: #5c6b7a; --line: #dfe5ea; --go: #1f7a4d; }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); margin: 2.5rem auto;
-  max-width: 62rem; padding: 0 1.5rem; }
-h1 { font-size: 1.7rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2.4rem 0 .6rem; }
-p, caption { color: var(--soft); } caption { text-align: left; padding-bottom: .4rem; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .8rem; }
-.card { border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem; }
-.card b { display: block; font-size: 1.8rem; line-height: 1.2; color: var(--go); }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .4rem .6rem .4rem 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; }
-th { font-weight: 600; } .n { text-align: right; } .n, .whole { white-space: nowrap; }
-small { color: var(--soft); display: block; }
-.bar { background: #e8f1ec; position: relative; } .bar i { position: absolute; inset: 0 auto 0 0;
-  background: #b9dcc9; } .bar span { position: relative; padding-left: .5rem; }
-.warn { border-left: 4px solid #c47f17; padding: .5rem 1rem; background: #fdf6ea;
-  color: var(--ink); }
-"""
+from daemon.maintenance.html import document, table, whole
 
 
 def page(found: Mapping[str, Any], now: datetime) -> str:
     """The page for a rehearsal in the shape of `--json`, made at `now`."""
-    title = "What mail2deal would make in Pipedrive"
-    body = "\n".join(
-        [
-            f"<h1>{title}</h1>",
-            _opening(found, now),
-            _warnings(found),
-            _cards(found),
-            _important(found["important"]),
-            _left_out(found),
-            _tokens(found),
-        ]
-    )
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
-    )
+    where = found["where"]
+    title = f"What mail2deal would make at {where['company']}"
+    body = [
+        f"<h1>{escape(title)}</h1>",
+        *_opening(found, now),
+        _warnings(found),
+        _cards(found),
+        _important(found["important"]),
+        _left_out(found),
+        _tokens(found),
+    ]
+    return document(title, body)
 
 
-def _opening(found: Mapping[str, Any], now: datetime) -> str:
-    return (
-        f"<p>A rehearsal of {now:%Y-%m-%d %H:%M} UTC over {found['read']['messages']} new"
-        " messages. Nothing was written.</p>"
+def _opening(found: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    where = found["where"]
+    reads = ((box["name"], box["since"]) for box in where["mailboxes"])
+    boxes = "; ".join(
+        f"{name}, mail since {since}" if since else f"{name}, new mail only"
+        for name, since in reads
+    )
+    rows = (
+        ("Mailboxes", boxes),
+        ("Pipedrive", f"{where['company']}.pipedrive.com"),
+        ("New deals go to", " > ".join(filter(None, (where["pipeline"], where["stage"])))),
+        ("Made", f"{now:%Y-%m-%d %H:%M} UTC"),
+    )
+    yield (
+        f"<p>A rehearsal over {found['read']['messages']} new messages. Nothing was written to the"
+        " mailboxes or to Pipedrive.</p>"
+    )
+    yield (
+        "<dl>" + "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in rows) + "</dl>"
     )
 
 
@@ -79,20 +71,15 @@ def _important(ones: Iterable[Mapping[str, Any]]) -> str:
         (
             f"{escape(one['name'])}<small>{escape(one['address'])}</small>",
             escape(one["organization"] or ""),
-            _whole(one["what"]),
+            whole(one["what"]),
             escape(one["reason"]),
             _engagement(one),
-            _whole((one["last_contact"] or "")[:10]),
+            whole((one["last_contact"] or "")[:10]),
         )
         for one in ones
     ]
     heads = ("Who", "Organization", "What", "Because", "Engagement", "Last contact")
-    return f"<h2>The {len(rows)} most important</h2>\n{_table(heads, rows)}"
-
-
-def _whole(text: str) -> str:
-    """Text on one line."""
-    return f'<span class="whole">{escape(text)}</span>'
+    return f"<h2>The {len(rows)} most important</h2>\n{table(heads, rows)}"
 
 
 def _engagement(one: Mapping[str, Any]) -> str:
@@ -109,7 +96,7 @@ def _left_out(found: Mapping[str, Any]) -> str:
         )
         for one in found["left_out"]
     ]
-    return f"<h2>Left out: {found['ignored_senders']} senders get no record</h2>\n" + _table(
+    return f"<h2>Left out: {found['ignored_senders']} senders get no record</h2>\n" + table(
         ("Messages", "Why", "For example"), rows
     )
 
@@ -121,7 +108,7 @@ def _tokens(found: Mapping[str, Any]) -> str:
     return (
         f"<h2>{found['tokens']} tokens: {budget['days']} days of the budget</h2>\n"
         f"<p>The plan {escape(budget['plan'])} gives {budget['tokens_a_day']} a day; the rehearsal"
-        f" itself read {found['read']['tokens']}.</p>\n" + _table(("Call", "Tokens"), rows)
+        f" itself read {found['read']['tokens']}.</p>\n" + table(("Call", "Tokens"), rows)
     )
 
 
@@ -130,9 +117,3 @@ def _bar(one: Mapping[str, Any], most: int) -> str:
         f'<div class="bar"><i style="width:{100 * one["tokens"] / most:.1f}%"></i>'
         f"<span>{one['tokens']} tokens in {one['calls']} calls</span></div>"
     )
-
-
-def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
-    body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"

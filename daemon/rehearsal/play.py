@@ -27,7 +27,7 @@ from daemon.wiring import Wiring
 # In the order of docs/rehearsal.md.
 _KEYS = (
     "create tokens conversions fields updates adopted refused budget asks important left_out"
-    " ignored_senders tokens_by_call read problems"
+    " ignored_senders tokens_by_call read problems where"
 )
 
 
@@ -138,6 +138,7 @@ def _play(
         old = daily - int(daily * wiring.config.pipedrive.reserve)
         found = {
             **made,
+            "where": _where(scene.wiring, ledger, company, mailbox, since),
             "budget": {
                 "plan": wiring.config.pipedrive.plan,
                 "tokens_a_day": daily,
@@ -153,6 +154,26 @@ def _play(
         }
         document = {key: found[key] for key in _KEYS.split()}
         return Rehearsed(document, tuple(result.problems), everybody(ledger, result.run))
+
+
+def _where(
+    wiring: Wiring, ledger: Ledger, company: Company, mailbox: str | None, since: datetime | None
+) -> dict[str, Any]:
+    """What the rehearsal is of: the mailboxes, the company, and where new deals go."""
+    place = ledger.setting("place") or {}
+    stages = {row["id"]: row for row in company.listing["stages"]}
+    pipelines = {row["id"]: row["name"] for row in company.listing["pipelines"]}
+    stage = stages.get(place.get("stage_id"), {})
+    configured = wiring.config.pipedrive
+    return {
+        "company": company.domain,
+        "mailboxes": [
+            {"name": box.name, "since": str(since.date() if since else box.since or "") or None}
+            for box in wiring.mailboxes(mailbox)
+        ],
+        "pipeline": pipelines.get(stage.get("pipeline_id"), configured.pipeline),
+        "stage": stage.get("name", configured.stage),
+    }
 
 
 def _asks(wiring: Wiring, found: dict[str, Any], ledger: Ledger) -> str:
