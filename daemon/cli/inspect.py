@@ -5,9 +5,10 @@ import click
 from daemon.cli import output
 from daemon.cli.commands import pass_wiring
 from daemon.errors import DONE
+from daemon.ledger.lock import Lock
 from daemon.ledger.overview import overview
 from daemon.ledger.questions import pages
-from daemon.ledger.store import Ledger, Lock
+from daemon.ledger.store import Ledger
 from daemon.maintenance.first_page import Alert, Link, first_page
 from daemon.maintenance.inspect import inspect
 from daemon.service.health import HealthLine, health
