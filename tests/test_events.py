@@ -151,6 +151,38 @@ def test_what_is_refused_is_parked_and_told_again_by_retry(ledger: Ledger, hook:
         assert ledger.events.retry() == 2
     deliver(ledger, chat(hook), lambda: NOW)
     assert len(hook.heard) == 2
+    assert ledger.conditions.problems() == []
+
+
+def test_what_was_refused_shows_while_the_receiver_is_away_and_after(
+    ledger: Ledger, hook: Hook
+) -> None:
+    hook.status = 400
+    add(ledger, "ada")
+    deliver(ledger, chat(hook), lambda: NOW)
+    hook.status = 503
+    add(ledger, "ben")
+    again = deliver(ledger, chat(hook), lambda: NOW)
+    assert again is not None
+    assert [one.needs_person for one in ledger.conditions.problems()] == [True, False]
+
+    hook.status = 200
+    deliver(ledger, chat(hook), lambda: again)
+    (left,) = ledger.conditions.problems()
+    assert (left.name, left.needs_person) == ("chat", True)
+    assert left.reason.startswith("1 refused: ")
+
+
+def test_a_receiver_that_is_no_longer_configured_is_no_problem(
+    tmp_path: Path, ledger: Ledger, hook: Hook
+) -> None:
+    hook.status = 503
+    add(ledger, "ada")
+    deliver(ledger, chat(hook), lambda: NOW)
+    assert len(ledger.conditions.problems()) == 1
+
+    Courier(lambda: Ledger.open(tmp_path / "ledger.db"), lambda: NOW).follow((), ledger)
+    assert ledger.conditions.problems() == []
 
 
 def test_after_three_days_an_event_is_left_to_a_person(ledger: Ledger, hook: Hook) -> None:

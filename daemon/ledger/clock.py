@@ -32,7 +32,6 @@ _DUE = {
     "journal": ("not_before", timedelta(days=8)),
     "conditions": ("next_try", timedelta(days=2)),
     "resting": ("next_try", timedelta(days=2)),
-    "receivers": ("not_before", timedelta(days=2)),
 }
 _LISTED = tuple(f"listed_at:{kind}" for kind in ("organization", "person", "deal", "lead"))
 _MARKS = ("swept_at", "place", *_LISTED)

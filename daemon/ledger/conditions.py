@@ -1,11 +1,14 @@
 """How the parts of the program are: since when they fail, why, and what is tried when."""
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
+
+EVENTS = "events"  # the part whose names are those of receivers
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Condition:
     name: str
     good_at: datetime | None
     failing_since: datetime | None
+    failures: int  # in a row
     reason: str
     next_try: datetime | None
 
@@ -71,6 +75,16 @@ class Conditions:
         """There is no such thing any more."""
         self._db.execute("DELETE FROM conditions WHERE part = ? AND name = ?", (part, name))
 
+    def keep_only(self, part: str, names: Iterable[str]) -> None:
+        """Forget those of a part that there are no more."""
+        self._db.execute(
+            f"DELETE FROM conditions WHERE part = ? AND name NOT {AMONG}", (part, listed(names))
+        )
+
+    def try_now(self, part: str) -> None:
+        """Have what fails of a part tried at once."""
+        self._db.execute("UPDATE conditions SET next_try = NULL WHERE part = ?", (part,))
+
     def of(self, *parts: str) -> list[Condition]:
         """What is known of these parts."""
         rows = self._db.execute(
@@ -82,6 +96,7 @@ class Conditions:
                 name=row["name"],
                 good_at=instant_or_none(row["good_at"]),
                 failing_since=instant_or_none(row["failing_since"]),
+                failures=row["failures"],
                 reason=row["reason"],
                 next_try=instant_or_none(row["next_try"]),
             )

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from daemon.ledger.timestamp import instant, instant_or_none, stamp, stamp_or_none
+from daemon.ledger.timestamp import instant, stamp
 from daemon.rules.events import News
 
 _KEEP_TOLD = timedelta(days=30)
@@ -56,36 +56,15 @@ class Events:
             for row in rows
         ]
 
-    def not_before(self, receiver: str) -> tuple[int, datetime | None]:
-        """How often in a row a receiver couldn't be told, and when it is tried again."""
-        row = self._db.execute(
-            "SELECT failures, not_before FROM receivers WHERE name = ?", (receiver,)
-        ).fetchone()
-        return (row[0], instant_or_none(row[1])) if row else (0, None)
-
-    def told(self, receiver: str, event: int, now: datetime) -> None:
-        """A receiver has taken an event."""
+    def told(self, event: int, now: datetime) -> None:
+        """Its receiver has taken an event."""
         self._db.execute("UPDATE events SET told_at = ? WHERE id = ?", (stamp(now), event))
-        self._db.execute(
-            "UPDATE receivers SET failures = 0, not_before = NULL, last_error = NULL"
-            " WHERE name = ?",
-            (receiver,),
-        )
         self._db.execute("DELETE FROM events WHERE told_at < ?", (stamp(now - _KEEP_TOLD),))
-
-    def failed(self, receiver: str, why: str, again: datetime | None) -> None:
-        """A receiver can't be told anything now."""
-        self._db.execute(
-            "UPDATE receivers SET failures = failures + 1, not_before = ?, last_error = ?"
-            " WHERE name = ?",
-            (stamp_or_none(again), why, receiver),
-        )
 
     def park(self, event: int, why: str) -> None:
         """A receiver refused an event, or couldn't be told for days: left to a person."""
         self._db.execute("UPDATE events SET parked = 1, last_error = ? WHERE id = ?", (why, event))
 
     def retry(self) -> int:
-        """Tell everything that was parked again, at once; how much that is."""
-        self._db.execute("UPDATE receivers SET not_before = NULL")
+        """Tell everything that was parked again; how much that is."""
         return self._db.execute("UPDATE events SET parked = 0 WHERE parked").rowcount

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
 from daemon.rules.plan import Change
@@ -36,7 +36,7 @@ SELECT * FROM journal j WHERE state IN ('planned', 'waiting')
 ORDER BY rank, id LIMIT ?
 """
 _RELEASE = (
-    "UPDATE journal SET not_before = NULL,"
+    "UPDATE journal SET not_before = NULL, parked_for = NULL,"
     " state = iif(unknown OR conversion IS NOT NULL, 'waiting', 'planned')"
 )
 MAKES = "action IN ('create', 'convert')"
@@ -182,14 +182,23 @@ class Journal:
         change = Change("lead", row.key, "archive", {}, row.rank, row.sender)
         self.plan(change, now, run)
 
-    def park(self, row: JournalRow, error: str, due: datetime | None = None) -> None:
+    def park(
+        self,
+        row: JournalRow,
+        error: str,
+        due: datetime | None = None,
+        *,
+        parked_for: Literal["person"] | None = None,
+    ) -> None:
         """Set a change aside until it is due, or a newer plan or a person decides.
 
-        `unknown` stays as it is; whatever hangs on the change goes on without it.
+        `parked_for`: or until `release_for` says that there is such a record. `unknown` stays as it
+        is; whatever hangs on the change goes on without it.
         """
         self._db.execute(
-            "UPDATE journal SET state = 'parked', last_error = ?, not_before = ? WHERE id = ?",
-            (error, stamp_or_none(due), row.id),
+            "UPDATE journal SET state = 'parked', last_error = ?, not_before = ?, parked_for = ?"
+            " WHERE id = ?",
+            (error, stamp_or_none(due), parked_for, row.id),
         )
 
     def release_due(self, now: datetime) -> None:
@@ -199,8 +208,9 @@ class Journal:
     def park_kind(self, kind: str, error: str) -> int:
         """Set aside all that would make records of a kind that rests."""
         return self._db.execute(
-            "UPDATE journal SET state = 'parked', last_error = ?, not_before = NULL"
-            f" WHERE kind = ? AND {MAKES} AND state IN ('planned', 'waiting') AND NOT unknown",
+            "UPDATE journal SET state = 'parked', last_error = ?, not_before = NULL,"
+            f" parked_for = NULL WHERE kind = ? AND {MAKES}"
+            " AND state IN ('planned', 'waiting') AND NOT unknown",
             (error, kind),
         ).rowcount
 
@@ -254,12 +264,11 @@ class Journal:
         ).fetchone()
         return _row(row) if row else None
 
-    def release_for(self, sender: str, reason: str) -> None:
-        """Try the changes of a sender that were set aside with a reason that begins like this."""
+    def release_for(self, record: Literal["person"], sender: str) -> None:
+        """Try the changes of a sender that were set aside for such a record: there is one now."""
         self._db.execute(
-            f"{_RELEASE}, attempts = 0 WHERE sender = ? AND state = 'parked'"
-            " AND substr(last_error, 1, length(?)) = ?",
-            (sender, reason, reason),
+            f"{_RELEASE}, attempts = 0 WHERE sender = ? AND state = 'parked' AND parked_for = ?",
+            (sender, record),
         )
 
     def forget_conversions(self) -> None:

@@ -253,7 +253,8 @@ CREATE TABLE journal (
   sent_at TEXT,                   -- when the first request for it left
   done_at TEXT,
   run INTEGER,
-  sending_since TEXT              -- when the latest request for it left
+  sending_since TEXT,             -- when the latest request for it left
+  parked_for TEXT                 -- what it was set aside for: person, until there is one
 );
 CREATE UNIQUE INDEX journal_open ON journal (kind, key) WHERE state <> 'done';
 CREATE INDEX journal_due ON journal (rank) WHERE state IN ('planned', 'waiting');
@@ -355,10 +356,7 @@ CREATE INDEX crm_leads_person ON crm_leads (person_id);
 CREATE TABLE receivers (
   -- One receiver of events.
   name TEXT PRIMARY KEY,
-  since TEXT NOT NULL,            -- when it was configured; what lies before is no news to it
-  failures INTEGER NOT NULL DEFAULT 0, -- in a row
-  not_before TEXT,
-  last_error TEXT
+  since TEXT NOT NULL             -- when it was configured; what lies before is no news to it
 ) WITHOUT ROWID;
 
 CREATE TABLE events (
@@ -378,6 +376,7 @@ CREATE TABLE events (
 CREATE INDEX events_waiting ON events (receiver, id) WHERE told_at IS NULL;
 CREATE INDEX events_sender ON events (sender) WHERE sender IS NOT NULL;
 CREATE INDEX events_told ON events (told_at) WHERE told_at IS NOT NULL;
+CREATE INDEX events_parked ON events (receiver) WHERE parked;
 
 -- The program itself ------------------------------------------------------------------------------
 
@@ -389,7 +388,7 @@ CREATE TABLE runs (
 
 CREATE TABLE conditions (
   -- How a part of the program is, since when, and why.
-  part TEXT NOT NULL,             -- sync, listing, resting, approval, clock
+  part TEXT NOT NULL,             -- sync, listing, approval, budget, clock, events
   name TEXT NOT NULL,             -- which of several, such as a kind of record, else empty
   good_at TEXT,                   -- when it last worked
   failing_since TEXT,             -- NULL: it works
@@ -523,4 +522,7 @@ SELECT 'waiting', kind, min(planned_at), count(*) || ' failed again and again: '
 UNION ALL
 SELECT 'not visible', kind, min(missing_since), count(*) || ' of ours: ' || max(missing_why),
        NULL, 0
-  FROM not_visible GROUP BY kind;
+  FROM not_visible GROUP BY kind
+UNION ALL
+SELECT 'events', receiver, min(happened_at), count(*) || ' refused: ' || max(last_error), NULL, 1
+  FROM events WHERE parked GROUP BY receiver;

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from daemon.errors import Problem
 from daemon.intake.poll import Pass
+from daemon.ledger.conditions import EVENTS
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.mailbox.imap import Mailbox
@@ -16,6 +17,7 @@ def release(wiring: Wiring, ledger: Ledger) -> tuple[int, int, int]:
     """Make everything that failed due at once; how many messages, changes and mailboxes."""
     with ledger.transaction("retry"):
         ledger.events.retry()
+        ledger.conditions.try_now(EVENTS)
         return (
             ledger.folders.release_quarantine(wiring.now()),
             ledger.journal.retry(),

@@ -19,6 +19,7 @@ import requests
 
 from daemon.config import Config
 from daemon.errors import ConfigProblem, Problem, Rejected, RetryLater
+from daemon.ledger.conditions import EVENTS
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.rules import backoff
@@ -31,7 +32,6 @@ _STEPS = backoff.doubling(10.0, 3600.0)
 _LOOK = 30.0  # seconds between two looks for what a person has to do
 _SHORTEST = 0.5
 _LEAVE = 5.0  # seconds that a receiver may take when the service ends
-_PART = "events"  # of the health in the ledger
 _PASSING = frozenset({408, 409, 423, 425, 429})
 
 
@@ -148,7 +148,9 @@ class Courier:
     def follow(self, receivers: tuple[Receiver, ...], ledger: Ledger) -> None:
         """Tell these from now on."""
         with ledger.transaction("receivers"):
-            ledger.events.know([one.name for one in receivers], self._now())
+            names = [one.name for one in receivers]
+            ledger.events.know(names, self._now())
+            ledger.conditions.keep_only(EVENTS, names)
         self._receivers = receivers
         if receivers and self._thread is None:
             self._thread = threading.Thread(target=self._run, name="events", daemon=True)
@@ -190,11 +192,13 @@ def deliver(
     """Tell every receiver what it doesn't know yet; when one that is away is tried again."""
     _note_what_needs_a_person(ledger, receivers, now())
     due: list[datetime] = []
+    away = {one.name: one for one in ledger.conditions.of(EVENTS)}
     for receiver in receivers:
-        failures, not_before = ledger.events.not_before(receiver.name)
-        if not_before is not None and not_before > now():
-            due.append(not_before)
+        known = away.get(receiver.name)
+        if known is not None and known.next_try is not None and known.next_try > now():
+            due.append(known.next_try)
             continue
+        failures = known.failures if known is not None else 0
         for number, news in ledger.events.waiting(receiver.name):
             if stopping():
                 return None
@@ -214,15 +218,15 @@ def _tell(
         receiver.tell(news)
     except Rejected as problem:
         with ledger.transaction("event refused"):
-            _park(ledger, receiver, number, str(problem), now)
+            ledger.events.park(number, str(problem))
         event("events.refused", receiver=receiver.name, kind=news.kind, reason=problem)
         return None
     except (RetryLater, ConfigProblem) as problem:
         return _later(ledger, receiver, number, news, failures, problem, now)
     with ledger.transaction("event told"):
-        ledger.events.told(receiver.name, number, now)
+        ledger.events.told(number, now)
         if failures:
-            ledger.conditions.good(_PART, now, receiver.name)
+            ledger.conditions.good(EVENTS, now, receiver.name)
     event("events.told", receiver=receiver.name, kind=news.kind, sender=news.sender or "")
     return None
 
@@ -238,22 +242,16 @@ def _later(
 ) -> datetime | None:
     if now - news.happened_at > _GIVE_UP:
         with ledger.transaction("event given up"):
-            _park(ledger, receiver, number, f"{problem}, for three days", now)
+            ledger.events.park(number, f"{problem}, for three days")
         event("events.given_up", receiver=receiver.name, kind=news.kind, reason=problem)
         return None
     asked = problem.after if isinstance(problem, RetryLater) else None
     again = backoff.due(now, backoff.pause(_STEPS, failures + 1, asked=asked))
     with ledger.transaction("receiver failed"):
-        ledger.events.failed(receiver.name, str(problem), again)
-        ledger.conditions.failed(_PART, str(problem), now, receiver.name, next_try=again)
+        ledger.conditions.failed(EVENTS, str(problem), now, receiver.name, next_try=again)
     if failures == 0:
         event("events.put_off", receiver=receiver.name, reason=problem)
     return again
-
-
-def _park(ledger: Ledger, receiver: Receiver, number: int, why: str, now: datetime) -> None:
-    ledger.events.park(number, why)
-    ledger.conditions.failed(_PART, why, now, receiver.name, needs_person=True)
 
 
 def _note_what_needs_a_person(
@@ -262,7 +260,7 @@ def _note_what_needs_a_person(
     names = [one.name for one in receivers if "needs_person" in one.to.kinds]
     failures = ledger.conditions.problems() if names else []
     # Of an event that a receiver refuses nobody is told by an event.
-    failures = [one for one in failures if one.needs_person and one.part != _PART]
+    failures = [one for one in failures if one.needs_person and one.part != EVENTS]
     if not failures:
         return
     with ledger.transaction("events"):

@@ -44,6 +44,7 @@ _NEXT = {
     "in flight": "mail2deal retry",
     "waiting": "mail2deal check",
     "not visible": "mail2deal check (it says whose token sees everything)",
+    "events": "mend the receiver, then mail2deal retry",
     "clock": "set this machine's clock (timedatectl)",
 }
 PARTS = tuple(_NEXT)

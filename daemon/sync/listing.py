@@ -18,7 +18,7 @@ from daemon.pipedrive.costs import PRICES
 from daemon.pipedrive.objects import Target
 from daemon.pipedrive.paging import PAGE
 from daemon.rules.listed import Listed
-from daemon.sync.session import NO_PERSON, Session
+from daemon.sync.session import Session
 from daemon.sync.wanted_activities import link_activities
 
 _OVERLAP = timedelta(minutes=2)  # their clock and ours may differ
@@ -172,7 +172,7 @@ def keep(session: Session, kind: str, page: Sequence[Listed], number: int | None
             if kind in {"lead", "deal"}:
                 link_activities(session, key)
             if kind == "person":
-                ledger.journal.release_for(key, NO_PERSON)
+                ledger.journal.release_for("person", key)
 
 
 def _log(session: Session, kind: str, how: str, rows: int, spent: int) -> None:

@@ -22,7 +22,7 @@ from daemon.rules.plan import STATISTICS, Adoption
 from daemon.sync.news import tell
 from daemon.sync.prepare import forget_place
 from daemon.sync.refresh import look_again
-from daemon.sync.session import NO_PERSON, Session, note_lag
+from daemon.sync.session import Session, note_lag
 from daemon.sync.wanted_activities import link_activities
 
 # What a record keeps of what was written: enough to see a difference, no bodies.
@@ -219,7 +219,7 @@ class Outcomes:
         self._tell(row, now)
         records, journal = self.ledger.records, self.ledger.journal
         if row.kind == "person" and row.action == "create":
-            journal.release_for(row.key, NO_PERSON)
+            journal.release_for("person", row.key)
             if self._session.settings.emails and self.ledger.activities.missing(row.key, 1):
                 self._plan_again([row.key])  # logged without it, while it couldn't be made
         if row.kind == "lead" and row.action == "create":

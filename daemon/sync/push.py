@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import timedelta
+from typing import Literal
 
 from daemon.errors import LedgerProblem, Problem
 from daemon.ledger.journal import JournalRow
@@ -24,7 +25,7 @@ from daemon.pipedrive.objects import Links, Target
 from daemon.pipedrive.outcomes import Unknown
 from daemon.rules.plan import RANK_FRESH
 from daemon.sync.outcomes import Outcomes, Pushed
-from daemon.sync.session import NO_PERSON, Session
+from daemon.sync.session import Session
 
 _WINDOW = 1000  # rows looked at for the next ones to send
 _LOOKS = 30  # times that the journal is read while as many are sent, at most
@@ -216,7 +217,8 @@ class Pusher:
             gone = records.get("person", row.sender or "")
             # A removed person's changes are planned again if it is found elsewhere.
             dropped = gone is not None and gone.tombstone is not None
-            self._set_aside(row, f"{NO_PERSON} (parked, or removed there)", drop=dropped)
+            why = "its person isn't in Pipedrive (parked, or removed there)"
+            self._set_aside(row, why, parked_for="person", drop=dropped)
             return None
         kind = "lead" if row.action == "convert" else row.kind
         target = None
@@ -310,12 +312,19 @@ class Pusher:
         row = self.ledger.journal.open_row(kind, key)
         return row is not None and row.action == "create" and row.state != "parked"
 
-    def _set_aside(self, row: JournalRow, why: str, *, drop: bool = False) -> None:
+    def _set_aside(
+        self,
+        row: JournalRow,
+        why: str,
+        *,
+        parked_for: Literal["person"] | None = None,
+        drop: bool = False,
+    ) -> None:
         with self.ledger.transaction("set aside"):
             if drop:
                 self.ledger.journal.drop(row)
             else:
-                self.ledger.journal.park(row, why)
+                self.ledger.journal.park(row, why, parked_for=parked_for)
                 self.pushed.parked += 1
         self._set_aside_some = True
         event("sync.set_aside", kind=row.kind, key=row.key, action=row.action, reason=why)

@@ -13,7 +13,6 @@ from daemon.rules.plan import Policy
 from daemon.rules.routing import Route
 from daemon.sync.safety_limit import SafetyLimit
 
-NO_PERSON = "its person isn't in Pipedrive"  # why a change is set aside, as its reason begins
 LAG = "lag_s"  # setting: seconds until something was to be seen that wasn't at first
 _ROUNDED = timedelta(seconds=2)
 _LONGEST_LAG = timedelta(hours=1)
