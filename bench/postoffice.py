@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,10 +75,17 @@ class PostOffice:
 
 
 @contextmanager
-def post_office(*, tls: bool = False, connections: int = 100) -> Iterator[PostOffice]:
+def post_office(
+    *,
+    tls: bool = False,
+    connections: int = 100,
+    settings: Callable[[Path], str] | None = None,
+) -> Iterator[PostOffice]:
     """Run a Dovecot until the block ends; everything is gone then."""
     with (
         tempfile.TemporaryDirectory(prefix="m2d-bench-") as home,
-        start_imap("dovecot", sent=SENT, tls=tls, connections=connections) as server,
+        start_imap(
+            "dovecot", sent=SENT, tls=tls, connections=connections, settings=settings
+        ) as server,
     ):
         yield PostOffice(server, Path(home), {})
