@@ -5,6 +5,7 @@ import click
 from daemon.cli import output
 from daemon.cli.commands import pass_wiring
 from daemon.errors import DONE
+from daemon.intake.consent import READ_AGAIN
 from daemon.ledger.lock import Lock
 from daemon.ledger.store import Ledger
 from daemon.service.running import reload_service
@@ -24,11 +25,16 @@ def command(wiring: Wiring, max_creates: int | None, *, yes: bool) -> int:
     """Approve what waits because it would create far more than usual."""
     path = wiring.config.ledger
     with Ledger.open(path) as ledger:
-        asked = [one for one in ledger.conditions.of(APPROVAL) if one.failing_since is not None]
+        asked = [
+            one
+            for one in ledger.conditions.of(APPROVAL, READ_AGAIN)
+            if one.failing_since is not None
+        ]
         if not asked:
             output.say("nothing waits for approval")
             return DONE
-        output.say(asked[0].reason)
+        for one in asked:
+            output.say(one.reason)
         what = f"{max_creates} records" if max_creates else "all of it"
         if not yes:
             click.confirm(f"approve {what}?", abort=True)

@@ -92,6 +92,11 @@ def _show(found: Mapping[str, Any]) -> None:
             f"{host} takes {limit} connection{'' if limit == 1 else 's'} of ours at once: mailboxes"
             " take turns, with IDLE only where there is room"
         )
+    if found["to_read_again"]:
+        output.say(
+            f"{found['to_read_again']} messages were read by an earlier version: they are read"
+            " again in the background (mail2deal --catch-up does it at once)"
+        )
     for name in ("messages", "senders", "records", "journal"):
         ordered = dict(sorted(found[name].items()))
         counts = ", ".join(f"{n} {key}" for key, n in ordered.items())

@@ -37,6 +37,15 @@ class Known:
             self._copies[message.key] = key, message.message_id
         return self._rows[key]
 
+    def place(self, message: Message, row: StoredMessage) -> None:
+        """Have a message be this one, at whose place it lies, whatever a newer parser reads."""
+        if message.size != row.message.size and message.message_id != row.message.message_id:
+            return  # the UID was given to another mail
+        if message.key not in self._keys:
+            self._keys[message.key] = row.message.key
+            self._copies[message.key] = row.message.key, message.message_id
+            self._add(row)
+
     def copies(self) -> Iterator[tuple[str, str, str | None]]:
         """The copies that are new: key, key of its message, the id by which that also goes."""
         for copy, (key, other) in self._copies.items():

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from daemon.errors import LedgerProblem, Problem, RetryLater
 from daemon.intake.fetching import Batch, FetchRequest, Suspects, batches, isolate
 from daemon.intake.parsing import Parser
+from daemon.intake.rereading import read_again
 from daemon.intake.writing import FolderEnd, Pass, Step, Tally, Writer
 from daemon.ledger.folders import FolderRow, Sighting
 from daemon.ledger.store import Ledger
@@ -170,6 +171,7 @@ def _incoming(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Generator[Step, No
             return
     for folder in put_aside:
         yield from _guarded(folder, folder.put_aside())
+    yield from read_again(mailbox, ledger, run)
 
 
 def _guarded(folder: "_OpenFolder", steps: Iterator[Step]) -> Iterator[Step]:

@@ -15,12 +15,13 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from daemon.intake import own_servers
+from daemon.intake import consent, own_servers
 from daemon.intake.copies import Known
 from daemon.ledger.folders import Sighting
 from daemon.ledger.forgotten import FORGET_SALT
 from daemon.ledger.histories import History
 from daemon.ledger.message_row import MessageRow, StoredMessage
+from daemon.ledger.rereading import HELD
 from daemon.ledger.store import Ledger
 from daemon.message.forgotten import FORGOTTEN, MARK, people, without
 from daemon.message.identity import preferred
@@ -86,9 +87,14 @@ def add(
     role: str,
     uidvalidity: int,
     seen: Sequence[IncomingMessage],
+    *,
+    hold: datetime | None = None,
 ) -> set[str]:
-    """Write messages with their sightings and the states they change; the keys that are new."""
-    settings = ledger.settings(_LEARNED, own_servers.SETTING, FORGET_SALT)
+    """Write messages with their sightings and the states they change; the keys that are new.
+
+    `hold` is the time where they are read again: what that would newly make in Pipedrive waits.
+    """
+    settings = ledger.settings(_LEARNED, own_servers.SETTING, FORGET_SALT, HELD)
     us, in_sent = _with_learned(reading.us, settings), role == "sent"
     if FORGET_SALT in settings:
         named = {key for item in seen for key in people(item.message)}
@@ -98,6 +104,11 @@ def add(
             for item in seen
         ]
     known = Known(ledger, [item.message for item in seen], in_sent=in_sent)
+    if hold is not None:
+        there = ledger.messages.at(folder, uidvalidity, (item.uid for item in seen))
+        for item in seen:
+            if item.uid in there:
+                known.place(item.message, there[item.uid])
     entries = _entries(known, seen, in_sent=in_sent, us=us)
     written, touched = _write(ledger, list(entries.values()), known.ids, us)
     ids = known.ids | written
@@ -115,7 +126,13 @@ def add(
     new = [entry.message for key, entry in entries.items() if key not in known.ids]
     if not in_sent:
         again |= _learn_servers(ledger, settings.get(own_servers.SETTING, {}), new)
+    before = ledger.rereading.classes(touched | again) if hold is not None else {}
     recompute(ledger, reading, touched | again, None if again else us)
+    if hold is not None:
+        consent.hold(ledger, before, touched | again, hold)
+    elif settings.get(HELD):
+        came = max(item.arrived_at for item in seen)
+        consent.let_go(ledger, (entries[key] for key in entries if key not in known.ids), came)
     return entries.keys() - known.ids.keys()
 
 
@@ -135,13 +152,30 @@ def _entries(
             # What reached us and is filed into Sent is still theirs: From decides.
             ours = message.from_ is not None and us.is_us(message.from_)
             sent = (sent or before.in_sent) if ours else (sent and before.in_sent)
-            if not other and (sent, arrived_at) == (before.in_sent, before.arrived_at):
+            if isinstance(before, StoredMessage) and before.stale:
+                message, other = _read_anew(before.message, item.message), True
+            elif not other and (sent, arrived_at) == (before.in_sent, before.arrived_at):
                 continue
         judgement = _judge(message, in_sent=sent, us=us)
         entry = MessageRow(message, arrived_at, sent, judgement, other=other)
         entries[message.key] = entry
         known.keep(entry, item.message)
     return entries
+
+
+def _read_anew(before: Message, message: Message) -> Message:
+    """What a newer parser reads in a mail; where it is a worse copy, only what that lacked."""
+    if message.subject == before.subject or preferred(before, message) is message:
+        return replace(message, key=before.key)
+    return replace(
+        before,
+        signals=message.signals,
+        candidates=message.candidates,
+        facts=message.facts,
+        traces=message.traces,
+        invites=message.invites,
+        opaque=message.opaque,
+    )
 
 
 def _judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:

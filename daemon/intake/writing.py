@@ -24,6 +24,7 @@ _LONG_BEFORE = timedelta(days=7)
 # A folder with another UIDVALIDITY at each look has to be read as a whole each time.
 _MANY_RESETS = 3
 _BATCH_BYTES = 4 << 20  # of small messages, in one transaction
+_AGAIN = "read again"  # as progress names what an earlier version has read
 
 
 @dataclass(slots=True)
@@ -33,6 +34,7 @@ class Tally:
     new: int = 0
     sightings: int = 0
     quarantined: int = 0
+    again: int = 0  # messages that were read again
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -53,6 +55,7 @@ class Pass:
     another: Callable[[], Mailbox] | None = None  # a second connection, for folders with many
     account: str | None = None  # `Account.identity`; None: whatever account the name stands for
     configured: frozenset[str] = frozenset()  # the names of all mailboxes
+    again: int = 0  # mails at most that an earlier version has read and we read again
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Step:
     total: int = 0  # messages that are wanted of it
     batch: Batch = field(default_factory=Batch)
     end: FolderEnd | Problem | None = None
+    again: bool = False  # the ledger has these, and they are read again
 
 
 class Writer:
@@ -81,15 +85,19 @@ class Writer:
         self._ledger = ledger
         self._run = run
         self._folder: FolderRow | None = None
+        self._total = 0  # messages that are wanted of it
         self._found = _Found()
         self._done: Counter[int] = Counter()  # messages by folder …
         self._new: Counter[int] = Counter()  # … and those that nobody knew
 
     def take(self, step: Step, answers: Sequence[Answer]) -> None:
         """Take a step, with what the parser says of its messages."""
-        if self._folder is not None and self._folder.id != step.folder.id:
-            self._write(self._folder, step.total)
-        self._folder = step.folder
+        if self._folder is not None and (self._folder.id, self._found.again) != (
+            step.folder.id,
+            step.again,
+        ):
+            self._write(self._folder, self._total)
+        self._folder, self._total, self._found.again = step.folder, step.total, step.again
         self._found.take(step.batch, answers, step.folder.floor)
         full = self._found.count >= self._run.reading.batch or self._found.size >= _BATCH_BYTES
         if full or step.end is not None:
@@ -100,7 +108,7 @@ class Writer:
     def flush(self) -> None:
         """Write what is left of a folder that has no end yet."""
         if self._folder is not None:
-            self._write(self._folder, 0)
+            self._write(self._folder, self._total)
 
     def _write(self, folder: FolderRow, total: int) -> None:
         """Write all of a batch in one transaction."""
@@ -113,10 +121,25 @@ class Writer:
         if run.reading.classify and folder.role != "sent":  # outside the transaction
             found.seen = asked(ledger, run.reading, found.seen)
         with ledger.transaction("batch", repeatable=True):
-            new = scoring.add(ledger, run.reading, folder.id, folder.role, uidvalidity, found.seen)
+            new = scoring.add(
+                ledger,
+                run.reading,
+                folder.id,
+                folder.role,
+                uidvalidity,
+                found.seen,
+                hold=now if found.again else None,
+            )
+            if found.again:  # what can't be read any more stays as it was read
+                uids = [item.uid for item in found.unreadable]
+                ledger.rereading.gone(folder.id, uidvalidity, uids)
             ledger.folders.see(folder.id, uidvalidity, found.below)
-            for item in found.unreadable:
+            for item in found.unreadable if not found.again else ():
                 ledger.folders.quarantine(folder.id, uidvalidity, item.uid, item.reason, now)
+        if found.again:
+            self.tally.again += len(found.seen)
+            run.progress(_AGAIN, self.tally.again, total)
+            return
         for item in found.unreadable:
             event(
                 "intake.quarantined",
@@ -175,6 +198,7 @@ class _Found:
     below: list[Sighting] = field(default_factory=list)
     unreadable: list[Unfetched] = field(default_factory=list)
     size: int = 0  # bytes that were fetched
+    again: bool = False  # the ledger has them already
 
     @property
     def count(self) -> int:

@@ -267,7 +267,11 @@ class Folders:
             (folder, uidvalidity, one.uid, one.message, one.size, stamp_or_none(one.arrived_at))
             for one in seen
         ]
-        self._db.executemany("INSERT OR REPLACE INTO sightings VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self._db.executemany(
+            "INSERT OR REPLACE INTO sightings (folder, uidvalidity, uid, message, size, arrived_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            rows,
+        )
         self._db.executemany(
             "DELETE FROM quarantine WHERE folder = ? AND uidvalidity = ? AND uid = ?",
             [row[:3] for row in rows],

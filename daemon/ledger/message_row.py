@@ -10,7 +10,7 @@ from daemon.ledger.timestamp import instant, instant_or_none, stamp, stamp_or_no
 from daemon.message.candidates import Candidate, Fact
 from daemon.message.identity import trace
 from daemon.message.invite import Invite
-from daemon.message.parse import Address, Message, bounded_date
+from daemon.message.parse import PARSER, Address, Message, bounded_date
 from daemon.message.traces import Traces
 from daemon.message.verdict import Judgement
 
@@ -24,6 +24,7 @@ class StoredMessage:
     arrived_at: datetime
     in_sent: bool
     judged: tuple[str | None, str, str]  # direction, verdict and reason
+    stale: bool = False  # an earlier version has read it, and we would find more
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ COLUMNS = (
     *("key", "message_id", "direction", "verdict", "reason", "from_address", "from_name"),
     *("subject", "snippet", "date", "arrived_at", "sent_at", "in_sent", "thread", "size"),
     *("answers", "invites", "facts", "conversation", "original_id", "text_hash", "twin"),
+    "parsed",
 )
 
 
@@ -99,6 +101,7 @@ def to_row(entry: MessageRow) -> dict[str, object]:
         message.traces.original_id,
         message.text_hash,
         twin(message),
+        PARSER,
     )
     return dict(zip(COLUMNS, values, strict=True))
 
@@ -147,7 +150,8 @@ def stored(row: sqlite3.Row) -> StoredMessage:
     )
     judged = (row["direction"], row["verdict"], row["reason"])
     arrived_at = instant(row["arrived_at"])
-    return StoredMessage(row["id"], message, arrived_at, bool(row["in_sent"]), judged)
+    stale = row["parsed"] is not None and row["parsed"] < PARSER
+    return StoredMessage(row["id"], message, arrived_at, bool(row["in_sent"]), judged, stale)
 
 
 def _invite_json(invite: Invite) -> dict[str, Any]:

@@ -185,6 +185,15 @@ class Messages:
         )
         return list({row["id"]: stored(row) for row in rows}.values())
 
+    def at(self, folder: int, uidvalidity: int, uids: Iterable[int]) -> dict[int, StoredMessage]:
+        """The messages that were seen at these places, by UID."""
+        rows = self._db.execute(
+            "SELECT s.uid AS place, m.* FROM sightings s JOIN messages m ON m.id = s.message"
+            f" WHERE s.folder = ? AND s.uidvalidity = ? AND s.uid {AMONG}",
+            (folder, uidvalidity, listed(uids)),
+        )
+        return {row["place"]: stored(row) for row in rows}
+
     def page(self, after: int, limit: int) -> list[StoredMessage]:
         """Up to `limit` messages with an id above `after`, by id: for a rebuild."""
         rows = self._db.execute(

@@ -80,7 +80,8 @@ CREATE TABLE messages (
   conversation TEXT,              -- root of Outlook's Thread-Index, in hex
   original_id TEXT,               -- Message-ID before a relay replaced it
   text_hash TEXT NOT NULL DEFAULT '', -- of its first letters
-  twin TEXT                       -- of author, words and date: what copies have in common
+  twin TEXT,                      -- of author, words and date: what copies have in common
+  parsed INTEGER DEFAULT 0        -- parser that read it: an older one's is read again; NULL: can't be
 );
 CREATE INDEX messages_message_id ON messages (message_id) WHERE message_id IS NOT NULL;
 CREATE INDEX messages_from ON messages (from_address, in_sent);
@@ -88,6 +89,7 @@ CREATE INDEX messages_sent_at ON messages (sent_at);
 CREATE INDEX messages_conversation ON messages (conversation) WHERE conversation IS NOT NULL;
 CREATE INDEX messages_original_id ON messages (original_id) WHERE original_id IS NOT NULL;
 CREATE INDEX messages_twin ON messages (twin) WHERE twin IS NOT NULL;
+CREATE INDEX messages_stale ON messages (sent_at, id) WHERE parsed < 1;
 
 CREATE TABLE sightings (
   -- One place where a message was seen. message is NULL for what lies below the folder's floor.
@@ -97,6 +99,7 @@ CREATE TABLE sightings (
   message INTEGER REFERENCES messages (id),
   size INTEGER,                   -- RFC822.SIZE: it shows that a UID was given out twice
   arrived_at TEXT,                -- INTERNALDATE at this place
+  gone INTEGER NOT NULL DEFAULT 0, -- 1: not to be read there any more
   PRIMARY KEY (folder, uidvalidity, uid)
 ) WITHOUT ROWID;
 CREATE INDEX sightings_message ON sightings (message) WHERE message IS NOT NULL;
@@ -146,7 +149,8 @@ CREATE TABLE senders (
   mailbox TEXT,                   -- where the first contact was seen; its owner owns the records
   digest TEXT NOT NULL,           -- of the whole state, verdicts and meetings included
   version INTEGER NOT NULL,       -- grows with each change of the state
-  synced_version INTEGER NOT NULL DEFAULT 0 -- version that the sync has planned
+  synced_version INTEGER NOT NULL DEFAULT 0, -- version that the sync has planned
+  held_since TEXT                 -- reading mail again raised its class: waits for consent
 ) WITHOUT ROWID;
 CREATE INDEX senders_due ON senders (version) WHERE version > synced_version;
 CREATE INDEX senders_organization ON senders (organization);

@@ -25,6 +25,7 @@ class SenderRow:
     version: int
     synced_version: int
     notes: str  # what the sync left alone, and why
+    held: bool = False  # what it would newly get waits for a person's consent
 
 
 class Portrait(NamedTuple):
@@ -72,7 +73,7 @@ class Senders:
             "UPDATE correspondence SET verdict = ?, reason = ? WHERE sender = ? AND message = ?",
             [
                 (*verdict, state.address, history.written[key][0])
-                for state, _, history, _ in changed
+                for state, _, history in states
                 for key, verdict in state.verdicts
                 if history.written[key][1] != tuple(verdict)
             ],
@@ -296,4 +297,5 @@ def _sender_row(row: sqlite3.Row) -> SenderRow:
         version=row["version"],
         synced_version=row["synced_version"],
         notes=row["notes"],
+        held=row["held_since"] is not None,
     )

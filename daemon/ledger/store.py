@@ -35,6 +35,7 @@ from daemon.ledger.messages import Messages
 from daemon.ledger.presence import Presence
 from daemon.ledger.private_file import make_privately, refuse_links
 from daemon.ledger.records import Records
+from daemon.ledger.rereading import Rereading
 from daemon.ledger.resting import Resting
 from daemon.ledger.runs import Runs
 from daemon.ledger.senders import Senders
@@ -72,6 +73,7 @@ class Ledger:
         self.approvals = Approvals(connection)
         self.assignments = Assignments(connection)
         self.resting = Resting(connection)
+        self.rereading = Rereading(connection)
 
     @classmethod
     def open(cls, path: Path, *, readonly: bool = False) -> Self:

@@ -5,6 +5,7 @@ no lead that becomes a deal an hour later. Where a service is running, that serv
 `follow` asks it to read further back and watches its progress in the ledger.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from daemon.intake.parsing import collect_garbage_seldom
 from daemon.intake.poll import Pass, poll
 from daemon.intake.server_memory import remembered
 from daemon.ledger.lock import Lock
+from daemon.ledger.rereading import AT_ONCE
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Mailbox
 from daemon.mailbox.login import is_loopback
@@ -80,10 +82,12 @@ def catch_up(
         for box in boxes:
             take_in(wiring, ledger, box, since, result, progress)
     if sync and not wiring.stop.is_set():
-        from daemon.sync import Sync  # noqa: PLC0415 - loaded by those who sync: see `wiring`
+        from daemon.sync import Sync, held_back  # noqa: PLC0415 - loaded by those who sync
 
         flow = Sync(wiring.session(ledger, run, progress, limit=limit))
         result.pushed = write_out(flow, result, wiring.now, wiring.stop.wait)
+        if (asks := held_back(ledger)) is not None:
+            result.problems.append(asks)
     result.status = _status(ledger, result, stopped=wiring.stop.is_set())
     with ledger.transaction("end of run"):
         ledger.runs.add(run, messages=result.new)
@@ -101,8 +105,10 @@ def follow(
         with ledger.transaction("floor"):
             for box in boxes:
                 ledger.folders.lower_floor(box.name, since or wiring.floor(box))
+            ledger.set(AT_ONCE, names)
         while not wiring.stop.is_set():
             behind = ledger.folders.unread_back(names)
+            behind += sum(bool(ledger.rereading.places(name, 1)) for name in names)
             pending = ledger.backlog.unfinished()
             progress("folders still to read", behind, 0)
             progress("changes still to write", pending, 0)
@@ -157,6 +163,7 @@ def take_in(
         another=None if is_loopback(box.host) else another,
         account=account,
         configured=frozenset(names),
+        again=sys.maxsize,
     )
     if read(wiring, ledger, box, run, result, bulk=True) and not ledger.setting(
         f"reply_detection:{box.name}"

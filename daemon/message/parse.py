@@ -44,6 +44,10 @@ from daemon.message.traces import NO_TRACES, Traces, traces
 
 __all__ = ["Address", "Message", "bounded_date", "parse"]
 
+# Grows when `parse` finds more: what an older version has read is read again. The ledger's index of
+# such messages has it, so a migration comes with it.
+PARSER = 1
+
 LINE_LIMIT = 998  # characters of a Message-ID, RFC 5322 section 2.1.1
 RECIPIENT_LIMIT = 1_000
 ANSWERS_LIMIT = 32

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.errors import Problem, RetryLater
+from daemon.intake import consent
 from daemon.ledger.store import Ledger
 from daemon.maintenance.catch_up import CaughtUp, Show, take_in, write_out
 from daemon.rehearsal import remote
@@ -128,6 +129,9 @@ def _play(
                 take_in(scene.wiring, ledger, box, since, result, show)
         sandbox = stack.enter_context(scene.sandbox(company, ledger, home))
         actor = stack.enter_context(closing(client(sandbox, scene.clock, scene.spend)))
+        held = consent.why_held(ledger)
+        with ledger.transaction("consent"):
+            consent.release(ledger)
         session = scene.wiring.session(ledger, result.run, show, actor, workers=1)
         write_out(Sync(session), result, scene.clock, scene.pause)
         if wiring.stop.is_set():
@@ -144,7 +148,7 @@ def _play(
                 "tokens_a_day": daily,
                 "days": round(made["tokens"] / old, 2) if old else 0.0,
             },
-            "asks": _asks(wiring, made, ledger) if first else "",
+            "asks": _asks(wiring, made, ledger, held, first=first),
             "read": {
                 "messages": result.new,
                 "quarantined": result.quarantined,
@@ -176,12 +180,16 @@ def _where(
     }
 
 
-def _asks(wiring: Wiring, found: dict[str, Any], ledger: Ledger) -> str:
-    """What the first real run will ask for; empty if nothing."""
+def _asks(wiring: Wiring, found: dict[str, Any], ledger: Ledger, held: str, *, first: bool) -> str:
+    """What the real run will ask for; empty if nothing."""
+    waits = f"{held}: that waits until `mail2deal approve`" if held else ""
+    if not first:
+        return waits
     creates = sum(n for kind, n in found["create"].items() if kind != "activities")
     touched = strangers_touched(ledger, done=True)
     why = wiring.safety_limit().objection(creates, touched, ledger.crm.count("person"))
-    return f"{why}: it will stop and ask; pass --yes to let it go on" if why else ""
+    stops = f"{why}: it will stop and ask; pass --yes to let it go on" if why else ""
+    return "; ".join(text for text in (stops, waits) if text)
 
 
 def _look(wiring: Wiring, tell_price: Callable[[str], object]) -> Company:

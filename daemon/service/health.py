@@ -34,6 +34,7 @@ _CALLS = {
 # What to do about each part that fails.
 _NEXT = {
     "approval": "mail2deal approve",
+    "read again": "mail2deal approve (mail2deal --dry-run shows it)",
     "sync": "mail2deal check",
     "listing": "mail2deal check",
     "resting": "mail2deal check, then mail2deal retry",
@@ -157,6 +158,7 @@ def report(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
         },
         "crowded_hosts": ledger.setting("crowded_hosts") or {},
         "messages": ledger.counts("messages"),
+        "to_read_again": ledger.rereading.left(),
         "senders": ledger.counts("senders"),
         "records": ledger.counts("records"),
         "journal": ledger.backlog.counts(),

@@ -7,6 +7,7 @@ Knows nothing of threads and turns: `poll` may be called from any, with that thr
 """
 
 import random
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from daemon.errors import LedgerProblem, Problem, RetryLater
 from daemon.intake.poll import Pass, Tally, poll
 from daemon.intake.scoring import ScoringSettings
 from daemon.intake.server_memory import remembered
+from daemon.ledger.rereading import AT_ONCE
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.mailbox.account import Account
@@ -33,6 +35,8 @@ _LONGEST = backoff.LONGEST_ASKED * 1.5  # seconds that a mailbox is ever left al
 CROWDED = "crowded_hosts"  # name in the ledger's settings
 _LOOK = 3600.0  # seconds between two looks whether a person has released a mailbox
 _CRASH_LOOP = timedelta(minutes=10)  # between two starts
+_AGAIN = 200  # mails of a mailbox that one poll reads again, of those an earlier version has read
+_LOOK_AGAIN = timedelta(hours=1)  # for more of them, where there were none
 _FLUSH_EVERY = 5.0  # seconds of quiet polls that are written in one transaction
 
 
@@ -101,6 +105,7 @@ class Polling:
         self._started: dict[str, datetime] = {}
         self._quiet = Quiet()
         self._crowded: dict[str, int] = {}
+        self._read_again: dict[str, datetime] = {}  # when a mailbox had nothing left to read again
         self._sent_folders: dict[str, str] = {}  # what the second IDLE of a mailbox listens to
 
     def _connect(self, wiring: Wiring) -> Connections:
@@ -205,6 +210,7 @@ class Polling:
             quiet=self._quiet.add,
             account=wiring.account(box).identity,
             configured=frozenset(plan.boxes),
+            again=self._again(box.name, ledger),
         )
         account = wiring.account(box)
         try:
@@ -213,7 +219,22 @@ class Polling:
             tally = self._take_in(account, ledger, run)
         if tally.new:
             event("intake.polled", mailbox=box.name, new=tally.new)
-        return tally.new
+        if tally.again:
+            event("intake.read_again", mailbox=box.name, messages=tally.again)
+        elif run.again and not run.stopping():
+            self._read_again[box.name] = wiring.now()
+            if run.again > _AGAIN:
+                with ledger.transaction("read again"):
+                    waiting = ledger.setting(AT_ONCE) or []
+                    ledger.set(AT_ONCE, [name for name in waiting if name != box.name])
+        return tally.new + tally.again
+
+    def _again(self, name: str, ledger: Ledger) -> int:
+        """How many mails this poll may read again that an earlier version has read."""
+        last = self._read_again.get(name)
+        if last is not None and abs(self.wiring.now() - last) < _LOOK_AGAIN:
+            return 0
+        return sys.maxsize if name in (ledger.setting(AT_ONCE) or ()) else _AGAIN
 
     def _take_in(self, account: Account, ledger: Ledger, run: Pass) -> Tally:
         with remembered(account, ledger), self._connections.lent(account) as mailbox:

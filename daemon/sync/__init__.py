@@ -9,7 +9,17 @@ no mailbox. Due-ness is data: a restart knows from the ledger alone what there i
 from daemon.pipedrive.usage import Usage
 from daemon.sync.outcomes import Pushed
 from daemon.sync.passes import Sync
-from daemon.sync.safety_limit import AskFirst, SafetyLimit, approve
+from daemon.sync.safety_limit import AskFirst, SafetyLimit, approve, held_back
 from daemon.sync.session import Session, Settings
 
-__all__ = ["AskFirst", "Pushed", "SafetyLimit", "Session", "Settings", "Sync", "Usage", "approve"]
+__all__ = [
+    "AskFirst",
+    "Pushed",
+    "SafetyLimit",
+    "Session",
+    "Settings",
+    "Sync",
+    "Usage",
+    "approve",
+    "held_back",
+]

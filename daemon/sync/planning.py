@@ -30,6 +30,7 @@ from daemon.rules.plan import (
 )
 from daemon.sync.news import tell
 from daemon.sync.routes import Routed, route
+from daemon.sync.safety_limit import withholds
 from daemon.sync.session import Session
 from daemon.sync.wanted_activities import link_activities, take_back, wanted_activities
 
@@ -118,6 +119,10 @@ def _plan(
         ledger.senders.synced(row.address, row.version, row.class_, "no messages")
         return 0, frozenset()
     plan, coming = drafted.plan, dict(drafted.coming)
+    if row.held and session.limit is not None and withholds(ledger, row, plan.changes, now):
+        note = "waits for `mail2deal approve`: its mail was read again"
+        ledger.senders.synced(row.address, row.version, plan.class_, note)
+        return 0, frozenset()
     others: AbstractSet[str] = {drafted.first} - {row.address}
     for adoption in plan.adoptions:
         _take_back_creation(session, adoption, coming)

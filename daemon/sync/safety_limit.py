@@ -7,14 +7,17 @@ makes no custom fields until then. Approval is a row in the ledger that only a p
 writes: to ask again isn't to approve.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daemon.errors import ConfigProblem
+from daemon.intake import consent
 from daemon.ledger.journal import JournalRow
+from daemon.ledger.senders import SenderRow
 from daemon.ledger.store import Ledger
 from daemon.pipedrive.costs import PLURALS, tokens
+from daemon.rules.plan import Change
 
 APPROVAL = "approval"  # the part of `conditions` that says what waits for approval
 APPROVED_FOR = timedelta(hours=24)  # what is planned within this time of an approval of all
@@ -80,6 +83,31 @@ def approve(ledger: Ledger, command: str, creates: int | None, now: datetime) ->
     until = None if creates is not None else now + APPROVED_FOR
     ledger.approvals.give(command, creates or 0, now, until=until)
     ledger.conditions.forget(APPROVAL)
+    consent.release(ledger)
+
+
+def withholds(ledger: Ledger, row: SenderRow, changes: Iterable[Change], now: datetime) -> bool:
+    """Whether a sender's plan waits for consent; called in the transaction that plans it.
+
+    It waits whole if it would create anything, else nothing of it does.
+    """
+    waits = any(_makes(change.action, change.kind) for change in changes)
+    if not waits:
+        ledger.rereading.let_go([row.address])
+    consent.keep(ledger, now)
+    return waits
+
+
+def held_back(ledger: Ledger) -> AskFirst | None:
+    """What a person has to approve of that mail was read again; None: nothing."""
+    asked = [
+        one for one in ledger.conditions.of(consent.READ_AGAIN) if one.failing_since is not None
+    ]
+    if not asked:
+        return None
+    return AskFirst(
+        asked[0].reason, hint="look with --dry-run, then approve it with `mail2deal approve`"
+    )
 
 
 def is_first(ledger: Ledger) -> bool:
@@ -89,7 +117,11 @@ def is_first(ledger: Ledger) -> bool:
 
 def creates_record(row: JournalRow) -> bool:
     """Whether a change counts for the limit."""
-    return row.action in {"create", "convert"} and row.kind not in {"activity", "field"}
+    return _makes(row.action, row.kind)
+
+
+def _makes(action: str, kind: str) -> bool:
+    return action in {"create", "convert"} and kind not in {"activity", "field"}
 
 
 def check(
