@@ -23,7 +23,7 @@ from daemon.pipedrive.usage import Usage
 from daemon.rules.classify import Rules
 from daemon.rules.events import Subscriber
 from daemon.rules.organization import public_providers
-from daemon.rules.plan import Policy
+from daemon.rules.plan import STATISTICS, USUAL_STATISTICS, Policy
 from daemon.rules.routing import Route
 
 if TYPE_CHECKING:
@@ -227,7 +227,11 @@ class Wiring:
         config = self.config
         return Settings(
             policy=Policy(
-                rules=self.rules(), fields_every=config.fields.every, zone=config.timezone
+                rules=self.rules(),
+                fields_every=config.fields.every,
+                zone=config.timezone,
+                follow_up=config.activities.follow_up,
+                fields=STATISTICS if config.fields.our_response_hours else USUAL_STATISTICS,
             ),
             pipeline=config.pipedrive.pipeline,
             stage=config.pipedrive.stage,
@@ -254,6 +258,11 @@ class Wiring:
                 stage=one.stage,
                 owners=tuple(owner.lower() for owner in one.owner),
                 channel_id=one.channel_id,
+                labels={
+                    "lead": one.labels.lead,
+                    "deal": one.labels.deal,
+                    "person": one.labels.person,
+                },
             )
             for one in self.config.routes
         )

@@ -26,7 +26,7 @@ def view(**fields: object) -> MeetingView:
 
 def test_a_mail_is_done_at_its_own_time_in_utc() -> None:
     at = datetime(2026, 3, 1, 1, 2, 3, tzinfo=timezone(timedelta(hours=5)))
-    change = email(Mail("k", "Hi", at, ("a@x.com", "b@x.com")), note="n")
+    change = email(Mail("k", "Hi", at, ("a@x.com", "b@x.com")), text="n")
 
     assert (change.fields["due_date"], change.fields["due_time"]) == ("2026-02-28", "20:02:03")
     assert change.fields["done"] is True
@@ -35,26 +35,24 @@ def test_a_mail_is_done_at_its_own_time_in_utc() -> None:
 
 @pytest.mark.parametrize(("subject", "shown"), [("", "(no subject)"), ("x" * 300, "x" * 255)])
 def test_a_subject_is_always_there_and_never_too_long(subject: str, shown: str) -> None:
-    assert email(Mail("k", subject, NOW, ("a@x.com",)), note="").fields["subject"] == shown
+    assert email(Mail("k", subject, NOW, ("a@x.com",)), text="").fields["subject"] == shown
 
 
 def test_a_meeting_that_never_counted_makes_nothing() -> None:
-    assert meeting(view(participants=()), None, note="", now=NOW) is None
+    assert meeting(view(participants=()), None, now=NOW) is None
 
 
 def test_a_meeting_that_stays_as_it_is_makes_nothing() -> None:
-    made = meeting(view(), None, note="n", now=NOW)
+    made = meeting(view(), None, now=NOW)
     assert made is not None
-    assert meeting(view(), made.fields, note="n", now=NOW) is None
+    assert meeting(view(), made.fields, now=NOW) is None
 
 
 def test_a_meeting_that_moves_says_only_what_changes() -> None:
-    made = meeting(view(), None, note="n", now=NOW)
+    made = meeting(view(), None, now=NOW)
     assert made is not None
 
-    moved = meeting(
-        view(starts_at=SOON + timedelta(days=1), ends_at=None), made.fields, note="n", now=NOW
-    )
+    moved = meeting(view(starts_at=SOON + timedelta(days=1), ends_at=None), made.fields, now=NOW)
 
     assert moved is not None
     assert moved.action == "update"
@@ -63,15 +61,15 @@ def test_a_meeting_that_moves_says_only_what_changes() -> None:
 
 @pytest.mark.parametrize("status", ["cancelled", "declined"])
 def test_a_meeting_that_no_longer_counts_is_marked_once(status: str) -> None:
-    made = meeting(view(), None, note="n", now=NOW)
+    made = meeting(view(), None, now=NOW)
     assert made is not None
     gone = view(participants=(), status=status)
 
-    marked = meeting(gone, made.fields, note="n", now=NOW)
+    marked = meeting(gone, made.fields, now=NOW)
 
     assert marked is not None
     assert marked.fields["subject"] == f"{status.capitalize()}: Lunch"
-    assert meeting(gone, {**made.fields, **marked.fields}, note="n", now=NOW) is None
+    assert meeting(gone, {**made.fields, **marked.fields}, now=NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -84,7 +82,7 @@ def test_a_meeting_that_no_longer_counts_is_marked_once(status: str) -> None:
     ],
 )
 def test_only_a_sane_duration_is_said(length: timedelta, duration: str | None) -> None:
-    made = meeting(view(ends_at=SOON + length), None, note="", now=NOW)
+    made = meeting(view(ends_at=SOON + length), None, now=NOW)
 
     assert made is not None
     assert made.fields.get("duration") == duration
@@ -111,3 +109,28 @@ def test_participants_are_known_parties_in_the_order_of_the_mail(
     listed = [p for p in named if p in recipients]
     assert listed == [r for r in recipients if r in named]
     assert list(named[: len(listed)]) == listed
+
+
+def test_an_all_day_meeting_has_a_day_and_no_time() -> None:
+    day = datetime(2026, 3, 12, tzinfo=UTC)
+    made = meeting(
+        view(starts_at=day, ends_at=day + timedelta(days=1), all_day=True), None, now=NOW
+    )
+    assert made is not None
+    assert made.fields["due_date"] == "2026-03-12"  # the day before in New York if it had a time
+    assert not {"due_time", "duration"} & made.fields.keys()
+
+
+def test_a_time_that_was_written_becomes_noon_and_a_day_gets_a_time() -> None:
+    timed = meeting(view(), None, now=NOW)
+    assert timed is not None
+    day = view(starts_at=datetime(2026, 3, 12, tzinfo=UTC), ends_at=None, all_day=True)
+    changed = meeting(day, timed.fields, now=NOW)
+    assert changed is not None
+    assert (changed.fields["due_date"], changed.fields["due_time"]) == ("2026-03-12", "12:00:00")
+    assert meeting(day, {**timed.fields, **changed.fields}, now=NOW) is None
+    whole = meeting(day, None, now=NOW)
+    assert whole is not None
+    again = meeting(view(), whole.fields, now=NOW)
+    assert again is not None
+    assert again.fields["due_time"] == SOON.strftime("%H:%M:%S")

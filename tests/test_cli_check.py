@@ -140,7 +140,7 @@ def test_a_deactivated_owner_an_inactive_type_and_a_blind_token_are_told(
 
     assert status == 2
     assert "email is missing or switched off" in lines["pipedrive: activity types"]
-    assert "activities.emails to false" in lines["pipedrive: activity types"]
+    assert "set activities.emails: false" in lines["pipedrive: activity types"]
     assert f"{others[0].email} is deactivated" in lines["pipedrive: owners"]
 
     Switches(sandbox).permit(settings.users[0].email, denied=blind.denied, apps=())

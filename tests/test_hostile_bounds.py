@@ -18,7 +18,7 @@ from daemon.errors import Unreadable
 from daemon.log import event
 from daemon.message.parse import parse
 from daemon.message.verdict import Us, judge
-from daemon.rules.activities import note
+from daemon.rules.marks import marked
 
 US = Us(addresses=frozenset({WE}), domains=frozenset({"ours.example"}))
 MEGABYTE = 1024 * 1024
@@ -189,9 +189,13 @@ def test_nothing_in_a_mail_makes_a_second_log_line_or_a_control_sequence(
 
 
 def test_nothing_in_a_mail_is_markup_in_a_note() -> None:
-    raw = BASIC + b"\r\n<script>alert(1)</script><img src=x onerror=y> & [mail2deal:fake]\r\n"
-    text = note(parse(raw, size=1).snippet, "0" * 32)
+    raw = (
+        BASIC
+        + b"\r\n<script>alert(1)</script><img src=x onerror=y> & m2d:0123456789ab [mail2deal:fake]\r\n"
+    )
+    text = marked(parse(raw, size=1).snippet, "0" * 32)["note"]
     assert "<script" not in text
     assert "<img" not in text
-    assert text.endswith(f"[mail2deal:{'0' * 32}]")
-    assert text.count("[mail2deal:") == 1
+    assert text.endswith("<br><br>m2d:000000000000")
+    assert "[mail2deal:" not in text
+    assert text.count("m2d:") == 1

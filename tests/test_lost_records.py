@@ -1,4 +1,4 @@
-"""What a lost ledger had done is adopted once, and only what carries our marker."""
+"""What a lost ledger had done is adopted once, and only what carries our mark."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from crm_kit import Shop, make_shop
 
 from daemon.pipedrive.costs import Call
-from daemon.rules.activities import marker
+from daemon.rules.marks import mark, short
 from daemon.sync import Sync
 from daemon.sync.lost_records import adopt_lost_activities
 
@@ -38,15 +38,20 @@ def test_an_activity_that_the_ledger_has_lost_is_adopted_with_its_people(shop: S
 
     assert adopt_lost_activities(Sync(shop.sync_.session).session, None) == 1
 
-    record = shop.record("activity", lost)
+    record = shop.record("activity", short(lost))
     assert record.origin == "created"
     assert record.fields["participants"] == [ADA]
     assert record.fields["subject"] == "Mail 2"
     assert shop.record("activity", kept) is not None
     assert adopt_lost_activities(shop.sync_.session, None) == 0
+    with shop.ledger.transaction("test"):
+        shop.ledger.senders.touch([ADA])
+    shop.sync()
+    assert shop.record("activity", lost).pipedrive_id == record.pipedrive_id
+    assert len(shop.activities()) == 2
 
 
-def test_the_last_marker_of_a_note_tells_whose_it_is(shop: Shop) -> None:
+def test_the_last_mark_of_a_note_tells_whose_it_is(shop: Shop) -> None:
     shop.hears(ADA)
     shop.sync()
     person = shop.person(ADA)["id"]
@@ -57,7 +62,7 @@ def test_the_last_marker_of_a_note_tells_whose_it_is(shop: Shop) -> None:
             body={
                 "subject": "S",
                 "type": "email",
-                "note": f"{marker(quoted)} was quoted<br>{marker(own)}",
+                "note": f"{mark(quoted)} was quoted<br>{mark(own)}",
                 "participants": [{"person_id": person, "primary": True}],
             },
         )
@@ -65,8 +70,8 @@ def test_the_last_marker_of_a_note_tells_whose_it_is(shop: Shop) -> None:
 
     assert adopt_lost_activities(shop.sync_.session, None) == 1
 
-    assert shop.record("activity", own) is not None
-    assert shop.record("activity", quoted) is None
+    assert shop.record("activity", short(own)) is not None
+    assert shop.record("activity", short(quoted)) is None
 
 
 def test_what_is_being_looked_for_is_left_to_its_own_look(shop: Shop) -> None:

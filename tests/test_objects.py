@@ -18,7 +18,7 @@ from daemon.pipedrive.objects import (
     patch,
     website_domain,
 )
-from daemon.rules.activities import marker, note
+from daemon.rules.marks import mark, marked
 
 CODES = {
     "thread_count": "t" * 40,
@@ -83,12 +83,12 @@ def test_a_deal_wins_over_a_lead() -> None:
 
 
 @given(st.text(max_size=300), st.integers(1, 500))
-def test_a_note_shows_the_text_escaped_and_ends_with_the_marker(text: str, times: int) -> None:
-    shown = note(text * times, "0" * 32)
+def test_a_note_shows_the_text_escaped_and_ends_with_the_mark(text: str, times: int) -> None:
+    shown = marked(text * times, "0" * 32).get("note", mark("0" * 32))
 
-    assert shown.endswith(marker("0" * 32))
+    assert shown.endswith(mark("0" * 32))
     assert len(shown.encode()) < 100_000
-    content = shown.removesuffix(marker("0" * 32)).replace("<br>", "\n")
+    content = shown.removesuffix(mark("0" * 32)).replace("<br>", "\n")
     assert "<" not in content
     assert html.unescape(content).strip("\n") in (text * times).strip("\n") + "\n" or text == ""
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from crm_kit import make_shop
+from crm_kit import Shop, make_shop
 from world import World
 
 from daemon.errors import ConfigProblem
@@ -125,3 +125,51 @@ def test_unknown_names_are_told_before_anything_is_made(
             shop.sync()
         assert says in str(problem.value)
         assert shop.acts.every("persons") == []
+
+
+LABELS = {"lead": ("Hot",), "deal": ("Warm",), "person": ("hot lead", "Customer")}
+
+
+def ids(shop: Shop, kind: str, *names: str) -> list[object]:
+    if kind == "lead":
+        return [o["id"] for o in shop.acts.every("lead_labels") if o["name"] in names]
+    there = {o["label"]: o["id"] for o in shop.acts.every("labels") if o["entity"] == kind}
+    return [there[name] for name in names]
+
+
+def test_labels_go_to_what_is_made_and_stay_peoples_own(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path, routes=(Route("all", labels=LABELS),))  # type: ignore[arg-type]
+    number = shop.hears("ada@acme.example")
+    shop.hears_often("bob@other.example", 5)
+    theirs = shop.acts.add_person("Eve", "eve@third.example")
+    shop.hears("eve@third.example")
+    shop.sync()
+
+    (lead,) = [one for one in shop.acts.every("leads") if "Ada" in one["title"]]
+    assert lead["label_ids"] == ids(shop, "lead", "Hot")
+    (deal,) = shop.acts.every("deals")
+    assert deal["label_ids"] == ids(shop, "deal", "Warm")
+    given = ids(shop, "person", "Hot lead", "Customer")
+    assert shop.person("ada@acme.example")["label_ids"] == given
+    assert shop.acts.get("persons", theirs)["label_ids"] == []
+
+    shop.acts.edit("leads", lead["id"], label_ids=[])
+    shop.writes("ada@acme.example", answers=number)
+    shop.sync()
+    deals = shop.acts.every("deals")
+    assert [one["label_ids"] for one in deals] == [ids(shop, "deal", "Warm")] * 2
+    mark = shop.mark()
+    shop.acts.edit("deals", deals[0]["id"], label_ids=[])  # taken off by people: not put on again
+    shop.next_day()
+    assert shop.acts.get("deals", deals[0]["id"])["label_ids"] == []
+    assert not [one for one in shop.requests(mark) if one.method != "GET"]
+
+
+@pytest.mark.parametrize("kind", ["lead", "deal", "person"])
+def test_an_unknown_label_is_named_with_those_that_there_are(tmp_path: Path, kind: str) -> None:
+    shop = make_shop(tmp_path, routes=(Route("all", labels={kind: ("Tepid",)}),))  # type: ignore[dict-item]
+    shop.hears("ada@acme.example")
+    with pytest.raises(ConfigProblem, match=f"no label 'Tepid' of a {kind}") as raised:
+        shop.sync()
+    assert "Hot" in str(raised.value.hint)
+    assert shop.acts.every("persons") == []

@@ -17,6 +17,7 @@ from world import World
 
 from daemon import failpoints
 from daemon.errors import Problem
+from daemon.rules.marks import mark_of, short
 from daemon.sandbox.crm import Fault
 from daemon.sandbox.crm import Settings as Company
 
@@ -238,9 +239,9 @@ class Company24(RuleBasedStateMachine):
         for folder in self.world.box.folders.values():
             for raw, _ in folder.mails.values():
                 assert raw.split(b"Message-ID: <")[1].split(b">")[0].decode() in ids
-        notes = [doc.get("note") or "" for doc in self.world.acts.every("activities", deleted=True)]
+        marks = {mark_of(doc) for doc in self.world.acts.every("activities", deleted=True)}
         for row in wanted:
-            assert any(f"[mail2deal:{row['key']}]" in note for note in notes), row
+            assert short(row["key"]) in marks, row
         if not self.edited:
             self._everybody_stands(senders)
 

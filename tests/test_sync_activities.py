@@ -35,7 +35,7 @@ def test_a_mail_is_logged_done_at_its_time_in_utc_with_an_escaped_note(shop: Sho
     assert (activity["type"], activity["subject"], activity["done"]) == ("email", "Prices", True)
     assert (activity["due_date"], activity["due_time"]) == ("2026-03-01", "07:05:09")
     assert "1 &lt; 2 &amp; &lt;script&gt;alert(1)&lt;/script&gt;<br>Bye" in activity["note"]
-    assert activity["note"].endswith(f"[mail2deal:{1:032x}]")
+    assert activity["note"].endswith(f"<br><br>m2d:{1:012x}")
 
 
 def test_a_huge_note_stays_below_pipedrives_limit(shop: Shop) -> None:
@@ -45,7 +45,7 @@ def test_a_huge_note_stays_below_pipedrives_limit(shop: Shop) -> None:
 
     (activity,) = shop.acts.every("activities")
     assert 50_000 < len(activity["note"].encode()) < 100_000
-    assert activity["note"].endswith("]")
+    assert activity["note"].endswith("m2d:000000000001")
 
 
 def test_an_empty_subject_and_a_very_long_one_are_taken(shop: Shop) -> None:

@@ -1,12 +1,14 @@
 """Our custom fields: found or made once, coalesced, and missed without harm."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from crm_kit import Shop, make_shop
 
 from daemon.intake.scoring import recompute
+from daemon.rules.plan import STATISTICS, USUAL_STATISTICS
 from daemon.sandbox.crm import User
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 
@@ -171,3 +173,27 @@ def test_a_field_that_people_deleted_is_not_made_again(shop: Shop, name: str) ->
     assert shop.parked() == []
     assert shop.count()["leads"] == 2
     assert shop.field(ADA, "Last contact") == "2026-03-02"
+
+
+def test_our_response_hours_are_a_fourth_field_where_that_is_wanted(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path)
+    number = shop.hears(ADA)
+    shop.clock.passes(hours=3)
+    shop.writes(ADA, answers=number)
+    shop.sync()
+    assert [f["field_name"] for f in shop.acts.every("fields")].count("Our response hours") == 0
+
+    policy = replace(shop.sync_.session.settings.policy, fields=STATISTICS)
+    shop.settings(policy=policy)
+    mark = shop.mark()
+    shop.sync()
+    shop.next_day()
+    assert shop.field(ADA, "Our response hours") == pytest.approx(3.02, abs=0.01)
+    assert shop.spent(mark)["POST /personFields"] == 1
+
+    shop.settings(policy=replace(policy, fields=USUAL_STATISTICS))
+    mark = shop.mark()
+    shop.hears(ADA)
+    shop.next_day()
+    assert shop.field(ADA, "Our response hours") == pytest.approx(3.02, abs=0.01)
+    assert "POST /personFields" not in shop.spent(mark)

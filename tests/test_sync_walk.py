@@ -14,6 +14,7 @@ import pytest
 from crm_kit import WE, Shop, invitation, make_shop
 
 from daemon.errors import RetryLater
+from daemon.rules.marks import mark_of
 from daemon.sandbox.crm import Fault
 
 SENDERS = [f"{name}@{firm}.com" for firm in ("acme", "corp", "gmail") for name in ("ada", "bob")]
@@ -158,13 +159,8 @@ class Walk:
     def check(self) -> None:
         acts = self.shop.acts
         self.shop.shown()  # no person, organization or activity twice
-        notes = Counter(
-            mark
-            for a in acts.every("activities", deleted=True)
-            for mark in [(a["note"] or "")[-60:].partition("[mail2deal:")[2]]
-            if mark
-        )
-        assert [mark for mark, count in notes.items() if count > 1] == []
+        marks = Counter(filter(None, map(mark_of, acts.every("activities", deleted=True))))
+        assert [mark for mark, count in marks.items() if count > 1] == []
         for kind, identifier in self.removed:
             assert acts.get(kind, identifier)["is_deleted"]
         names = {doc["id"]: doc["name"] for doc in acts.every("persons")}

@@ -22,6 +22,7 @@ from daemon.ledger.store import Ledger
 from daemon.message.verdict import Us
 from daemon.pipedrive.client import Client
 from daemon.rules.classify import Rules
+from daemon.rules.marks import mark_of
 from daemon.rules.organization import public_providers
 from daemon.rules.plan import Policy
 from daemon.sandbox.crm import Sandbox, SandboxAdapter
@@ -237,7 +238,7 @@ def _made(path: str, body: dict[str, Any]) -> str | None:
         case "leads":
             return f"lead {body['origin_id']}"
         case "activities":
-            return f"activity {body['note'][body['note'].index('[mail2deal:') :]}"
+            return f"activity {mark_of(body)}"
         case "personFields" | "dealFields":
             return f"field {body['field_name']}"
     return None

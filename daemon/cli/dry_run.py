@@ -80,15 +80,17 @@ def _show(found: Mapping[str, Any]) -> None:
     output.say(f"already there and used as they are: {taken or 'none'}")
     for why, count in found["refused"].items():
         output.say(f"Pipedrive would refuse {count}: {why}")
+    routed = any(one["route"] for one in found["important"])
     output.table(
         f"the {len(found['important'])} most important",
-        ("who", "organization", "what", "because"),
+        ("who", "organization", "what", "because", *(["route"] if routed else [])),
         [
             (
                 f"{one['name']} <{one['address']}>",
                 one["organization"] or "",
                 one["what"],
                 one["reason"],
+                *([one["route"]] if routed else []),
             )
             for one in found["important"]
         ],

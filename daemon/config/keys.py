@@ -27,6 +27,7 @@ from daemon.config.values import (
     Day,
     Domain,
     Duration,
+    DurationOrOff,
     FilePath,
     Flag,
     Host,
@@ -135,6 +136,14 @@ class PipedriveSection(Section):
         return self.base_url or f"https://{self.company}.pipedrive.com"
 
 
+class LabelsSection(Section):
+    """Names of labels, by the kind of record that gets them."""
+
+    lead: tuple[Text, ...] = ()
+    deal: tuple[Text, ...] = ()
+    person: tuple[Text, ...] = ()
+
+
 class RouteSection(Section):
     """Where records of some senders go instead: all conditions must hold, an empty one does."""
 
@@ -148,6 +157,7 @@ class RouteSection(Section):
     stage: Text | None = CHECKED
     owner: tuple[Address, ...] = ()
     channel_id: Text | None = None
+    labels: LabelsSection = LabelsSection()
 
     @field_validator("stage")
     @classmethod
@@ -225,6 +235,7 @@ class ActivitiesSection(Section):
     emails: Flag = True
     meetings: Flag = True
     snippet_chars: SnippetLength = 500
+    follow_up: DurationOrOff = None
 
 
 class PollSection(Section):
@@ -237,9 +248,10 @@ class PollSection(Section):
 
 
 class FieldsSection(Section):
-    """How often the three fields of one person may be written."""
+    """How often the fields of one person may be written, and whether ours are a fourth."""
 
     every: Duration = timedelta(hours=6)
+    our_response_hours: Flag = False
 
 
 class SafetySection(Section):

@@ -70,6 +70,11 @@ def _pause(value: Any) -> timedelta:
     return timedelta() if value in (0, "0s") and value is not False else _duration(value)
 
 
+def _or_off(value: Any) -> timedelta | None:
+    # YAML reads a bare off as false.
+    return None if value is False or value in ("off", None) else _duration(value)
+
+
 def _day(value: Any) -> date:
     if isinstance(value, str):
         try:
@@ -209,6 +214,7 @@ def _sent_folders(value: Any) -> Any:
 
 Duration = Annotated[timedelta, PlainValidator(_duration)]
 Pause = Annotated[timedelta, PlainValidator(_pause)]
+DurationOrOff = Annotated[timedelta | None, PlainValidator(_or_off)]
 Day = Annotated[date, PlainValidator(_day)]
 Text = Annotated[str, PlainValidator(_text)]
 Host = Annotated[str, PlainValidator(_host)]

@@ -38,10 +38,11 @@ class Backlog:
         found, look = self._db.execute(
             "SELECT EXISTS (SELECT 1 FROM journal WHERE state = 'sending')"
             " OR EXISTS (SELECT 1 FROM journal WHERE state = 'parked' AND not_before <= ?)"
-            " OR EXISTS (SELECT 1 FROM resting WHERE next_try <= ?), EXISTS"
+            " OR EXISTS (SELECT 1 FROM resting WHERE next_try <= ?)"
+            " OR EXISTS (SELECT 1 FROM senders WHERE follow_up_due <= ?), EXISTS"
             " (SELECT 1 FROM records INDEXED BY records_second_look WHERE tombstone IS NULL"
             "  AND missing_since IS NOT NULL AND shown AND missing_since <= ?)",
-            (stamp(now), stamp(now), stamp(now - timedelta(hours=1))),
+            (*(stamp(now),) * 3, stamp(now - timedelta(hours=1))),
         ).fetchone()
         return bool(found), bool(look)
 

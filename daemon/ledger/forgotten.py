@@ -14,7 +14,7 @@ from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import stamp
 from daemon.message.forgotten import FORGOTTEN, authors, blank, strip
 from daemon.message.verdict import Us, judge
-from daemon.rules.activities import note
+from daemon.rules.marks import marked
 
 FORGET_SALT = "forget_salt"  # setting, made with the first who is forgotten
 # Settings that are lists of addresses.
@@ -116,8 +116,9 @@ class Forgotten:
             fields["participants"] = others
             if not row["key"].startswith("meeting-"):
                 fields.pop("subject", None)
-            if "note" in fields:
-                fields |= {"subject": "(no subject)", "note": note("", row["key"])}
+            if "type" in fields:  # it is to be made
+                fields.pop("note", None)
+                fields |= {"subject": "(no subject)", **marked("", row["key"])}
             sender = others[0] if row["sender"] == address else row["sender"]
             self._db.execute(
                 f"UPDATE {table} SET fields = ?, sender = ? {_WHERE}",

@@ -166,6 +166,7 @@ def _invite_json(invite: Invite) -> dict[str, Any]:
         "ends_at": stamp_or_none(invite.ends_at),
         "summary": invite.summary,
         "recurrence_id": invite.recurrence_id,
+        **({"all_day": True} if invite.all_day else {}),
     }
 
 
@@ -185,6 +186,7 @@ def invites_from(text: str | None) -> tuple[Invite, ...]:
             ends_at=instant_or_none(item["ends_at"]),
             summary=item["summary"],
             recurrence_id=item["recurrence_id"],
+            all_day=item.get("all_day", False),
         )
         for item in json.loads(text)
     )

@@ -280,6 +280,28 @@ def m015_rereading(db: Database) -> None:
     _run(db, REREADING)
 
 
+FOLLOW_UPS = """
+ALTER TABLE senders ADD COLUMN follow_up TEXT /* record key of its latest task to answer */;
+ALTER TABLE senders ADD COLUMN follow_up_due TEXT /* when a mail will have waited long enough */;
+CREATE INDEX senders_follow_up ON senders (follow_up_due) WHERE follow_up_due IS NOT NULL;
+"""
+
+
+@migrations()
+def m016_follow_ups(db: Database) -> None:
+    """Whom to answer, and when people are to be reminded of it."""
+    _run(db, FOLLOW_UPS)
+
+
+@migrations()
+def m017_all_day(db: Database) -> None:
+    """Meetings that last whole days."""
+    db.execute(
+        "ALTER TABLE meetings ADD COLUMN all_day INTEGER NOT NULL DEFAULT 0"
+        " /* 1: starts_at is the midnight, in UTC, of a whole day */"
+    )
+
+
 def _run(db: Database, script: str) -> None:
     for statement in statements(script):
         db.execute(statement)

@@ -167,6 +167,13 @@ class Records:
             ),
         )
 
+    def claim(self, keys: Mapping[str, str]) -> int:
+        """Give activities that were adopted by their marks their whole keys, by mark; how many."""
+        return self._db.executemany(
+            "UPDATE OR IGNORE records SET key = ? WHERE kind = 'activity' AND key = ?",
+            [(key, mark) for mark, key in keys.items()],
+        ).rowcount
+
     def unlinked_activities(self, senders: Iterable[str]) -> list[Record]:
         """Activities of these senders that were made while their lead or deal couldn't be."""
         rows = self._db.execute(

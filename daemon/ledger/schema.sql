@@ -150,8 +150,11 @@ CREATE TABLE senders (
   digest TEXT NOT NULL,           -- of the whole state, verdicts and meetings included
   version INTEGER NOT NULL,       -- grows with each change of the state
   synced_version INTEGER NOT NULL DEFAULT 0, -- version that the sync has planned
-  held_since TEXT                 -- reading mail again raised its class: waits for consent
+  held_since TEXT,                -- reading mail again raised its class: waits for consent
+  follow_up TEXT,                 -- record key of its latest task to answer
+  follow_up_due TEXT              -- when a mail will have waited long enough for our answer
 ) WITHOUT ROWID;
+CREATE INDEX senders_follow_up ON senders (follow_up_due) WHERE follow_up_due IS NOT NULL;
 CREATE INDEX senders_due ON senders (version) WHERE version > synced_version;
 CREATE INDEX senders_organization ON senders (organization);
 
@@ -178,6 +181,7 @@ CREATE TABLE meetings (
   organizer TEXT NOT NULL,        -- us or them
   counts INTEGER NOT NULL,
   sequence INTEGER NOT NULL,
+  all_day INTEGER NOT NULL DEFAULT 0, -- 1: starts_at is the midnight, in UTC, of a whole day
   PRIMARY KEY (sender, uid)
 ) WITHOUT ROWID;
 CREATE INDEX meetings_uid ON meetings (uid);

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from daemon.ledger.histories import History
 from daemon.ledger.sql_list import AMONG, chunks, listed
-from daemon.ledger.timestamp import instant_or_none, stamp_or_none
+from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
 from daemon.rules.classify import Class
 from daemon.rules.sender import SenderState
 
@@ -26,6 +26,7 @@ class SenderRow:
     synced_version: int
     notes: str  # what the sync left alone, and why
     held: bool = False  # what it would newly get waits for a person's consent
+    follow_up: str | None = None  # record key of its latest follow-up
 
 
 class Portrait(NamedTuple):
@@ -149,13 +150,49 @@ class Senders:
         )
         return [_sender_row(row) for row in rows]
 
-    def synced(self, address: str, version: int, class_: Class, notes: str) -> None:
-        """Note that `version` is planned, its class in the CRM, and what was left alone."""
+    def synced(
+        self,
+        address: str,
+        version: int,
+        class_: Class,
+        notes: str,
+        follow_up: tuple[str | None, datetime | None] = (None, None),
+    ) -> None:
+        """Note that `version` is planned, its class in the CRM, and what was left alone.
+
+        `follow_up`: the record key of what reminds people to answer, and when that is looked at.
+        """
+        key, due = follow_up
         self._db.execute(
-            "UPDATE senders SET synced_version = ?, class = ?, reason = ?, notes = ?"
-            " WHERE address = ?",
-            (version, *class_, notes, address),
+            "UPDATE senders SET synced_version = ?, class = ?, reason = ?, notes = ?,"
+            " follow_up = ?, follow_up_due = ? WHERE address = ?",
+            (version, *class_, notes, key, stamp_or_none(due), address),
         )
+
+    def remind(self, address: str, key: str) -> None:
+        """Let an activity that was found stand for what a sender waits for; plan it again."""
+        self._db.execute(
+            "UPDATE senders SET follow_up = ?, synced_version = version - 1 WHERE address = ?",
+            (key, address),
+        )
+
+    def touch_waiting(self, now: datetime) -> None:
+        """Have those planned again whose mail has waited long enough for our answer."""
+        self._db.execute(
+            "UPDATE senders SET synced_version = version - 1 WHERE follow_up_due <= ?",
+            (stamp(now),),
+        )
+
+    def next_follow_up(self) -> datetime | None:
+        """When the next mail will have waited long enough for our answer."""
+        (due,) = self._db.execute(
+            "SELECT min(follow_up_due) FROM senders WHERE follow_up_due IS NOT NULL"
+        ).fetchone()
+        return instant_or_none(due)
+
+    def wait_no_more(self) -> None:
+        """Look at nobody's waiting mail: nobody is to be reminded of it."""
+        self._db.execute("UPDATE senders SET follow_up_due = NULL WHERE follow_up_due IS NOT NULL")
 
     def touch(self, addresses: Iterable[str]) -> None:
         """Have these senders planned again although their state is the same."""
@@ -191,7 +228,7 @@ class Senders:
 
     def _write_meetings(self, states: Sequence[SenderState]) -> None:
         self._db.executemany(
-            "INSERT INTO meetings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO meetings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     state.address,
@@ -203,6 +240,7 @@ class Senders:
                     meeting.organizer,
                     meeting.counts,
                     meeting.sequence,
+                    meeting.all_day,
                 )
                 for state in states
                 for meeting in state.meeting_list
@@ -298,4 +336,5 @@ def _sender_row(row: sqlite3.Row) -> SenderRow:
         synced_version=row["synced_version"],
         notes=row["notes"],
         held=row["held_since"] is not None,
+        follow_up=row["follow_up"],
     )

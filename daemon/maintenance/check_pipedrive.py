@@ -1,5 +1,6 @@
 """FLOW what has to work in Pipedrive, proven by a few listing calls; nothing is written."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -11,8 +12,13 @@ from daemon.pipedrive import directory
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.objects import FIELDS
+from daemon.rules.routing import Route
+from daemon.sync.prepare import wanted_labels
+from daemon.sync.routes import taken
 from daemon.wiring import Wiring
 
+_USUAL = {key: field for key, field in FIELDS.items() if key != "our_response_hours"}
+_TAKERS = 5  # that are named
 _CLOCKS_APART = 60.0  # seconds that are nothing to tell
 _EVERYTHING = {"sales", "global"}  # whose administrator sees every deal, lead and contact
 # What we do, and the permission that it takes (GET /users/{id}/permissions).
@@ -48,6 +54,13 @@ def check_pipedrive(wiring: Wiring) -> Iterator[CheckLine]:
             yield CheckLine(f"pipedrive: {what}", attempt())
         except Problem as problem:
             yield CheckLine(f"pipedrive: {what}", problem=problem)
+    takers = _takers(wiring)
+    for route in wiring.routes():
+        try:
+            found = f"{_route(client, route)}; {takers(route)}"
+            yield CheckLine(f"route {route.name}", found)
+        except Problem as problem:
+            yield CheckLine(f"route {route.name}", problem=problem)
     try:
         yield _permissions(client, me)
     except Problem as problem:
@@ -68,10 +81,53 @@ def _owners(wiring: Wiring) -> frozenset[str]:
     return frozenset(boxes) | {owner for route in wiring.routes() for owner in route.owners}
 
 
+def _route(client: Client, route: Route) -> str:
+    """Where a route leads, each name looked up."""
+    said = []
+    if route.place is not None:
+        said.append(
+            f"{' / '.join(filter(None, route.place))} (id {directory.place(client, *route.place)})"
+        )
+    if route.owners:
+        said.append(" and ".join(route.owners) + (" in turn" if len(route.owners) > 1 else ""))
+    if wanted := wanted_labels([route]):
+        there = dict(directory.definitions(client).labels)
+        if "lead" in wanted:
+            there["lead"] = directory.lead_labels(client)
+        directory.chosen_labels(wanted, there)
+        said += [f"{kind} labelled {', '.join(names)}" for kind, names in wanted.items()]
+    if route.channel_id:
+        said.append(f"channel ID {route.channel_id}")
+    return "; ".join(said or ["as usual"])
+
+
+def _takers(wiring: Wiring) -> Callable[[Route], str]:
+    """Of each route, how many senders with a person take it, and the first of them."""
+    routes, chosen = wiring.routes(), defaultdict[str, list[str]](list)
+    if routes and wiring.config.ledger.exists():
+        with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
+            for address in sorted(ledger.records.senders_with("person")):
+                route = taken(ledger, routes, address)
+                if route is not None:
+                    chosen[route.name].append(address)
+
+    def said(route: Route) -> str:
+        there = chosen[route.name]
+        names = ", ".join(there[:_TAKERS])
+        return f"{len(there)} senders so far: {names}" if there else "nobody so far"
+
+    return said
+
+
 def _activity_types(wiring: Wiring, client: Client) -> str:
     """Whether the types of our activities are there and switched on: else each is refused."""
     config = wiring.config.activities
-    wanted = {"email": config.emails, "meeting": config.meetings}
+    wanted = {
+        "email": config.emails,
+        "meeting": config.meetings,
+        "task": config.follow_up is not None,
+    }
+    keys = {"email": "emails: false", "meeting": "meetings: false", "task": "follow_up: off"}
     active = {
         row.get("key_string")
         for row in client.send(Call.to("activity_types.list")).items
@@ -82,8 +138,7 @@ def _activity_types(wiring: Wiring, client: Client) -> str:
         raise Rejected(
             f"the activity type {' and '.join(off)} is missing or switched off",
             hint="switch it on in Pipedrive (Company settings, Activities), or set "
-            + " and ".join(f"activities.{name}s" for name in off)
-            + " to false",
+            + " and ".join(f"activities.{keys[name]}" for name in off),
         )
     return ", ".join(name for name, is_on in wanted.items() if is_on) or "none wanted"
 
@@ -118,7 +173,7 @@ def _permissions(client: Client, me: Mapping[str, Any]) -> CheckLine:
     blind = " and sees no other user's records" if may.get("can_see_other_users") is False else ""
     fields = ""
     if may.get("can_add_custom_fields") is False:
-        kinds = ", ".join(f"{name}: {kind}" for _, name, kind in FIELDS.values())
+        kinds = ", ".join(f"{name}: {kind}" for _, name, kind in _USUAL.values())
         fields = f"; it may not make our fields, so an administrator makes them ({kinds})"
     return CheckLine(
         "pipedrive: permissions",
@@ -160,7 +215,8 @@ def _stage(client: Client, pipeline: str | None, stage: str) -> str:
 def _fields(wiring: Wiring, client: Client) -> str:
     """Which of our fields there are; raises Rejected if some can't be had, and says why."""
     found = directory.fields(client)
-    missing = {key: name for key, (_, name, _) in FIELDS.items() if key not in found}
+    wanted = FIELDS if wiring.config.fields.our_response_hours else _USUAL
+    missing = {key: name for key, (_, name, _) in wanted.items() if key not in found}
     if not missing:
         return "all there"
     why = _why_missing(wiring)

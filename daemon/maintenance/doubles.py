@@ -12,8 +12,8 @@ from daemon.pipedrive import directory
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.objects import FIELDS
-from daemon.rules.activities import MARK
 from daemon.rules.listed import ListedDeal, ListedLead, ListedOrganization, ListedPerson
+from daemon.rules.marks import mark_of, short
 
 
 def doubles(ledger: Ledger, client: Client) -> Iterator[tuple[str, str, list[str]]]:
@@ -53,9 +53,8 @@ def _marks(client: Client) -> dict[str, set[str]]:
     seen: dict[str, set[str]] = defaultdict(set)
     for page in client.pages(Call.to("activities.list")):
         for row in page:
-            _, mark, rest = str(row.get("note") or "").rpartition(MARK)
-            if mark:
-                seen[rest.partition("]")[0]].add(str(row["id"]))
+            if said := mark_of(row):
+                seen[short(said)].add(str(row["id"]))
     return seen
 
 

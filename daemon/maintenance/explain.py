@@ -115,6 +115,7 @@ def as_dict(told: Told) -> dict[str, Any]:
             "first_contact": _iso(state.first_contact),
             "last_contact": _iso(state.last_contact),
             "avg_response_hours": state.avg_response_hours,
+            "our_response_hours": state.our_response_hours,
         },
         "messages": [
             {

@@ -27,6 +27,7 @@ class Invite:
     ends_at: datetime | None
     summary: str
     recurrence_id: str | None
+    all_day: bool = False  # it starts on a day, not at a time; `starts_at` is that day's midnight
 
 
 class CalendarPart(NamedTuple):

@@ -173,7 +173,14 @@ def _invite(method: str, lines: list[str], zones: Zones) -> Invite | None:
         ends_at=_end(event, starts_at, zones),
         summary=one_line(_text(event, "SUMMARY"), _TEXT_LIMIT),
         recurrence_id=recurrence_id.strftime("%Y-%m-%dT%H:%M:%SZ") if recurrence_id else None,
+        all_day=_is_day(event),
     )
+
+
+def _is_day(event: Event) -> bool:
+    """Whether it starts on a DATE, which is the same day everywhere."""
+    start = _first(event, "DTSTART", vDDDTypes)
+    return start is not None and isinstance(start.dt, date) and not isinstance(start.dt, datetime)
 
 
 def _wanted(event: _Component) -> list[str]:

@@ -17,7 +17,7 @@ from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.find import deal_of_lead, find
-from daemon.pipedrive.objects import FIELDS, Target, as_list, body, patch
+from daemon.pipedrive.objects import FIELDS, Links, Target, as_list, body, patch
 from daemon.pipedrive.outcomes import Answer, Capped, Gone, Refused, Unknown
 from daemon.pipedrive.write_request import Outcome, WriteRequest
 from daemon.rules.listed import ListedLead
@@ -72,6 +72,8 @@ def _create(client: Client, order: WriteRequest, place: Target) -> Outcome:
         if found is not None:
             return found
         _require_settled(client, order)
+    if order.fields.get("ours") and order.fields.get("done"):
+        return Outcome(needless=True)  # it would be made only to be done
     content = body(order.kind, order.fields, order.links, place)
     if order.kind == "field":
         made = _send(client, Call.to(f"{order.fields['of']}_fields.create", body=content))
@@ -87,12 +89,20 @@ def _require_settled(client: Client, order: WriteRequest) -> None:
 
 def _update(client: Client, order: WriteRequest, place: Target) -> Outcome:
     target = _target(order)
+    if "ours" in order.fields:
+        return _update_ours(client, order, place, target)
     content = patch(order.kind, order.fields, order.links, place)
     # What people may have filled meanwhile is looked at first: a token, where it matters.
     if "org_id" in content:
         there = _read(client, order.kind, target)
         if there.get("org_id") is not None:
             del content["org_id"]
+    if "label_ids" in content:
+        # It came of a lead, whose labels are others; what is there already stays.
+        labels = as_list(_read(client, order.kind, target).get("label_ids"))
+        missing = [one for one in content.pop("label_ids") if one not in labels]
+        if missing:
+            content["label_ids"] = [*labels, *missing]
     if "participants" in content:
         listed = as_list(_read(client, order.kind, target).get("participants"))
         before = [one for one in listed if isinstance(one, dict) and "person_id" in one]
@@ -102,6 +112,23 @@ def _update(client: Client, order: WriteRequest, place: Target) -> Outcome:
             del content["participants"]
     if content:
         _send_linked(client, Call.on(order.kind, "update", target, body=content), order, place)
+    return Outcome(target)
+
+
+def _update_ours(client: Client, order: WriteRequest, place: Target, target: str) -> Outcome:
+    """Change what people may have done or changed meanwhile: then it is theirs, and left alone."""
+    there = _read(client, order.kind, target)
+    done = order.fields.get("done") is True
+    if there.get("done") is True:
+        closed = there.get("marked_as_done_time") or there.get("update_time")
+        return Outcome(target, people={"done": True} | ({} if done else {"closed": closed}))
+    content = patch(order.kind, order.fields, Links(), place)
+    says = [" ".join(str(there.get("subject")).split()), there.get("due_date")]
+    if says not in [*order.fields["ours"], [content.get("subject"), content.get("due_date")]]:
+        return Outcome(target, people={"theirs": True})
+    if done:
+        content = {"done": True}
+    _send_linked(client, Call.on(order.kind, "update", target, body=content), order, place)
     return Outcome(target)
 
 

@@ -40,6 +40,7 @@ PRICES: Mapping[str, Price] = {
     "deals.archived": Price("GET", "/api/v2/deals/archived", 20, "cursor"),
     "deals.read": Price("GET", "/api/v2/deals/{}", 1),
     "deals.create": Price("POST", "/api/v2/deals", 5),
+    "deals.update": Price("PATCH", "/api/v2/deals/{}", 5),
     "deals.delete": Price("DELETE", "/api/v2/deals/{}", 3),
     "activities.list": Price("GET", "/api/v2/activities", 10, "cursor"),
     "activities.read": Price("GET", "/api/v2/activities/{}", 1),
@@ -66,6 +67,7 @@ PRICES: Mapping[str, Price] = {
     "users.me": Price("GET", "/api/v1/users/me", 2),
     "users.list": Price("GET", "/api/v1/users", 20),
     "users.permissions": Price("GET", "/api/v1/users/{}/permissions", 10),
+    "lead_labels.list": Price("GET", "/api/v1/leadLabels", 10),
     "activity_types.list": Price("GET", "/api/v1/activityTypes", 20),
 }
 

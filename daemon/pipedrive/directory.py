@@ -6,17 +6,18 @@ behind creates, keeps what was deleted and isn't exact: it is asked only where s
 so large a CRM that it is cheaper, and every hit is read again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from daemon.errors import ConfigProblem
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call, Scalar, tokens
 from daemon.pipedrive.objects import (
     FIELDS,
+    as_list,
     listed_deal,
     listed_lead,
     listed_organization,
@@ -236,18 +237,62 @@ def owners(client: Client, addresses: frozenset[str]) -> dict[str, int]:
     return {address: users[address] for address in addresses}
 
 
-def fields(client: Client) -> dict[str, str]:
-    """Codes of our custom fields that are there, by our names; the first of several.
+class Definitions(NamedTuple):
+    """What the fields of persons and deals are: codes of ours by our names, ids of their labels."""
+
+    codes: dict[str, str]
+    labels: dict[str, dict[str, int | str]]
+
+
+def definitions(client: Client) -> Definitions:
+    """The first of several custom fields of a name, and all labels.
 
     Names aren't unique in Pipedrive, so the type has to fit as well.
     """
     found: dict[str, str] = {}
+    labels: dict[str, dict[str, int | str]] = {}
     for of in ("person", "deal"):
+        labels[of] = {}
         for page in client.pages(Call.to(f"{of}_fields.list")):
             for row in page:
+                if row.get("field_code") == "label_ids":
+                    labels[of] |= _named(as_list(row.get("options")), "label")
                 for key, wanted in FIELDS.items():
                     have = (of, row.get("field_name"), row.get("field_type"))
                     code = row.get("field_code")
                     if row.get("is_custom_field") and have == wanted and isinstance(code, str):
                         found.setdefault(key, code)
-    return found
+    return Definitions(found, labels)
+
+
+def fields(client: Client) -> dict[str, str]:
+    """The codes of our custom fields that are there, by our names."""
+    return definitions(client).codes
+
+
+def lead_labels(client: Client) -> dict[str, int | str]:
+    """The ids of the labels of leads, by name."""
+    return _named(client.send(Call.to("lead_labels.list")).items, "name")
+
+
+def _named(rows: Sequence[Any], name: str) -> dict[str, int | str]:
+    rows = [row for row in rows if isinstance(row, dict) and "id" in row]
+    return {str(row.get(name)): row["id"] for row in reversed(rows)}
+
+
+def chosen_labels(
+    wanted: Mapping[str, Collection[str]], there: Mapping[str, Mapping[str, int | str]]
+) -> dict[str, dict[str, int | str]]:
+    """The ids of labels by kind and name; raises ConfigProblem listing those that there are."""
+    chosen: dict[str, dict[str, int | str]] = {}
+    for kind, names in wanted.items():
+        for name in names:
+            ids = [i for other, i in there.get(kind, {}).items() if _same(other, name)]
+            if not ids:
+                raise ConfigProblem(
+                    f"there is no label {name!r} of a {kind}",
+                    what=f"routes[].labels.{kind}",
+                    hint="there are: " + ", ".join(map(repr, there.get(kind, {}))),
+                )
+            chosen.setdefault(kind, {})[name] = ids[0]
+    return chosen

@@ -22,7 +22,7 @@ from daemon.pipedrive.objects import (
 )
 from daemon.pipedrive.outcomes import NothingListed
 from daemon.pipedrive.write_request import Outcome, WriteRequest
-from daemon.rules.activities import marker
+from daemon.rules.marks import is_of, mark_of
 
 _MARGIN = timedelta(minutes=2)  # a `Date` is rounded, and a request may have been long on its way
 
@@ -119,13 +119,12 @@ def _leads(client: Client, order: WriteRequest, kind: str) -> list[dict[str, Any
 
 
 def _find_activity(client: Client, order: WriteRequest, _place: Target) -> Outcome | None:
-    wanted = marker(order.key)
     # The list knows an activity by its primary participant only, and that may have been another.
     for person in order.links.participants:
         query: list[tuple[str, Scalar]] = [("person_id", person), *_since(order)]
         for page in client.pages(Call.to("activities.list", query=query)):
             for row in page:
-                if wanted in str(row.get("note") or ""):
+                if is_of(mark_of(row), order.key):
                     return Outcome(str(number(row, "id")), found=True)
     return None
 

@@ -20,10 +20,11 @@ FIELDS: Mapping[str, tuple[Literal["person", "deal"], str, str]] = {
     "thread_count": ("person", "Thread count", "double"),
     "last_contact": ("person", "Last contact", "date"),
     "avg_response_hours": ("person", "Avg response hours", "double"),
+    "our_response_hours": ("person", "Our response hours", "double"),
     "mail_key": ("deal", "Mail key", "varchar"),
 }
-_STATISTICS = ("thread_count", "last_contact", "avg_response_hours")
-_MADE = frozenset({"type", "done", "note"})
+_STATISTICS = tuple(name for name, (of, *_) in FIELDS.items() if of == "person")
+_MADE = frozenset({"type", "done", "note", "public_description"})
 _MOVED = frozenset({"subject", "due_date", "due_time", "duration"})
 _ORIGIN = "mail2deal:"
 
@@ -36,6 +37,15 @@ class Target:
     codes: Mapping[str, str] = field(default_factory=dict)  # by our name; missing: can't be had
     owners: Mapping[str, int] = field(default_factory=dict)  # by e-mail address
     stages: Mapping[str, int] = field(default_factory=dict)  # those of routes, by their names
+    labels: Mapping[str, Mapping[str, int | str]] = field(default_factory=dict)  # by kind and name
+
+    def label_ids(self, names: Mapping[Any, Collection[str]]) -> dict[str, tuple[int | str, ...]]:
+        """The ids of labels, by the kind of record that has them."""
+        found: dict[str, tuple[int | str, ...]] = {}
+        for kind, some in names.items():
+            ids = self.labels.get(kind, {})
+            found[kind] = tuple(ids[name] for name in some if name in ids)
+        return found
 
     def stage_of(self, fields: Mapping[str, Any]) -> int:
         """The stage of a lead's or a deal's route, else the usual one."""
@@ -77,6 +87,7 @@ def body(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> d
                 "organization_id": links.organization,
                 "origin_id": origin_id(fields["mail_key"]),
                 "channel_id": fields.get("channel_id"),
+                "label_ids": fields.get("label_ids"),
                 place.codes.get("mail_key", ""): fields["mail_key"],
             }
             content.pop("", None)
@@ -86,6 +97,7 @@ def body(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> d
                 "person_id": links.person,
                 "org_id": links.organization,
                 "stage_id": place.stage_of(fields),
+                "label_ids": fields.get("label_ids"),
                 "custom_fields": _custom(fields, place, "mail_key"),
             }
         case "activity":
@@ -115,6 +127,8 @@ def patch(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> 
             "org_id": links.organization if "organization" in fields else None,
             "custom_fields": _custom(fields, place, *_STATISTICS),
         }
+    if kind == "deal":
+        content = {"label_ids": fields.get("label_ids")}
     if kind == "activity":
         named = links if "participants" in fields else Links()
         content = _activity(fields, named, _MOVED)
@@ -144,6 +158,7 @@ def _person(fields: Mapping[str, Any], links: Links, place: Target) -> dict[str,
         "emails": [_contact(fields["email"])],
         "phones": [_contact(fields["phone"])] if fields.get("phone") else None,
         "org_id": links.organization,
+        "label_ids": fields.get("label_ids"),
         "custom_fields": {code: value for code, value in custom.items() if value is not None},
     }
 

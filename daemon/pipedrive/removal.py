@@ -12,7 +12,7 @@ from daemon.failpoints import failpoint
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import PLURALS, PRICES, Call, tokens
 from daemon.pipedrive.outcomes import Gone
-from daemon.rules.activities import MARK
+from daemon.rules.marks import mark_of
 
 _LINKS = {"organization": "org_id", "person": "person_id", "lead": "lead_id", "deal": "deal_id"}
 
@@ -44,11 +44,7 @@ def price(kinds: Iterable[str]) -> int:
 def foreign_activities(client: Client, kind: str, identifier: str, *, ours_too: bool) -> int:
     """How many activities hang on an object that aren't ours, or any at all with `ours_too`."""
     call = Call.to("activities.list", query={_LINKS[kind]: identifier})
-    return sum(
-        ours_too or MARK not in (row.get("note") or "")
-        for page in client.pages(call)
-        for row in page
-    )
+    return sum(ours_too or mark_of(row) is None for page in client.pages(call) for row in page)
 
 
 def delete(client: Client, kind: str, identifier: str) -> None:

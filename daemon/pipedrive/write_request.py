@@ -36,4 +36,6 @@ class Outcome:
     failed: bool = False
     archived: bool = False  # people archived the lead that was to be converted
     found: bool = False
+    needless: bool = False  # it wasn't made, and needn't be any more
+    people: Mapping[str, Any] | None = None  # what people made of it, so that it was left alone
     lead: str | None = None  # the lead that was to be made is a deal by now, and this was its id

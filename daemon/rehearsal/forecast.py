@@ -3,7 +3,7 @@
 Read from the scratch ledger after the rehearsal, in the shape of `--dry-run --json`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from daemon.ledger import reports
@@ -13,6 +13,7 @@ from daemon.rules.explain import REASONS
 
 _IMPORTANT = 20
 _EXAMPLES = 3
+RouteOf = Callable[[str], str]  # the name of a sender's route by its address, "" for none
 
 
 def forecast(
@@ -20,6 +21,7 @@ def forecast(
     run: int,
     spent: Mapping[str, tuple[int, int]],
     adopted_before: Mapping[str, int],
+    route_of: RouteOf,
 ) -> dict[str, Any]:
     """Gather what `run` did in the scratch ledger; `spent` is (calls, tokens) by kind of call."""
     made = ledger.records.made_by(run)
@@ -40,7 +42,9 @@ def forecast(
             if kind != "activity"
         },
         "refused": reports.parked_reasons(ledger),
-        "important": [_important(row) for row in reports.important(ledger, run, _IMPORTANT)],
+        "important": [
+            _important(row, route_of) for row in reports.important(ledger, run, _IMPORTANT)
+        ],
         "left_out": [
             {
                 "reason": row["reason"],
@@ -58,16 +62,17 @@ def forecast(
     }
 
 
-def everybody(ledger: Ledger, run: int) -> list[dict[str, Any]]:
+def everybody(ledger: Ledger, run: int, route_of: RouteOf) -> list[dict[str, Any]]:
     """All who would get a lead or a deal, the most important first."""
-    return [_important(row) for row in reports.important(ledger, run, -1)]
+    return [_important(row, route_of) for row in reports.important(ledger, run, -1)]
 
 
-def _important(row: Mapping[str, Any]) -> dict[str, Any]:
+def _important(row: Mapping[str, Any], route_of: RouteOf) -> dict[str, Any]:
     names = ("address", "name", "organization", "what", "reason")
     numbers = ("replies", "meetings", "last_contact")
     return {
         **{name: row[name] for name in names},
         "messages": row["msg_count"],
         **{name: row[name] for name in numbers},
+        "route": route_of(row["address"]),
     }

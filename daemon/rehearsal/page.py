@@ -1,6 +1,6 @@
 """A rehearsal as one HTML page to hand to the sales lead: no script, nothing loaded."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
 from typing import Any
@@ -66,7 +66,8 @@ def _cards(found: Mapping[str, Any]) -> str:
     return f'<div class="cards">{cards}</div>'
 
 
-def _important(ones: Iterable[Mapping[str, Any]]) -> str:
+def _important(ones: Sequence[Mapping[str, Any]]) -> str:
+    routed = any(one.get("route") for one in ones)
     rows = [
         (
             f"{escape(one['name'])}<small>{escape(one['address'])}</small>",
@@ -75,10 +76,12 @@ def _important(ones: Iterable[Mapping[str, Any]]) -> str:
             escape(one["reason"]),
             _engagement(one),
             whole((one["last_contact"] or "")[:10]),
+            *([escape(one["route"])] if routed else []),
         )
         for one in ones
     ]
-    heads = ("Who", "Organization", "What", "Because", "Engagement", "Last contact")
+    heads = ["Who", "Organization", "What", "Because", "Engagement", "Last contact"]
+    heads += ["Route"] if routed else []
     return f"<h2>The {len(rows)} most important</h2>\n{table(heads, rows)}"
 
 

@@ -22,6 +22,7 @@ from daemon.rehearsal.scratch import activities, last_activity, listed, scratch
 from daemon.rehearsal.stage import Clock, client, stage
 from daemon.sandbox.crm import Sandbox
 from daemon.sync import Sync
+from daemon.sync.routes import routes_of
 from daemon.sync.safety_limit import is_first, strangers_touched
 from daemon.wiring import Wiring
 
@@ -137,7 +138,8 @@ def _play(
         if wiring.stop.is_set():
             return None
         watch(sandbox)
-        made = forecast(ledger, result.run, scene.spent, before)
+        routes = routes_of(session)
+        made = forecast(ledger, result.run, scene.spent, before, routes)
         daily = company.daily_tokens
         old = daily - int(daily * wiring.config.pipedrive.reserve)
         found = {
@@ -157,7 +159,7 @@ def _play(
             "problems": [str(problem) for problem in result.problems],
         }
         document = {key: found[key] for key in _KEYS.split()}
-        return Rehearsed(document, tuple(result.problems), everybody(ledger, result.run))
+        return Rehearsed(document, tuple(result.problems), everybody(ledger, result.run, routes))
 
 
 def _where(
@@ -197,9 +199,10 @@ def _look(wiring: Wiring, tell_price: Callable[[str], object]) -> Company:
     with closing(wiring.reading_client()) as client_:
         known = listed(wiring.config.ledger)
         last = last_activity(wiring.config.ledger)
+        labels = any(route.labels.get("lead") for route in wiring.routes())
         more = "" if known else ", and 10 to 20 more for each further 500 objects of a kind"
         tell_price(
             f"a rehearsal: nothing is written; reading Pipedrive by listing takes"
-            f" {remote.price(known, activities=last is not None)} tokens{more}"
+            f" {remote.price(known, activities=last is not None, labels=labels)} tokens{more}"
         )
-        return remote.read(client_, last)
+        return remote.read(client_, last, lead_labels=labels)

@@ -41,8 +41,8 @@ _KEPT = {
         "id title person_id organization_id origin_id is_archived owner_id add_time update_time"
     ),
     "activities": (
-        "id subject type done due_date due_time duration note participants deal_id "
-        "lead_id org_id add_time update_time"
+        "id subject type done due_date due_time duration note public_description participants "
+        "deal_id lead_id org_id add_time update_time"
     ),
     "users": "id name email",
 }
@@ -59,20 +59,22 @@ class Company:
     listing: Mapping[str, list[Doc]]
 
 
-def price(known: Mapping[str, int], *, activities: bool = False) -> int:
+def price(known: Mapping[str, int], *, activities: bool = False, labels: bool = False) -> int:
     """Tokens that `read` takes, given how many objects of each kind there are (at least).
 
-    `activities`: the ledger has written some, so those since are listed too.
+    `activities`: the ledger has written some, so those since are listed too; `labels`: of leads.
     """
     pages = sum(
         PRICES[kind].tokens * max(1, ceil(known.get(name, 0) / PAGE))
         for name, kind in _PAGED.items()
     )
-    once = [*_ONCE, "activities.list"] if activities else _ONCE
-    return pages + sum(PRICES[kind].tokens for kind in once)
+    more = ["activities.list"] * activities + ["lead_labels.list"] * labels
+    return pages + sum(PRICES[kind].tokens for kind in (*_ONCE, *more))
 
 
-def read(client: ReadOnlyClient, last_activity: datetime | None) -> Company:
+def read(
+    client: ReadOnlyClient, last_activity: datetime | None, *, lead_labels: bool = False
+) -> Company:
     """List the company; raises what `Client.send` raises.
 
     Activities are listed only since the last one that the ledger wrote, or all of them where our
@@ -80,12 +82,8 @@ def read(client: ReadOnlyClient, last_activity: datetime | None) -> Company:
     """
     me = client.send(Call.to("users.me")).data
     codes = {"person": "person_fields.list", "deal": "deal_fields.list"}
-    fields = [
-        _field(of, row)
-        for of, kind in codes.items()
-        for row in _rows(client, Call.to(kind))
-        if row["is_custom_field"]
-    ]
+    rows = [(of, row) for of, kind in codes.items() for row in _rows(client, Call.to(kind))]
+    fields = [_field(of, row) for of, row in rows if row["is_custom_field"]]
     mail_key = _mail_key(fields)
     lineage = {"include_fields": "source_lead_id"}
     deals = [
@@ -101,11 +99,14 @@ def read(client: ReadOnlyClient, last_activity: datetime | None) -> Company:
         "pipelines": _living(_rows(client, Call.to("pipelines.list"))),
         "stages": _living(_rows(client, Call.to("stages.list"))),
         "fields": fields,
+        "labels": [label for of, row in rows for label in _labels(of, row)],
         "organizations": _kept("organizations", _rows(client, Call.to("organizations.list"))),
         "persons": _kept("persons", _rows(client, Call.to("persons.list"))),
         "deals": [_deal(row, mail_key) for row in deals],
         "leads": [_lead(row, mail_key) for row in leads],
     }
+    if lead_labels:
+        listing["lead_labels"] = client.send(Call.to("lead_labels.list")).items
     marked = any(listed_lead(row, mail_key).mail_key for row in leads) or any(
         listed_deal(row, mail_key).mail_key for row in deals
     )
@@ -148,6 +149,12 @@ def _field(entity: str, row: Doc) -> Doc:
         "options": row.get("options"),
         "is_custom_field": True,
     }
+
+
+def _labels(entity: str, row: Doc) -> Iterator[Doc]:
+    options = row.get("options") if row.get("field_code") == "label_ids" else None
+    for one in options or ():
+        yield {"entity": entity, "id": one["id"], "label": one["label"]}
 
 
 def _mail_key(fields: list[Doc]) -> str | None:

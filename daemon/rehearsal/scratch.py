@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.ledger.store import Ledger
+from daemon.rules import follow_up
 
 NAME = "ledger.db"
 _LONG_AGO = "2000-01-01T00:00:00Z"
@@ -43,15 +44,27 @@ def listed(ledger: Path) -> dict[str, int]:
 def activities(ledger: Ledger, listed: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The activities that were listed, and a stub of each that we made and no listing showed.
 
-    An update has to find its activity; a stub is too old to be listed as updated.
+    An update has to find its activity; a stub is too old to be listed as updated. A follow-up is as
+    we wrote it, since what people changed in it would be left alone.
     """
     found = [dict(one) for one in listed]
     known = {one["id"] for one in found}
     return found + [
-        {"id": int(identifier), "subject": key, "update_time": _LONG_AGO}
+        {
+            "id": int(identifier),
+            "subject": key,
+            **_as_written(ledger, key),
+            "update_time": _LONG_AGO,
+        }
         for key, identifier in ledger.records.live_ids("activity").items()
         if int(identifier) not in known
     ]
+
+
+def _as_written(ledger: Ledger, key: str) -> dict[str, Any]:
+    record = ledger.records.get("activity", key) if key.startswith(follow_up.PREFIX) else None
+    written = record.fields if record else {}
+    return {name: written[name] for name in ("subject", "due_date", "done") if name in written}
 
 
 def last_activity(ledger: Path) -> datetime | None:

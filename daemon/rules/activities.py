@@ -1,18 +1,17 @@
 """What the activities of a sender should say: one for each message, one for each meeting. Pure."""
 
 import hashlib
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from daemon.rules.marks import marked
 from daemon.rules.plan import RANK_FRESH, Change, Fields, activity_rank
 
 _SUBJECT_CHARS = 255
 _DAY = 24 * 3600
-_NOTE_BYTES = 90_000  # Pipedrive's cap is 100 KB (2025-09-21)
-MARK = "[mail2deal:"  # what the note of every activity of ours holds
+_NOON = "12:00:00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +34,11 @@ class MeetingView:
     ends_at: datetime | None
     status: str
     participants: tuple[str, ...]  # for whom it counts
+    all_day: bool = False
 
 
-def email(mail: Mail, *, note: str, fresh_since: datetime | None = None) -> Change:
-    """The activity of a message: type email, done, at the message's own time in UTC."""
+def email(mail: Mail, *, text: str, fresh_since: datetime | None = None) -> Change:
+    """The activity of a message: type email, done, at its own time in UTC, with its text."""
     due = mail.sent_at.astimezone(UTC)
     fields = {
         "type": "email",
@@ -46,7 +46,7 @@ def email(mail: Mail, *, note: str, fresh_since: datetime | None = None) -> Chan
         "due_date": due.strftime("%Y-%m-%d"),
         "due_time": due.strftime("%H:%M:%S"),
         "done": True,
-        "note": note,
+        **marked(text, mail.key),
         "participants": list(mail.participants),
     }
     rank = activity_rank(due, fresh_since)
@@ -62,7 +62,6 @@ def meeting(
     view: MeetingView,
     written: Fields | None,
     *,
-    note: str,
     now: datetime,
     fresh_since: datetime | None = None,
 ) -> Change | None:
@@ -73,7 +72,7 @@ def meeting(
     """
     if not view.participants and written is None:
         return None
-    wanted = _meeting_fields(view)
+    wanted = _meeting_fields(view, written or {})
     if not view.participants:
         assert written is not None  # noqa: S101 - the case above
         plain = view.summary[:_SUBJECT_CHARS] or "Meeting"
@@ -85,7 +84,7 @@ def meeting(
     sender = view.participants[0] if view.participants else (written or {})["participants"][0]
     if written is None:
         done = (view.ends_at or due) <= now
-        fields = wanted | {"type": "meeting", "done": done, "note": note}
+        fields = wanted | {"type": "meeting", "done": done, **marked("", key)}
         return Change("activity", key, "create", fields, rank, sender)
     changed = {name: value for name, value in wanted.items() if written.get(name) != value}
     if not changed:
@@ -94,13 +93,20 @@ def meeting(
     return Change("activity", key, "update", changed, rank, sender)
 
 
-def _meeting_fields(view: MeetingView) -> dict[str, Any]:
+def _meeting_fields(view: MeetingView, written: Fields) -> dict[str, Any]:
+    """A day without a time is the same day for everybody; a time is shown in each user's zone.
+
+    Nothing documented takes a time away again: one that was there becomes noon in UTC, which is on
+    that day from Honolulu to Auckland.
+    """
     fields: dict[str, Any] = {
         "subject": view.summary[:_SUBJECT_CHARS] or "Meeting",
         "participants": list(view.participants),
     }
     if view.starts_at is not None:
         fields["due_date"] = view.starts_at.strftime("%Y-%m-%d")
+        if view.all_day:
+            return fields | ({"due_time": _NOON} if written.get("due_time") else {})
         fields["due_time"] = view.starts_at.strftime("%H:%M:%S")
         seconds = int((view.ends_at - view.starts_at).total_seconds()) if view.ends_at else 0
         if 0 < seconds < _DAY:  # Pipedrive's duration is HH:MM:SS, within a day
@@ -115,18 +121,3 @@ def participants(
     order = {address: position for position, address in enumerate(recipients)}
     listed = [p for p in parties if classes.get(p, "ignore") != "ignore"]
     return tuple(sorted(listed, key=lambda p: (order.get(p, len(order)), p)))
-
-
-def marker(key: str) -> str:
-    """Our marker in an activity's note: short visible text, as comments may be sanitised away."""
-    return f"{MARK}{key}]"
-
-
-def note(text: str, key: str) -> str:
-    """The HTML note of an activity: escaped text, bounded in bytes, the marker at its end."""
-    text = text.replace(MARK, "(mail2deal:")  # only the last line is ours
-    escaped = html.escape(text, quote=False).replace("\n", "<br>")
-    while len(escaped.encode()) > _NOTE_BYTES:
-        text = text[: len(text) * 3 // 4]
-        escaped = html.escape(text, quote=False).replace("\n", "<br>")
-    return f"{escaped}<br><br>{marker(key)}" if escaped else marker(key)

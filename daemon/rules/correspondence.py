@@ -1,12 +1,15 @@
 """A message as it belongs to one sender: what the rules about senders are given."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from daemon.message.candidates import Fact
 from daemon.message.invite import Invite
 from daemon.message.verdict import Verdict
+
+_BY_CALENDAR = frozenset({"itip-reply", "itip-counter"})  # an answer of ours that isn't a contact
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +30,32 @@ class Correspondence:
     subject: str = ""
     conversation: str | None = None  # root of Outlook's Thread-Index
     facts: str = "{}"  # JSON, as in `messages.facts`; read only where a proof needs it
+
+
+class Unanswered(NamedTuple):
+    """A mail that waits for our answer."""
+
+    sent_at: datetime
+    key: str
+    subject: str
+
+
+def unanswered(
+    received: Sequence[Correspondence], messages: Sequence[Correspondence]
+) -> tuple[Unanswered, ...]:
+    """The received mails that count, in order, that came after all that we wrote to the sender.
+
+    A calendar's answer of ours is one, too; an automatic reply isn't.
+    """
+    last = max((m.sent_at for m in messages if _is_answer(m)), default=None)
+    waiting = (
+        Unanswered(m.sent_at, m.key, m.subject)
+        for m in received
+        if last is None or m.sent_at > last
+    )
+    return tuple(sorted(waiting))
+
+
+def _is_answer(message: Correspondence) -> bool:
+    kind, reason = message.verdict
+    return message.direction == "sent" and (kind == "contact" or reason in _BY_CALENDAR)

@@ -65,6 +65,7 @@ class Meeting:
     organizer: Side
     sequence: int
     answers_key: str  # key of the message that last changed it
+    all_day: bool = False
 
 
 class _Heard(NamedTuple):
@@ -253,6 +254,7 @@ def _stands(uid: str, side: Side, heard: _Heard, *, written_to: bool) -> Meeting
         organizer=side,
         sequence=max(s.invite.sequence for s in [told, *changes]),
         answers_key=max(changes, key=lambda s: (s.sent_at, s.key)).key,
+        all_day=told.invite.all_day,
     )
 
 

@@ -4,7 +4,7 @@ A pure diff of states: nothing different, nothing to do. It makes no request and
 never plans a delete, never touches what people own, and never plans again what they removed.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
@@ -50,7 +50,8 @@ __all__ = [
 # then activities newest first.
 RANK_FRESH = "0"
 RANK_DEAL, RANK_LEAD, RANK_FIELDS, RANK_ACTIVITY = "1", "2", "3", "4"
-STATISTICS = ("thread_count", "last_contact", "avg_response_hours")
+USUAL_STATISTICS = ("thread_count", "last_contact", "avg_response_hours")
+STATISTICS = (*USUAL_STATISTICS, "our_response_hours")
 _END_OF_TIME = 99_999_999_999  # seconds; newer mails get smaller ranks
 _NAME_CHARS = 255  # Pipedrive's limit for names and titles
 
@@ -63,10 +64,12 @@ class Policy:
     fields_every: timedelta = timedelta(hours=6)
     owner: str | None = None
     fresh_since: datetime | None = None  # who wrote since then goes before everybody else
-    fields: Collection[str] = STATISTICS  # our custom person fields that there are
+    fields: Collection[str] = USUAL_STATISTICS  # our custom person fields that are wanted
     zone: tzinfo = UTC  # in which people count days
     stage: str | None = None  # of leads and deals, as `Target.stages` names it; None: the usual one
     channel_id: str | None = None  # of leads
+    label_ids: Mapping[str, tuple[int | str, ...]] = field(default_factory=dict)  # by kind
+    follow_up: timedelta | None = None  # how long a mail may wait for our answer; None: as it likes
 
 
 @dataclass(slots=True)
@@ -168,7 +171,7 @@ def _plan_organization(plan: SenderPlan, case: _Case, rank: str) -> str | None:
 
 
 def statistics(
-    state: SenderState, names: Collection[str] = STATISTICS, zone: tzinfo = UTC
+    state: SenderState, names: Collection[str] = USUAL_STATISTICS, zone: tzinfo = UTC
 ) -> dict[str, Any]:
     """The values of our custom person fields, as far as there are such fields; days in `zone`."""
     last = state.last_contact
@@ -176,6 +179,7 @@ def statistics(
         "thread_count": state.thread_count,
         "last_contact": last.astimezone(zone).date().isoformat() if last else None,
         "avg_response_hours": state.avg_response_hours,
+        "our_response_hours": state.our_response_hours,
     }
     return {name: value for name, value in values.items() if name in names}
 
@@ -194,6 +198,7 @@ def _plan_person(plan: SenderPlan, case: _Case, rank: str, organization: str | N
             "owner": case.policy.owner,
         }
         fields |= {fact.kind: fact.value for fact in case.state.facts if fact.kind == "phone"}
+        fields |= _labels(case, "person")
         created: Fields = fields | values
         plan.changes.append(_person_change(case, "create", created, rank + "1", organization))
         return
@@ -302,9 +307,16 @@ def _open_one(plan: SenderPlan, case: _Case, *, has_lead: bool, again: bool) -> 
     else:
         action, kind, rank = "create", "lead", case.rank(RANK_LEAD)
         fields["channel_id"] = case.policy.channel_id
+    fields |= _labels(case, kind)
     plan.changes.append(
         Change(kind, case.address, action, fields, rank + "2", case.address, state.organization)
     )
+
+
+def _labels(case: _Case, kind: Kind) -> dict[str, Any]:
+    """The labels that the route gives to what we make; those of people's records are theirs."""
+    ids = case.policy.label_ids.get(kind, ())
+    return {"label_ids": list(ids)} if ids else {}
 
 
 def _takes_more(deal: CrmDeal) -> bool:

@@ -238,6 +238,29 @@ def our_answers(
     ]
 
 
+def our_waits(
+    received: Sequence[Correspondence], sent: Sequence[Correspondence], ours: Mapping[str, OurMail]
+) -> list[timedelta]:
+    """How long each mail of theirs that we answered had to wait for our first answer.
+
+    By Message-ID; in Outlook's conversations their latest mail before ours is the one answered.
+    """
+    by_id = {m.message_id: m for m in received if m.message_id and m.message_id not in ours}
+    waits: dict[str, timedelta] = {}
+    for m in sorted(sent, key=lambda one: one.sent_at):
+        asked = [by_id[name] for name in m.answers if name in by_id]
+        if not asked and m.conversation:
+            asked = [
+                one
+                for one in received
+                if one.conversation == m.conversation and one.sent_at <= m.sent_at
+            ]
+        if asked:
+            latest = max(asked, key=lambda one: one.sent_at)
+            waits.setdefault(latest.key, max(timedelta(), m.sent_at - latest.sent_at))
+    return list(waits.values())
+
+
 def is_authenticated(facts: str, us: Us) -> bool:
     """Whether our own server said dmarc=pass of a message."""
     if not us.authserv_ids or "dmarc-pass:" not in facts:

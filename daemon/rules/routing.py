@@ -1,11 +1,15 @@
-"""Where a sender's records go: the first route that fits says pipeline, stage, owner and channel.
+"""Where a sender's records go: the first route that fits says pipeline, stage, owner, labels.
 
 Pure. A route fits if everything that it names does: the mailbox that heard first, an address that
 was written to, the sender's domain, its country, and how the mail came.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
+
+Labelled = Literal["lead", "deal", "person"]
+Labels = Mapping[Labelled, tuple[str, ...]]  # names of labels, by what has them
 
 # How a sender came to us, by the ways in which `message.author` knows who wrote.
 SOURCES: Mapping[str, str] = {
@@ -46,6 +50,7 @@ class Route:
     stage: str | None = None
     owners: tuple[str, ...] = ()
     channel_id: str | None = None
+    labels: Labels = field(default_factory=dict)
 
     def fits(self, origin: Origin) -> bool:
         """Whether this route is for a sender from there."""

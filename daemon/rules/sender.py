@@ -17,7 +17,7 @@ from daemon.message.candidates import Fact
 from daemon.message.names import clean_name, made_up_name
 from daemon.message.nature import lift
 from daemon.message.verdict import Us, Verdict
-from daemon.rules.correspondence import Correspondence
+from daemon.rules.correspondence import Correspondence, Unanswered, unanswered
 from daemon.rules.meeting import Meeting, Statement, meetings
 from daemon.rules.organization import PublicProviders, organization_key
 from daemon.rules.reply import (
@@ -26,6 +26,7 @@ from daemon.rules.reply import (
     is_authenticated,
     is_written_to_them,
     our_answers,
+    our_waits,
     proofs,
 )
 
@@ -69,6 +70,8 @@ class SenderState:
     proofs: tuple[tuple[str, Proof], ...] = ()  # of those that are theirs, in order of the keys
     submitted: int = 0  # of msg_count, what anybody could submit in this name: forms
     facts: tuple[Fact, ...] = ()  # phone, title, company: the newest of each kind
+    unanswered: tuple[Unanswered, ...] = ()  # what came since we last wrote
+    our_response_hours: float | None = None
 
 
 def sender_state(
@@ -116,6 +119,8 @@ def sender_state(
         proofs=tuple(sorted(answered.items())),
         submitted=sum(m.way in SUBMITTED for m in received),
         facts=_facts(received) if counting.facts else (),
+        unanswered=unanswered(received, messages),
+        our_response_hours=_mean_hours(our_waits(received, sent, ours)),
     )
 
 
@@ -252,11 +257,14 @@ def _avg_response_hours(
         if proof:
             at = min(m.sent_at, earliest.get(proof.answered, (m.sent_at,))[0])
             earliest[proof.answered] = at, proof.sent_at
-    if not earliest:
+    # A clock that is wrong answers before it was asked.
+    return _mean_hours([max(timedelta(), at - asked) for at, asked in earliest.values()])
+
+
+def _mean_hours(waits: Sequence[timedelta]) -> float | None:
+    if not waits:
         return None
-    zero = timedelta()  # a clock that is wrong answers before it was asked
-    waits = (max(zero, at - asked) for at, asked in earliest.values())
-    return round(sum(waits, zero) / (len(earliest) * timedelta(hours=1)), 2)
+    return round(sum(waits, timedelta()) / (len(waits) * timedelta(hours=1)), 2)
 
 
 def _meetings(

@@ -18,6 +18,7 @@ def follow(session: Session) -> None:
         "counting": scoring.fingerprint(session.reading),
         "emails": settings.emails,
         "meetings": settings.meetings,
+        "follow_up": str(settings.policy.follow_up or ""),
     }
     before = ledger.setting(_SETTING)
     if before == now:
@@ -33,9 +34,12 @@ def follow(session: Session) -> None:
         if session.stopping():
             return
         event("sync.judged_again", senders=changed)
-    more = before is not None and any(
-        now[one] and not before[one] for one in ("emails", "meetings")
-    )
+    known = before or {}
+    more = before is not None and any(now[one] and not known[one] for one in ("emails", "meetings"))
+    if now["follow_up"] != known.get("follow_up", ""):
+        more = more or bool(now["follow_up"])
+        with ledger.transaction("configured"):
+            ledger.senders.wait_no_more()
     with ledger.transaction("configured"):
         if more:
             ledger.senders.touch(ledger.records.senders_with("person"))

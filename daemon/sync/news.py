@@ -14,8 +14,12 @@ def tell(
     address: str,
     now: datetime,
     record: tuple[str, str] | None = None,
+    about: str | None = None,
 ) -> None:
-    """Note an event about a sender; `record` is the kind and id of what was made for it."""
+    """Note an event about a sender, once for what it is `about`.
+
+    `record`: the kind and id of what was made for it, about which it is unless that is said.
+    """
     wanting = [one for one in subscribers if kind in one.kinds]
     portrait = ledger.senders.portrait(address) if wanting else None
     if portrait is None:
@@ -29,6 +33,8 @@ def tell(
         url = ledger.setting("pipedrive_url")
         if url:
             facts["url"] = f"{url}{PATHS[made]}{identifier}"
+    if about is not None:
+        key = f"{address} {about}"
     for with_text in (False, True):
         names = [one.name for one in wanting if one.text is with_text]
         if names:

@@ -16,9 +16,9 @@ from daemon.log import event
 from daemon.pipedrive.apply import NOT_SEEN, Missing, Outcome
 from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.outcomes import Blocked, BudgetSpent, NotSent, Refused, TooMany
-from daemon.rules import backoff
+from daemon.rules import backoff, follow_up
 from daemon.rules.events import EventKind
-from daemon.rules.plan import STATISTICS, Adoption
+from daemon.rules.plan import STATISTICS, Adoption, Change
 from daemon.sync.news import tell
 from daemon.sync.prepare import forget_place
 from daemon.sync.refresh import look_again
@@ -27,7 +27,10 @@ from daemon.sync.wanted_activities import link_activities
 
 # What a record keeps of what was written: enough to see a difference, no bodies.
 _KEPT = {
-    "activity": ("participants", "subject", "due_date", "due_time", "duration", "unlinked"),
+    "activity": (
+        *("participants", "subject", "due_date", "due_time", "duration", "unlinked"),
+        *("public_description", "done", "since", "covers"),
+    ),
     "organization": (),
 }
 
@@ -109,6 +112,9 @@ class Outcomes:
             journal.drop(row)
             self._plan_again([row.key])
             return
+        if outcome.needless:
+            journal.drop(row)
+            return
         if outcome.failed:
             # Pipedrive won't convert this lead: a deal is made, and the lead archived after it.
             journal.become(row, "create")
@@ -172,11 +178,15 @@ class Outcomes:
 
     def _written(self, row: JournalRow, outcome: Outcome, now: datetime) -> None:
         written = self._kept(row)
-        if outcome.found and row.version > 1:
+        if outcome.people is not None:
+            written = dict(outcome.people)
+            self._plan_again([row.sender or row.key])
+        elif outcome.found and row.version > 1:
             # What was made may be an earlier version of this change: what can change is compared
             # anew, as if it had never been written. Without its class the update goes at once.
             kept = {n: v for n, v in written.items() if n not in {"class", "participants"}}
             written = {n: None if n in STATISTICS else v for n, v in kept.items()}
+            written |= follow_up.as_first_made(row.fields)
             self._plan_again(row.fields.get("participants") or [row.sender or row.key])
         self.ledger.records.written(
             row.kind,
@@ -228,10 +238,18 @@ class Outcomes:
                 self._plan_again([row.key])  # it has crossed the threshold meanwhile
         if row.kind in {"lead", "deal"} and row.action == "create":
             link_activities(self._session, row.key)
+        if row.kind == "deal" and row.action == "convert" and row.fields.get("label_ids"):
+            self._label(row, now)
         if row.kind == "deal" and row.action == "convert":
             records.mark_gone("lead", row.key, "converted", now, "to the deal, by us")
         elif row.kind == "deal" and records.live_id("lead", row.key) is not None:
             journal.plan_archive(row, now, self._session.run)
+
+    def _label(self, row: JournalRow, now: datetime) -> None:
+        """Have the labels of deals given to one that came of a lead, which has others."""
+        fields = {"label_ids": row.fields["label_ids"]}
+        change = Change("deal", row.key, "update", fields, row.rank, row.sender)
+        self.ledger.journal.plan(change, now, self._session.run)
 
     def _tell(self, row: JournalRow, now: datetime) -> None:
         subscribers = self._session.settings.subscribers

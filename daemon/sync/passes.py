@@ -127,7 +127,10 @@ class Sync:
         return None if due is None else self.session.by_our_clock(due)
 
     def _next_due(self) -> datetime | None:
-        due = [self.session.ledger.backlog.next_due(), everything_due(self.session)]
+        ledger = self.session.ledger
+        due = [ledger.backlog.next_due(), everything_due(self.session)]
+        if self.session.settings.policy.follow_up is not None:
+            due.append(ledger.senders.next_follow_up())
         return min((moment for moment in due if moment is not None), default=None)
 
     def _pass(self) -> Pushed:
@@ -156,6 +159,7 @@ class Sync:
             with ledger.transaction("recover"):
                 ledger.journal.recover(now)
                 ledger.journal.release_due(now)
+                ledger.senders.touch_waiting(now)
                 for rest in ledger.resting.all().values():
                     if rest.next_try is not None and rest.next_try <= now:
                         ledger.journal.release_one(rest.kind)

@@ -17,8 +17,9 @@ from daemon.ledger.senders import SenderRow
 from daemon.log import event
 from daemon.message.verdict import Us
 from daemon.pipedrive.objects import Target
+from daemon.rules.correspondence import Unanswered
+from daemon.rules.follow_up import NextStep, is_pursued
 from daemon.rules.plan import (
-    STATISTICS,
     Adoption,
     Change,
     LocalRecords,
@@ -28,11 +29,18 @@ from daemon.rules.plan import (
     choose_person,
     plan_sender,
 )
+from daemon.sync.follow_ups import plan_follow_up
 from daemon.sync.news import tell
 from daemon.sync.routes import Routed, route
 from daemon.sync.safety_limit import withholds
 from daemon.sync.session import Session
-from daemon.sync.wanted_activities import link_activities, take_back, wanted_activities
+from daemon.sync.wanted_activities import (
+    claim,
+    link_activities,
+    owned,
+    take_back,
+    wanted_activities,
+)
 
 _BATCH = 200  # senders planned in one transaction
 
@@ -49,6 +57,9 @@ class Draft:
     changes: int  # `Ledger.changes` when it was made
     routed: Routed
     replies: int
+    name: str
+    unanswered: tuple[Unanswered, ...]
+    pursued: bool  # it has a lead or an open deal
 
 
 Drafts = Mapping[str, Draft]  # by sender
@@ -94,11 +105,11 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
     if state is None:
         return None
     state = replace(state, address=row.address, organization=row.organization)
-    routed = route(session, row)
+    routed, usual = route(session, row), session.settings.policy
     policy = replace(
-        routed.policy(session.settings.policy),
+        routed.policy(usual, place),
         fresh_since=session.fresh_since(),
-        fields=frozenset(STATISTICS) & place.codes.keys(),
+        fields=place.codes.keys() & set(usual.fields),
     )
     plan = plan_sender(state, known, crm, policy)
     if row.address != group[0]:
@@ -107,7 +118,21 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
         plan.changes.clear()
         plan.adoptions = [a for a in plan.adoptions if a.kind in {"organization", "person"}]
         plan.notes.append(f"the same person as {group[0]}")
-    return Draft(row, plan, group[0], known, coming, changes, routed, state.replies)
+    made = {one.kind for one in plan.changes} | {one.kind for one in plan.adoptions}
+    pursued = row.address == group[0] and is_pursued(made, known, crm)
+    return Draft(
+        row=row,
+        plan=plan,
+        first=group[0],
+        known=known,
+        coming=coming,
+        changes=changes,
+        routed=routed,
+        replies=state.replies,
+        name=state.name,
+        unanswered=state.unanswered,
+        pursued=pursued,
+    )
 
 
 def _plan(
@@ -134,18 +159,26 @@ def _plan(
     person = drafted.known.person
     found = any(adoption.kind == "person" for adoption in plan.adoptions)
     gone = person is not None and person.tombstone is not None and not found
+    step = NextStep(row.follow_up)
     if plan.class_.name == "ignore" or gone:
         others |= take_back(session, row.address)
         changes = plan.changes
     else:
         kept = _reconcile(session, coming, plan.changes)
-        changes = kept + wanted_activities(session, row.address, now, drafted.routed.owner)
+        step = plan_follow_up(
+            session, row, drafted.name, drafted.unanswered, now, pursued=drafted.pursued
+        )
+        wanted = wanted_activities(session, row.address, now)
+        if claim(session, wanted):
+            wanted = wanted_activities(session, row.address, now)
+        changes = kept + owned([*wanted, *step.changes], drafted.routed.owner)
         drafted.routed.keep(session)
     for change in changes:
         ledger.journal.plan(change, now, session.run)
     if drafted.replies and plan.class_.name != "ignore":
         tell(ledger, session.settings.subscribers, "first_reply", row.address, now)
-    ledger.senders.synced(row.address, row.version, plan.class_, "; ".join(plan.notes))
+    notes = "; ".join(plan.notes)
+    ledger.senders.synced(row.address, row.version, plan.class_, notes, (step.key, step.due))
     ledger.senders.touch(others)
     return len(changes), others
 

@@ -1,7 +1,7 @@
 """Where records go: the stage by its name, our custom fields (found or made once), the owners."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +11,8 @@ from daemon.log import event
 from daemon.pipedrive import directory
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.objects import FIELDS, Target
-from daemon.rules.plan import STATISTICS, Adoption, Change
+from daemon.rules.plan import STATISTICS, USUAL_STATISTICS, Adoption, Change
+from daemon.rules.routing import Route
 from daemon.sync.relocation import COMPANY_ID
 from daemon.sync.routes import stage_name
 from daemon.sync.session import Session
@@ -27,7 +28,11 @@ def prepare(session: Session) -> Target:
     """
     settings, ledger = session.settings, session.ledger
     places = {stage_name(one): one.place for one in settings.routes if one.place}
-    wanted = [settings.pipeline, settings.stage, sorted(_owners(session)), sorted(places)]
+    wanted: list[Any] = [settings.pipeline, settings.stage]
+    wanted += [sorted(_owners(session)), sorted(places)]
+    wanted += sorted(set(settings.policy.fields) - set(USUAL_STATISTICS))
+    if labels := wanted_labels(settings.routes):
+        wanted.append(labels)
     marks = ledger.settings("place", "fields_written")
     known = marks.get("place")
     if (
@@ -40,7 +45,19 @@ def prepare(session: Session) -> Target:
         session.client.send(Call.to("users.me"))  # before anything is dated: what time is it there?
     codes = ledger.records.live_ids("field")
     _follow_fields(session, codes, marks.get("fields_written"))
-    return Target(known["stage_id"], codes, known["owners"], known.get("stages", {}))
+    return Target(
+        known["stage_id"], codes, known["owners"], known.get("stages", {}), known.get("labels", {})
+    )
+
+
+def wanted_labels(routes: Iterable[Route]) -> dict[str, list[str]]:
+    """The names of all labels that routes give, by the kind of what has them."""
+    found: dict[str, set[str]] = {}
+    for one in routes:
+        for kind, names in one.labels.items():
+            if names:
+                found.setdefault(kind, set()).update(names)
+    return {kind: sorted(names) for kind, names in sorted(found.items())}
 
 
 def _owners(session: Session) -> frozenset[str]:
@@ -68,19 +85,24 @@ def _ask(session: Session, wanted: list[Any], known: dict[str, Any] | None) -> d
         for one in session.settings.routes
         if one.place
     }
-    found = directory.fields(client)
+    found = directory.definitions(client)
+    labels = wanted_labels(session.settings.routes)
+    there = dict(found.labels)
+    if "lead" in labels:
+        there["lead"] = directory.lead_labels(client)
     place = {
         "wanted": wanted,
         "at": stamp(session.now()),
         "stage_id": stage,
         "owners": owners,
         "stages": stages,
+        "labels": directory.chosen_labels(labels, there),
     }
     with ledger.transaction("place"):
         ledger.set("place", place)
         ledger.set("pipedrive_url", f"https://{me.identifier('company_domain')}.pipedrive.com")
         ledger.set(COMPANY_ID, me.object.get("company_id"))
-        _keep_fields(session, found)
+        _keep_fields(session, found.codes)
     return place
 
 
@@ -100,6 +122,8 @@ def _keep_fields(session: Session, found: dict[str, str]) -> None:
     """Adopt the fields that are there; plan those that aren't, unless they were deleted."""
     ledger, now = session.ledger, session.now()
     for key, (of, name, type_) in FIELDS.items():
+        if key in STATISTICS and key not in session.settings.policy.fields:
+            continue
         record = ledger.records.get("field", key)
         code = found.get(key)
         if code is not None:
@@ -119,7 +143,7 @@ def _keep_fields(session: Session, found: dict[str, str]) -> None:
 def _follow_fields(session: Session, codes: Mapping[str, str], before: list[str] | None) -> None:
     """Write the values of all persons when a field has come that wasn't there before."""
     ledger = session.ledger
-    there = sorted(set(STATISTICS) & codes.keys())
+    there = sorted(set(session.settings.policy.fields) & codes.keys())
     if there == before:
         return
     with ledger.transaction("fields"):

@@ -1,10 +1,13 @@
 """Which route a sender takes, and whose turn it is there."""
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from daemon.ledger.senders import SenderRow
+from daemon.ledger.store import Ledger
 from daemon.message.parse import Address
+from daemon.pipedrive.objects import Target
 from daemon.rules.plan import Policy
 from daemon.rules.routing import SOURCES, Origin, Route, choose
 from daemon.sync.session import Session
@@ -18,12 +21,18 @@ class Routed:
     route: Route | None = None
     key: str = ""  # for whom the owner was chosen
 
-    def policy(self, usual: Policy) -> Policy:
+    def policy(self, usual: Policy, place: Target) -> Policy:
         """The usual policy with what the route says."""
         if self.route is None:
             return replace(usual, owner=self.owner)
         stage = stage_name(self.route) if self.route.place else None
-        return replace(usual, owner=self.owner, stage=stage, channel_id=self.route.channel_id)
+        return replace(
+            usual,
+            owner=self.owner,
+            stage=stage,
+            channel_id=self.route.channel_id,
+            label_ids=place.label_ids(self.route.labels),
+        )
 
     def keep(self, session: Session) -> None:
         """Remember whose turn it was, inside the transaction of the plan."""
@@ -36,11 +45,7 @@ def route(session: Session, row: SenderRow) -> Routed:
     usual = Routed(session.owner_of(row.mailbox))
     if not session.settings.routes:
         return usual
-    facts, way = session.ledger.senders.first_contact(row.address)
-    recipients = (Address(*pair).key for pair in json.loads(facts).get("to", ()))
-    domain = row.address.rpartition("@")[2]
-    origin = Origin(row.mailbox, frozenset(recipients), domain, SOURCES.get(way, "direct"))
-    chosen = choose(session.settings.routes, origin)
+    chosen = _chosen(session.ledger, session.settings.routes, row)
     if chosen is None:
         return usual
     if not chosen.owners:
@@ -48,6 +53,30 @@ def route(session: Session, row: SenderRow) -> Routed:
     key = row.organization or row.address
     owner = session.ledger.assignments.owner(chosen.name, key, chosen.owners)
     return Routed(owner, chosen, key)
+
+
+def _chosen(ledger: Ledger, routes: Sequence[Route], row: SenderRow) -> Route | None:
+    facts, way = ledger.senders.first_contact(row.address)
+    recipients = (Address(*pair).key for pair in json.loads(facts).get("to", ()))
+    domain = row.address.rpartition("@")[2]
+    origin = Origin(row.mailbox, frozenset(recipients), domain, SOURCES.get(way, "direct"))
+    return choose(routes, origin)
+
+
+def taken(ledger: Ledger, routes: Sequence[Route], address: str) -> Route | None:
+    """The route that a sender takes, None for none."""
+    row = ledger.senders.get(address)
+    return _chosen(ledger, routes, row) if row is not None else None
+
+
+def routes_of(session: Session) -> Callable[[str], str]:
+    """What says the name of a sender's route, by its address; "" for none."""
+
+    def name(address: str) -> str:
+        chosen = taken(session.ledger, session.settings.routes, address)
+        return chosen.name if chosen is not None else ""
+
+    return name
 
 
 def stage_name(chosen: Route) -> str:

@@ -14,6 +14,7 @@ from daemon.rules.routing import Route
 from daemon.sync.safety_limit import SafetyLimit
 
 LAG = "lag_s"  # setting: seconds until something was to be seen that wasn't at first
+UNCLAIMED = "unclaimed"  # setting: activities were adopted of which only the mark is known
 _ROUNDED = timedelta(seconds=2)
 _LONGEST_LAG = timedelta(hours=1)
 FRESH = timedelta(days=1)

@@ -14,30 +14,37 @@ from daemon.rules.activities import (
     email,
     meeting,
     meeting_key,
-    note,
     participants,
 )
+from daemon.rules.marks import short
 from daemon.rules.plan import RANK_FIELDS, Change
-from daemon.sync.session import Session
+from daemon.sync.session import UNCLAIMED, Session
 
 
-def wanted_activities(
-    session: Session, address: str, now: datetime, owner: str | None = None
-) -> list[Change]:
-    """Changes for the activities of a sender who has, or is about to have, a person.
-
-    `owner`: the e-mail address of the user who owns the sender's records, and so its activities.
-    """
+def wanted_activities(session: Session, address: str, now: datetime) -> list[Change]:
+    """Changes for the activities of a sender who has, or is about to have, a person."""
     changes: list[Change] = []
     if session.settings.emails:
         changes += _emails(session, address)
     if session.settings.meetings:
         changes += _meetings(session, address, now)
+    return changes
+
+
+def claim(session: Session, wanted: list[Change]) -> bool:
+    """Let these stand for activities of which a lost ledger left only the marks, if it did."""
+    made = {short(one.key): one.key for one in wanted if one.action == "create"}
+    if not made or not session.ledger.setting(UNCLAIMED):
+        return False
+    return session.ledger.records.claim(made) > 0
+
+
+def owned(changes: list[Change], owner: str | None) -> list[Change]:
+    """The same changes, what they make owned by the user who owns the sender's records."""
     if owner is None:
         return changes
-    owned = {"owner": owner}
     return [
-        replace(one, fields={**one.fields, **owned}) if one.action == "create" else one
+        replace(one, fields={**one.fields, "owner": owner}) if one.action == "create" else one
         for one in changes
     ]
 
@@ -66,8 +73,7 @@ def _emails(session: Session, address: str) -> list[Change]:
         sent = row["direction"] == "sent"
         named = _named(session, address, row["id"], row["facts"]) if sent else (address,)
         mail = Mail(row["key"], row["subject"], instant(row["sent_at"]), named)
-        text = note(row["snippet"], row["key"])
-        change = email(mail, note=text, fresh_since=session.fresh_since())
+        change = email(mail, text=row["snippet"], fresh_since=session.fresh_since())
         if row["there"]:
             # It is there, without this sender, who has got a record since.
             change = replace(change, action="update", fields={"participants": list(named)})
@@ -96,6 +102,7 @@ def _meetings(session: Session, address: str, now: datetime) -> list[Change]:
             starts_at=instant(row["starts_at"]) if row["starts_at"] else None,
             ends_at=instant(row["ends_at"]) if row["ends_at"] else None,
             status=row["status"],
+            all_day=bool(row["all_day"]),
             participants=tuple(sorted(party for party, counts in named.items() if counts)),
         )
         record = session.ledger.records.get("activity", key)
@@ -104,7 +111,6 @@ def _meetings(session: Session, address: str, now: datetime) -> list[Change]:
         change = meeting(
             view,
             _written(session, key),
-            note=note("", key),
             now=now,
             fresh_since=session.fresh_since(),
         )

@@ -23,13 +23,13 @@ with atheris.instrument_imports(include=["daemon"]):
     from daemon.message.invite import CalendarPart, invites
     from daemon.message.parse import parse
     from daemon.message.verdict import Us, judge
-    from daemon.rules.activities import MARK, note
+    from daemon.rules.marks import is_of, mark_of, marked
 
 US = Us(addresses=frozenset({"sales@ours.example"}), domains=frozenset({"ours.example"}))
 
 
 def fuzz_parse(data: bytes) -> None:
-    """Read or refused, bounded, printable; judged either way; a note with our marker last."""
+    """Read or refused, bounded, printable; judged either way; an activity with our mark."""
     try:
         message = parse(data, size=len(data))
     except Unreadable:
@@ -41,7 +41,7 @@ def fuzz_parse(data: bytes) -> None:
     for in_sent in (False, True):
         judgement = judge(message, in_sent=in_sent, us=US)
         assert judgement.verdict.kind in {"contact", "evidence", "ignored"}
-    assert note(message.snippet, message.key).count(MARK) == 1
+    assert is_of(mark_of(marked(message.snippet, message.key)), message.key)
 
 
 def fuzz_invite(data: bytes) -> None:

@@ -1,0 +1,64 @@
+"""Ledger → the activity that reminds people to answer: what becomes of it when a sender is planned.
+
+When a mail will have waited long enough stands in `senders.follow_up_due`, so that a pass, also one
+after a week without the service, knows from the ledger alone whom to plan.
+"""
+
+from datetime import datetime
+
+from daemon.ledger.journal import JournalRow
+from daemon.ledger.senders import SenderRow
+from daemon.rules.correspondence import Unanswered
+from daemon.rules.follow_up import Habit, NextStep, next_step, standing_of
+from daemon.sync.news import tell
+from daemon.sync.session import Session
+from daemon.sync.wanted_activities import claim
+
+
+def plan_follow_up(
+    session: Session,
+    row: SenderRow,
+    name: str,
+    waiting: tuple[Unanswered, ...],
+    now: datetime,
+    *,
+    pursued: bool,
+) -> NextStep:
+    """What is planned for a sender, inside the transaction of its plan."""
+    policy, ledger = session.settings.policy, session.ledger
+    if policy.follow_up is None:
+        return NextStep(row.follow_up)
+    coming = record = None
+    if row.follow_up is not None:
+        record = ledger.records.get("activity", row.follow_up)
+        coming = ledger.journal.open_row("activity", row.follow_up)
+    standing = standing_of(
+        row.follow_up,
+        record,
+        coming.fields if coming else None,
+        may_be=coming is not None and _may_be_there(coming),
+    )
+    habit = Habit(policy.follow_up, policy.zone, now)
+    step = next_step((row.address, name), waiting, standing, habit, pursued=pursued)
+    if step.take_back and coming is not None:
+        ledger.journal.drop(coming)
+    if step.is_new and step.key is not None:
+        claim(session, step.changes)
+        if ledger.records.get("activity", step.key) is not None:
+            step.changes.pop()  # made out of a ledger that was lost: it stands for the sender again
+        else:
+            _tell(session, row.address, step.key, now)
+    return step
+
+
+def _may_be_there(row: JournalRow) -> bool:
+    return row.state == "sending" or row.unknown
+
+
+def _tell(session: Session, address: str, key: str, now: datetime) -> None:
+    """Tell those who want to know, with a link to the deal or the lead if there is one."""
+    live = session.ledger.records.live_id
+    found = ((kind, live(kind, address)) for kind in ("deal", "lead"))
+    record = next(((kind, one) for kind, one in found if one is not None), None)
+    subscribers = session.settings.subscribers
+    tell(session.ledger, subscribers, "follow_up_due", address, now, record, about=key)
