@@ -207,3 +207,19 @@ def test_a_rehearsal_that_is_stopped_leaves_nothing_behind(
     assert "nothing was written" in told.err
     assert office_desk.writes() == 0
     assert not office_desk.ledger.exists()
+
+
+def test_what_a_changed_configuration_makes_is_shown_before_it_is_made(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(office_desk, days_ago(90))
+    writes = office_desk.writes()
+    office_desk.change(engagement={"deal_at_messages": 2})
+
+    predicted, _ = rehearse(office_desk, capsys, days_ago(90))
+    assert office_desk.writes() == writes
+    made = run(office_desk, days_ago(90))
+
+    assert made["conversions"] > 0
+    assert {name: predicted[name] for name in made} == made
+    assert run(office_desk, days_ago(90))["create"] == dict.fromkeys(KINDS, 0)
