@@ -20,10 +20,11 @@ from daemon.message.address import key_of
 from daemon.message.parse import Address
 from daemon.message.us import Source, Sources, Us
 from daemon.pipedrive.usage import Usage
+from daemon.rules.case import STATISTICS, USUAL_STATISTICS, Policy
 from daemon.rules.classify import Rules
+from daemon.rules.deals import DealRules
 from daemon.rules.events import Subscriber
 from daemon.rules.organization import public_providers
-from daemon.rules.plan import STATISTICS, USUAL_STATISTICS, Policy
 from daemon.rules.routing import Route
 
 if TYPE_CHECKING:
@@ -240,6 +241,7 @@ class Wiring:
             emails=config.activities.emails,
             meetings=config.activities.meetings,
             routes=self.routes(),
+            deals=self.deals(),
             subscribers=self.subscribers(),
             workers=workers or _WORKERS[config.pipedrive.plan],
         )
@@ -266,6 +268,11 @@ class Wiring:
             )
             for one in self.config.routes
         )
+
+    def deals(self) -> DealRules:
+        """What has one deal."""
+        deals = self.config.deals
+        return DealRules(deals.per, deals.participants, deals.mail_after_close)
 
     def subscribers(self) -> tuple[Subscriber, ...]:
         """Who is told what happened."""

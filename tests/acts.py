@@ -20,7 +20,7 @@ from daemon.sandbox.crm import (
     world,
 )
 from daemon.sandbox.crm.call import Call, mark_deleted
-from daemon.sandbox.crm.clock import stamp_ms
+from daemon.sandbox.crm.clock import stamp_ms, stamp_v1
 from daemon.sandbox.crm.core import Sandbox
 from daemon.sandbox.crm.exchange import Doc
 from daemon.sandbox.crm.settings import User
@@ -150,6 +150,22 @@ class Acts:
     def reopen(self, deal_id: int) -> None:
         """Open a closed deal again."""
         self._close(deal_id, "open")
+
+    def add_participant(self, deal_id: int, person_id: int) -> None:
+        """Make a person a participant of a deal."""
+        with self.sandbox.at_work(self.by) as call:
+            deal = _record(call, "deals", deal_id)
+            made = {"id": call.store.next_number("participant"), "person_id": person_id}
+            made["add_time"] = stamp_v1(call.now)
+            deal["_participants"] = [*deal.get("_participants", ()), made]
+            _save(call, "deals", deal)
+
+    def remove_participants(self, deal_id: int) -> None:
+        """Take all participants out of a deal but its contact person."""
+        with self.sandbox.at_work(self.by) as call:
+            deal = _record(call, "deals", deal_id)
+            deal["_participants"] = []
+            _save(call, "deals", deal)
 
     def move(self, deal_id: int, stage_id: int) -> None:
         """Drag a deal to another stage."""

@@ -79,6 +79,8 @@ class _View:
             shown["phones"] = [item["value"] for item in doc["phones"]]
         if kind == "deals":
             shown["from_lead"] = doc["source_lead_id"] is not None
+            added = (self.name("persons", one["person_id"]) for one in doc.get("_participants", ()))
+            shown["participants"] = sorted(map(str, added))
         if kind == "activities":
             people = [self.name("persons", item["person_id"]) for item in doc["participants"]]
             shown["participants"] = sorted(str(person) for person in people)

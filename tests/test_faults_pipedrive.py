@@ -13,6 +13,7 @@ from postbox import START
 from world import World
 
 from daemon.errors import Problem
+from daemon.rules.deals import DealRules
 from daemon.sandbox.crm import Fault, serve
 from daemon.sandbox.crm import Settings as Company
 
@@ -48,7 +49,9 @@ WRITES = {
     "fields of a person": ("PATCH", "/persons/"),
     "move of a meeting": ("PATCH", "/activities/"),
     "archiving of a lead": ("PATCH", "/leads/"),
+    "participant": ("POST", "/participants$"),
 }
+SHARED = DealRules("organization")
 CONVERTS = Company(burst=False, plan="ultimate", seats=4, search_lag=60)
 DOES_NOT = Company(burst=False, plan="ultimate", seats=4, search_lag=60, conversion_ends="failed")
 
@@ -58,12 +61,16 @@ def _long_unless_few(name: str) -> Any:
 
 
 def live(world: World) -> None:
-    """A lead, a deal by reply and a meeting; then the lead answers and the meeting moves."""
+    """Two leads of one firm, a deal by reply and a meeting; then a lead answers, a meeting moves.
+
+    Colleagues share a deal, so the other lead joins that of the first.
+    """
     world.receives("Ada <ada@acme.example>")
     asked = world.sends("bob@beta.example")
     world.receives("bob@beta.example", answers=asked)
     world.sends("cyd@gmail.com")
     world.invites("cyd@gmail.com", "m1")
+    world.receives("abe@acme.example")
     _settle(world)
     asked = world.sends("ada@acme.example", answers=1)
     world.receives("ada@acme.example", answers=asked)
@@ -75,7 +82,7 @@ def live(world: World) -> None:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     seen = {}
     for name, company in (("converts", CONVERTS), ("does not", DOES_NOT)):
-        world = World(tmp_path_factory.mktemp("undisturbed"), company)
+        world = World(tmp_path_factory.mktemp("undisturbed"), company, deals=SHARED)
         live(world)
         seen[name] = world.crm(), sorted(world.writes())
     return seen
@@ -99,7 +106,7 @@ def test_a_fault_at_a_write_changes_nothing_in_the_end(
     for number, name in enumerate(faults):
         home = tmp_path / str(number)
         home.mkdir()
-        world = World(home, DOES_NOT if company == "does not" else CONVERTS)
+        world = World(home, DOES_NOT if company == "does not" else CONVERTS, deals=SHARED)
         world.timeout = (5, 1)
         world.sandbox.faults.add(_at(FAULTS[name], method, path))
         live(world)
@@ -115,7 +122,7 @@ def test_a_fault_at_any_read_changes_nothing_in_the_end(
     for skip in (0, 7):
         home = tmp_path / str(skip)
         home.mkdir()
-        world = World(home, CONVERTS)
+        world = World(home, CONVERTS, deals=SHARED)
         world.sandbox.faults.add(_at(FAULTS[fault], "GET", ".*", skip=skip, count=4))
         live(world)
         assert world.doubled() == []
@@ -127,7 +134,7 @@ def test_a_fault_at_any_read_changes_nothing_in_the_end(
 def test_a_fault_on_a_real_line_changes_nothing_in_the_end(
     write: str, fault: str, undisturbed: dict[str, Any], tmp_path: Path
 ) -> None:
-    world = World(tmp_path, CONVERTS)
+    world = World(tmp_path, CONVERTS, deals=SHARED)
     # Given up on before the work is done, it would be done after it was looked for.
     world.timeout = (10, 2 if fault.startswith("timeout") else 10)
     seconds = 0.1 if fault == "slow" else 0.0
@@ -145,7 +152,7 @@ def test_many_workers_in_a_storm_of_faults_double_and_lose_nothing(
 ) -> None:
     def company(home: Path) -> World:
         home.mkdir()
-        world = World(home, CONVERTS, workers=8)
+        world = World(home, CONVERTS, workers=8, deals=SHARED)
         for number in range(24):
             who = f"person{number}@firm{number % 7}.example"
             world.receives(who)
@@ -175,7 +182,7 @@ def _unordered(world: World) -> dict[str, int]:
 def test_without_names_or_a_server_everything_waits_and_nothing_is_looked_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(tmp_path, CONVERTS)
+    world = World(tmp_path, CONVERTS, deals=SHARED)
     with serve(world.sandbox) as server:
         world.url = server.url
         live(world)
@@ -196,7 +203,7 @@ def test_without_names_or_a_server_everything_waits_and_nothing_is_looked_up(
 
 
 def test_an_unknown_outcome_is_looked_up_before_anything_is_made_again(tmp_path: Path) -> None:
-    world = World(tmp_path, CONVERTS)
+    world = World(tmp_path, CONVERTS, deals=SHARED)
     world.sandbox.faults.add(Fault("drop", method="POST", path="/leads$"))
     world.receives("ada@acme.example")
     world.settle()

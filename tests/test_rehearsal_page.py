@@ -29,6 +29,8 @@ def found(**changes: Any) -> dict[str, Any]:
     }
     return {
         "create": {"organizations": 1, "persons": 2, "leads": 1, "deals": 1, "activities": 7},
+        "deals_per": {"person": 1, "conversation": 1, "organization": 1},
+        "participants": 0,
         "tokens": 245,
         "conversions": 0,
         "fields": 4,

@@ -76,6 +76,8 @@ def _show(found: Mapping[str, Any]) -> None:
         f" leads; {updates['persons']} persons and {updates['activities']} activities"
         " would be updated"
     )
+    per = ", ".join(f"{n} with `{setting}`" for setting, n in found["deals_per"].items())
+    output.say(f"deals by deals.per: {per}")
     taken = ", ".join(f"{n} {kind}" for kind, n in found["adopted"].items() if n)
     output.say(f"already there and used as they are: {taken or 'none'}")
     for why, count in found["refused"].items():

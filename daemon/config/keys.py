@@ -182,6 +182,14 @@ class EngagementSection(Section):
     max_recipients: Count = 10
 
 
+class DealsSection(Section):
+    """What has one deal, who takes part in it, and which closed deals still get mail."""
+
+    per: Literal["person", "conversation", "organization"] = "person"
+    participants: Flag = True
+    mail_after_close: Literal["never", "won", "always"] = "never"
+
+
 class UsSection(Section):
     """Who we are, beside the addresses of the mailboxes themselves."""
 
@@ -293,6 +301,7 @@ class Config(Section):
     pipedrive: PipedriveSection
     routes: tuple[RouteSection, ...] = ()
     engagement: EngagementSection = EngagementSection()
+    deals: DealsSection = DealsSection()
     us: UsSection = UsSection()
     ignore: IgnoreSection = IgnoreSection()
     classify: ClassifySection = ClassifySection()

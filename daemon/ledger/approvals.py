@@ -62,7 +62,8 @@ class Approvals:
 _NEWEST = "FROM approvals ORDER BY id DESC LIMIT 1"
 _COUNTED = f"""
 SELECT (SELECT count(*) FROM journal WHERE state IN ('planned', 'sending', 'waiting')
-          AND action IN ('create', 'convert') AND kind NOT IN ('activity', 'field')) AS planned,
+          AND action IN ('create', 'convert')
+          AND kind NOT IN ('activity', 'field', 'participant')) AS planned,
        (SELECT coalesce(sum(n - approved), 0) FROM creates WHERE hour > ?) AS today,
        (SELECT coalesce(max(n), 0) FROM (SELECT sum(n - approved) AS n FROM creates WHERE hour > ?
           GROUP BY substr(hour, 1, 10))) AS busiest,

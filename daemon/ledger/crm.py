@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from daemon.ledger.records import record_of
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.rules.listed import Listed, ListedDeal, ListedLead, ListedOrganization, ListedPerson
-from daemon.rules.plan import CrmDeal, CrmLead, CrmPerson, Record, RemoteMatches
+from daemon.rules.records import CrmDeal, CrmLead, CrmPerson, Record, RemoteMatches
 
 TABLES = {
     "person": "crm_persons",
@@ -41,8 +41,8 @@ class Crm:
                 case ListedDeal():
                     self._db.execute(
                         "INSERT OR REPLACE INTO crm_deals (id, person_id, organization_id, status,"
-                        " archived, mail_key, source_lead_id, sweep)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                        " archived, mail_key, source_lead_id, touched_at, sweep)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                         (
                             item.id,
                             item.person_id,
@@ -51,6 +51,7 @@ class Crm:
                             item.archived,
                             item.mail_key,
                             item.source_lead_id,
+                            item.touched_at,
                             sweep,
                         ),
                     )
@@ -219,7 +220,12 @@ LIMIT 1
 
 def _deal(row: sqlite3.Row) -> CrmDeal:
     return CrmDeal(
-        row["id"], row["status"], bool(row["archived"]), row["mail_key"], row["source_lead_id"]
+        row["id"],
+        row["status"],
+        bool(row["archived"]),
+        row["mail_key"],
+        row["source_lead_id"],
+        row["touched_at"],
     )
 
 

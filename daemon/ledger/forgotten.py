@@ -52,6 +52,7 @@ class Forgotten:
         self._db.execute("DELETE FROM meetings WHERE sender = ?", (address,))
         self._db.execute("DELETE FROM sender_facts WHERE sender = ?", (address,))
         self._erase_plans(address)
+        self._erase_deals(address)
         self._erase_listings(address)
         self._db.execute("DELETE FROM events WHERE sender = ?", (address,))
         return touched - {address}
@@ -107,6 +108,15 @@ class Forgotten:
             ).fetchall()
             for row in rows:
                 self._erase_plan(table, row, address)
+
+    def _erase_deals(self, address: str) -> None:
+        """What others' notes say of a deal that they share."""
+        self._db.execute("UPDATE journal SET deal = NULL WHERE deal = ?", (address,))
+        self._db.execute("UPDATE senders SET notes = '' WHERE instr(notes, ?)", (address,))
+        self._db.execute(
+            "UPDATE records SET reason = '' WHERE kind = 'participant' AND instr(reason, ?)",
+            (address,),
+        )
 
     def _erase_plan(self, table: str, row: sqlite3.Row, address: str) -> None:
         fields = json.loads(row["fields"])

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
-from daemon.rules.plan import Change
+from daemon.rules.records import Change
 
-_STAGES = {"field": 0, "organization": 0, "person": 1, "lead": 2, "deal": 2, "activity": 3}
+_STAGES = {"field": 0, "organization": 0, "person": 1, "lead": 2, "deal": 2}
+_LAST = 3  # what hangs on those: activities and participants
 _UNDER_WAY = timedelta(seconds=10)  # a request takes at most, as a rule
 # What shows our fields, the marker among them, waits for them this long; then it goes without.
 _FIELD_TRIES = 5
@@ -26,6 +27,9 @@ FREE = f"""
   AND NOT EXISTS (SELECT 1 FROM journal o WHERE o.kind = 'organization' AND o.key = j.organization
                   AND o.action = 'create' AND o.state <> 'done'
                   AND o.state IN ('planned', 'sending', 'waiting'))
+  AND (j.deal IS NULL OR NOT EXISTS
+       (SELECT 1 FROM journal d WHERE d.kind = 'deal' AND d.key = j.deal AND d.state <> 'done'
+        AND d.action IN ('create', 'convert') AND d.state IN ('planned', 'sending', 'waiting')))
   AND (j.kind NOT IN ('person', 'lead', 'deal') OR NOT EXISTS
        (SELECT 1 FROM journal f WHERE f.kind = 'field' AND f.state IN ('planned', 'waiting')
         AND f.attempts < {_FIELD_TRIES}))
@@ -62,6 +66,7 @@ class JournalRow:
     sent_at: datetime | None
     planned_at: datetime | None = None
     last_error: str | None = None
+    deal: str | None = None  # the sender whose deal it waits for
 
 
 class Journal:
@@ -74,8 +79,8 @@ class Journal:
         """Put a change on its way, or let it take over the one that is on its way already."""
         planned = self._db.execute(
             "INSERT INTO journal (kind, key, action, sender, organization, stage, fields,"
-            " rank, state, version, not_before, planned_at, run)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'planned', 1, ?, ?, ?)"
+            " rank, state, version, not_before, planned_at, run, deal)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'planned', 1, ?, ?, ?, ?)"
             " ON CONFLICT (kind, key) WHERE state <> 'done' DO NOTHING",
             (
                 change.kind,
@@ -89,6 +94,7 @@ class Journal:
                 stamp_or_none(change.not_before),
                 stamp(now),
                 run,
+                change.deal,
             ),
         ).rowcount
         if planned:
@@ -112,8 +118,9 @@ class Journal:
         )
         self._db.execute(
             "UPDATE journal SET action = ?, fields = ?, rank = min(rank, ?), state = ?,"
-            " version = version + 1, not_before = nullif(?, '') WHERE id = ?",
-            (action, _json(fields), change.rank, state, sooner, row["id"]),
+            " deal = coalesce(?, deal), version = version + 1, not_before = nullif(?, '')"
+            " WHERE id = ?",
+            (action, _json(fields), change.rank, state, change.deal, sooner, row["id"]),
         )
 
     def ready(self, now: datetime, limit: int) -> list[JournalRow]:
@@ -300,7 +307,7 @@ class Journal:
 
 def stage(kind: str, action: str) -> int:
     """When in a sender's order a change comes: what others hang on first, updates last."""
-    return 3 if action == "update" else _STAGES[kind]
+    return _LAST if action == "update" else _STAGES.get(kind, _LAST)
 
 
 def _json(fields: Mapping[str, Any]) -> str:
@@ -325,4 +332,5 @@ def _row(row: sqlite3.Row) -> JournalRow:
         sent_at=instant_or_none(row["sent_at"]),
         planned_at=instant_or_none(row["planned_at"]),
         last_error=row["last_error"],
+        deal=row["deal"],
     )

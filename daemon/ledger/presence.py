@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from daemon.ledger.records import record_of
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import stamp
-from daemon.rules.plan import Record
+from daemon.rules.records import Record
 
 NOT_FOUND = "not found"
 _APART = timedelta(hours=1)  # between two looks that prove an absence together

@@ -9,7 +9,7 @@ from typing import Any
 
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import instant_or_none, stamp
-from daemon.rules.plan import Adoption, LocalRecords, Record
+from daemon.rules.records import Adoption, LocalRecords, Record
 
 
 class Records:

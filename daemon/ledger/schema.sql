@@ -86,6 +86,7 @@ CREATE TABLE messages (
 CREATE INDEX messages_message_id ON messages (message_id) WHERE message_id IS NOT NULL;
 CREATE INDEX messages_from ON messages (from_address, in_sent);
 CREATE INDEX messages_sent_at ON messages (sent_at);
+CREATE INDEX messages_thread ON messages (thread) WHERE thread IS NOT NULL;
 CREATE INDEX messages_conversation ON messages (conversation) WHERE conversation IS NOT NULL;
 CREATE INDEX messages_original_id ON messages (original_id) WHERE original_id IS NOT NULL;
 CREATE INDEX messages_twin ON messages (twin) WHERE twin IS NOT NULL;
@@ -212,7 +213,7 @@ CREATE TABLE forgotten (
 
 CREATE TABLE records (
   -- One Pipedrive object that we made or adopted.
-  kind TEXT NOT NULL,             -- organization, person, lead, deal, activity, field
+  kind TEXT NOT NULL,             -- organization, person, lead, deal, participant, activity, field
   key TEXT NOT NULL,              -- domain, address, address, address, message key, field name
   pipedrive_id TEXT,              -- NULL: a tombstone of something that was never ours
   origin TEXT NOT NULL CHECK (origin IN ('created', 'adopted')),
@@ -262,7 +263,8 @@ CREATE TABLE journal (
   done_at TEXT,
   run INTEGER,
   sending_since TEXT,             -- when the latest request for it left
-  parked_for TEXT                 -- what it was set aside for: person, until there is one
+  parked_for TEXT,                -- what it was set aside for: person, until there is one
+  deal TEXT                       -- the sender whose deal, on its way, it waits for
 );
 CREATE UNIQUE INDEX journal_open ON journal (kind, key) WHERE state <> 'done';
 CREATE INDEX journal_due ON journal (rank) WHERE state IN ('planned', 'waiting');
@@ -300,7 +302,7 @@ CREATE TABLE creates (
 
 CREATE TRIGGER journal_creates AFTER UPDATE OF state ON journal
 WHEN NEW.state = 'done' AND OLD.state <> 'done'
- AND NEW.action IN ('create', 'convert') AND NEW.kind NOT IN ('activity', 'field')
+ AND NEW.action IN ('create', 'convert') AND NEW.kind NOT IN ('activity', 'field', 'participant')
 BEGIN
   INSERT INTO creates VALUES (substr(NEW.done_at, 1, 13), 1,
     EXISTS (SELECT 1 FROM approvals
@@ -345,8 +347,10 @@ CREATE TABLE crm_deals (
   archived INTEGER NOT NULL, stage_id INTEGER,
   mail_key TEXT,                  -- our marker, where it carries it
   source_lead_id TEXT,            -- the lead that it was converted from
-  sweep INTEGER NOT NULL          -- as of persons
+  sweep INTEGER NOT NULL,         -- as of persons
+  touched_at TEXT                 -- its last change, as it was listed
 );
+CREATE INDEX crm_deals_organization ON crm_deals (organization_id);
 CREATE INDEX crm_deals_person ON crm_deals (person_id);
 CREATE INDEX crm_deals_lead ON crm_deals (source_lead_id) WHERE source_lead_id IS NOT NULL;
 
@@ -429,7 +433,8 @@ INSERT INTO counts VALUES
   ('messages', 'contact', 0), ('messages', 'evidence', 0), ('messages', 'ignored', 0),
   ('senders', 'ignore', 0), ('senders', 'lead', 0), ('senders', 'person_with_deal', 0),
   ('records', 'organization', 0), ('records', 'person', 0), ('records', 'lead', 0),
-  ('records', 'deal', 0), ('records', 'activity', 0), ('records', 'field', 0);
+  ('records', 'deal', 0), ('records', 'activity', 0), ('records', 'field', 0),
+  ('records', 'participant', 0);
 
 CREATE TRIGGER messages_insert_counts AFTER INSERT ON messages BEGIN
   UPDATE counts SET n = n + 1 WHERE what = 'messages' AND value = NEW.verdict AND true;

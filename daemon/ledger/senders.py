@@ -150,6 +150,15 @@ class Senders:
         )
         return [_sender_row(row) for row in rows]
 
+    def by_first_contact(self, addresses: Iterable[str]) -> list[str]:
+        """These senders, those with a deal before others, in each who was in touch first."""
+        rows = self._db.execute(
+            f"SELECT address FROM senders WHERE address {AMONG}"
+            " ORDER BY class DESC, first_contact, address",
+            (listed(addresses),),
+        )
+        return [row["address"] for row in rows]
+
     def synced(
         self,
         address: str,

@@ -26,6 +26,7 @@ from daemon.ledger.conditions import Conditions
 from daemon.ledger.connection import Connection, explained
 from daemon.ledger.conversations import Conversations
 from daemon.ledger.crm import Crm
+from daemon.ledger.deals import Deals
 from daemon.ledger.events import Events
 from daemon.ledger.folders import Folders
 from daemon.ledger.forgotten import Forgotten
@@ -40,6 +41,7 @@ from daemon.ledger.resting import Resting
 from daemon.ledger.runs import Runs
 from daemon.ledger.senders import Senders
 from daemon.ledger.sql_list import AMONG, listed
+from daemon.ledger.threads import Threads
 from daemon.ledger.troubles import Troubles
 
 _BUSY_SECONDS = 30.0
@@ -64,6 +66,8 @@ class Ledger:
         self.journal = Journal(connection)
         self.backlog = Backlog(connection)
         self.crm = Crm(connection)
+        self.deals = Deals(connection)
+        self.threads = Threads(connection)
         self.clock = Clock(connection)
         self.runs = Runs(connection)
         self.forgotten = Forgotten(connection)

@@ -8,7 +8,7 @@ what is missing. A change that waits in the journal isn't a gap.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,9 +19,10 @@ from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Mailbox
 from daemon.maintenance.doubles import doubles
-from daemon.pipedrive import directory
+from daemon.pipedrive import directory, participants
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
+from daemon.pipedrive.outcomes import Gone
 from daemon.wiring import Wiring
 
 _PAGE = 10_000  # UIDs or records in memory at once, however many there are
@@ -49,6 +50,7 @@ def all_gaps(wiring: Wiring, ledger: Ledger) -> list[Gap]:
         gaps += activity_gaps(ledger)
     client = wiring.session(ledger, None).client
     gaps += record_gaps(ledger, client)
+    gaps += participant_gaps(ledger, client)
     gaps += (
         Gap(
             "double",
@@ -100,6 +102,28 @@ def record_gaps(ledger: Ledger, client: Client) -> Iterator[Gap]:
             for key, identifier in page:
                 if identifier not in there:
                     yield Gap(kind, key, f"{identifier} isn't in Pipedrive", gone=True)
+
+
+def participant_gaps(ledger: Ledger, client: Client) -> Iterator[Gap]:
+    """Participants that we added and that their deal doesn't show any more."""
+    by_deal: dict[str, list[tuple[str, str]]] = {}
+    last = ""
+    while page := ledger.records.live_page("participant", last, _PAGE):
+        last, _ = page[-1]
+        for key, identifier in page:
+            by_deal.setdefault(key.partition(" ")[0], []).append((key, identifier))
+    for deal, parts in by_deal.items():
+        there = set(_participants(client, deal))
+        for key, identifier in parts:
+            if identifier not in there:
+                yield Gap("participant", key, f"{identifier} isn't in Pipedrive", gone=True)
+
+
+def _participants(client: Client, deal: str) -> Iterable[str]:
+    try:
+        return participants.listed(client, deal).values()
+    except Gone:
+        return ()
 
 
 def _there(client: Client, kind: str, ids: list[str], code: str | None) -> set[str]:

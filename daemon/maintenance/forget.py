@@ -15,9 +15,10 @@ from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.pipedrive import removal
 from daemon.pipedrive.client import Client
-from daemon.rules.plan import Record
+from daemon.rules.records import Record
 
-# What is deleted first; an organization stands for more than one sender and stays.
+# What is deleted first; an organization stands for more than one sender and stays, as does a deal
+# in which others take part.
 _ORDER = ("activity", "lead", "deal", "person")
 
 
@@ -68,5 +69,6 @@ def _records(ledger: Ledger, address: str) -> list[Record]:
         and record.pipedrive_id is not None
         and not record.tombstone
         and set(record.fields.get("participants") or [address]) == {address}
+        and not (record.kind == "deal" and ledger.deals.parts_in(record.pipedrive_id))
     ]
     return sorted(live, key=lambda record: (_ORDER.index(record.kind), record.key))

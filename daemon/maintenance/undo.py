@@ -2,10 +2,10 @@
 
     records of the run → look at each → delete → tombstone `undone`
 
-Activities go first, then leads and deals, then persons and organizations on which nothing else
-hangs. A tombstone keeps each from being made again. Interrupted anywhere, the same command goes on
-from there: deleting is the same done once or twice. Doesn't bring back what the run updated, nor
-the lead that became a deal.
+Participants and activities go first, then leads and deals, then persons and organizations on which
+nothing else hangs. A tombstone keeps each from being made again. Interrupted anywhere, the same
+command goes on from there: deleting is the same done once or twice. Doesn't bring back what the run
+updated, nor the lead that became a deal or was archived for one.
 """
 
 from collections.abc import Collection, Iterator
@@ -15,13 +15,13 @@ from datetime import datetime, timedelta
 from daemon.ledger.store import Ledger
 from daemon.ledger.timestamp import instant_or_none, stamp
 from daemon.log import event
-from daemon.pipedrive import directory, removal
+from daemon.pipedrive import directory, participants, removal
 from daemon.pipedrive.costs import PLURALS, PRICES
-from daemon.rules.plan import Record
+from daemon.rules.records import Record
 from daemon.rules.touched import changed_fields
 from daemon.sync import Session
 
-_ORDER = ("activity", "lead", "deal", "person", "organization")
+_ORDER = ("participant", "activity", "lead", "deal", "person", "organization")
 _MARGIN = timedelta(minutes=2)  # what Pipedrive itself still does to an object that was written
 _CHANGED = "somebody has changed it since"
 
@@ -61,10 +61,13 @@ def undo(session: Session, run: int) -> Undone:
             result.kept.append((record.kind, record.key, why))
             continue
         assert record.pipedrive_id is not None  # noqa: S101 - created_by gives only those with one
-        removal.delete(session.client, record.kind, record.pipedrive_id)
+        if record.kind == "participant":
+            participants.remove(session.client, record.fields["deal"], record.pipedrive_id)
+        else:
+            removal.delete(session.client, record.kind, record.pipedrive_id)
         with ledger.transaction("undone"):
             ledger.records.mark_gone(record.kind, record.key, "undone", session.now(), f"run {run}")
-            if record.kind != "activity":
+            if record.kind not in {"participant", "activity"}:
                 ledger.crm.drop(record.kind, record.pipedrive_id)
         result.deleted[record.kind] = result.deleted.get(record.kind, 0) + 1
         event("undo.deleted", kind=record.kind, key=record.key)
@@ -73,9 +76,11 @@ def undo(session: Session, run: int) -> Undone:
 
 def price(ledger: Ledger, run: int) -> int:
     """About how many tokens it takes to undo a run."""
-    kinds = (one.kind for one in ledger.records.created_by(run) if one.kind in _ORDER)
+    kinds = [one.kind for one in ledger.records.created_by(run) if one.kind in _ORDER]
+    parts = kinds.count("participant")
+    kinds = [kind for kind in kinds if kind != "participant"]
     listing = sum(PRICES[f"{PLURALS[kind]}.list"].tokens for kind in directory.KINDS)
-    return removal.price(kinds) + listing
+    return removal.price(kinds) + listing + parts * PRICES["participants.delete"].tokens
 
 
 def open_questions(session: Session, run: int) -> int:
@@ -130,6 +135,8 @@ def _touched(
     changed: dict[str, list[str]],
 ) -> str | None:
     """Whether people changed a record: fields, which go into `changed`, or something since."""
+    if record.kind == "participant":
+        return None
     data = removal.read(session.client, record.kind, record.pipedrive_id or "")
     if data is None:
         return None
@@ -146,7 +153,7 @@ def _touched(
 
 def _hanging(session: Session, record: Record) -> str | None:
     """What else hangs on a record, so that it may not be deleted."""
-    if record.kind == "activity":
+    if record.kind in {"participant", "activity"}:
         return None
     identifier, whole = record.pipedrive_id or "", record.kind in {"person", "organization"}
     for linked in session.ledger.crm.hanging_on(record.kind, identifier) if whole else ():
@@ -158,7 +165,11 @@ def _hanging(session: Session, record: Record) -> str | None:
 
 
 def _senders(session: Session, record: Record) -> list[str]:
-    return [*session.ledger.records.senders_of(record.kind, record.key), record.key]
+    found = [*session.ledger.records.senders_of(record.kind, record.key), record.key]
+    if record.kind == "deal":
+        parts = session.ledger.deals.parts_in(record.pipedrive_id or "")
+        found += [part.key.partition(" ")[2] for part in parts]
+    return found
 
 
 def _writes(session: Session, record: Record) -> Iterator[datetime]:

@@ -17,28 +17,14 @@ from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.find import deal_of_lead, find
+from daemon.pipedrive.missing import NOT_SEEN, Missing, require_settled
 from daemon.pipedrive.objects import FIELDS, Links, Target, as_list, body, patch
-from daemon.pipedrive.outcomes import Answer, Capped, Gone, Refused, Unknown
+from daemon.pipedrive.outcomes import Answer, Capped, Gone, Refused
+from daemon.pipedrive.participants import add
 from daemon.pipedrive.write_request import Outcome, WriteRequest
 from daemon.rules.listed import ListedLead
 
 __all__ = ["NOT_SEEN", "Missing", "Outcome", "WriteRequest", "apply"]
-
-NOT_SEEN = "may have been made, isn't to be seen yet"
-
-
-class Missing(RetryLater):
-    """Refused because something that it names isn't there: `kind` and `id` say what.
-
-    Kinds are those of records, and `stage`. The change itself was certainly not made.
-    """
-
-    def __init__(self, kind: str, identifier: str, absence: Absence) -> None:
-        """Keep what is missing, and how sure it is that it is gone."""
-        super().__init__(f"the {kind} is {absence}", what=f"{kind} {identifier}")
-        self.kind = kind
-        self.id = identifier
-        self.absence = absence
 
 
 def apply(client: Client, order: WriteRequest, place: Target) -> Outcome:
@@ -54,6 +40,8 @@ def apply(client: Client, order: WriteRequest, place: Target) -> Outcome:
                 return _archive(client, order)
             case "update":
                 return _update(client, order, place)
+            case "create" if order.kind == "participant":
+                return add(client, order)
             case _:
                 return _create(client, order, place)
     except Gone as refusal:
@@ -71,7 +59,7 @@ def _create(client: Client, order: WriteRequest, place: Target) -> Outcome:
         found = find(client, order, place)
         if found is not None:
             return found
-        _require_settled(client, order)
+        require_settled(client, order)
     if order.fields.get("ours") and order.fields.get("done"):
         return Outcome(needless=True)  # it would be made only to be done
     content = body(order.kind, order.fields, order.links, place)
@@ -80,11 +68,6 @@ def _create(client: Client, order: WriteRequest, place: Target) -> Outcome:
         return Outcome(made.identifier("field_code"))
     call = Call.on(order.kind, "create", body=content)
     return Outcome(_send_linked(client, call, order, place).identifier())
-
-
-def _require_settled(client: Client, order: WriteRequest) -> None:
-    if order.settles_at is not None and client.server_now() < order.settles_at:
-        raise Unknown(NOT_SEEN, what=f"{order.kind} {order.key}")
 
 
 def _update(client: Client, order: WriteRequest, place: Target) -> Outcome:
@@ -242,7 +225,7 @@ def _convert(client: Client, order: WriteRequest, place: Target) -> Outcome:
         if (deal := deal_of_lead(client, order, lead)) is not None:
             return Outcome(deal, found=True)
         # One that is under way shows no deal yet, and nobody promises that two make only one.
-        _require_settled(client, order)
+        require_settled(client, order)
     try:
         stage = place.stage_of(order.fields)
         answer = _send(client, Call.to("leads.convert", lead, body={"stage_id": stage}))

@@ -24,7 +24,7 @@ class Price(NamedTuple):
     paging: Literal["cursor", "start", "none"] = "none"
 
 
-# v2 wherever there is one; v1 only for leads, users and activity types, which have no v2.
+# v2 wherever there is one; leads, users, activity types and participants have none.
 PRICES: Mapping[str, Price] = {
     "organizations.list": Price("GET", "/api/v2/organizations", 10, "cursor"),
     "organizations.read": Price("GET", "/api/v2/organizations/{}", 1),
@@ -42,6 +42,9 @@ PRICES: Mapping[str, Price] = {
     "deals.create": Price("POST", "/api/v2/deals", 5),
     "deals.update": Price("PATCH", "/api/v2/deals/{}", 5),
     "deals.delete": Price("DELETE", "/api/v2/deals/{}", 3),
+    "participants.list": Price("GET", "/api/v1/deals/{}/participants", 10, "start"),
+    "participants.create": Price("POST", "/api/v1/deals/{}/participants", 10),
+    "participants.delete": Price("DELETE", "/api/v1/deals/{}/participants/{}", 6),
     "activities.list": Price("GET", "/api/v2/activities", 10, "cursor"),
     "activities.read": Price("GET", "/api/v2/activities/{}", 1),
     "activities.create": Price("POST", "/api/v2/activities", 5),

@@ -223,6 +223,7 @@ def listed_deal(data: Mapping[str, Any], mail_key_code: str | None) -> ListedDea
         archived=data.get("is_archived") is True,
         mail_key=_text(custom, mail_key_code) if isinstance(custom, dict) else None,
         source_lead_id=_text(data, "source_lead_id"),
+        touched_at=_text(data, "update_time"),
     )
 
 

@@ -29,6 +29,7 @@ def forecast(
     adopted = ledger.records.adopted_counts()
     return {
         "create": {plural: made.get(kind, 0) for kind, plural in PLURALS.items()},
+        "participants": made.get("participant", 0),  # of deals, who joins somebody else's
         "tokens": sum(tokens for _, tokens in spent.values()),
         "conversions": done.get(("deal", "convert"), 0),  # deals that are made from leads
         "fields": made.get("field", 0),  # custom fields of ours

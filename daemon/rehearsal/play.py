@@ -17,6 +17,7 @@ from daemon.ledger.store import Ledger
 from daemon.maintenance.catch_up import CaughtUp, Show, take_in, write_out
 from daemon.rehearsal import remote
 from daemon.rehearsal.forecast import everybody, forecast
+from daemon.rehearsal.per_setting import deals_by_setting
 from daemon.rehearsal.remote import Company
 from daemon.rehearsal.scratch import activities, last_activity, listed, scratch
 from daemon.rehearsal.stage import Clock, client, stage
@@ -28,8 +29,8 @@ from daemon.wiring import Wiring
 
 # In the order of docs/rehearsal.md.
 _KEYS = (
-    "create tokens conversions fields updates adopted refused budget asks important left_out"
-    " ignored_senders tokens_by_call read problems where"
+    "create deals_per participants tokens conversions fields updates adopted refused budget asks"
+    " important left_out ignored_senders tokens_by_call read problems where"
 )
 
 
@@ -129,6 +130,7 @@ def _play(
             for box in scene.wiring.mailboxes(mailbox):
                 take_in(scene.wiring, ledger, box, since, result, show)
         sandbox = stack.enter_context(scene.sandbox(company, ledger, home))
+        per = deals_by_setting(scene.wiring, ledger, sandbox, scene.clock, home)
         actor = stack.enter_context(closing(client(sandbox, scene.clock, scene.spend)))
         held = consent.why_held(ledger)
         with ledger.transaction("consent"):
@@ -145,6 +147,7 @@ def _play(
         found = {
             **made,
             "where": _where(scene.wiring, ledger, company, mailbox, since),
+            "deals_per": per,
             "budget": {
                 "plan": wiring.config.pipedrive.plan,
                 "tokens_a_day": daily,

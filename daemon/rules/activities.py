@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from daemon.rules.case import RANK_FRESH, activity_rank
 from daemon.rules.marks import marked
-from daemon.rules.plan import RANK_FRESH, Change, Fields, activity_rank
+from daemon.rules.records import Change, Fields
 
 _SUBJECT_CHARS = 255
 _DAY = 24 * 3600

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from daemon.rules.case import RANK_FRESH, activity_rank
 from daemon.rules.correspondence import Unanswered
 from daemon.rules.marks import marked
-from daemon.rules.plan import RANK_FRESH, Change, activity_rank
-from daemon.rules.records import LocalRecords, Record, RemoteMatches
+from daemon.rules.records import Change, LocalRecords, Record, RemoteMatches
 
 PREFIX = "follow-up-"  # of the record keys of these activities
 TYPE = "task"

@@ -33,6 +33,7 @@ class ListedDeal:
     archived: bool
     mail_key: str | None
     source_lead_id: str | None
+    touched_at: str | None = None  # its last change
 
 
 @dataclass(frozen=True, slots=True)

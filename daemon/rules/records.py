@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-Kind = Literal["organization", "person", "lead", "deal", "activity", "field"]
+Kind = Literal["organization", "person", "lead", "deal", "participant", "activity", "field"]
 Action = Literal["create", "update", "convert", "archive"]
 Fields = Mapping[str, Any]
 
@@ -37,6 +37,7 @@ class Change:
     sender: str | None = None
     organization: str | None = None
     not_before: datetime | None = None
+    deal: str | None = None  # the sender whose deal, which is on its way, it waits for
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class CrmDeal:
     archived: bool
     mail_key: str | None = None
     source_lead_id: str | None = None
+    touched_at: str | None = None  # its last change, as it was listed
 
 
 @dataclass(frozen=True, slots=True)

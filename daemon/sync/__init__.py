@@ -8,7 +8,7 @@ no mailbox. Due-ness is data: a restart knows from the ledger alone what there i
 
 from daemon.pipedrive.usage import Usage
 from daemon.sync.outcomes import Pushed
-from daemon.sync.passes import Sync
+from daemon.sync.passes import Sync, plan_only
 from daemon.sync.safety_limit import AskFirst, SafetyLimit, approve, held_back
 from daemon.sync.session import Session, Settings
 
@@ -22,4 +22,5 @@ __all__ = [
     "Usage",
     "approve",
     "held_back",
+    "plan_only",
 ]

@@ -11,8 +11,7 @@ from daemon.log import event
 from daemon.pipedrive import directory
 from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.objects import Target
-from daemon.rules.plan import Adoption
-from daemon.rules.records import Record
+from daemon.rules.records import Adoption, Record
 from daemon.sync import listing
 from daemon.sync.session import Session
 

@@ -15,7 +15,7 @@ from daemon.log import event
 from daemon.pipedrive.costs import Call, Scalar
 from daemon.rules import follow_up
 from daemon.rules.marks import mark_of, short
-from daemon.rules.plan import Adoption
+from daemon.rules.records import Adoption
 from daemon.sync.session import UNCLAIMED, Session
 
 _MARGIN = timedelta(minutes=2)  # their clock and ours may differ

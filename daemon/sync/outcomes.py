@@ -17,8 +17,10 @@ from daemon.pipedrive.apply import NOT_SEEN, Missing, Outcome
 from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.outcomes import Blocked, BudgetSpent, NotSent, Refused, TooMany
 from daemon.rules import backoff, follow_up
+from daemon.rules.case import STATISTICS
 from daemon.rules.events import EventKind
-from daemon.rules.plan import STATISTICS, Adoption, Change
+from daemon.rules.records import Adoption, Change
+from daemon.sync.deals import to_be_told
 from daemon.sync.news import tell
 from daemon.sync.prepare import forget_place
 from daemon.sync.refresh import look_again
@@ -28,7 +30,7 @@ from daemon.sync.wanted_activities import link_activities
 # What a record keeps of what was written: enough to see a difference, no bodies.
 _KEPT = {
     "activity": (
-        *("participants", "subject", "due_date", "due_time", "duration", "unlinked"),
+        *("participants", "subject", "due_date", "due_time", "duration", "unlinked", "deal"),
         *("public_description", "done", "since", "covers"),
     ),
     "organization": (),
@@ -240,6 +242,8 @@ class Outcomes:
             link_activities(self._session, row.key)
         if row.kind == "deal" and row.action == "convert" and row.fields.get("label_ids"):
             self._label(row, now)
+        if self._session.settings.deals.per != "person":
+            self._tell_others(row)
         if row.kind == "deal" and row.action == "convert":
             records.mark_gone("lead", row.key, "converted", now, "to the deal, by us")
         elif row.kind == "deal" and records.live_id("lead", row.key) is not None:
@@ -250,6 +254,16 @@ class Outcomes:
         fields = {"label_ids": row.fields["label_ids"]}
         change = Change("deal", row.key, "update", fields, row.rank, row.sender)
         self.ledger.journal.plan(change, now, self._session.run)
+
+    def _tell_others(self, row: JournalRow) -> None:
+        """Have those planned who may join this deal, and one whose lead others' deal replaces."""
+        sender = self.ledger.senders.get(row.key) if row.kind in {"lead", "deal"} else None
+        if sender is None or row.action == "archive":
+            return
+        if row.kind == "lead":
+            self._plan_again([row.key])
+        else:
+            self._plan_again(to_be_told(self._session, sender))
 
     def _tell(self, row: JournalRow, now: datetime) -> None:
         subscribers = self._session.settings.subscribers

@@ -44,6 +44,13 @@ def _may_be_made(row: JournalRow) -> bool:
     return row.unknown and row.kind != "field"
 
 
+def plan_only(session: Session) -> None:
+    """List and plan as a pass does, and send nothing; for a ledger that is a copy."""
+    configuration.follow(session)
+    place = prepare(session)
+    plan_due(session, place, *refresh(session, place))
+
+
 @dataclass(slots=True)
 class Sync:
     """One company kept in agreement with one ledger; it lives through any failure of a pass."""

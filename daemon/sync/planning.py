@@ -18,6 +18,7 @@ from daemon.log import event
 from daemon.message.verdict import Us
 from daemon.pipedrive.objects import Target
 from daemon.rules.correspondence import Unanswered
+from daemon.rules.deals import Purchase
 from daemon.rules.follow_up import NextStep, is_pursued
 from daemon.rules.plan import (
     Adoption,
@@ -29,6 +30,7 @@ from daemon.rules.plan import (
     choose_person,
     plan_sender,
 )
+from daemon.sync.deals import join, placed, purchase_of, to_be_told
 from daemon.sync.follow_ups import plan_follow_up
 from daemon.sync.news import tell
 from daemon.sync.routes import Routed, route
@@ -60,6 +62,7 @@ class Draft:
     name: str
     unanswered: tuple[Unanswered, ...]
     pursued: bool  # it has a lead or an open deal
+    purchase: Purchase
 
 
 Drafts = Mapping[str, Draft]  # by sender
@@ -73,7 +76,7 @@ def plan_due(
     Who has come while the CRM was listed isn't among them: that listing may not show its person.
     A draft is used if nothing has changed since it was made.
     """
-    todo = deque(senders)
+    todo = deque(_in_order(session, senders))
     us = scoring.known_us(session.ledger, session.reading.us)
     planned = done = 0
     while todo and not session.stopping():
@@ -93,6 +96,13 @@ def plan_due(
     return planned
 
 
+def _in_order(session: Session, senders: Iterable[str]) -> Iterable[str]:
+    """Where several share a deal, who wrote first comes first: the deal is opened for that one."""
+    if session.settings.deals.per == "person":
+        return senders
+    return session.ledger.senders.by_first_contact(senders)
+
+
 def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | None:
     """What the plan for a sender is as things stand; None for one without messages."""
     ledger = session.ledger
@@ -110,8 +120,10 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
         routed.policy(usual, place),
         fresh_since=session.fresh_since(),
         fields=place.codes.keys() & set(usual.fields),
+        participants=session.settings.deals.participants,
     )
-    plan = plan_sender(state, known, crm, policy)
+    purchase = purchase_of(session, row, known, crm, coming)
+    plan = plan_sender(state, known, crm, policy, purchase)
     if row.address != group[0]:
         # One person with several addresses: the first of them stands for all in leads, deals
         # and fields; this one only brings its mails.
@@ -119,7 +131,7 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
         plan.adoptions = [a for a in plan.adoptions if a.kind in {"organization", "person"}]
         plan.notes.append(f"the same person as {group[0]}")
     made = {one.kind for one in plan.changes} | {one.kind for one in plan.adoptions}
-    pursued = row.address == group[0] and is_pursued(made, known, crm)
+    pursued = row.address == group[0] and (purchase.joins or is_pursued(made, known, crm))
     return Draft(
         row=row,
         plan=plan,
@@ -132,6 +144,7 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
         name=state.name,
         unanswered=state.unanswered,
         pursued=pursued,
+        purchase=purchase,
     )
 
 
@@ -168,10 +181,15 @@ def _plan(
         step = plan_follow_up(
             session, row, drafted.name, drafted.unanswered, now, pursued=drafted.pursued
         )
-        wanted = wanted_activities(session, row.address, now)
+        purchase = drafted.purchase
+        wanted = wanted_activities(session, row.address, now, purchase)
         if claim(session, wanted):
-            wanted = wanted_activities(session, row.address, now)
-        changes = kept + owned([*wanted, *step.changes], drafted.routed.owner)
+            wanted = wanted_activities(session, row.address, now, purchase)
+        tasks = [placed(c, purchase.deal) if c.action == "create" else c for c in step.changes]
+        changes = kept + owned([*wanted, *tasks], drafted.routed.owner)
+        if session.settings.deals.per != "person":
+            changes += join(session, row.address, plan, purchase)
+            others |= to_be_told(session, row)
         drafted.routed.keep(session)
     for change in changes:
         ledger.journal.plan(change, now, session.run)

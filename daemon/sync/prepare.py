@@ -11,7 +11,8 @@ from daemon.log import event
 from daemon.pipedrive import directory
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.objects import FIELDS, Target
-from daemon.rules.plan import STATISTICS, USUAL_STATISTICS, Adoption, Change
+from daemon.rules.case import STATISTICS, USUAL_STATISTICS
+from daemon.rules.records import Adoption, Change
 from daemon.rules.routing import Route
 from daemon.sync.relocation import COMPANY_ID
 from daemon.sync.routes import stage_name

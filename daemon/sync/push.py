@@ -23,7 +23,7 @@ from daemon.pipedrive import directory
 from daemon.pipedrive.apply import Outcome, WriteRequest, apply
 from daemon.pipedrive.objects import Links, Target
 from daemon.pipedrive.outcomes import Unknown
-from daemon.rules.plan import RANK_FRESH
+from daemon.rules.case import RANK_FRESH
 from daemon.sync.outcomes import Outcomes, Pushed
 from daemon.sync.session import Session
 
@@ -213,7 +213,7 @@ class Pusher:
         persons = self._persons(row, around)
         if persons is None:
             return None
-        if row.kind in {"lead", "deal", "activity"} and not persons:
+        if row.kind in {"lead", "deal", "participant", "activity"} and not persons:
             gone = records.get("person", row.sender or "")
             # A removed person's changes are planned again if it is found elsewhere.
             dropped = gone is not None and gone.tombstone is not None
@@ -233,18 +233,23 @@ class Pusher:
         self._outcomes.proves[row.id] = [one for one in order.links.all() if one[1] in unproven]
         if row.kind == "activity" and row.action == "create" and self._waits_for_link(row, order):
             row = replace(row, fields={**row.fields, "unlinked": True})
+        elif row.kind == "activity" and order.links.deal is not None:
+            row = replace(row, fields={**row.fields, "deal": str(order.links.deal)})
         return row, order
 
     def _waits_for_link(self, row: JournalRow, order: WriteRequest) -> bool:
         """Whether a lead or deal that this should be linked to is parked, or not to be seen."""
         if order.links.deal is not None or order.links.lead is not None or row.sender is None:
             return False
-        coming = self.ledger.journal.open_rows(row.sender)
-        records = self.ledger.records
-        return any(
-            kind in coming or records.live_id(kind, row.sender) is not None
-            for kind in ("lead", "deal")
-        )
+        if "deal" in row.fields:
+            return False  # that deal was closed meanwhile
+        whose = row.deal or row.sender
+        coming = self.ledger.journal.open_rows(whose)
+        deal = self.ledger.records.live_id("deal", whose)
+        if deal is not None and "deal" not in coming:
+            return self._takes_mail(deal)  # else it was closed, and its mail hangs on nothing
+        lead = self.ledger.records.live_id("lead", whose)
+        return bool({"lead", "deal"} & coming.keys()) or lead is not None
 
     def _is_wanted(self, row: JournalRow, sender: SenderRow | None) -> bool:
         """Whether the sender of a change is still there, or anybody of an organization's."""
@@ -290,7 +295,7 @@ class Pusher:
             links=Links(
                 organization=int(organization) if organization else None,
                 person=persons[0] if persons else None,
-                deal=self._open_deal(row, around) if hangs else None,
+                deal=self._deal(row, around) if hangs else None,
                 lead=_first_live("lead", row, around) if hangs else None,
                 participants=tuple(persons),
             ),
@@ -301,12 +306,18 @@ class Pusher:
             conversion=row.conversion,
         )
 
-    def _open_deal(self, row: JournalRow, around: Around) -> int | None:
-        deal = _first_live("deal", row, around)
-        listed = self.ledger.crm.deal(deal) if deal else None
-        # One that isn't listed yet is ours and young; a won or lost one takes no more activities.
-        is_open = listed is None or (listed.status == "open" and not listed.archived)
-        return int(deal) if deal and is_open else None
+    def _deal(self, row: JournalRow, around: Around) -> int | None:
+        """The deal that an activity is linked to: the one that is named, else the sender's."""
+        deal = row.fields.get("deal")
+        if deal is None and row.deal is not None:
+            deal = self.ledger.records.live_id("deal", row.deal)
+        deal = deal or _first_live("deal", row, around)
+        return int(deal) if deal and self._takes_mail(deal) else None
+
+    def _takes_mail(self, deal: str) -> bool:
+        """Whether new mail goes to a deal; one that isn't listed yet is ours and young."""
+        listed, rules = self.ledger.crm.deal(deal), self._session.settings.deals
+        return listed is None or rules.takes_mail(listed.status, archived=listed.archived)
 
     def _is_coming(self, kind: str, key: str) -> bool:
         row = self.ledger.journal.open_row(kind, key)

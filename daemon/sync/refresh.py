@@ -17,7 +17,7 @@ from daemon.message.us import Us
 from daemon.pipedrive import directory
 from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.objects import Target
-from daemon.rules.plan import RANK_FRESH
+from daemon.rules.case import RANK_FRESH
 from daemon.sync import listing
 from daemon.sync.external_changes import follow
 from daemon.sync.planning import Draft, Drafts, draft

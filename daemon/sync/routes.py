@@ -8,7 +8,7 @@ from daemon.ledger.senders import SenderRow
 from daemon.ledger.store import Ledger
 from daemon.message.parse import Address
 from daemon.pipedrive.objects import Target
-from daemon.rules.plan import Policy
+from daemon.rules.case import Policy
 from daemon.rules.routing import SOURCES, Origin, Route, choose
 from daemon.sync.session import Session
 

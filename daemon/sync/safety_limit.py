@@ -17,7 +17,7 @@ from daemon.ledger.journal import JournalRow
 from daemon.ledger.senders import SenderRow
 from daemon.ledger.store import Ledger
 from daemon.pipedrive.costs import PLURALS, tokens
-from daemon.rules.plan import Change
+from daemon.rules.records import Change
 
 APPROVAL = "approval"  # the part of `conditions` that says what waits for approval
 APPROVED_FOR = timedelta(hours=24)  # what is planned within this time of an approval of all
@@ -121,7 +121,7 @@ def creates_record(row: JournalRow) -> bool:
 
 
 def _makes(action: str, kind: str) -> bool:
-    return action in {"create", "convert"} and kind not in {"activity", "field"}
+    return action in {"create", "convert"} and kind not in {"activity", "field", "participant"}
 
 
 def check(

@@ -8,8 +8,9 @@ from daemon.intake.scoring import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.usage import Usage
+from daemon.rules.case import Policy
+from daemon.rules.deals import DealRules
 from daemon.rules.events import Subscriber
-from daemon.rules.plan import Policy
 from daemon.rules.routing import Route
 from daemon.sync.safety_limit import SafetyLimit
 
@@ -34,6 +35,7 @@ class Settings:
     meetings: bool = True
     workers: int = 8
     routes: tuple[Route, ...] = ()  # where records go, the first that fits
+    deals: DealRules = field(default_factory=DealRules)
     subscribers: tuple[Subscriber, ...] = ()  # who is told what happened
     # What may have been made is looked for so long before it is made again, or longer where
     # Pipedrive has shown something later than a quarter of that.

@@ -16,18 +16,27 @@ from daemon.rules.activities import (
     meeting_key,
     participants,
 )
+from daemon.rules.case import RANK_FIELDS
+from daemon.rules.deals import Purchase
 from daemon.rules.marks import short
-from daemon.rules.plan import RANK_FIELDS, Change
+from daemon.rules.records import Change
+from daemon.sync.deals import placed, purchase_by
 from daemon.sync.session import UNCLAIMED, Session
 
 
-def wanted_activities(session: Session, address: str, now: datetime) -> list[Change]:
-    """Changes for the activities of a sender who has, or is about to have, a person."""
+def wanted_activities(
+    session: Session, address: str, now: datetime, purchase: Purchase | None = None
+) -> list[Change]:
+    """Changes for the activities of a sender who has, or is about to have, a person.
+
+    `purchase`: where its mail goes, if that isn't simply its own lead or deal.
+    """
+    purchase = purchase or Purchase()
     changes: list[Change] = []
     if session.settings.emails:
-        changes += _emails(session, address)
+        changes += _emails(session, address, purchase)
     if session.settings.meetings:
-        changes += _meetings(session, address, now)
+        changes += _meetings(session, address, now, purchase)
     return changes
 
 
@@ -67,7 +76,7 @@ def take_back(session: Session, address: str) -> AbstractSet[str]:
     return named - {address}
 
 
-def _emails(session: Session, address: str) -> list[Change]:
+def _emails(session: Session, address: str, purchase: Purchase) -> list[Change]:
     changes = []
     for row in session.ledger.activities.missing(address):
         sent = row["direction"] == "sent"
@@ -77,8 +86,19 @@ def _emails(session: Session, address: str) -> list[Change]:
         if row["there"]:
             # It is there, without this sender, who has got a record since.
             change = replace(change, action="update", fields={"participants": list(named)})
+        else:
+            change = _placed(session, change, address, purchase, row["key"])
         changes.append(change)
     return changes
+
+
+def _placed(session: Session, change: Change, address: str, purchase: Purchase, key: str) -> Change:
+    """The change at the deal of its sender, who may be another than the one that is planned."""
+    if change.sender != address and session.settings.deals.per != "person":
+        purchase = purchase_by(session, change.sender or address)
+    elif change.sender != address:
+        return change
+    return placed(change, purchase.of(key))
 
 
 def _named(session: Session, address: str, message: int, facts: str) -> tuple[str, ...]:
@@ -89,7 +109,7 @@ def _named(session: Session, address: str, message: int, facts: str) -> tuple[st
     return participants(recipients, [p for p, _ in parties], dict(parties) | {address: "lead"})
 
 
-def _meetings(session: Session, address: str, now: datetime) -> list[Change]:
+def _meetings(session: Session, address: str, now: datetime, purchase: Purchase) -> list[Change]:
     changes = []
     for row in session.ledger.activities.meetings(address):
         key = meeting_key(row["uid"])
@@ -114,6 +134,8 @@ def _meetings(session: Session, address: str, now: datetime) -> list[Change]:
             now=now,
             fresh_since=session.fresh_since(),
         )
+        if change is not None and change.action == "create":
+            change = _placed(session, change, address, purchase, key)
         if change is not None:
             changes.append(change)
     return changes

@@ -101,6 +101,7 @@ pipedrive:
   pipeline: Sales
   stage: Initial Contact
 us: {{domains: [ours.example]}}
+deals: {{per: organization}}
 ledger: {self.ledger}
 """
         )

@@ -1,0 +1,200 @@
+"""Open deals and who takes part in them: by what we made, by what Pipedrive listed.
+
+A part is a record of the kind `participant` with the key `<deal id> <sender>`. It has an id where
+we made its person a participant there; without one, it only says that its mail goes to that deal.
+"""
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from daemon.ledger.records import record_of
+from daemon.ledger.sql_list import AMONG, listed
+from daemon.rules.deals import DealRules, OpenDeal
+from daemon.rules.records import Record
+
+PART = "participant"
+
+
+def part_key(deal: str, sender: str) -> str:
+    """The record key of a sender's part in a deal."""
+    return f"{deal} {sender}"
+
+
+class Deals:
+    """Reads `crm_deals`, `records` and `journal`; writes the parts among `records`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def open_of(self, senders: Collection[str]) -> list[OpenDeal]:
+        """The open deals of these senders: theirs, and those in which they take part."""
+        return self._with_people(self._db.execute(_OF_SENDERS, {"senders": listed(senders)}))
+
+    def open_of_organization(self, organization: str, pipedrive_id: str | None) -> list[OpenDeal]:
+        """The open deals of an organization: of its senders, or linked to it in Pipedrive."""
+        senders = listed(self.companions(organization))
+        return self._with_people(
+            self._db.execute(_OF_ORGANIZATION, {"senders": senders, "id": pipedrive_id})
+        )
+
+    def taking(self, ids: Collection[str], rules: DealRules) -> list[OpenDeal]:
+        """Those of these deals that are closed and get new mail all the same."""
+        rows = self._db.execute(f"SELECT * FROM crm_deals WHERE id {AMONG}", (listed(ids),))
+        return [
+            OpenDeal(str(row["id"]), touched_at=row["touched_at"] or "")
+            for row in rows
+            if rules.takes_mail(row["status"], archived=bool(row["archived"]))
+        ]
+
+    def people(self, ids: Iterable[str]) -> dict[str, frozenset[str]]:
+        """Who is the contact person of these deals, or takes part in them: sender keys by deal."""
+        found: dict[str, set[str]] = {}
+        for row in self._db.execute(_PEOPLE, {"deals": listed(ids)}):
+            found.setdefault(str(row[0]), set()).add(row[1])
+        return {one: frozenset(people) for one, people in found.items()}
+
+    def coming_of(self, senders: Iterable[str]) -> list[OpenDeal]:
+        """Deals that are on their way for these senders, the first one first."""
+        rows = self._db.execute(_COMING, (listed(senders),)).fetchall()
+        return [OpenDeal(None, row[0], people=frozenset({row[0]})) for row in rows]
+
+    def companions(self, organization: str) -> list[str]:
+        """The senders of an organization."""
+        rows = self._db.execute(
+            "SELECT address FROM senders WHERE organization = ? ORDER BY address", (organization,)
+        )
+        return [row[0] for row in rows]
+
+    def without_part(self, deal: str, senders: Collection[str]) -> set[str]:
+        """Those of these without an open deal of their own who have no part in this one."""
+        rows = self._db.execute(_WITHOUT_PART, (deal, deal, listed(senders)))
+        return {row[0] for row in rows}
+
+    def parts(self, sender: str) -> list[Record]:
+        """All parts of a sender in deals of others, in order of the deals' ids."""
+        rows = self._db.execute(
+            "SELECT * FROM records WHERE sender = ? AND kind = ? ORDER BY CAST(key AS INTEGER)",
+            (sender, PART),
+        )
+        return [record_of(row) for row in rows]
+
+    def parts_in(self, deal: str) -> list[Record]:
+        """Everybody's parts in a deal that we made."""
+        rows = self._db.execute(
+            "SELECT * FROM records WHERE kind = ? AND key >= ? AND key < ?",
+            (PART, f"{deal} ", f"{deal}!"),
+        )
+        return [record_of(row) for row in rows]
+
+    def coming_parts(self, sender: str) -> list[str]:
+        """The keys of a sender's parts that are on their way and certainly not made yet."""
+        rows = self._db.execute(
+            "SELECT key FROM journal WHERE sender = ? AND kind = ? AND state IN"
+            " ('planned', 'waiting', 'parked') AND NOT unknown",
+            (sender, PART),
+        )
+        return [row[0] for row in rows]
+
+    def take_part(self, deal: str, sender: str, why: str) -> None:
+        """Note that a sender's mail goes to a deal of somebody else."""
+        fields = json.dumps({"deal": deal, "joined": True})
+        self._db.execute(
+            "INSERT INTO records (kind, key, origin, fields, reason, sender)"
+            " VALUES (?, ?, 'adopted', ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET fields = json_patch(fields, excluded.fields)",
+            (PART, part_key(deal, sender), fields, why, sender),
+        )
+
+    def linked(self, messages: Iterable[str]) -> frozenset[str]:
+        """The ids of the deals to which the activities of these messages are linked."""
+        rows = self._db.execute(
+            "SELECT DISTINCT json_extract(fields, '$.deal') FROM records"
+            f" WHERE kind = 'activity' AND key {AMONG} AND tombstone IS NULL",
+            (listed(messages),),
+        )
+        return frozenset(row[0] for row in rows if row[0])
+
+    def without_deal(self, sender: str) -> list[str]:
+        """The keys of a sender's activities that aren't known to be linked to a deal."""
+        rows = self._db.execute(
+            "SELECT key FROM records INDEXED BY records_sender WHERE sender = ?"
+            " AND kind = 'activity' AND tombstone IS NULL AND pipedrive_id IS NOT NULL"
+            " AND json_extract(fields, '$.deal') IS NULL",
+            (sender,),
+        )
+        return [row[0] for row in rows]
+
+    def _with_people(self, rows: Iterable[sqlite3.Row]) -> list[OpenDeal]:
+        found: dict[str, OpenDeal] = {}
+        for row in rows:
+            identifier = str(row["id"])
+            known = found.get(identifier)
+            key = row["key"] or (known.key if known else None)
+            found[identifier] = OpenDeal(identifier, key, touched_at=row["touched_at"])
+        people = self.people(found)
+        return [
+            replace(one, people=people.get(number, frozenset()) | ({one.key} if one.key else set()))
+            for number, one in found.items()
+        ]
+
+
+# What we made is there, whether or not a listing has shown it yet.
+_OPEN = "coalesce(d.status, 'open') = 'open' AND NOT coalesce(d.archived, 0)"
+_LISTED = """
+SELECT d.id, NULL AS key, coalesce(d.touched_at, '') AS touched_at FROM crm_deals d
+WHERE d.status = 'open' AND NOT d.archived
+"""
+_MADE = f"""
+SELECT CAST(r.pipedrive_id AS INTEGER) AS id, r.key, coalesce(d.touched_at, '') AS touched_at
+FROM json_each(:senders) one JOIN records r ON r.kind = 'deal' AND r.key = one.value
+LEFT JOIN crm_deals d ON d.id = r.pipedrive_id
+WHERE r.tombstone IS NULL AND r.pipedrive_id IS NOT NULL AND {_OPEN}
+"""
+_OF_SENDERS = f"""
+{_MADE}
+UNION {_LISTED} AND d.person_id IN
+  (SELECT e.person_id FROM json_each(:senders) one JOIN crm_emails e ON e.email = one.value
+   UNION SELECT CAST(p.pipedrive_id AS INTEGER) FROM json_each(:senders) one
+   JOIN records p ON p.kind = 'person' AND p.key = one.value AND p.tombstone IS NULL)
+UNION SELECT CAST(t.key AS INTEGER), NULL, coalesce(d.touched_at, '')
+FROM json_each(:senders) one JOIN records t ON t.sender = one.value AND t.kind = '{PART}'
+LEFT JOIN crm_deals d ON d.id = CAST(t.key AS INTEGER)
+WHERE t.tombstone IS NULL AND {_OPEN} AND NOT EXISTS
+  (SELECT 1 FROM records g INDEXED BY records_pipedrive_id WHERE g.kind = 'deal'
+   AND g.pipedrive_id = json_extract(t.fields, '$.deal') AND g.tombstone IS NOT NULL)
+ORDER BY 1
+"""
+_OF_ORGANIZATION = f"""
+{_MADE}
+UNION {_LISTED} AND d.organization_id = CAST(:id AS INTEGER)
+UNION {_LISTED} AND d.person_id IN
+  (SELECT e.person_id FROM json_each(:senders) one JOIN crm_emails e ON e.email = one.value)
+ORDER BY 1
+"""
+_COMING = f"""
+SELECT key FROM journal WHERE kind = 'deal' AND action IN ('create', 'convert')
+  AND state IN ('planned', 'sending', 'waiting') AND key {AMONG} ORDER BY id
+"""
+_PEOPLE = f"""
+SELECT d.id, e.email FROM json_each(:deals) one JOIN crm_deals d ON d.id = one.value
+JOIN crm_emails e ON e.person_id = d.person_id
+UNION SELECT d.id, p.key FROM json_each(:deals) one JOIN crm_deals d ON d.id = one.value
+JOIN records p INDEXED BY records_pipedrive_id ON p.kind = 'person'
+  AND p.pipedrive_id = CAST(d.person_id AS TEXT)
+UNION SELECT one.value, t.sender FROM json_each(:deals) one JOIN records t ON t.kind = '{PART}'
+  AND t.key >= one.value || ' ' AND t.key < one.value || '!'
+"""
+_WITHOUT_PART = f"""
+SELECT s.address FROM senders s
+WHERE s.class <> 'ignore'
+  AND NOT EXISTS (SELECT 1 FROM records r LEFT JOIN crm_deals d ON d.id = r.pipedrive_id
+                  WHERE r.kind = 'deal' AND r.key = s.address AND r.tombstone IS NULL
+                  AND {_OPEN})
+  AND NOT EXISTS (SELECT 1 FROM records t WHERE t.kind = '{PART}'
+                  AND t.key = ? || ' ' || s.address)
+  AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.kind = '{PART}' AND j.state <> 'done'
+                  AND j.key = ? || ' ' || s.address)
+  AND s.address {AMONG}
+"""

@@ -1,0 +1,181 @@
+"""Which deals the mail of a sender goes to, from ledger and listings; see `rules.deals`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from daemon.ledger.deals import PART, part_key
+from daemon.ledger.journal import JournalRow
+from daemon.ledger.senders import SenderRow
+from daemon.log import event
+from daemon.rules.case import RANK_FIELDS, SenderPlan
+from daemon.rules.deals import Conversation, OpenDeal, Purchase, choose, purchase
+from daemon.rules.records import Change, CrmDeal, LocalRecords, RemoteMatches
+from daemon.sync.session import Session
+
+
+def purchase_of(
+    session: Session,
+    row: SenderRow,
+    known: LocalRecords,
+    crm: RemoteMatches,
+    coming: Mapping[str, JournalRow],
+) -> Purchase:
+    """Where a sender's mail goes as things stand.
+
+    Its own open deals before those of others; those that are there before one that is on its way.
+    """
+    rules = session.settings.deals
+    own = _own(row.address, known, crm)
+    if len(own) > 1:
+        return purchase(_with_people(session, own), _conversations(session, row), joins=False)
+    if own or rules.per == "person":
+        return Purchase()
+    parts = session.ledger.deals.parts(row.address)
+    joined = frozenset(str(one.fields["deal"]) for one in parts if one.fields.get("joined"))
+    found = Purchase()
+    if not _is_under_way(coming.get("deal")):
+        found = _others(session, row, known, crm, coming)
+    if found.deal is None and joined:
+        closed = choose(session.ledger.deals.taking(joined, rules), None)
+        found = Purchase(*closed) if closed is not None else found
+    made = frozenset(str(one.fields["deal"]) for one in parts if one.pipedrive_id is not None)
+    return replace(found, joined_before=bool(joined), parts=made)
+
+
+def purchase_by(session: Session, address: str) -> Purchase:
+    """The same for a sender who isn't the one that is being planned."""
+    ledger = session.ledger
+    row = ledger.senders.get(address)
+    if row is None:
+        return Purchase()
+    known = ledger.records.known(address, row.organization)
+    person = known.person
+    identifier = person.pipedrive_id if person is not None and not person.tombstone else None
+    crm = ledger.crm.for_sender(address, row.organization, identifier)
+    return purchase_of(session, row, known, crm, ledger.journal.open_rows(address))
+
+
+def placed(change: Change, deal: OpenDeal | None) -> Change:
+    """A change that hangs on this deal, whether that is there or on its way."""
+    if deal is None:
+        return change
+    if deal.id is None:
+        return replace(change, deal=deal.key)
+    return replace(change, fields={**change.fields, "deal": deal.id})
+
+
+def join(session: Session, address: str, plan: SenderPlan, purchase: Purchase) -> list[Change]:
+    """What follows from a sender's part in a deal, inside the transaction of its plan.
+
+    The part is noted. What was logged for a sender who has never had a deal, on its lead or on
+    nothing, is linked.
+    """
+    deals = session.ledger.deals
+    wanted = {change.key for change in plan.changes if change.kind == PART}
+    for key in deals.coming_parts(address):
+        row = session.ledger.journal.open_row(PART, key)
+        if key not in wanted and row is not None:
+            session.ledger.journal.drop(row)
+    if plan.joins is None or plan.joins.id is None:
+        return []
+    before = {part.key for part in deals.parts(address) if part.fields.get("joined")}
+    keys = {one.key for one in session.ledger.records.unlinked_activities([address])}
+    if part_key(plan.joins.id, address) not in before:
+        event("sync.joined", sender=address, deal=plan.joins.id, why=purchase.why)
+    if not before and session.ledger.records.get("deal", address) is None:
+        keys |= set(deals.without_deal(address))
+    for deal in purchase.deals():
+        if deal.id is not None:
+            deals.take_part(deal.id, address, purchase.why)
+    link = {"unlinked": False}
+    return [
+        placed(Change("activity", key, "update", link, RANK_FIELDS, address), purchase.of(key))
+        for key in sorted(keys)
+    ]
+
+
+def to_be_told(session: Session, row: SenderRow) -> set[str]:
+    """The senders who may join the open deal of this one and haven't yet."""
+    per, ledger = session.settings.deals.per, session.ledger
+    identifier = ledger.records.live_id("deal", row.address) if per != "person" else None
+    if identifier is None:
+        return set()
+    if per == "organization":
+        near = ledger.deals.companions(row.organization) if row.organization else []
+    else:
+        near = sorted({one for thread in ledger.threads.of(row.address) for one in thread.people})
+    return ledger.deals.without_part(identifier, near) - {row.address}
+
+
+def _own(address: str, known: LocalRecords, crm: RemoteMatches) -> list[OpenDeal]:
+    gone = known.deal.pipedrive_id if known.deal is not None and known.deal.tombstone else None
+    listed = {str(one.id): one for one in crm.deals}
+    found = {
+        identifier: _open(address, one)
+        for identifier, one in listed.items()
+        if one.status == "open" and not one.archived and identifier != gone
+    }
+    deal = known.deal
+    if deal is not None and not deal.tombstone and deal.pipedrive_id not in listed:
+        identifier = deal.pipedrive_id  # ours and young
+        found[identifier or ""] = OpenDeal(identifier, address, made=True)
+    return list(found.values())
+
+
+def _open(address: str, deal: CrmDeal) -> OpenDeal:
+    made = deal.mail_key == address
+    key = address if made else None
+    return OpenDeal(str(deal.id), key, made, touched_at=deal.touched_at or "")
+
+
+def _with_people(session: Session, own: list[OpenDeal]) -> list[OpenDeal]:
+    people = session.ledger.deals.people([one.id or "" for one in own])
+    return [replace(one, people=one.people | people.get(one.id or "", frozenset())) for one in own]
+
+
+def _is_under_way(row: JournalRow | None) -> bool:
+    """Whether a deal of its own may be there already, so that nothing else may be planned."""
+    return row is not None and (row.state == "sending" or row.unknown or bool(row.conversion))
+
+
+def _others(
+    session: Session,
+    row: SenderRow,
+    known: LocalRecords,
+    crm: RemoteMatches,
+    coming: Mapping[str, JournalRow],
+) -> Purchase:
+    """The deal of somebody else that a sender without an open one joins."""
+    deals, rules = session.ledger.deals, session.settings.deals
+    conversations = _conversations(session, row)
+    by_organization = rules.per == "organization"
+    if by_organization:
+        if row.organization is None:
+            return Purchase()
+        live = known.organization is not None and not known.organization.tombstone
+        identifier = known.organization.pipedrive_id if known.organization and live else None
+        if identifier is None and crm.organization is not None:
+            identifier = str(crm.organization[0])
+        people = deals.companions(row.organization)
+        there = deals.open_of_organization(row.organization, identifier)
+    else:
+        people = sorted({p for one in conversations for p in one.people} | {row.address})
+        there = deals.open_of(people)
+    found = purchase(there, conversations, joins=True, in_conversation=not by_organization)
+    if found.deal is not None or "deal" in coming:
+        return found
+    on_its_way = deals.coming_of(one for one in people if one != row.address)
+    return purchase(
+        on_its_way[:1] if by_organization else on_its_way,
+        conversations,
+        joins=True,
+        in_conversation=not by_organization,
+    )
+
+
+def _conversations(session: Session, row: SenderRow) -> list[Conversation]:
+    deals = session.ledger.deals
+    return [
+        Conversation(one.messages, one.people - {row.address}, deals.linked(one.messages))
+        for one in session.ledger.threads.of(row.address)
+    ]
