@@ -79,7 +79,7 @@ def test_two_connections_share_the_work_and_bring_each_message_once() -> None:
         one.opened() as mailbox,
     ):
         found = fetched(mailbox, order(UIDS, two.mailbox))
-        mailbox.noop()  # the first is the caller's again
+        mailbox.command(b"NOOP")  # the first is the caller's again
 
     assert uids(found) == sorted(UIDS)
     assert asked_of(one)
@@ -174,7 +174,7 @@ def test_leaving_early_ends_both_and_logs_the_second_out() -> None:
         with closing(batches(mailbox, order(UIDS, two.mailbox), Suspects())) as some:
             next(some)
         assert not [one for one in threading.enumerate() if one.name.startswith("ahead")]
-        mailbox.noop()
+        mailbox.command(b"NOOP")
 
 
 def test_a_read_that_doesnt_end_when_nobody_wants_it_is_interrupted(

@@ -50,7 +50,7 @@ def test_the_connection_leaves_at_once_and_notices_a_peer_that_is_gone() -> None
 
 def test_a_greeting_that_ends_with_a_bare_line_feed_is_read() -> None:
     with ScriptedImap(greeting=b"* OK ready\n") as server, server.mailbox() as mailbox:
-        mailbox.noop()
+        mailbox.command(b"NOOP")
 
 
 @pytest.mark.parametrize(

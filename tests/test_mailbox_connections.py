@@ -35,9 +35,9 @@ def test_one_that_ends_while_it_is_used_is_told_from_a_new_one_that_does() -> No
             pass
         server.answers["NOOP"] = HANGUP
         with pytest.raises(Left), pool.lent(account) as kept:
-            kept.noop()
+            kept.command(b"NOOP")
         with pytest.raises(RetryLater) as problem, pool.lent(account) as new:
-            new.noop()
+            new.command(b"NOOP")
         assert not isinstance(problem.value, Left)
         assert pool._server(account).count() == 0
 

@@ -199,7 +199,7 @@ def test_what_cannot_be_followed_ends_the_connection(said: bytes) -> None:
 
         assert mailbox.closed
         with pytest.raises(RetryLater):
-            mailbox.noop()
+            mailbox.command(b"NOOP")
 
 
 def test_a_literal_shorter_than_announced_ends_the_connection() -> None:
@@ -290,7 +290,7 @@ def test_a_fetch_left_early_leaves_a_usable_connection() -> None:
     with ScriptedImap({"FETCH": serve(uids)}) as server, server.opened() as mailbox:
         run = mailbox.fetch(uids)
         next(run)
-        mailbox.noop()
+        mailbox.command(b"NOOP")
         assert isinstance(fetch(mailbox, [4])[4], Fetched)
         with pytest.raises(RuntimeError, match="another command came before"):
             next(run)
@@ -300,7 +300,7 @@ def test_a_fetch_read_to_its_end_stays_ended() -> None:
     with ScriptedImap({"FETCH": serve([1])}) as server, server.opened() as mailbox:
         run = mailbox.fetch([1])
         assert len(list(run)) == 1
-        mailbox.noop()
+        mailbox.command(b"NOOP")
         assert list(run) == []
 
 
@@ -316,7 +316,7 @@ def test_a_connection_lost_while_a_fetch_is_left_says_so() -> None:
         with contextlib.suppress(RetryLater):
             next(mailbox.fetch(uids))
         with pytest.raises(RetryLater):
-            mailbox.noop()
+            mailbox.command(b"NOOP")
 
 
 def test_commands_stay_short_enough_for_every_server() -> None:

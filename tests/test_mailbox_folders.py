@@ -337,14 +337,14 @@ def test_a_throttled_status_is_for_later() -> None:
             mailbox.status(["INBOX", "Sent"])
 
         assert problem.value.after == 1.5
-        mailbox.noop()
+        mailbox.command(b"NOOP")
 
 
 def test_an_unknown_folder_is_refused_and_the_connection_stays(dovecot: Post) -> None:
     with dovecot.mailbox() as mailbox:
         with pytest.raises(Rejected, match="sales/absent"):
             mailbox.examine("absent")
-        mailbox.noop()
+        mailbox.command(b"NOOP")
         assert mailbox.examine("INBOX").messages == 0
 
 

@@ -35,13 +35,13 @@ def test_implicit_tls_with_a_private_ca(dovecot: Post) -> None:
 def test_starttls_with_a_private_ca(dovecot: Post) -> None:
     account = tls(dovecot, tls="starttls", port=dovecot.server.port)
     with Mailbox.connect(account) as mailbox:
-        mailbox.noop()
+        mailbox.command(b"NOOP")
         assert "LIST-STATUS" in mailbox.capabilities
 
 
 def test_a_host_name_that_the_certificate_covers(dovecot: Post) -> None:
     with Mailbox.connect(tls(dovecot, host="localhost")) as mailbox:
-        mailbox.noop()
+        mailbox.command(b"NOOP")
 
 
 @pytest.mark.parametrize("way", ["implicit", "starttls"])
@@ -83,7 +83,7 @@ def test_any_password_works(dovecot: Post, password: str) -> None:
     user = f"odd{abs(hash(password))}@example.com"
     dovecot.server.add_user(user, password)
     with dovecot.mailbox(username=user, password=lambda: password) as mailbox:
-        mailbox.noop()
+        mailbox.command(b"NOOP")
 
 
 def test_too_many_connections_pass_by_themselves() -> None:
@@ -273,7 +273,7 @@ def test_a_silent_server_is_left_after_the_connect_timeout() -> None:
 
 def test_a_server_that_goes_silent_is_left_after_the_read_timeout() -> None:
     with ScriptedImap({"NOOP": b""}) as server, pytest.raises(RetryLater, match="in time"):
-        server.mailbox(read_timeout=0.2).noop()
+        server.mailbox(read_timeout=0.2).command(b"NOOP")
 
 
 def test_a_port_where_nobody_listens_is_tried_later() -> None:

@@ -209,4 +209,4 @@ def test_a_closed_mailbox_says_so(dovecot: Post) -> None:
 
     assert mailbox.closed
     with pytest.raises(RetryLater):
-        mailbox.noop()
+        mailbox.command(b"NOOP")

@@ -363,7 +363,7 @@ def test_dovecot_takes_a_token_and_a_refused_one_is_renewed_once(
 
     server.active.clear()  # revoked, before its time
     with Mailbox.connect(account) as mailbox:
-        mailbox.noop()
+        mailbox.command(b"NOOP")
     assert server.refreshes() == 2
 
     server.fault = lambda _: (200, {"access_token": "access-nobody-knows", "expires_in": 3600})

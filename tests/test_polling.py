@@ -280,5 +280,5 @@ def test_a_reload_closes_a_connection_that_is_just_in_use(dovecot: Post) -> None
     pool = connections.Connections(5)
     with pool.lent(dovecot.account()) as mailbox:
         pool.close()
-        mailbox.noop()
+        mailbox.command(b"NOOP")
     assert mailbox.closed

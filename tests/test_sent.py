@@ -100,7 +100,7 @@ def test_a_folder_that_costs_the_line_when_looked_into_keeps_nothing_from_being_
         server.mailbox(is_us=lambda spec: spec == US) as mailbox,
     ):
         assert sent(mailbox) == ["Written"]
-        mailbox.noop()
+        mailbox.command(b"NOOP")
 
 
 def test_answers_to_what_was_never_found_are_counted(dovecot: Post, ledger: Ledger) -> None:

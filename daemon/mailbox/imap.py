@@ -272,10 +272,6 @@ class Mailbox:
         """Any command of one line; a refusal raises Rejected or RetryLater."""
         return self._session.command(line)
 
-    def noop(self) -> None:
-        """Ask whether the connection lives, and keep it so."""
-        self._session.command(b"NOOP")
-
     def is_sound(self) -> bool:
         """Whether a kept connection can be used; asks only if the server has said something."""
         return self._session.is_sound()

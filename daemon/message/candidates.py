@@ -7,13 +7,12 @@ Facts of one mail, whoever "we" are: which of the candidates is believed is the 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal
 
 from daemon.message.address import Address
 
 # Where a candidate was found.
 Way = Literal["group", "reply-to", "form", "text", "forward", "attached", "envelope"]
-WAYS: frozenset[str] = frozenset(get_args(Way))
 CANDIDATE_LIMIT = 8  # of one mail; a forwarded thread names many
 FACT_LIMIT = 8
 VALUE_LIMIT = 200  # characters of one fact

@@ -89,11 +89,6 @@ def split_words(lines: Sequence[str], enough: int) -> Words:
     return Words(_joined(own), _joined(quoted))
 
 
-def own_words(lines: Sequence[str], enough: int) -> str:
-    """Folded lines as a text without quotations, their introductions and signatures."""
-    return split_words(lines, enough).own
-
-
 def _joined(lines: list[str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 

@@ -40,11 +40,6 @@ class Threshold:
     have: int
     need: int
 
-    @property
-    def reached(self) -> bool:
-        """True once this number alone makes the deal."""
-        return self.have >= self.need
-
     def __str__(self) -> str:
         return f"{self.have} of {_WORDS[self.what](self.need)}"
 
