@@ -34,8 +34,8 @@ PATHS = (
 # What covers a file, in two runs: the near tests catch nearly all, the others try what is left.
 NEAR = {
     "rules": "sender sender_evidence classify meeting meeting_series plan activities organization"
-    " backoff explain listed reply routing",
-    "sync": "sync_rules sync_errors sync_adoption sync_tombstones sync_activities",
+    " backoff explain reply routes",
+    "sync": "sync_rules sync_errors sync_adoption sync_tombstones sync_activities lost_records",
     "ledger": "ledger_journal sync_errors sync_adoption",
     "intake": "folder_backoff polling isolation",
 }

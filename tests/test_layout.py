@@ -59,5 +59,15 @@ def test_the_top_is_small_enough_to_take_in_at_one_look() -> None:
     assert {path.name for path in entries if path.suffix == ".py"} - {"__init__.py"} == set(top)
 
 
+def test_ten_sentences_of_the_readme_have_a_room_each() -> None:
+    says = " ".join((ROOT / "README.md").read_text().split())
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| (.+) \| `([a-z]+)/` \|$", contributing, re.MULTILINE)
+    assert len(rows) == 10
+    assert [sentence for sentence, _ in rows if sentence not in says] == []
+    assert {room for _, room in rows} <= {path.name for path in (ROOT / "daemon").iterdir()}
+    assert len({room for _, room in rows}) == 10
+
+
 if __name__ == "__main__":
     DESIGN.write_text(DESIGN.read_text().replace(tree(), layout(tree())))
