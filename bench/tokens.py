@@ -47,8 +47,7 @@ from daemon.rules.plan import Policy
 from daemon.sandbox.company import Scenario
 from daemon.sandbox.crm import Sandbox, SandboxAdapter, Settings
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
-from daemon.sync import Session, Sync, Usage
-from daemon.sync import Settings as SyncSettings
+from daemon.sync import Session, Sync, SyncSettings, TokenUsage
 
 URL = "https://sandbox.test"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -67,7 +66,7 @@ class Company:
     seconds: float = NOW.timestamp()
     sandbox: Sandbox = field(init=False)
     http: requests.Session = field(default_factory=requests.Session)
-    usage: Usage = field(default_factory=Usage)
+    usage: TokenUsage = field(default_factory=TokenUsage)
 
     def __post_init__(self) -> None:
         settings = Settings(burst=False, daily_tokens=10**9, open_cap=10**6)

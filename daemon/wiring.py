@@ -19,7 +19,7 @@ from daemon.mailbox.account import Account
 from daemon.message.address import key_of
 from daemon.message.parse import Address
 from daemon.message.us import Source, Sources, Us
-from daemon.pipedrive.usage import Usage
+from daemon.pipedrive.usage import TokenUsage
 from daemon.rules.case import STATISTICS, USUAL_STATISTICS, Policy
 from daemon.rules.classify import Rules
 from daemon.rules.deals import DealRules
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from daemon.oauth.tokens import Tokens
     from daemon.pipedrive.client import Client
     from daemon.pipedrive.read_only import ReadOnlyClient
-    from daemon.sync import SafetyLimit, Session, Settings
+    from daemon.sync import SafetyLimit, Session, SyncSettings
 
     C = TypeVar("C", bound=Client)
 
@@ -53,7 +53,7 @@ class Wiring:
     config: Config
     now: Callable[[], datetime] = utc_now
     stop: threading.Event = field(default_factory=threading.Event)
-    usage: Usage = field(default_factory=Usage)
+    usage: TokenUsage = field(default_factory=TokenUsage)
     accounts: dict[str, Account] = field(default_factory=dict)
     on_answer: Callable[[str, float], None] = lambda _kind, _seconds: None
 
@@ -222,11 +222,11 @@ class Wiring:
 
         return SafetyLimit(self.config.safety.max_creates)
 
-    def _settings(self, workers: int | None) -> "Settings":
-        from daemon.sync import Settings  # noqa: PLC0415 - see the module
+    def _settings(self, workers: int | None) -> "SyncSettings":
+        from daemon.sync import SyncSettings  # noqa: PLC0415 - see the module
 
         config = self.config
-        return Settings(
+        return SyncSettings(
             policy=Policy(
                 rules=self.rules(),
                 fields_every=config.fields.every,

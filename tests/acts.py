@@ -19,7 +19,7 @@ from daemon.sandbox.crm import (
     persons,
     world,
 )
-from daemon.sandbox.crm.call import Call, mark_deleted
+from daemon.sandbox.crm.call import ApiCall, mark_deleted
 from daemon.sandbox.crm.clock import stamp_ms, stamp_v1
 from daemon.sandbox.crm.core import Sandbox
 from daemon.sandbox.crm.exchange import Doc
@@ -244,13 +244,13 @@ def _emails(addresses: Iterable[str]) -> list[Doc]:
     ]
 
 
-def _record(call: Call, kind: str, record_id: Id) -> Doc:
+def _record(call: ApiCall, kind: str, record_id: Id) -> Doc:
     doc = call.store.get(kind, record_id)
     if doc is None or doc.get("is_deleted"):
         raise LookupError(f"no {kind} {record_id}")
     return doc
 
 
-def _save(call: Call, kind: str, doc: Doc) -> None:
+def _save(call: ApiCall, kind: str, doc: Doc) -> None:
     doc["update_time"] = stamp_ms(call.now) if kind == "leads" else call.stamp
     call.store.save(kind, doc, call.now)

@@ -29,8 +29,7 @@ from daemon.sandbox.company import Scenario, demo
 from daemon.sandbox.crm import Sandbox, SandboxAdapter, Settings, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.imap_server import ImapServer, installed, start_imap
-from daemon.sync import Session, Sync, Usage
-from daemon.sync import Settings as SyncSettings
+from daemon.sync import Session, Sync, SyncSettings, TokenUsage
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 UNLIMITED = Subscription("unlimited", burst=1_000_000, multiplier=1_000)
@@ -118,7 +117,7 @@ class Crm:
     session: requests.Session | None
 
     def sync(self, ledger: Ledger, scenario: Scenario, **changes: Any) -> Sync:
-        usage = Usage()
+        usage = TokenUsage()
         client = Client(
             self.url,
             lambda: DEFAULT_TOKEN,

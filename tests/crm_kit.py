@@ -32,7 +32,7 @@ from daemon.sandbox.crm import Sandbox, SandboxAdapter, duplicates
 from daemon.sandbox.crm import Settings as Company
 from daemon.sandbox.crm.core import Logged
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
-from daemon.sync import Pushed, Session, Settings, Sync, Usage
+from daemon.sync import Pushed, Session, Sync, SyncSettings, TokenUsage
 from daemon.sync.planning import plan_due
 from daemon.sync.prepare import prepare
 from daemon.sync.push import Pusher
@@ -292,7 +292,7 @@ def make_shop(
     with ledger.transaction("test"):
         ledger.folders.ensure("sales", [("INBOX", "inbox"), ("Sent", "sent")], None)
     folders = {f.role: f.id for f in ledger.folders.of("sales")}
-    usage = Usage()
+    usage = TokenUsage()
 
     def wall() -> datetime:
         return clock() + ahead
@@ -305,7 +305,7 @@ def make_shop(
         client,
         usage,
         reading,
-        Settings(**{**given, "workers": workers, **settings}),
+        SyncSettings(**{**given, "workers": workers, **settings}),
         wall,
     )
     return Shop(ledger, sandbox, Sync(session), client, clock, reading, folders)
@@ -314,7 +314,7 @@ def make_shop(
 def _client(
     sandbox: Sandbox,
     clock: Clock,
-    usage: Usage,
+    usage: TokenUsage,
     url: Callable[[Sandbox], str] | None,
     **more: Any,
 ) -> Client:

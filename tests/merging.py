@@ -5,7 +5,7 @@ is no forwarding pointer: the removed record only says that it is deleted.
 """
 
 from daemon.sandbox.crm import activities
-from daemon.sandbox.crm.call import Call, mark_deleted
+from daemon.sandbox.crm.call import ApiCall, mark_deleted
 from daemon.sandbox.crm.clock import stamp_ms
 from daemon.sandbox.crm.exchange import Doc
 
@@ -17,7 +17,7 @@ _LINKS = {
 _LEAD_LINKS = {"organizations": "organization_id", "persons": "person_id"}
 
 
-def merge_records(call: Call, kind: str, lost: Doc, survivor: Doc) -> Doc:
+def merge_records(call: ApiCall, kind: str, lost: Doc, survivor: Doc) -> Doc:
     """Join two records, move what hangs on the lost one, delete it."""
     for name in ("emails", "phones"):
         if name in survivor:
@@ -46,7 +46,7 @@ def _joined(first: list[Doc], second: list[Doc]) -> list[Doc]:
     return [*first, *added]
 
 
-def _move_links(call: Call, kind: str, lost_id: int, survivor_id: int) -> None:
+def _move_links(call: ApiCall, kind: str, lost_id: int, survivor_id: int) -> None:
     for linked, column in _LINKS[kind]:
         for doc in call.store.select(linked, f"{column} = ?", (lost_id,)):
             doc.update({column: survivor_id, "update_time": call.stamp})
@@ -65,7 +65,7 @@ def _move_links(call: Call, kind: str, lost_id: int, survivor_id: int) -> None:
         _move_participants(call, lost_id, survivor_id)
 
 
-def _move_participants(call: Call, lost_id: int, survivor_id: int) -> None:
+def _move_participants(call: ApiCall, lost_id: int, survivor_id: int) -> None:
     where = (
         "EXISTS (SELECT 1 FROM json_each(doc, '$.participants')"
         " WHERE json_extract(value, '$.person_id') = ?)"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daemon.sandbox.crm import Sandbox
-from daemon.sandbox.crm.call import Call
+from daemon.sandbox.crm.call import ApiCall
 from daemon.sandbox.crm.exchange import Doc
 from daemon.sandbox.crm.store import KINDS
 
@@ -65,7 +65,7 @@ _LINKS = {
 class _View:
     """Records by what they are called instead of by their ids."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: ApiCall) -> None:
         self.call = call
         self.named: dict[tuple[str, Any], str | None] = {}
 

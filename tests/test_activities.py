@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.rules.activities import Mail, MeetingView, email, meeting, meeting_key, participants
+from daemon.rules.activities import MailView, MeetingView, email, meeting, meeting_key, participants
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SOON = datetime(2026, 3, 5, 9, 5, tzinfo=UTC)
@@ -26,7 +26,7 @@ def view(**fields: object) -> MeetingView:
 
 def test_a_mail_is_done_at_its_own_time_in_utc() -> None:
     at = datetime(2026, 3, 1, 1, 2, 3, tzinfo=timezone(timedelta(hours=5)))
-    change = email(Mail("k", "Hi", at, ("a@x.com", "b@x.com")), text="n")
+    change = email(MailView("k", "Hi", at, ("a@x.com", "b@x.com")), text="n")
 
     assert (change.fields["due_date"], change.fields["due_time"]) == ("2026-02-28", "20:02:03")
     assert change.fields["done"] is True
@@ -35,7 +35,7 @@ def test_a_mail_is_done_at_its_own_time_in_utc() -> None:
 
 @pytest.mark.parametrize(("subject", "shown"), [("", "(no subject)"), ("x" * 300, "x" * 255)])
 def test_a_subject_is_always_there_and_never_too_long(subject: str, shown: str) -> None:
-    assert email(Mail("k", subject, NOW, ("a@x.com",)), text="").fields["subject"] == shown
+    assert email(MailView("k", subject, NOW, ("a@x.com",)), text="").fields["subject"] == shown
 
 
 def test_a_meeting_that_never_counted_makes_nothing() -> None:

@@ -4,7 +4,7 @@ import pytest
 from name_server import Table, name_server
 
 from daemon.config import discovery
-from daemon.config.discovery import Found, by_domain, look_up, providers
+from daemon.config.discovery import Discovered, by_domain, look_up, providers
 from daemon.config.values import _host
 
 
@@ -42,7 +42,7 @@ def test_the_table_says_nothing_twice_and_every_host_is_one() -> None:
         assert one.domains or one.mx
 
 
-def asked(domain: str, table: Table) -> tuple[Found | None, str]:
+def asked(domain: str, table: Table) -> tuple[Discovered | None, str]:
     with name_server(table) as resolver:
 
         def ask(name: str, kind: str) -> list[str]:

@@ -119,6 +119,15 @@ def test_only_the_edges_reach_outside(module: str) -> None:
     assert part(module) not in PURE or not roots & OUTSIDE.keys()
 
 
+def test_a_public_class_has_a_name_of_its_own() -> None:
+    found: dict[str, list[str]] = {}
+    for module, tree in TREES.items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(module)
+    assert {name: where for name, where in found.items() if len(where) > 1} == {}
+
+
 SQL = re.compile(
     r"\s*(SELECT\s|INSERT (OR \w+ )?INTO|REPLACE INTO|UPDATE \w+ SET|DELETE FROM|PRAGMA \w|VACUUM"
     r"|(CREATE|DROP|ALTER) (TEMP |UNIQUE )?(TABLE|INDEX|VIEW|TRIGGER)|WITH \w+ (\(\w+\) )?AS)"

@@ -9,7 +9,7 @@ import pytest
 from scripted_imap import HANGUP, ScriptedImap
 
 from daemon.errors import RetryLater
-from daemon.mailbox.client import Client, Imap4
+from daemon.mailbox.client import Imap4, ImapClient
 from daemon.mailbox.imap import Mailbox
 
 
@@ -30,7 +30,7 @@ def test_all_that_the_libraries_read_and_write_passes_our_stream() -> None:
 
 def test_the_library_says_no_more_than_our_own_log() -> None:
     with ScriptedImap() as server:
-        client = Client(server.account(), None, lambda: None)
+        client = ImapClient(server.account(), None, lambda: None)
         assert client.imap4.debug == 0
         assert client.socket() is client.line.socket
         client.shutdown()
@@ -39,7 +39,7 @@ def test_the_library_says_no_more_than_our_own_log() -> None:
 
 def test_the_connection_leaves_at_once_and_notices_a_peer_that_is_gone() -> None:
     with ScriptedImap() as server:
-        client = Client(server.account(), None, lambda: None)
+        client = ImapClient(server.account(), None, lambda: None)
         for level, name in (
             (socket.IPPROTO_TCP, "TCP_NODELAY"),
             (socket.SOL_SOCKET, "SO_KEEPALIVE"),

@@ -17,7 +17,7 @@ from daemon.sandbox.crm import (
 )
 from daemon.sandbox.crm.checks import Shape
 from daemon.sandbox.crm.core import ROUTER
-from daemon.sandbox.crm.routing import Route
+from daemon.sandbox.crm.routing import Endpoint
 
 KNOWN = Description.kept()
 BODIES: Mapping[str, Shape] = {
@@ -50,7 +50,7 @@ def test_every_cost_is_the_described_one() -> None:
 
 
 @pytest.mark.parametrize("route", ROUTER.routes(), ids=lambda route: route.name)
-def test_query_parameters_are_the_described_ones(route: Route) -> None:
+def test_query_parameters_are_the_described_ones(route: Endpoint) -> None:
     (op,) = [
         op
         for op in KNOWN.operations

@@ -28,7 +28,7 @@ from daemon.rules.plan import Policy
 from daemon.sandbox.crm import Sandbox, SandboxAdapter
 from daemon.sandbox.crm import Settings as Company
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
-from daemon.sync import Pushed, Session, Settings, Sync, Usage
+from daemon.sync import Pushed, Session, Sync, SyncSettings, TokenUsage
 
 URL = "https://sandbox.pipedrive.com"
 READING = ScoringSettings(
@@ -80,7 +80,7 @@ class World:
         self.ahead = timedelta()  # how far our own clock is off
         self._alive: tuple[Ledger, Sync] | None = None
         self.timeout = (5.0, 5.0)
-        self.settings = Settings(
+        self.settings = SyncSettings(
             policy=Policy(rules=Rules()),
             pipeline="Sales",
             stage="Initial Contact",
@@ -116,7 +116,7 @@ class World:
 
     def session(self, ledger: Ledger, run: int | None = None) -> Session:
         """A fresh session on an open ledger."""
-        usage = Usage()
+        usage = TokenUsage()
         http = requests.Session()
         http.trust_env = False
         if self.url is None:

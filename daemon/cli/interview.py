@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from daemon.cli import output
-from daemon.config.discovery import Found, MailProvider, by_domain, look_up, system_resolver
+from daemon.config.discovery import Discovered, MailProvider, by_domain, look_up, system_resolver
 from daemon.config.draft import CLIENT_ID, Answers
 from daemon.config.values import is_loopback
 from daemon.errors import AuthProblem, ConfigProblem, Problem
@@ -76,7 +76,7 @@ class Interview:
                 output.note(f"  {host}:{self.answers.port} answers, tls: {self.answers.tls}")
                 return
 
-    def _find(self, domain: str) -> Found | None:
+    def _find(self, domain: str) -> Discovered | None:
         known = by_domain(domain)
         if known is not None or self.offline or self.given["host"] or not self.ask:
             return known

@@ -64,7 +64,7 @@ class MailProvider:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Discovered:
     """What was found out about an address: the provider, and how we know."""
 
     provider: MailProvider
@@ -83,21 +83,21 @@ def _provider(entry: dict[str, Any]) -> MailProvider:
     return MailProvider(**(entry | lists))
 
 
-def by_domain(domain: str) -> Found | None:
+def by_domain(domain: str) -> Discovered | None:
     """The provider whose own domain this is."""
     for one in providers():
         if domain in one.domains:
-            return Found(one, f"{domain} is {one.name}")
+            return Discovered(one, f"{domain} is {one.name}")
     return None
 
 
-def look_up(domain: str, ask: Ask) -> tuple[Found | None, str]:
+def look_up(domain: str, ask: Ask) -> tuple[Discovered | None, str]:
     """What DNS says of a domain; and the name of the filter in front of it, "" without one."""
     filter_name = ""
     for host in _in_order(_records(ask, domain, "MX")):
         for one in providers():
             if any(_ends(host, end) for end in one.mx):
-                return Found(one, f"the MX record of {domain} is {host}"), ""
+                return Discovered(one, f"the MX record of {domain} is {host}"), ""
         filter_name = filter_name or next(
             (name for end, name in _FILTERS.items() if _ends(host, end)), ""
         )
@@ -106,18 +106,18 @@ def look_up(domain: str, ask: Ask) -> tuple[Found | None, str]:
     return _service(domain, ask), filter_name
 
 
-def _behind(domain: str, ask: Ask) -> Found | None:
+def _behind(domain: str, ask: Ask) -> Discovered | None:
     names = [record.rstrip(".") for record in _records(ask, f"autodiscover.{domain}", "CNAME")]
     spf = [word for text in _records(ask, domain, "TXT") for word in text.strip('"').split()]
     for said in (*names, *spf):
         name = _BEHIND.get(said.lower())
         if name is not None:
             (provider,) = (one for one in providers() if one.name == name)
-            return Found(provider, f"a DNS record of {domain} names {said}")
+            return Discovered(provider, f"a DNS record of {domain} names {said}")
     return None
 
 
-def _service(domain: str, ask: Ask) -> Found | None:
+def _service(domain: str, ask: Ask) -> Discovered | None:
     """The server that the domain's SRV records name (RFC 6186), implicit TLS first (RFC 8314)."""
     for service, tls in (("_imaps", "implicit"), ("_imap", "starttls")):
         for record in _in_order(_records(ask, f"{service}._tcp.{domain}", "SRV")):
@@ -125,7 +125,7 @@ def _service(domain: str, ask: Ask) -> Found | None:
             port, _, host = record.partition(" ")
             if host and port.isdigit():
                 provider = MailProvider(domain, host, port=int(port), tls=tls)  # type: ignore[arg-type]
-                return Found(provider, f"{domain} names {host} in an SRV record")
+                return Discovered(provider, f"{domain} names {host} in an SRV record")
     return None
 
 

@@ -13,7 +13,7 @@ from daemon.errors import LedgerProblem, Problem
 from daemon.intake.fetching import Batch, FetchRequest, Suspects, batches
 from daemon.intake.writing import Pass, Step
 from daemon.ledger.folders import FolderRow
-from daemon.ledger.rereading import Place
+from daemon.ledger.rereading import EarlierMail
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.mailbox.imap import Mailbox
@@ -32,7 +32,7 @@ def read_again(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Iterator[Step]:
         if not places:
             break
         last, left = places[-1], left - len(places)
-        by_folder: dict[int, list[Place]] = defaultdict(list)
+        by_folder: dict[int, list[EarlierMail]] = defaultdict(list)
         for place in places:
             by_folder[place.folder].append(place)
         # They are known, so it doesn't matter how old they are.
@@ -49,7 +49,7 @@ def read_again(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Iterator[Step]:
 
 
 def _of_folder(
-    mailbox: Mailbox, ledger: Ledger, run: Pass, row: FolderRow, places: Sequence[Place]
+    mailbox: Mailbox, ledger: Ledger, run: Pass, row: FolderRow, places: Sequence[EarlierMail]
 ) -> Iterator[Batch]:
     suspects = Suspects()
     try:

@@ -14,7 +14,7 @@ _ROWS_AT_ONCE = 100
 class _Cursor(sqlite3.Cursor):
     """Rows of a statement; what the disk says while they are read is a LedgerProblem too."""
 
-    connection: "Connection"
+    connection: "LedgerConnection"
 
     def fetchone(self) -> Any:
         """As sqlite3 does."""
@@ -39,7 +39,7 @@ class _Cursor(sqlite3.Cursor):
             _explain(self.connection.path, error)
 
 
-class Connection(sqlite3.Connection):
+class LedgerConnection(sqlite3.Connection):
     """A connection whose errors name the ledger at `path`."""
 
     path = Path()

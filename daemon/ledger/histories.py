@@ -14,7 +14,7 @@ from daemon.message.verdict import Verdict
 from daemon.rules.sender import Correspondence
 
 
-class Standing(NamedTuple):
+class CrmStanding(NamedTuple):
     """What Pipedrive has of a sender, beside what we made."""
 
     known_before: bool = False  # its person was there before we came
@@ -29,7 +29,7 @@ class History:
     # By message key: its id in the ledger, and the verdict and reason that count so far.
     written: dict[str, tuple[int, tuple[str, str]]] = field(default_factory=dict)
     digest: str | None = None
-    standing: Standing = field(default_factory=Standing)
+    standing: CrmStanding = field(default_factory=CrmStanding)
 
 
 class Histories:
@@ -78,13 +78,13 @@ class Histories:
             history.written[one.key] = (message, (final, reason))
         for address, digest, known_before, has_deal in self._db.execute(_STANDING, (asked,)):
             found[address].digest = digest
-            found[address].standing = Standing(bool(known_before), bool(has_deal))
+            found[address].standing = CrmStanding(bool(known_before), bool(has_deal))
         return found
 
-    def standing(self, address: str) -> Standing:
+    def standing(self, address: str) -> CrmStanding:
         """What Pipedrive has of one sender."""
         row = self._db.execute(_STANDING, (listed([address]),)).fetchone()
-        return Standing(*map(bool, row[2:]))
+        return CrmStanding(*map(bool, row[2:]))
 
 
 _CORRESPONDENCE = """

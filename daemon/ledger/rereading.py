@@ -32,7 +32,7 @@ AT_ONCE = "read_again_at_once"  # name in `settings`: mailboxes that a person wa
 HELD = "held"  # name in `settings`: somebody waits for consent
 
 
-class Place(NamedTuple):
+class EarlierMail(NamedTuple):
     """Where a mail lies that an earlier version has read, and when it was sent (as stored)."""
 
     folder: int
@@ -55,10 +55,12 @@ class Rereading:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def places(self, mailbox: str, limit: int, after: Place | None = None) -> list[Place]:
+    def places(
+        self, mailbox: str, limit: int, after: EarlierMail | None = None
+    ) -> list[EarlierMail]:
         """Places of a mailbox where mail lies that is to be read again, the newest mail first."""
         last = after.position if after else _NEWEST
-        return [Place(*row) for row in self._db.execute(_PLACES, (mailbox, *last, limit))]
+        return [EarlierMail(*row) for row in self._db.execute(_PLACES, (mailbox, *last, limit))]
 
     def left(self) -> int:
         """How many messages are to be read again."""

@@ -23,7 +23,7 @@ from daemon.ledger.assignments import Assignments
 from daemon.ledger.backlog import Backlog
 from daemon.ledger.clock import Clock
 from daemon.ledger.conditions import Conditions
-from daemon.ledger.connection import Connection, explained
+from daemon.ledger.connection import LedgerConnection, explained
 from daemon.ledger.conversations import Conversations
 from daemon.ledger.crm import Crm
 from daemon.ledger.deals import Deals
@@ -195,13 +195,13 @@ class Ledger:
         return {row["value"]: row["n"] for row in rows}
 
 
-def _connect(path: Path, *, readonly: bool = False) -> Connection:
+def _connect(path: Path, *, readonly: bool = False) -> LedgerConnection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro" if readonly else str(path),
         timeout=_BUSY_SECONDS,
         uri=readonly,
         isolation_level=None,
-        factory=Connection,
+        factory=LedgerConnection,
     )
     connection.path = path
     connection.row_factory = sqlite3.Row

@@ -30,7 +30,7 @@ _KEEP_ALIVE = (
 )
 
 
-class Client(IMAPClient):  # type: ignore[misc] # imapclient has no types
+class ImapClient(IMAPClient):  # type: ignore[misc] # imapclient has no types
     """An imapclient whose bytes are read and written by `imap4.stream`."""
 
     def __init__(

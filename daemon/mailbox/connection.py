@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from daemon.errors import Problem
 from daemon.mailbox import imap_errors, login
-from daemon.mailbox.client import Client
+from daemon.mailbox.client import ImapClient
 
 # One response: text, literal, text, literal, …, text; without line ends and `{n}` markers.
 Response = list[bytes]
@@ -45,7 +45,7 @@ class ImapReply:
 class Connection:
     """One connection, one owner thread; after an error other than a refusal it is closed."""
 
-    def __init__(self, client: Client, *, what: str) -> None:
+    def __init__(self, client: ImapClient, *, what: str) -> None:
         """Take over a logged-in connection; `what` names the account in errors."""
         self.what = what
         self.closed = False

@@ -25,7 +25,7 @@ from daemon.mailbox.fetch_response import internal_date, number, read_fetch
 from daemon.mailbox.fetched import Fetched, Unfetched
 from daemon.mailbox.folders import FolderRole, FolderStatus
 from daemon.mailbox.search import Search
-from daemon.mailbox.session import Session
+from daemon.mailbox.session import ImapSession
 from daemon.mailbox.status import counters
 
 __all__ = [
@@ -56,7 +56,7 @@ class Place(NamedTuple):
 class Mailbox:
     """One connection to one account, with at most one folder open."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: ImapSession) -> None:
         """Use `connect`."""
         self.account = session.account
         self.missing: dict[str, ConfigProblem] = {}  # configured folders that aren't there
@@ -75,7 +75,7 @@ class Mailbox:
         80 kB of memory and can't be handed to the watcher, so lines that are kept do without.
         `alive` is called about once a second while we wait for the server.
         """
-        return cls(Session(account, bulk=bulk, alive=alive))
+        return cls(ImapSession(account, bulk=bulk, alive=alive))
 
     def reconnect(self) -> None:
         """Log in anew in the place of a connection that was lost; no folder is open then."""

@@ -15,7 +15,7 @@ from daemon.mailbox import folders as names
 from daemon.mailbox import imap_errors
 from daemon.mailbox.fetch_response import read_fetch
 from daemon.mailbox.folders import FolderStatus, MailboxFolder
-from daemon.mailbox.session import Session
+from daemon.mailbox.session import ImapSession
 
 _MOST_LOOKED_INTO = 40  # folders
 _MOST_LOSSES = 3  # lines lost over these folders
@@ -37,7 +37,7 @@ class Opener(Protocol):
         """Log in anew after a lost line."""
 
 
-def folders(session: Session) -> tuple[MailboxFolder, ...]:
+def folders(session: ImapSession) -> tuple[MailboxFolder, ...]:
     """The folders that can be opened; raises RetryLater if there is none."""
     there: tuple[MailboxFolder, ...] = ()
     if "SPECIAL-USE" in session.capabilities:
@@ -56,14 +56,14 @@ def folders(session: Session) -> tuple[MailboxFolder, ...]:
     return there
 
 
-def _plain(session: Session) -> tuple[MailboxFolder, ...]:
+def _plain(session: ImapSession) -> tuple[MailboxFolder, ...]:
     reply = session.ask(b'LIST "" "*"')
     if not reply.ok:
         raise imap_errors.refused(reply.text, what=session.account.name)
     return names.listed(reply.untagged)
 
 
-def sent(opener: Opener, session: Session, there: Sequence[MailboxFolder]) -> tuple[str, ...]:
+def sent(opener: Opener, session: ImapSession, there: Sequence[MailboxFolder]) -> tuple[str, ...]:
     """The names of the folders with what we sent: configured, flagged, named so, or found so."""
     if session.account.sent is not None:
         return session.account.sent
@@ -76,7 +76,7 @@ def sent(opener: Opener, session: Session, there: Sequence[MailboxFolder]) -> tu
     return tuple(one.name for one in own if one in found or one.name in known)
 
 
-def _own(session: Session, there: Iterable[MailboxFolder]) -> list[MailboxFolder]:
+def _own(session: ImapSession, there: Iterable[MailboxFolder]) -> list[MailboxFolder]:
     """Without other users' and shared folders: what lies there was sent by others."""
     prefixes: tuple[bytes, ...] = ()
     if any("\\sent" in one.flags and not one.is_near_the_top() for one in there):
@@ -87,7 +87,7 @@ def _own(session: Session, there: Iterable[MailboxFolder]) -> list[MailboxFolder
 
 def _by_contents(
     opener: Opener,
-    session: Session,
+    session: ImapSession,
     own: Iterable[MailboxFolder],
     found: Sequence[MailboxFolder],
 ) -> list[str]:
@@ -111,7 +111,7 @@ def _by_contents(
 
 
 def _with_mail_from_us(
-    opener: Opener, session: Session, candidates: Iterable[MailboxFolder]
+    opener: Opener, session: ImapSession, candidates: Iterable[MailboxFolder]
 ) -> list[str]:
     """Those whose last messages are from us; one that costs the line when looked into isn't."""
     found: list[str] = []
@@ -135,7 +135,7 @@ def _with_mail_from_us(
     return found
 
 
-def _is_from_us(session: Session, messages: int) -> bool:
+def _is_from_us(session: ImapSession, messages: int) -> bool:
     """Whether the last messages of the open folder are from us."""
     if messages < _ENOUGH:
         return False

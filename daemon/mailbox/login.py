@@ -16,13 +16,13 @@ from imaplib import IMAP4
 from daemon.errors import ConfigProblem, Problem
 from daemon.mailbox import imap_errors, sasl
 from daemon.mailbox.account import Account
-from daemon.mailbox.client import LOGIN_BYTES, Client
+from daemon.mailbox.client import LOGIN_BYTES, ImapClient
 
 # It logs every connection that it closes; our own events say what matters.
 logging.getLogger("imapclient").setLevel(logging.WARNING)
 
 
-def log_in(account: Account, alive: Callable[[], object] = lambda: None) -> Client:
+def log_in(account: Account, alive: Callable[[], object] = lambda: None) -> ImapClient:
     """A connection that is logged in, with its capabilities known.
 
     Raises ConfigProblem (certificate, clear text), AuthProblem (credentials), RetryLater (rest).
@@ -45,7 +45,7 @@ def log_in(account: Account, alive: Callable[[], object] = lambda: None) -> Clie
     return client
 
 
-def hang_up(client: Client) -> None:
+def hang_up(client: ImapClient) -> None:
     """Close the socket whatever state it is in; says nothing to the server."""
     with contextlib.suppress(OSError, IMAP4.error):
         client.shutdown()
@@ -59,11 +59,11 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def connect(account: Account, alive: Callable[[], object] = lambda: None) -> Client:
+def connect(account: Account, alive: Callable[[], object] = lambda: None) -> ImapClient:
     """A connection with its greeting read and TLS on, before any login; errors as in `log_in`."""
     with _as_ours(account):
         context = tls_context(account.ca_file) if account.tls != "none" else None
-        client = Client(account, context, alive)
+        client = ImapClient(account, context, alive)
         try:
             if account.tls == "starttls":
                 _start_tls(client, account, context)
@@ -73,7 +73,7 @@ def connect(account: Account, alive: Callable[[], object] = lambda: None) -> Cli
         return client
 
 
-def _start_tls(client: Client, account: Account, context: ssl.SSLContext | None) -> None:
+def _start_tls(client: ImapClient, account: Account, context: ssl.SSLContext | None) -> None:
     # A greeting of PREAUTH rules STARTTLS out (RFC 3501, 6.2.1), and may be an attacker's.
     if client.welcome.startswith(b"* PREAUTH") or not client.has_capability("STARTTLS"):
         raise ConfigProblem(

@@ -15,7 +15,7 @@ from imapclient.exceptions import LoginError
 from daemon.errors import AuthProblem, ConfigProblem, Problem
 from daemon.mailbox import imap_errors
 from daemon.mailbox.account import Account
-from daemon.mailbox.client import Client
+from daemon.mailbox.client import ImapClient
 
 MECHANISMS = ("XOAUTH2", "OAUTHBEARER")  # in this order: every provider has proven the first
 
@@ -25,7 +25,7 @@ _LONG = 8  # characters that no ordinary word is mistaken for
 _BREAKING = re.compile(r"[\x00\x01\r\n]")
 
 
-def authenticate(client: Client, account: Account) -> None:
+def authenticate(client: ImapClient, account: Account) -> None:
     """Log in; raises AuthProblem, ConfigProblem, or RetryLater (not now, or the line is gone).
 
     What the server says of a failure is told without the password or token, should it repeat them.
@@ -43,7 +43,7 @@ def authenticate(client: Client, account: Account) -> None:
         raise imap_errors.without(strange, secrets) from None
 
 
-def _log_in(client: Client, account: Account, secrets: set[str]) -> None:
+def _log_in(client: ImapClient, account: Account, secrets: set[str]) -> None:
     if account.token is not None:
         _with_token(client, account, account.token, secrets)
     elif account.password is not None:
@@ -54,7 +54,7 @@ def _log_in(client: Client, account: Account, secrets: set[str]) -> None:
         raise ConfigProblem("neither a password nor a token", what=account.name)
 
 
-def _with_password(client: Client, account: Account, password: str) -> None:
+def _with_password(client: ImapClient, account: Account, password: str) -> None:
     """By AUTHENTICATE PLAIN; where that fails, by LOGIN, before the password is called wrong."""
     if _BREAKING.search(account.username + password):
         raise ConfigProblem("user name or password holds a control character", what=account.name)
@@ -104,7 +104,7 @@ def _is_worth_another_way(error: LoginError, account: Account) -> bool:
 
 
 def _with_token(
-    client: Client,
+    client: ImapClient,
     account: Account,
     token: Callable[[str | None], str],
     secrets: set[str],
@@ -156,7 +156,7 @@ def _forms(secret: str) -> set[str]:
     }
 
 
-def _bear(client: Client, account: Account, mechanism: str, token: str) -> None:
+def _bear(client: ImapClient, account: Account, mechanism: str, token: str) -> None:
     """One attempt."""
     if _BREAKING.search(account.username) or not _TOKEN.fullmatch(token):
         raise ConfigProblem("user name or token holds a control character", what=account.name)

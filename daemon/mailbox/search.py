@@ -15,7 +15,7 @@ from daemon.mailbox.connection import ImapReply, Response
 from daemon.mailbox.cursor import expand, search_from, windows
 from daemon.mailbox.fetch_response import internal_date, number, read_fetch
 from daemon.mailbox.folders import FolderStatus
-from daemon.mailbox.session import Session
+from daemon.mailbox.session import ImapSession
 
 SEARCH_WIDTH = 80_000  # UIDs of one answer: 10 digits and a blank each stay below a megabyte
 _SLACK = 1000  # messages that may arrive between EXAMINE and the answer
@@ -29,7 +29,7 @@ class Search:
     """Finds UIDs in one open folder; `reopen` opens it again after a lost line."""
 
     def __init__(
-        self, session: Session, status: FolderStatus, reopen: Callable[[], FolderStatus]
+        self, session: ImapSession, status: FolderStatus, reopen: Callable[[], FolderStatus]
     ) -> None:
         self._session = session
         self._messages = status.messages

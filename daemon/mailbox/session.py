@@ -20,7 +20,7 @@ from daemon.mailbox.login import is_loopback, log_in
 _ALIVE = 5.0  # seconds after an answer in which a lost line is the fault of what was asked
 
 
-class Session:
+class ImapSession:
     """A logged-in connection that belongs to one thread; `ladder` outlives it."""
 
     def __init__(self, account: Account, *, bulk: bool, alive: Callable[[], object]) -> None:

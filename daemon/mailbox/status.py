@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from daemon.errors import RetryLater
 from daemon.mailbox import folders, imap_errors
 from daemon.mailbox.connection import Response
-from daemon.mailbox.session import Session
+from daemon.mailbox.session import ImapSession
 
 _ITEMS = b"(MESSAGES UIDNEXT UIDVALIDITY)"
 _AT_ONCE = 8  # STATUS commands on the wire
@@ -13,7 +13,7 @@ _AT_ONCE = 8  # STATUS commands on the wire
 Counters = dict[bytes, dict[str, int]]  # by the folder's name on the wire, INBOX in capitals
 
 
-def counters(session: Session, wires: Mapping[str, bytes]) -> Counters:
+def counters(session: ImapSession, wires: Mapping[str, bytes]) -> Counters:
     """What the server counts in these folders; one that it refuses is left out."""
     if wires and session.can("LIST-STATUS", "LIST-EXTENDED"):
         patterns = b" ".join(folders.quoted(wire) for wire in wires.values())
@@ -29,7 +29,7 @@ def counters(session: Session, wires: Mapping[str, bytes]) -> Counters:
     return _each(session, list(wires.values()))
 
 
-def _each(session: Session, wires: list[bytes]) -> Counters:
+def _each(session: ImapSession, wires: list[bytes]) -> Counters:
     """STATUS one by one, a few on the wire at once where the server bears that."""
     found: Counters = {}
     pipelining = not session.ladder.gave_up("PIPELINING") and len(wires) > 1

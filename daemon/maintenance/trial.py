@@ -19,7 +19,7 @@ _SECONDS = 8.0  # a person waits for each of these
 
 
 @dataclass(frozen=True, slots=True)
-class Company:
+class TokenOwner:
     """Whose token it is, and in which company."""
 
     user: str
@@ -83,11 +83,11 @@ def pipedrive(url: str, token: str) -> Iterator[ReadOnlyClient]:
         client.close()
 
 
-def company(client: ReadOnlyClient) -> Company:
+def company(client: ReadOnlyClient) -> TokenOwner:
     """Who the token belongs to; raises AuthProblem, or ConfigProblem for a company that isn't."""
     try:
         me = client.send(Call.to("users.me")).data
-        return Company(str(me["name"]), str(me["company_name"]))
+        return TokenOwner(str(me["name"]), str(me["company_name"]))
     except (KeyError, TypeError) as error:
         raise ConfigProblem("this isn't Pipedrive's API", hint="is the company right?") from error
 

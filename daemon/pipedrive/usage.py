@@ -3,7 +3,7 @@
 from threading import Lock
 
 
-class Usage:
+class TokenUsage:
     """Calls and tokens by kind, counted by the workers and taken by the ledger's thread."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from daemon.ledger.store import Ledger
-from daemon.rehearsal.stage import Clock, client
+from daemon.rehearsal.stage import StageClock, client
 from daemon.rules.deals import Per
 from daemon.sandbox.crm import Sandbox
 from daemon.sync import plan_only
@@ -15,7 +15,7 @@ from daemon.wiring import Wiring
 
 
 def deals_by_setting(
-    wiring: Wiring, ledger: Ledger, sandbox: Sandbox, clock: Clock, home: Path
+    wiring: Wiring, ledger: Ledger, sandbox: Sandbox, clock: StageClock, home: Path
 ) -> Mapping[str, int]:
     """Deals that would be made, by setting, of a ledger that has taken in its mail."""
     return {per: _deals(wiring, ledger, sandbox, clock, home / f"{per}.db", per) for per in _ALL}
@@ -25,7 +25,7 @@ _ALL: tuple[Per, ...] = get_args(Per)
 
 
 def _deals(
-    wiring: Wiring, ledger: Ledger, sandbox: Sandbox, clock: Clock, path: Path, per: Per
+    wiring: Wiring, ledger: Ledger, sandbox: Sandbox, clock: StageClock, path: Path, per: Per
 ) -> int:
     ledger.copy_to(path)
     with (

@@ -18,9 +18,9 @@ from daemon.maintenance.catch_up import CaughtUp, Show, take_in, write_out
 from daemon.rehearsal import remote
 from daemon.rehearsal.forecast import everybody, forecast
 from daemon.rehearsal.per_setting import deals_by_setting
-from daemon.rehearsal.remote import Company
+from daemon.rehearsal.remote import ListedCompany
 from daemon.rehearsal.scratch import activities, last_activity, listed, scratch
-from daemon.rehearsal.stage import Clock, client, stage
+from daemon.rehearsal.stage import StageClock, client, stage
 from daemon.sandbox.crm import Sandbox
 from daemon.sync import Sync
 from daemon.sync.routes import routes_of
@@ -77,12 +77,12 @@ class _Scene:
     """The configured program as it plays: in a time that passes by waiting, with all it spends."""
 
     def __init__(self, wiring: Wiring) -> None:
-        self.clock = Clock(wiring.now().replace(microsecond=0))
+        self.clock = StageClock(wiring.now().replace(microsecond=0))
         self.wiring = Wiring(wiring.config, now=self.clock, stop=wiring.stop)
         self.spent: dict[str, tuple[int, int]] = {}  # calls and tokens by kind of call
 
     def sandbox(
-        self, company: Company, ledger: Ledger, home: Path
+        self, company: ListedCompany, ledger: Ledger, home: Path
     ) -> AbstractContextManager[Sandbox]:
         """What stands for the real Pipedrive, once the mail is in the ledger."""
         pipedrive = self.wiring.config.pipedrive
@@ -110,7 +110,7 @@ class _Scene:
 def _play(
     wiring: Wiring,
     home: Path,
-    company: Company,
+    company: ListedCompany,
     *,
     since: datetime | None,
     mailbox: str | None,
@@ -166,7 +166,11 @@ def _play(
 
 
 def _where(
-    wiring: Wiring, ledger: Ledger, company: Company, mailbox: str | None, since: datetime | None
+    wiring: Wiring,
+    ledger: Ledger,
+    company: ListedCompany,
+    mailbox: str | None,
+    since: datetime | None,
 ) -> dict[str, Any]:
     """What the rehearsal is of: the mailboxes, the company, and where new deals go."""
     place = ledger.setting("place") or {}
@@ -197,7 +201,7 @@ def _asks(wiring: Wiring, found: dict[str, Any], ledger: Ledger, held: str, *, f
     return "; ".join(text for text in (stops, waits) if text)
 
 
-def _look(wiring: Wiring, tell_price: Callable[[str], object]) -> Company:
+def _look(wiring: Wiring, tell_price: Callable[[str], object]) -> ListedCompany:
     """List the real CRM, having said what that costs."""
     with closing(wiring.reading_client()) as client_:
         known = listed(wiring.config.ledger)

@@ -50,7 +50,7 @@ _MARGIN = timedelta(hours=1)  # more than the sync's own, for what two clocks ma
 
 
 @dataclass(frozen=True, slots=True)
-class Company:
+class ListedCompany:
     """A company as its lists show it: `listing` is what the sandbox's `seed_from` reads."""
 
     domain: str
@@ -74,7 +74,7 @@ def price(known: Mapping[str, int], *, activities: bool = False, labels: bool = 
 
 def read(
     client: ReadOnlyClient, last_activity: datetime | None, *, lead_labels: bool = False
-) -> Company:
+) -> ListedCompany:
     """List the company; raises what `Client.send` raises.
 
     Activities are listed only since the last one that the ledger wrote, or all of them where our
@@ -112,7 +112,7 @@ def read(
     )
     listing["activities"] = _activities(client, last_activity, marked=marked)
     budget = client.budget
-    return Company(me["company_domain"], me["email"], budget.share_of_day, listing)
+    return ListedCompany(me["company_domain"], me["email"], budget.share_of_day, listing)
 
 
 def _rows(client: ReadOnlyClient, call: Call) -> Iterator[Doc]:

@@ -11,7 +11,7 @@ import requests
 
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.pacing import Subscription
-from daemon.rehearsal.remote import Company
+from daemon.rehearsal.remote import ListedCompany
 from daemon.sandbox.crm import Sandbox, SandboxAdapter, Settings, seed_from
 
 _URL = "https://rehearsal.pipedrive.com"  # answered in this process, by the adapter
@@ -20,7 +20,7 @@ _UNLIMITED = Subscription("unlimited", burst=1_000_000, multiplier=1_000_000)
 
 
 @dataclass(slots=True)
-class Clock:
+class StageClock:
     """A time that passes only by waiting, so that nobody waits; aware UTC."""
 
     moment: datetime
@@ -40,10 +40,10 @@ class Clock:
 
 @contextmanager
 def stage(
-    company: Company,
+    company: ListedCompany,
     activities: Sequence[dict[str, Any]],
     home: Path,
-    clock: Clock,
+    clock: StageClock,
     *,
     plan: Literal["lite", "growth", "premium", "ultimate"],
     seats: int,
@@ -66,7 +66,7 @@ def stage(
         yield sandbox
 
 
-def client(sandbox: Sandbox, clock: Clock, on_usage: Callable[[str, int], None]) -> Client:
+def client(sandbox: Sandbox, clock: StageClock, on_usage: Callable[[str, int], None]) -> Client:
     """A client of this sandbox; no socket is opened, whatever it sends."""
     session = requests.Session()
     session.trust_env = False

@@ -16,7 +16,7 @@ _NOON = "12:00:00"
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
+class MailView:
     """A contact message as an activity shows it; `participants` are sender keys, primary first."""
 
     key: str
@@ -38,7 +38,7 @@ class MeetingView:
     all_day: bool = False
 
 
-def email(mail: Mail, *, text: str, fresh_since: datetime | None = None) -> Change:
+def email(mail: MailView, *, text: str, fresh_since: datetime | None = None) -> Change:
     """The activity of a message: type email, done, at its own time in UTC, with its text."""
     due = mail.sent_at.astimezone(UTC)
     fields = {

@@ -6,20 +6,20 @@ What is planned is a diff of states, kept in the journal: nothing different, no 
 no mailbox. Due-ness is data: a restart knows from the ledger alone what there is to do.
 """
 
-from daemon.pipedrive.usage import Usage
+from daemon.pipedrive.usage import TokenUsage
 from daemon.sync.outcomes import Pushed
 from daemon.sync.passes import Sync, plan_only
 from daemon.sync.safety_limit import AskFirst, SafetyLimit, approve, held_back
-from daemon.sync.session import Session, Settings
+from daemon.sync.session import Session, SyncSettings
 
 __all__ = [
     "AskFirst",
     "Pushed",
     "SafetyLimit",
     "Session",
-    "Settings",
     "Sync",
-    "Usage",
+    "SyncSettings",
+    "TokenUsage",
     "approve",
     "held_back",
     "plan_only",

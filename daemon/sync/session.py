@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from daemon.intake.scoring import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.pipedrive.client import Client
-from daemon.pipedrive.usage import Usage
+from daemon.pipedrive.usage import TokenUsage
 from daemon.rules.case import Policy
 from daemon.rules.deals import DealRules
 from daemon.rules.events import Subscriber
@@ -22,7 +22,7 @@ FRESH = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SyncSettings:
     """What the configuration says about Pipedrive."""
 
     policy: Policy
@@ -48,9 +48,9 @@ class Session:
 
     ledger: Ledger
     client: Client
-    usage: Usage
+    usage: TokenUsage
     reading: ScoringSettings
-    settings: Settings
+    settings: SyncSettings
     wall: Callable[[], datetime]  # our own clock; see `now`
     run: int | None = None
     limit: SafetyLimit | None = None  # what may be done without approval; None: anything

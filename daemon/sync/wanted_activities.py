@@ -9,7 +9,7 @@ from typing import Any
 from daemon.ledger.timestamp import instant
 from daemon.message.parse import Address
 from daemon.rules.activities import (
-    Mail,
+    MailView,
     MeetingView,
     email,
     meeting,
@@ -81,7 +81,7 @@ def _emails(session: Session, address: str, purchase: Purchase) -> list[Change]:
     for row in session.ledger.activities.missing(address):
         sent = row["direction"] == "sent"
         named = _named(session, address, row["id"], row["facts"]) if sent else (address,)
-        mail = Mail(row["key"], row["subject"], instant(row["sent_at"]), named)
+        mail = MailView(row["key"], row["subject"], instant(row["sent_at"]), named)
         change = email(mail, text=row["snippet"], fresh_since=session.fresh_since())
         if row["there"]:
             # It is there, without this sender, who has got a record since.

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from daemon.sandbox.company import wording
 from daemon.sandbox.company.conversations import answer, answer_by_us, converse
-from daemon.sandbox.company.desk import Desk, Draft
+from daemon.sandbox.company.desk import Desk, MailDraft
 from daemon.sandbox.company.facts import Mail, Party
 from daemon.sandbox.company.strangers import (
     alias,
@@ -51,7 +51,7 @@ def to_myself(desk: Desk) -> None:
         cc=(desk.office.owner,),
     )
     arrived = desk.mails[-1].internal_date + timedelta(seconds=20)
-    way = Draft(kind=ours.kind, author=ours.author, at=arrived, subject=ours.subject)
+    way = MailDraft(kind=ours.kind, author=ours.author, at=arrived, subject=ours.subject)
     top = "\r\n".join(desk.transport(way, arrived)).encode() + b"\r\n"
     desk.mails.append(Mail("INBOX", top + desk.mails[-1].raw, arrived, ours))
     answer(desk, them, ours, kind="reply-to-ours")

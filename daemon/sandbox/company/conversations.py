@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from daemon.sandbox.company import wording
-from daemon.sandbox.company.desk import Desk, Draft
+from daemon.sandbox.company.desk import Desk, MailDraft
 from daemon.sandbox.company.facts import Facts, Party
 
 
@@ -32,7 +32,7 @@ def converse(
         first = wording.ASKS if number == 0 else wording.ANSWERS
         opening = wording.fill(rng, first if turn == "t" else wording.OURS)
         facts = desk.post(
-            Draft(
+            MailDraft(
                 kind=kind,
                 author=author,
                 at=at,
@@ -125,7 +125,7 @@ def forged_reply(desk: Desk) -> None:
     them = desk.cast.stranger()
     forged = f"{desk.rng.getrandbits(64):016x}@{desk.office.domains[0]}"
     desk.post(
-        Draft(
+        MailDraft(
             kind="forged-reply",
             author=them,
             at=desk.anytime(),
@@ -150,7 +150,7 @@ def answer(
     subject = ours.subject if ours.subject.startswith("Re: ") else f"Re: {ours.subject}"
     opening = wording.fill(desk.rng, wording.ANSWERS)
     return desk.post(
-        Draft(
+        MailDraft(
             kind=kind,
             author=them,
             at=at or desk.later(ours.written_at),
@@ -168,7 +168,7 @@ def answer_by_us(desk: Desk, them: Party, theirs: Facts, *, kind: str) -> Facts:
     """One mail of ours that answers one of theirs."""
     opening = wording.fill(desk.rng, wording.OURS)
     return desk.post(
-        Draft(
+        MailDraft(
             kind=kind,
             author=desk.office.owner,
             at=desk.later(theirs.written_at),
@@ -181,10 +181,10 @@ def answer_by_us(desk: Desk, them: Party, theirs: Facts, *, kind: str) -> Facts:
     )
 
 
-def circular_mail(desk: Desk, to: tuple[Party, ...], kind: str) -> Draft:
+def circular_mail(desk: Desk, to: tuple[Party, ...], kind: str) -> MailDraft:
     """One mail of ours to many people: the first two in To, the others in Cc."""
     opening = wording.fill(desk.rng, wording.OURS)
-    return Draft(
+    return MailDraft(
         kind=kind,
         author=desk.office.owner,
         at=desk.anytime(timedelta(days=6)),

@@ -1,6 +1,6 @@
 """The desk where mails are written: time, Message-IDs, threads, and the facts of what was posted.
 
-A story says what happens in a `Draft`; the desk gives it a moment of its own, an id, the headers
+A story says what happens in a `MailDraft`; the desk gives it a moment, an id and the headers
 that servers add, and files the copy in INBOX or Sent. It never reads back what it wrote.
 """
 
@@ -22,7 +22,7 @@ NAMED_AT_MOST = 20  # Message-IDs in References; clients cut long threads too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class MailDraft:
     """What a story wants posted; all that is left out is ordinary.
 
     `message_id`: "" for a new one, None for none. `dated`: the Date header's text (None: no such
@@ -107,7 +107,7 @@ class Desk:
         self._moments.add(at)
         return at
 
-    def post(self, draft: Draft) -> Facts:
+    def post(self, draft: MailDraft) -> Facts:
         """Write the mail, file one copy, and say what is true of it."""
         self._posted += 1
         at = self.moment(draft.at)
@@ -142,14 +142,14 @@ class Desk:
         self.mails.append(Mail(folder, raw, arrived, facts))
         return facts
 
-    def _message_id(self, draft: Draft) -> str | None:
+    def _message_id(self, draft: MailDraft) -> str | None:
         if draft.message_id != "":
             return draft.message_id
         domain = draft.author.key.partition("@")[2] if draft.author else "unknown.example"
         return f"{self.rng.getrandbits(64):016x}.{self._posted}@{domain}"
 
     def _render(
-        self, draft: Draft, facts: Facts, to: Sequence[Party], date: str | None, top: list[str]
+        self, draft: MailDraft, facts: Facts, to: Sequence[Party], date: str | None, top: list[str]
     ) -> bytes:
         raw = bool(draft.raw_charset)
         lines = list(top)
@@ -176,7 +176,7 @@ class Desk:
         )
         return render.message(lines, content, draft.raw_charset or "utf-8")
 
-    def transport(self, draft: Draft, arrived: datetime) -> list[str]:
+    def transport(self, draft: MailDraft, arrived: datetime) -> list[str]:
         """What servers on the way put on top; all outside mail passed our server's DMARC check."""
         sender = draft.author.key if draft.author else "scanner@unknown.example"
         path = sender if draft.return_path is None else draft.return_path

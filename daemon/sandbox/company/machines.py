@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from daemon.sandbox.company import render, wording
 from daemon.sandbox.company.conversations import converse
-from daemon.sandbox.company.desk import Desk, Draft
+from daemon.sandbox.company.desk import Desk, MailDraft
 from daemon.sandbox.company.facts import Facts, Party
 
 
@@ -128,7 +128,7 @@ def our_absence(desk: Desk) -> None:
     them = desk.cast.stranger()
     theirs = converse(desk, [them], "t", kind="inquiry")[0]
     desk.post(
-        Draft(
+        MailDraft(
             kind="our-auto-reply",
             author=desk.office.owner,
             at=theirs.written_at + timedelta(seconds=20),
@@ -158,7 +158,7 @@ def machine_mail(
     """One mail of a machine, with the header lines and `signals` given."""
     opening = wording.fill(desk.rng, templates)
     return desk.post(
-        Draft(
+        MailDraft(
             kind=kind,
             author=author,
             at=desk.anytime(timedelta(days=9)),
@@ -183,9 +183,9 @@ def returned_mail(
     headers: tuple[str, ...],
     signals: set[str],
     null_path: bool = True,
-) -> Draft:
+) -> MailDraft:
     """What a machine sends back within a minute of a mail of ours, mostly with a null sender."""
-    return Draft(
+    return MailDraft(
         kind=kind,
         author=author,
         at=ours.written_at + timedelta(seconds=desk.rng.randint(5, 55)),

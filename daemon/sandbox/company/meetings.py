@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from daemon.sandbox.company import itip, wording
 from daemon.sandbox.company.conversations import converse
-from daemon.sandbox.company.desk import Desk, Draft
+from daemon.sandbox.company.desk import Desk, MailDraft
 from daemon.sandbox.company.facts import Facts, InviteFacts, Party
 
 ROOM = timedelta(days=12)
@@ -92,7 +92,7 @@ class Event:
         if spoofed:
             headers, signals = (f"Authentication-Results: {host}; dmarc=fail",), {"dmarc-fail"}
         return self.desk.post(
-            Draft(
+            MailDraft(
                 kind=self.kind if method == "REQUEST" else f"itip-{method.lower()}",
                 author=author,
                 at=at,

@@ -9,7 +9,7 @@ from datetime import timedelta
 from daemon.sandbox.company import wording
 from daemon.sandbox.company.cast import Company
 from daemon.sandbox.company.conversations import converse
-from daemon.sandbox.company.desk import Desk, Draft
+from daemon.sandbox.company.desk import Desk, MailDraft
 from daemon.sandbox.company.facts import Party
 
 # charset, local part, name, subject, text, form
@@ -107,7 +107,7 @@ def odd_mail(desk: Desk, kind: str, author: Party | None, **more: object) -> Non
     """One mail that is ordinary but for what `more` says of its Draft."""
     opening = wording.fill(desk.rng, wording.ASKS)
     name = author.name if author else ""
-    plain = Draft(
+    plain = MailDraft(
         kind=kind,
         author=author,
         at=desk.anytime(timedelta(days=8)),

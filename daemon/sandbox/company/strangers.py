@@ -6,7 +6,7 @@ from datetime import timedelta
 from daemon.sandbox.company import render, wording
 from daemon.sandbox.company.cast import shouted, tagged
 from daemon.sandbox.company.conversations import answer_by_us, converse
-from daemon.sandbox.company.desk import Desk, Draft
+from daemon.sandbox.company.desk import Desk, MailDraft
 from daemon.sandbox.company.facts import Facts, Party
 
 
@@ -161,7 +161,7 @@ def plain_mail(
     writer = group_sender or author
     opening = wording.fill(desk.rng, wording.ASKS)
     return desk.post(
-        Draft(
+        MailDraft(
             kind=kind,
             author=author,
             at=desk.anytime(timedelta(days=8)),

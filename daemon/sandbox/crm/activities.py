@@ -7,12 +7,12 @@ lead and project; the deal wins. There is no filter by type, and no custom field
 from typing import Any
 
 from daemon.sandbox.crm import checks
-from daemon.sandbox.crm.call import LISTING, Call
+from daemon.sandbox.crm.call import LISTING, ApiCall
 from daemon.sandbox.crm.checks import Shape, Wrong
-from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, invalid
+from daemon.sandbox.crm.exchange import Doc, Refusal, Reply, invalid
 from daemon.sandbox.crm.notes import cleaned
 from daemon.sandbox.crm.organizations import NAME_LIMIT
-from daemon.sandbox.crm.routing import Route
+from daemon.sandbox.crm.routing import Endpoint
 
 KIND = "activities"
 NOTE_LIMIT = 100 * 1024
@@ -78,10 +78,10 @@ BODY = Shape(
 )
 
 
-def new(call: Call, body: Doc) -> Doc:
+def new(call: ApiCall, body: Doc) -> Doc:
     """A new activity's document, with the API's defaults."""
     doc: Doc = {
-        "subject": "Call",
+        "subject": "ApiCall",
         "type": "call",
         "owner_id": call.user["id"],
         "creator_user_id": call.user["id"],
@@ -113,7 +113,7 @@ def new(call: Call, body: Doc) -> Doc:
     return doc
 
 
-def change(call: Call, doc: Doc, body: Doc) -> None:
+def change(call: ApiCall, doc: Doc, body: Doc) -> None:
     """Apply a checked body: one link, one primary participant, a clean note."""
     doc.update(body)
     if "note" in body and body["note"] is not None and call.settings.sanitise_notes:
@@ -139,7 +139,7 @@ def participants(given: list[Doc]) -> list[Doc]:
     return [{"person_id": person, "primary": person == primary} for person in people]
 
 
-def _check_links(call: Call, body: Doc) -> None:
+def _check_links(call: ApiCall, body: Doc) -> None:
     call.check_references(body)
     if body.get("type") in call.settings.inactive_types:
         raise invalid(f"type: Activity type '{body['type']}' is not active")
@@ -149,14 +149,14 @@ def _check_links(call: Call, body: Doc) -> None:
         raise invalid(f"project_id: Project with id '{body['project_id']}' was not found")
 
 
-def add(call: Call) -> Answer:
+def add(call: ApiCall) -> Reply:
     """POST /activities."""
     body = call.read(BODY)
     _check_links(call, body)
-    return Answer(render(call.store.insert(KIND, new(call, body), call.now)))
+    return Reply(render(call.store.insert(KIND, new(call, body), call.now)))
 
 
-def update(call: Call) -> Answer:
+def update(call: ApiCall) -> Reply:
     """PATCH /activities/{id}."""
     doc = call.editable(KIND)
     body = call.read(BODY)
@@ -166,20 +166,20 @@ def update(call: Call) -> Answer:
     change(call, doc, body)
     doc["update_time"] = call.stamp
     call.store.save(KIND, doc, call.now)
-    return Answer(render(doc))
+    return Reply(render(doc))
 
 
-def get(call: Call) -> Answer:
+def get(call: ApiCall) -> Reply:
     """GET /activities/{id}."""
-    return Answer(shown(call, call.record(KIND)))
+    return Reply(shown(call, call.record(KIND)))
 
 
-def listing(call: Call) -> Answer:
+def listing(call: ApiCall) -> Reply:
     """GET /activities; `person_id` means the primary participant."""
     return call.page(KIND, "is_deleted = 0", [], lambda doc: shown(call, doc))
 
 
-def delete(call: Call) -> Answer:
+def delete(call: ApiCall) -> Reply:
     """DELETE /activities/{id}."""
     return call.delete(KIND)
 
@@ -189,7 +189,7 @@ def render(doc: Doc) -> Doc:
     return {name: value for name, value in doc.items() if not name.startswith("_")}
 
 
-def shown(call: Call, doc: Doc) -> Doc:
+def shown(call: ApiCall, doc: Doc) -> Doc:
     """The document as it is read: attendees only when asked for."""
     plain = render(doc)
     if "attendees" not in call.query.get("include_fields", ()):
@@ -209,9 +209,9 @@ _LISTING = {
     "done": checks.query_boolean,
 }
 ROUTES = (
-    Route("v2", "POST", "/activities", add),
-    Route("v2", "GET", "/activities", listing, _LISTING),
-    Route("v2", "GET", "/activities/{id}", get, _INCLUDE),
-    Route("v2", "PATCH", "/activities/{id}", update),
-    Route("v2", "DELETE", "/activities/{id}", delete),
+    Endpoint("v2", "POST", "/activities", add),
+    Endpoint("v2", "GET", "/activities", listing, _LISTING),
+    Endpoint("v2", "GET", "/activities/{id}", get, _INCLUDE),
+    Endpoint("v2", "PATCH", "/activities/{id}", update),
+    Endpoint("v2", "DELETE", "/activities/{id}", delete),
 )

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from daemon.sandbox.crm.call import Call
+from daemon.sandbox.crm.call import ApiCall
 from daemon.sandbox.crm.core import Sandbox
 from daemon.sandbox.crm.exchange import Doc
 from daemon.sandbox.crm.store import Store
@@ -57,7 +57,7 @@ def board(sandbox: Sandbox, pipeline: str | None = None) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def _card(call: Call, noun: str, doc: Doc) -> Card:
+def _card(call: ApiCall, noun: str, doc: Doc) -> Card:
     org_id = doc["organization_id"] if noun == "lead" else doc["org_id"]
     return Card(
         doc["title"],

@@ -13,7 +13,7 @@ from typing import Any
 from daemon.sandbox.crm import checks
 from daemon.sandbox.crm.checks import Check, Shape
 from daemon.sandbox.crm.clock import DAY_SECONDS, stamp
-from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, invalid, not_found
+from daemon.sandbox.crm.exchange import Doc, Refusal, Reply, invalid, not_found
 from daemon.sandbox.crm.permissions import need, need_to_add, need_to_change, seen
 from daemon.sandbox.crm.settings import Settings
 from daemon.sandbox.crm.store import Store
@@ -42,7 +42,7 @@ FIELD_SETS = {
 
 
 @dataclass(slots=True)
-class Call:
+class ApiCall:
     """One request on its way through an endpoint; everything an endpoint may look at."""
 
     store: Store
@@ -161,13 +161,13 @@ class Call:
                 code="feature_capping_deals_limit",
             )
 
-    def delete(self, kind: str) -> Answer:
+    def delete(self, kind: str) -> Reply:
         """A soft delete; what hangs on the record stays."""
         doc = self.editable(kind)
         need(self.user, f"can_delete_{kind}")
         mark_deleted(doc, self.now)
         self.store.save(kind, doc, self.now)
-        return Answer({"id": doc["id"]})
+        return Reply({"id": doc["id"]})
 
     def shown_fields(self, kind: str, doc: Doc) -> Doc:
         """`custom_fields` of an answer."""
@@ -184,7 +184,7 @@ class Call:
         where: str,
         values: list[Any],
         render: Callable[[Doc], Doc],
-    ) -> Answer:
+    ) -> Reply:
         """One page of a v2 list: filters of the query, order, cursor."""
         where, values = self._filtered(where, values)
         visible, whose = seen(self.user, kind)
@@ -202,7 +202,7 @@ class Call:
             kind, where, values, order=f"{column} {way}, id {way}", limit=limit + 1
         )
         following = found[limit] if len(found) > limit else None
-        return Answer(
+        return Reply(
             [render(doc) for doc in found[:limit]],
             additional={"next_cursor": following and _next_cursor(following, sort, down=down)},
         )

@@ -5,39 +5,39 @@ Read-only through the API here; the acts of people and the settings make them.
 
 from daemon.sandbox.crm import checks
 from daemon.sandbox.crm.activities import TYPES
-from daemon.sandbox.crm.call import LISTING, Call
+from daemon.sandbox.crm.call import LISTING, ApiCall
 from daemon.sandbox.crm.clock import stamp_v1
-from daemon.sandbox.crm.exchange import Answer, Doc, not_found
+from daemon.sandbox.crm.exchange import Doc, Reply, not_found
 from daemon.sandbox.crm.permissions import LISTED, OTHERS
-from daemon.sandbox.crm.routing import Route
+from daemon.sandbox.crm.routing import Endpoint
 from daemon.sandbox.crm.settings import ADMIN_APPS
 
 _ONE_UTC_ZERO = "2026-01-01 00:00:00"
 
 
-def pipelines(call: Call) -> Answer:
+def pipelines(call: ApiCall) -> Reply:
     """GET /pipelines."""
     return call.page("pipelines", "is_deleted = 0", [], dict)
 
 
-def stages(call: Call) -> Answer:
+def stages(call: ApiCall) -> Reply:
     """GET /stages; those of a pipeline that doesn't exist are an empty list."""
     return call.page(
         "stages", "1" if call.settings.lists_deleted_stages else "is_deleted = 0", [], dict
     )
 
 
-def stage(call: Call) -> Answer:
+def stage(call: ApiCall) -> Reply:
     """GET /stages/{id}."""
-    return Answer(call.record("stages"))
+    return Reply(call.record("stages"))
 
 
-def users(call: Call) -> Answer:
+def users(call: ApiCall) -> Reply:
     """GET /users."""
-    return Answer([render_user(call, doc) for doc in call.store.select("users")])
+    return Reply([render_user(call, doc) for doc in call.store.select("users")])
 
 
-def me(call: Call) -> Answer:
+def me(call: ApiCall) -> Reply:
     """GET /users/me: whose token this is."""
     company = {
         "company_id": 1,
@@ -47,28 +47,28 @@ def me(call: Call) -> Answer:
         "company_industry": "Other",
         "language": {"language_code": "en", "country_code": "US"},
     }
-    return Answer(render_user(call, call.user) | company)
+    return Reply(render_user(call, call.user) | company)
 
 
-def permissions(call: Call) -> Answer:
+def permissions(call: ApiCall) -> Reply:
     """GET /users/{id}/permissions: true for those that the user has."""
     user = call.store.get("users", call.params["id"])
     if user is None:
         raise not_found("User")
     names = LISTED + (OTHERS if call.settings.lists_all_permissions else ())
-    return Answer({name: name not in user["denied"] for name in names})
+    return Reply({name: name not in user["denied"] for name in names})
 
 
-def role_settings(call: Call) -> Answer:
+def role_settings(call: ApiCall) -> Reply:
     """GET /users/{id}/roleSettings: the visibility of what the user's role makes."""
     user = call.store.get("users", call.params["id"])
     if user is None:
         raise not_found("User")
     kinds = ("deal", "lead", "org", "person", "product")
-    return Answer({f"{kind}_default_visibility": user["visibility"] for kind in kinds})
+    return Reply({f"{kind}_default_visibility": user["visibility"] for kind in kinds})
 
 
-def render_user(call: Call, doc: Doc) -> Doc:
+def render_user(call: ApiCall, doc: Doc) -> Doc:
     """One user as v1 sends it."""
     return {
         "id": doc["id"],
@@ -101,9 +101,9 @@ def _permission_set(app: str) -> str:
     return f"00000000-0000-4000-8000-{app.encode().hex()[:12].ljust(12, '0')}"
 
 
-def activity_types(call: Call) -> Answer:
+def activity_types(call: ApiCall) -> Reply:
     """GET /activityTypes."""
-    return Answer(
+    return Reply(
         [
             {
                 "id": number,
@@ -122,9 +122,9 @@ def activity_types(call: Call) -> Answer:
     )
 
 
-def lead_labels(call: Call) -> Answer:
+def lead_labels(call: ApiCall) -> Reply:
     """GET /leadLabels."""
-    return Answer(call.store.select("lead_labels"))
+    return Reply(call.store.select("lead_labels"))
 
 
 _PAGED = {name: LISTING[name] for name in ("limit", "cursor", "sort_by", "sort_direction")}
@@ -134,13 +134,13 @@ _STAGES = {
     "sort_by": checks.one_of("id", "update_time", "add_time", "order_nr"),
 }
 ROUTES = (
-    Route("v2", "GET", "/pipelines", pipelines, _PAGED),
-    Route("v2", "GET", "/stages", stages, _STAGES),
-    Route("v2", "GET", "/stages/{id}", stage),
-    Route("v1", "GET", "/users", users),
-    Route("v1", "GET", "/users/me", me),
-    Route("v1", "GET", "/users/{id}/permissions", permissions),
-    Route("v1", "GET", "/users/{id}/roleSettings", role_settings),
-    Route("v1", "GET", "/activityTypes", activity_types),
-    Route("v1", "GET", "/leadLabels", lead_labels),
+    Endpoint("v2", "GET", "/pipelines", pipelines, _PAGED),
+    Endpoint("v2", "GET", "/stages", stages, _STAGES),
+    Endpoint("v2", "GET", "/stages/{id}", stage),
+    Endpoint("v1", "GET", "/users", users),
+    Endpoint("v1", "GET", "/users/me", me),
+    Endpoint("v1", "GET", "/users/{id}/permissions", permissions),
+    Endpoint("v1", "GET", "/users/{id}/roleSettings", role_settings),
+    Endpoint("v1", "GET", "/activityTypes", activity_types),
+    Endpoint("v1", "GET", "/leadLabels", lead_labels),
 )

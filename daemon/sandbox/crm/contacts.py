@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.sandbox.crm import checks
-from daemon.sandbox.crm.call import LISTING, SHOWING, Call
+from daemon.sandbox.crm.call import LISTING, SHOWING, ApiCall
 from daemon.sandbox.crm.checks import Check, Shape
-from daemon.sandbox.crm.exchange import Answer, Doc
-from daemon.sandbox.crm.routing import Route
+from daemon.sandbox.crm.exchange import Doc, Reply
+from daemon.sandbox.crm.routing import Endpoint
 from daemon.sandbox.crm.values import merge
 
 
@@ -20,7 +20,7 @@ def _no_counters(path: str, _value: str) -> Any:
     raise checks.Wrong(f"{path}: the sandbox doesn't count what hangs on a record")
 
 
-def _all(_: Call) -> tuple[str, list[Any]]:
+def _all(_: ApiCall) -> tuple[str, list[Any]]:
     return "is_deleted = 0", []
 
 
@@ -35,19 +35,19 @@ class Noun:
     kind: str
     adding: Shape
     updating: Shape
-    new: Callable[[Call, Doc], Doc]
+    new: Callable[[ApiCall, Doc], Doc]
     completed: Callable[[Doc], Doc] = _unchanged
-    narrowed: Callable[[Call], tuple[str, list[Any]]] = _all
+    narrowed: Callable[[ApiCall], tuple[str, list[Any]]] = _all
     filters: Mapping[str, Check] = field(default_factory=dict)
 
-    def add(self, call: Call) -> Answer:
+    def add(self, call: ApiCall) -> Reply:
         """POST."""
         body = call.read(self.adding, self.kind)
         call.may_add(self.kind, body)
         doc = call.store.insert(self.kind, self.new(call, body), call.now)
-        return Answer(self.render(call, doc))
+        return Reply(self.render(call, doc))
 
-    def update(self, call: Call) -> Answer:
+    def update(self, call: ApiCall) -> Reply:
         """PATCH with an id."""
         doc = call.editable(self.kind)
         body = call.read(self.updating, self.kind)
@@ -55,36 +55,36 @@ class Noun:
         custom = merge(doc["custom_fields"], body.pop("custom_fields", {}))
         doc.update(self.completed(body), custom_fields=custom, update_time=call.stamp)
         call.store.save(self.kind, doc, call.now)
-        return Answer(self.render(call, doc))
+        return Reply(self.render(call, doc))
 
-    def get(self, call: Call) -> Answer:
+    def get(self, call: ApiCall) -> Reply:
         """GET with an id."""
-        return Answer(self.render(call, call.record(self.kind)))
+        return Reply(self.render(call, call.record(self.kind)))
 
-    def listing(self, call: Call) -> Answer:
+    def listing(self, call: ApiCall) -> Reply:
         """GET without an id."""
         where, values = self.narrowed(call)
         return call.page(self.kind, where, values, lambda doc: self.render(call, doc))
 
-    def delete(self, call: Call) -> Answer:
+    def delete(self, call: ApiCall) -> Reply:
         """DELETE with an id."""
         return call.delete(self.kind)
 
-    def render(self, call: Call, doc: Doc) -> Doc:
+    def render(self, call: ApiCall, doc: Doc) -> Doc:
         """The document as it is sent."""
         plain = {name: value for name, value in doc.items() if not name.startswith("_")}
         return plain | {"custom_fields": call.shown_fields(self.kind, doc)}
 
-    def routes(self) -> tuple[Route, ...]:
+    def routes(self) -> tuple[Endpoint, ...]:
         """Its endpoints."""
         every, one = f"/{self.kind}", f"/{self.kind}/{{id}}"
         include = {"include_fields": _no_counters}
         return (
-            Route("v2", "POST", every, self.add),
-            Route(
+            Endpoint("v2", "POST", every, self.add),
+            Endpoint(
                 "v2", "GET", every, self.listing, {**LISTING, **SHOWING, **include, **self.filters}
             ),
-            Route("v2", "GET", one, self.get, {**SHOWING, **include}),
-            Route("v2", "PATCH", one, self.update),
-            Route("v2", "DELETE", one, self.delete),
+            Endpoint("v2", "GET", one, self.get, {**SHOWING, **include}),
+            Endpoint("v2", "PATCH", one, self.update),
+            Endpoint("v2", "DELETE", one, self.delete),
         )

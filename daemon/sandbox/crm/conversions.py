@@ -9,11 +9,11 @@ import hashlib
 from uuid import UUID
 
 from daemon.sandbox.crm import activities, checks, deals, leads
-from daemon.sandbox.crm.call import Call
+from daemon.sandbox.crm.call import ApiCall
 from daemon.sandbox.crm.checks import Shape
-from daemon.sandbox.crm.exchange import Answer, Doc, Refusal
+from daemon.sandbox.crm.exchange import Doc, Refusal, Reply
 from daemon.sandbox.crm.permissions import need
-from daemon.sandbox.crm.routing import Route
+from daemon.sandbox.crm.routing import Endpoint
 
 BODY = Shape({"stage_id": checks.integer, "pipeline_id": checks.integer})
 
@@ -22,7 +22,7 @@ def _missing() -> Refusal:
     return Refusal(404, "Entity was not found", info="Object was not found.")
 
 
-def start(call: Call) -> Answer:
+def start(call: ApiCall) -> Reply:
     """POST /leads/{id}/convert/deal."""
     lead = call.store.get("leads", call.params["id"])
     if lead is None or lead["is_deleted"] or call.is_unread("leads", lead["id"]):
@@ -48,10 +48,10 @@ def start(call: Call) -> Answer:
             call.now,
         ),
     )
-    return Answer({"conversion_id": conversion_id}, empty_additional=True)
+    return Reply({"conversion_id": conversion_id}, empty_additional=True)
 
 
-def status(call: Call) -> Answer:
+def status(call: ApiCall) -> Reply:
     """GET /leads/{id}/convert/status/{conversion_id}."""
     row = call.store.db.execute(
         "SELECT status, polls, started, deal_id FROM conversions WHERE id = ? AND lead_id = ?",
@@ -65,10 +65,10 @@ def status(call: Call) -> Answer:
     data: Doc = {"conversion_id": call.params["conversion_id"], "status": state}
     if deal_id is not None:
         data["deal_id"] = deal_id
-    return Answer(data, empty_additional=True)
+    return Reply(data, empty_additional=True)
 
 
-def settle(call: Call) -> None:
+def settle(call: ApiCall) -> None:
     """Finish the conversions whose time has come, as the real one's workers would."""
     if call.settings.conversion_seconds is None:
         return
@@ -80,7 +80,7 @@ def settle(call: Call) -> None:
         _finish(call, conversion_id)
 
 
-def _step(call: Call, conversion_id: str, polls: int, elapsed: float) -> tuple[str, int | None]:
+def _step(call: ApiCall, conversion_id: str, polls: int, elapsed: float) -> tuple[str, int | None]:
     settings = call.settings
     by_polls = settings.conversion_polls is not None and polls >= settings.conversion_polls
     by_clock = settings.conversion_seconds is not None and elapsed >= settings.conversion_seconds
@@ -93,7 +93,7 @@ def _step(call: Call, conversion_id: str, polls: int, elapsed: float) -> tuple[s
     return state, None
 
 
-def _finish(call: Call, conversion_id: str) -> tuple[str, int | None]:
+def _finish(call: ApiCall, conversion_id: str) -> tuple[str, int | None]:
     lead_id, user_id, stage_id = call.store.db.execute(
         "SELECT lead_id, user_id, stage_id FROM conversions WHERE id = ?", (conversion_id,)
     ).fetchone()
@@ -103,7 +103,7 @@ def _finish(call: Call, conversion_id: str) -> tuple[str, int | None]:
         state = "rejected"
     if state == "completed" and lead is not None:
         user = call.store.get("users", user_id) or call.user
-        worker = Call(call.store, call.settings, call.now, user)
+        worker = ApiCall(call.store, call.settings, call.now, user)
         deal_id = convert(worker, lead, stage_id)["id"]
     call.store.db.execute(
         "UPDATE conversions SET status = ?, deal_id = ? WHERE id = ?",
@@ -112,7 +112,7 @@ def _finish(call: Call, conversion_id: str) -> tuple[str, int | None]:
     return state, deal_id
 
 
-def convert(call: Call, lead: Doc, stage_id: int) -> Doc:
+def convert(call: ApiCall, lead: Doc, stage_id: int) -> Doc:
     """Make the deal of a lead, take its activities along, delete the lead."""
     value = lead["value"] or {}
     body = {
@@ -138,8 +138,8 @@ def convert(call: Call, lead: Doc, stage_id: int) -> Doc:
 
 
 ROUTES = (
-    Route("v2", "POST", "/leads/{id}/convert/deal", start, path_check=checks.uuid),
-    Route(
+    Endpoint("v2", "POST", "/leads/{id}/convert/deal", start, path_check=checks.uuid),
+    Endpoint(
         "v2",
         "GET",
         "/leads/{id}/convert/status/{conversion_id}",

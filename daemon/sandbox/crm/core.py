@@ -29,13 +29,13 @@ from daemon.sandbox.crm import (
     search,
     world,
 )
-from daemon.sandbox.crm.call import Call
+from daemon.sandbox.crm.call import ApiCall
 from daemon.sandbox.crm.clock import day_of
 from daemon.sandbox.crm.exchange import Doc, Refusal, Request, Response, invalid
 from daemon.sandbox.crm.faults import Faults
 from daemon.sandbox.crm.limits import Limits
 from daemon.sandbox.crm.permissions import need
-from daemon.sandbox.crm.routing import Route, Router
+from daemon.sandbox.crm.routing import Endpoint, Router
 from daemon.sandbox.crm.settings import Settings
 from daemon.sandbox.crm.store import Store
 
@@ -97,7 +97,7 @@ class _Passage:
     """What is known of a request on its way to the log."""
 
     now: float
-    route: Route | None = None
+    route: Endpoint | None = None
     user: str = ""
     tokens: int = 0
     outcome: int = 0
@@ -162,7 +162,7 @@ class Sandbox:
             self.settings = replace(self.settings, **changes)
 
     @contextmanager
-    def at_work(self, email: str | None = None) -> Iterator[Call]:
+    def at_work(self, email: str | None = None) -> Iterator[ApiCall]:
         """A person at work in the web UI: one transaction, no token, no limit, no log."""
         with self.lock, self.store.transaction():
             self.store.remember = max(self.settings.list_lag, self.settings.read_lag)
@@ -170,7 +170,7 @@ class Sandbox:
             user = next((doc for doc in users if email in (None, doc["email"])), None)
             if user is None:
                 raise LookupError(f"no user {email}")
-            call = Call(self.store, self.settings, self.clock(), user)
+            call = ApiCall(self.store, self.settings, self.clock(), user)
             conversions.settle(call)
             yield call
 
@@ -205,7 +205,7 @@ class Sandbox:
     def _carry_out(
         self,
         request: Request,
-        found: tuple[Route, dict[str, str]] | None,
+        found: tuple[Endpoint, dict[str, str]] | None,
         user: Doc,
         now: float,
     ) -> Response:
@@ -214,7 +214,7 @@ class Sandbox:
         route, raw = found
         try:
             with self.store.transaction():
-                call = Call(self.store, self.settings, now, user)
+                call = ApiCall(self.store, self.settings, now, user)
                 conversions.settle(call)
                 call.params = route.read_params(raw)
                 call.query = route.read_query(request)

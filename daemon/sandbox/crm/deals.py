@@ -8,12 +8,12 @@ can, as the real API takes it although its description doesn't say so.
 from typing import Any
 
 from daemon.sandbox.crm import checks
-from daemon.sandbox.crm.call import LISTING, SHOWING, Call, mark_deleted
+from daemon.sandbox.crm.call import LISTING, SHOWING, ApiCall, mark_deleted
 from daemon.sandbox.crm.checks import Shape
-from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, invalid
+from daemon.sandbox.crm.exchange import Doc, Refusal, Reply, invalid
 from daemon.sandbox.crm.organizations import NAME_LIMIT, VISIBILITY
 from daemon.sandbox.crm.permissions import need
-from daemon.sandbox.crm.routing import Route
+from daemon.sandbox.crm.routing import Endpoint
 from daemon.sandbox.crm.values import merge
 
 KIND = "deals"
@@ -62,7 +62,7 @@ ADD = Shape(_KEYS, required=("title",))
 UPDATE = Shape(_KEYS)
 
 
-def new(call: Call, body: Doc) -> Doc:
+def new(call: ApiCall, body: Doc) -> Doc:
     """A new deal's document, with the API's defaults; its stage must be settled."""
     doc: Doc = {
         "title": "",
@@ -103,7 +103,7 @@ def new(call: Call, body: Doc) -> Doc:
     return doc
 
 
-def placed(call: Call, body: Doc) -> Doc:
+def placed(call: ApiCall, body: Doc) -> Doc:
     """The body with pipeline and stage: a stage implies its pipeline, none means the default."""
     if "stage_id" in body:
         stage = call.store.get("stages", body["stage_id"])
@@ -126,7 +126,7 @@ def placed(call: Call, body: Doc) -> Doc:
     return {**body, "pipeline_id": pipeline_id, "stage_id": stages[0]["id"]}
 
 
-def add(call: Call) -> Answer:
+def add(call: ApiCall) -> Reply:
     """POST /deals."""
     body = call.read(ADD, KIND)
     call.may_add(KIND, body)
@@ -135,10 +135,10 @@ def add(call: Call) -> Answer:
     _settle(call, doc, changed, {"status": "open", "is_archived": False})
     if doc["status"] == "open" and not doc["is_archived"] and not doc["is_deleted"]:
         call.check_open_cap("deal")
-    return Answer(render(call, call.store.insert(KIND, doc, call.now)))
+    return Reply(render(call, call.store.insert(KIND, doc, call.now)))
 
 
-def update(call: Call) -> Answer:
+def update(call: ApiCall) -> Reply:
     """PATCH /deals/{id}; an archived deal can only be taken out of the archive."""
     doc = call.editable(KIND)
     body = call.read(UPDATE, KIND)
@@ -154,10 +154,10 @@ def update(call: Call) -> Answer:
     if doc["status"] == "open" and before["status"] != "open":
         call.check_open_cap("deal")
     call.store.save(KIND, doc, call.now)
-    return Answer(render(call, doc))
+    return Reply(render(call, doc))
 
 
-def _settle(call: Call, doc: Doc, body: Doc, before: Doc) -> None:
+def _settle(call: ApiCall, doc: Doc, body: Doc, before: Doc) -> None:
     """What follows from a change: times of closing, archiving, moving; 400 for what doesn't fit."""
     for name, statuses in _ONLY_WITH.items():
         if body.get(name) is not None and doc["status"] not in statuses:
@@ -186,22 +186,22 @@ def close(doc: Doc, stamp: str, given: Doc) -> None:
         doc["lost_reason"] = None
 
 
-def get(call: Call) -> Answer:
+def get(call: ApiCall) -> Reply:
     """GET /deals/{id}, archived or not."""
-    return Answer(render(call, call.record(KIND)))
+    return Reply(render(call, call.record(KIND)))
 
 
-def listing(call: Call) -> Answer:
+def listing(call: ApiCall) -> Reply:
     """GET /deals: not archived ones; deleted ones only when asked for, for 30 days."""
     return _listing(call, archived=False)
 
 
-def archived(call: Call) -> Answer:
+def archived(call: ApiCall) -> Reply:
     """GET /deals/archived."""
     return _listing(call, archived=True)
 
 
-def _listing(call: Call, *, archived: bool) -> Answer:
+def _listing(call: ApiCall, *, archived: bool) -> Reply:
     # The plus keeps SQLite from the index that only counting needs.
     where, values = "+is_archived = ?", [archived]
     statuses = call.query.get("status")
@@ -215,17 +215,17 @@ def _listing(call: Call, *, archived: bool) -> Answer:
     return call.page(KIND, where, [*values, call.now - keep], lambda doc: render(call, doc))
 
 
-def delete(call: Call) -> Answer:
+def delete(call: ApiCall) -> Reply:
     """DELETE /deals/{id}."""
     doc = call.editable(KIND)
     need(call.user, "can_delete_deals")
     mark_deleted(doc, call.now)
     doc["status"] = "deleted"
     call.store.save(KIND, doc, call.now)
-    return Answer({"id": doc["id"]})
+    return Reply({"id": doc["id"]})
 
 
-def render(call: Call, doc: Doc) -> Doc:
+def render(call: ApiCall, doc: Doc) -> Doc:
     """The document as it is sent; `source_lead_id` only when asked for."""
     plain = {
         name: value
@@ -252,10 +252,10 @@ _ARCHIVED = {
     if name not in ("include_labels", "include_option_labels")
 }
 ROUTES = (
-    Route("v2", "POST", "/deals", add),
-    Route("v2", "GET", "/deals", listing, _LISTING),
-    Route("v2", "GET", "/deals/archived", archived, _ARCHIVED),
-    Route("v2", "GET", "/deals/{id}", get, {**SHOWING, **_INCLUDE}),
-    Route("v2", "PATCH", "/deals/{id}", update),
-    Route("v2", "DELETE", "/deals/{id}", delete),
+    Endpoint("v2", "POST", "/deals", add),
+    Endpoint("v2", "GET", "/deals", listing, _LISTING),
+    Endpoint("v2", "GET", "/deals/archived", archived, _ARCHIVED),
+    Endpoint("v2", "GET", "/deals/{id}", get, {**SHOWING, **_INCLUDE}),
+    Endpoint("v2", "PATCH", "/deals/{id}", update),
+    Endpoint("v2", "DELETE", "/deals/{id}", delete),
 )

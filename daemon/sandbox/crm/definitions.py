@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from daemon.sandbox.crm import checks, values
-from daemon.sandbox.crm.call import PAGING, Call
+from daemon.sandbox.crm.call import PAGING, ApiCall
 from daemon.sandbox.crm.checks import Check, Shape
-from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, invalid, not_found
+from daemon.sandbox.crm.exchange import Doc, Refusal, Reply, invalid, not_found
 from daemon.sandbox.crm.permissions import need
-from daemon.sandbox.crm.routing import Route
+from daemon.sandbox.crm.routing import Endpoint
 
 ENTITIES = ("person", "deal", "organization")
 _NAME_LIMIT = 255
@@ -80,7 +80,7 @@ def _shape(entity: str, keys: Mapping[str, Check], required: tuple[str, ...] = (
     return Shape({**keys, **extra}, required)
 
 
-def define(call: Call, entity: str, body: Doc) -> Doc:
+def define(call: ApiCall, entity: str, body: Doc) -> Doc:
     """Keep a new field; its code is the same for the same store and order of events."""
     number = call.store.count("fields")
     row = call.store.db.execute("SELECT max(id) FROM fields").fetchone()
@@ -104,24 +104,24 @@ def define(call: Call, entity: str, body: Doc) -> Doc:
     return call.store.insert("fields", doc, call.now)
 
 
-class Definitions:
+class FieldDefinitions:
     """The endpoints of one entity's fields."""
 
     def __init__(self, entity: str) -> None:
         """Name the entity: person, deal or organization."""
         self.entity = entity
 
-    def routes(self) -> tuple[Route, ...]:
+    def routes(self) -> tuple[Endpoint, ...]:
         """All endpoints of these fields."""
         path = f"/{self.entity}Fields"
         include = {"include_fields": checks.query_list(checks.one_of(*_PARTS))}
         return (
-            Route("v2", "GET", path, self.listing, {**PAGING, **include}),
-            Route("v2", "POST", path, self.add),
-            Route("v2", "GET", f"{path}/{{field_code}}", self.get, include),
+            Endpoint("v2", "GET", path, self.listing, {**PAGING, **include}),
+            Endpoint("v2", "POST", path, self.add),
+            Endpoint("v2", "GET", f"{path}/{{field_code}}", self.get, include),
         )
 
-    def listing(self, call: Call) -> Answer:
+    def listing(self, call: ApiCall) -> Reply:
         """GET the fields, system fields first."""
         every = [*self._system(call), *call.store.select("fields", "entity = ?", (self.entity,))]
         limit = call.query.get("limit", 100)
@@ -131,18 +131,18 @@ class Definitions:
             raise invalid("cursor: Invalid cursor value") from error
         following = str(first + limit) if first + limit < len(every) else None
         page = [self._render(call, doc) for doc in every[first : first + limit]]
-        return Answer(page, additional={"next_cursor": following})
+        return Reply(page, additional={"next_cursor": following})
 
-    def get(self, call: Call) -> Answer:
+    def get(self, call: ApiCall) -> Reply:
         """GET one field."""
         code = call.params["field_code"]
         custom = call.store.select("fields", "entity = ? AND field_code = ?", (self.entity, code))
         for doc in (*self._system(call), *custom):
             if doc["field_code"] == code:
-                return Answer(self._render(call, doc))
+                return Reply(self._render(call, doc))
         raise not_found("Field")
 
-    def add(self, call: Call) -> Answer:
+    def add(self, call: ApiCall) -> Reply:
         """POST a field; 403 without the permission or over the plan's cap."""
         need(call.user, "can_add_custom_fields")
         required = ("field_name", "field_type")
@@ -158,9 +158,9 @@ class Definitions:
                 "Couldn't add the custom field. Custom fields limit reached.",
                 code="feature_capping_custom_fields_limit",
             )
-        return Answer(self._render(call, define(call, self.entity, body), every_part=True))
+        return Reply(self._render(call, define(call, self.entity, body), every_part=True))
 
-    def _system(self, call: Call) -> list[Doc]:
+    def _system(self, call: ApiCall) -> list[Doc]:
         labels = [
             {"id": doc["id"], "label": doc["label"]}
             for doc in call.store.select("labels", "entity = ?", (self.entity,))
@@ -175,7 +175,7 @@ class Definitions:
             for name, code, kind in _SYSTEM[self.entity]
         ]
 
-    def _render(self, call: Call, doc: Doc, *, every_part: bool = False) -> Doc:
+    def _render(self, call: ApiCall, doc: Doc, *, every_part: bool = False) -> Doc:
         plain: Doc = {
             "field_name": doc["field_name"],
             "field_code": doc["field_code"],
@@ -196,4 +196,4 @@ class Definitions:
         return plain | {part: doc.get(part, defaults[part]) for part in asked}
 
 
-ROUTES = tuple(route for entity in ENTITIES for route in Definitions(entity).routes())
+ROUTES = tuple(route for entity in ENTITIES for route in FieldDefinitions(entity).routes())

@@ -56,7 +56,7 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """What an endpoint says; `empty_additional` sends `additional_data` as null."""
 
     data: Any

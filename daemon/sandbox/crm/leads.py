@@ -10,14 +10,14 @@ from typing import Any
 from uuid import UUID
 
 from daemon.sandbox.crm import checks
-from daemon.sandbox.crm.call import Call, mark_deleted
+from daemon.sandbox.crm.call import ApiCall, mark_deleted
 from daemon.sandbox.crm.checks import Shape, Wrong
 from daemon.sandbox.crm.clock import stamp_ms
 from daemon.sandbox.crm.deals import currency
-from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, invalid
+from daemon.sandbox.crm.exchange import Doc, Refusal, Reply, invalid
 from daemon.sandbox.crm.organizations import NAME_LIMIT
 from daemon.sandbox.crm.permissions import seen
-from daemon.sandbox.crm.routing import Route
+from daemon.sandbox.crm.routing import Endpoint
 from daemon.sandbox.crm.values import HASH_KEY, from_v1, merge, to_v1
 
 KIND = "leads"
@@ -65,14 +65,14 @@ UPDATE = Shape(
 )
 
 
-def new_id(call: Call) -> str:
+def new_id(call: ApiCall) -> str:
     """A UUID that is the same for the same store and order of events."""
     row = call.store.db.execute("SELECT count(*) FROM leads").fetchone()
     digest = hashlib.sha256(f"lead {row[0]} {call.now!r} {call.settings.company}".encode())
     return str(UUID(bytes=digest.digest()[:16], version=4))
 
 
-def new(call: Call, body: Doc) -> Doc:
+def new(call: ApiCall, body: Doc) -> Doc:
     """A new lead's document, with the API's defaults."""
     now = stamp_ms(call.now)
     doc: Doc = {
@@ -105,7 +105,7 @@ def new(call: Call, body: Doc) -> Doc:
     return doc
 
 
-def read(call: Call, shape: Shape) -> Doc:
+def read(call: ApiCall, shape: Shape) -> Doc:
     """The checked body with its flat custom fields in `custom_fields`."""
     if not isinstance(call.body, dict):
         return shape.read(call.body)
@@ -123,17 +123,17 @@ def read(call: Call, shape: Shape) -> Doc:
     return body
 
 
-def add(call: Call) -> Answer:
+def add(call: ApiCall) -> Reply:
     """POST /leads."""
     body = read(call, ADD)
     call.may_add(KIND, body)
     if body.get("person_id") is None and body.get("organization_id") is None:
         raise Refusal(400, "A lead must be linked to a person or an organization.")
     call.check_open_cap("lead")
-    return Answer(render(call, call.store.insert(KIND, new(call, body), call.now)), status=201)
+    return Reply(render(call, call.store.insert(KIND, new(call, body), call.now)), status=201)
 
 
-def found(call: Call) -> Doc:
+def found(call: ApiCall) -> Doc:
     """The lead named by the path; 404 once it is deleted or converted."""
     doc = call.store.get(KIND, call.params["id"])
     if doc is None or doc["is_deleted"] or call.is_unread(KIND, doc["id"]):
@@ -143,7 +143,7 @@ def found(call: Call) -> Doc:
     return doc
 
 
-def update(call: Call) -> Answer:
+def update(call: ApiCall) -> Reply:
     """PATCH /leads/{id}; an archived lead can only be taken out of the archive."""
     doc = found(call)
     body = read(call, UPDATE)
@@ -157,25 +157,25 @@ def update(call: Call) -> Answer:
     if doc["person_id"] is None and doc["organization_id"] is None:
         raise Refusal(400, "A lead must be linked to a person or an organization.")
     call.store.save(KIND, doc, call.now)
-    return Answer(render(call, doc))
+    return Reply(render(call, doc))
 
 
-def get(call: Call) -> Answer:
+def get(call: ApiCall) -> Reply:
     """GET /leads/{id}, archived or not."""
-    return Answer(render(call, found(call)))
+    return Reply(render(call, found(call)))
 
 
-def listing(call: Call) -> Answer:
+def listing(call: ApiCall) -> Reply:
     """GET /leads: not archived ones."""
     return _listing(call, archived=False)
 
 
-def archived(call: Call) -> Answer:
+def archived(call: ApiCall) -> Reply:
     """GET /leads/archived."""
     return _listing(call, archived=True)
 
 
-def _listing(call: Call, *, archived: bool) -> Answer:
+def _listing(call: ApiCall, *, archived: bool) -> Reply:
     query = call.query
     if "filter_id" in query:
         raise Refusal(404, "Filter not found")
@@ -203,27 +203,27 @@ def _listing(call: Call, *, archived: bool) -> Answer:
         "limit": limit,
         "more_items_in_collection": len(docs) > limit,
     }
-    return Answer(
+    return Reply(
         [render(call, doc) for doc in docs[:limit]],
         additional={"pagination": page} if call.settings.lead_pages_wrapped else page,
     )
 
 
-def delete(call: Call) -> Answer:
+def delete(call: ApiCall) -> Reply:
     """DELETE /leads/{id}."""
     doc = found(call)
     remove(call, doc)
-    return Answer({"id": doc["id"]})
+    return Reply({"id": doc["id"]})
 
 
-def remove(call: Call, doc: Doc) -> None:
+def remove(call: ApiCall, doc: Doc) -> None:
     """Delete a lead, by whatever way."""
     mark_deleted(doc, call.now)
     doc["update_time"] = stamp_ms(call.now)
     call.store.save(KIND, doc, call.now)
 
 
-def render(call: Call, doc: Doc) -> Doc:
+def render(call: ApiCall, doc: Doc) -> Doc:
     """The document as it is sent: v1's flat form, without v2's keys."""
     plain = {
         name: value
@@ -263,10 +263,10 @@ _ARCHIVED: dict[str, Any] = {
     "sort": sort,
 }
 ROUTES = (
-    Route("v1", "POST", "/leads", add),
-    Route("v1", "GET", "/leads", listing, {**_ARCHIVED, "updated_since": checks.query_moment}),
-    Route("v1", "GET", "/leads/archived", archived, _ARCHIVED),
-    Route("v1", "GET", "/leads/{id}", get, path_check=checks.uuid),
-    Route("v1", "PATCH", "/leads/{id}", update, path_check=checks.uuid),
-    Route("v1", "DELETE", "/leads/{id}", delete, path_check=checks.uuid),
+    Endpoint("v1", "POST", "/leads", add),
+    Endpoint("v1", "GET", "/leads", listing, {**_ARCHIVED, "updated_since": checks.query_moment}),
+    Endpoint("v1", "GET", "/leads/archived", archived, _ARCHIVED),
+    Endpoint("v1", "GET", "/leads/{id}", get, path_check=checks.uuid),
+    Endpoint("v1", "PATCH", "/leads/{id}", update, path_check=checks.uuid),
+    Endpoint("v1", "DELETE", "/leads/{id}", delete, path_check=checks.uuid),
 )

@@ -6,7 +6,7 @@ There is no domain field; `website` is stored and not searched, as in the real o
 from collections.abc import Mapping
 
 from daemon.sandbox.crm import checks
-from daemon.sandbox.crm.call import Call
+from daemon.sandbox.crm.call import ApiCall
 from daemon.sandbox.crm.checks import Check, Shape
 from daemon.sandbox.crm.contacts import Noun
 from daemon.sandbox.crm.exchange import Doc
@@ -32,7 +32,7 @@ ADD = Shape({**_KEYS, "add_time": checks.moment}, required=("name",))
 UPDATE = Shape(_KEYS)
 
 
-def new(call: Call, body: Doc) -> Doc:
+def new(call: ApiCall, body: Doc) -> Doc:
     """A new organization's document, with the API's defaults."""
     doc: Doc = {
         "name": "",

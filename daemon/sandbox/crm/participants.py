@@ -7,12 +7,12 @@ docs/api/v1/Deals (participants)
 from typing import Any
 
 from daemon.sandbox.crm import checks
-from daemon.sandbox.crm.call import Call
+from daemon.sandbox.crm.call import ApiCall
 from daemon.sandbox.crm.checks import Shape
 from daemon.sandbox.crm.clock import stamp_v1
-from daemon.sandbox.crm.exchange import Answer, Doc, Refusal, not_found
+from daemon.sandbox.crm.exchange import Doc, Refusal, Reply, not_found
 from daemon.sandbox.crm.permissions import need_to_change
-from daemon.sandbox.crm.routing import Route
+from daemon.sandbox.crm.routing import Endpoint
 
 BODY = Shape({"person_id": checks.integer}, required=("person_id",))
 _PAGES = {"start": checks.query_range(0, 10**9), "limit": checks.query_range(1, 500)}
@@ -28,7 +28,7 @@ def persons_of(deal: Doc) -> list[int]:
     ]
 
 
-def listing(call: Call) -> Answer:
+def listing(call: ApiCall) -> Reply:
     """GET /deals/{id}/participants."""
     deal = call.record("deals")
     rows = [_shown(call, deal, person) for person in persons_of(deal)]
@@ -38,10 +38,10 @@ def listing(call: Call) -> Answer:
         "limit": limit,
         "more_items_in_collection": start + limit < len(rows),
     }
-    return Answer(rows[start : start + limit], additional={"pagination": page})
+    return Reply(rows[start : start + limit], additional={"pagination": page})
 
 
-def add(call: Call) -> Answer:
+def add(call: ApiCall) -> Reply:
     """POST /deals/{id}/participants."""
     deal = call.editable("deals")
     body = call.read(BODY)
@@ -57,10 +57,10 @@ def add(call: Call) -> Answer:
     deal["_participants"] = [*deal.get("_participants", ()), made]
     deal["update_time"] = call.stamp
     call.store.save("deals", deal, call.now)
-    return Answer(_shown(call, deal, body["person_id"]))
+    return Reply(_shown(call, deal, body["person_id"]))
 
 
-def remove(call: Call) -> Answer:
+def remove(call: ApiCall) -> Reply:
     """DELETE /deals/{id}/participants/{deal_participant_id}."""
     deal = call.editable("deals")
     need_to_change(call.user, "deals", deal, {})
@@ -70,10 +70,10 @@ def remove(call: Call) -> Answer:
         raise not_found("Participant")
     deal.update(_participants=kept, update_time=call.stamp)
     call.store.save("deals", deal, call.now)
-    return Answer({"id": number})
+    return Reply({"id": number})
 
 
-def _shown(call: Call, deal: Doc, person_id: int) -> Doc:
+def _shown(call: ApiCall, deal: Doc, person_id: int) -> Doc:
     added: dict[int, Any] = {item["person_id"]: item for item in deal.get("_participants", ())}
     # The contact person's own number can't be mistaken for that of one who was added.
     item = added.get(
@@ -97,7 +97,7 @@ def _shown(call: Call, deal: Doc, person_id: int) -> Doc:
 
 
 ROUTES = (
-    Route("v1", "GET", "/deals/{id}/participants", listing, _PAGES),
-    Route("v1", "POST", "/deals/{id}/participants", add),
-    Route("v1", "DELETE", "/deals/{id}/participants/{deal_participant_id}", remove),
+    Endpoint("v1", "GET", "/deals/{id}/participants", listing, _PAGES),
+    Endpoint("v1", "POST", "/deals/{id}/participants", add),
+    Endpoint("v1", "DELETE", "/deals/{id}/participants/{deal_participant_id}", remove),
 )

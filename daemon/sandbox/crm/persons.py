@@ -7,7 +7,7 @@ im, birthday, job_title, postal_address) don't exist, as in a company without co
 from typing import Any
 
 from daemon.sandbox.crm import checks
-from daemon.sandbox.crm.call import Call
+from daemon.sandbox.crm.call import ApiCall
 from daemon.sandbox.crm.checks import Shape
 from daemon.sandbox.crm.contacts import Noun
 from daemon.sandbox.crm.exchange import Doc
@@ -64,7 +64,7 @@ def named(body: Doc) -> Doc:
     return {**body, "first_name": first, "last_name": last.strip() or None}
 
 
-def new(call: Call, body: Doc) -> Doc:
+def new(call: ApiCall, body: Doc) -> Doc:
     """A new person's document, with the API's defaults."""
     doc: Doc = {
         "name": "",
@@ -86,7 +86,7 @@ def new(call: Call, body: Doc) -> Doc:
     return doc
 
 
-def listed(call: Call) -> tuple[str, list[Any]]:
+def listed(call: ApiCall) -> tuple[str, list[Any]]:
     """Which persons a list is of, as SQL and its values; `deal_id` finds those of one deal."""
     where, values = "is_deleted = 0", []
     deal_id = call.query.pop("deal_id", None)

@@ -10,23 +10,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.sandbox.crm import checks
-from daemon.sandbox.crm.call import Call
+from daemon.sandbox.crm.call import ApiCall
 from daemon.sandbox.crm.checks import Check, Wrong
 from daemon.sandbox.crm.costs import tokens
-from daemon.sandbox.crm.exchange import Answer, Doc, Request, invalid
+from daemon.sandbox.crm.exchange import Doc, Reply, Request, invalid
 from daemon.sandbox.crm.settings import Settings
 
 PREFIXES = {"/api/v2": "v2", "/api/v1": "v1", "/v1": "v1"}
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class Endpoint:
     """One endpoint: path template, what its query may hold, and who answers."""
 
     version: str
     method: str
     template: str
-    handler: Callable[[Call], Answer]
+    handler: Callable[[ApiCall], Reply]
     query: Mapping[str, Check] = field(default_factory=dict)
     path_check: Check = checks.query_integer
 
@@ -84,19 +84,19 @@ class Route:
 class Router:
     """All endpoints, found by method and path."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(self, routes: Iterable[Endpoint]) -> None:
         """Order the routes so that fixed words win over `{id}`."""
-        self._by_shape: dict[tuple[str, str, int], list[tuple[list[str], Route]]] = {}
+        self._by_shape: dict[tuple[str, str, int], list[tuple[list[str], Endpoint]]] = {}
         for route in sorted(routes, key=lambda route: route.template.count("{")):
             parts = route.template.split("/")[1:]
             key = (route.version, route.method, len(parts))
             self._by_shape.setdefault(key, []).append((parts, route))
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[Endpoint]:
         """All endpoints, in no particular order."""
         return [route for group in self._by_shape.values() for _, route in group]
 
-    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+    def find(self, method: str, path: str) -> tuple[Endpoint, dict[str, str]] | None:
         """The endpoint and the raw ids of the path, or None."""
         for prefix, version in PREFIXES.items():
             if path.startswith(prefix + "/"):

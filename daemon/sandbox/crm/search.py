@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from daemon.sandbox.crm import checks
-from daemon.sandbox.crm.call import Call
-from daemon.sandbox.crm.exchange import Answer, Doc, invalid
-from daemon.sandbox.crm.routing import Route
+from daemon.sandbox.crm.call import ApiCall
+from daemon.sandbox.crm.exchange import Doc, Reply, invalid
+from daemon.sandbox.crm.routing import Endpoint
 from daemon.sandbox.crm.values import search_terms
 
 # The specification says 500, the real one refuses more than 100.
@@ -24,7 +24,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def catch_up(call: Call) -> None:
+def catch_up(call: ApiCall) -> None:
     """Take what is older than the lag into the index."""
     due = call.store.db.execute(
         "SELECT number, kind, id, doc FROM search_queue WHERE at <= ? ORDER BY number",
@@ -46,7 +46,7 @@ def catch_up(call: Call) -> None:
         call.store.db.execute("DELETE FROM search_queue WHERE number <= ?", (due[-1][0],))
 
 
-def _terms(call: Call, kind: str, doc: Doc) -> Iterable[tuple[str, str]]:
+def _terms(call: ApiCall, kind: str, doc: Doc) -> Iterable[tuple[str, str]]:
     yield "name", doc["name"]
     for item in doc.get("emails", ()):
         yield "email", item["value"]
@@ -58,7 +58,7 @@ def _terms(call: Call, kind: str, doc: Doc) -> Iterable[tuple[str, str]]:
         yield "custom_fields", term
 
 
-def _custom(call: Call, kind: str, doc: Doc) -> list[str]:
+def _custom(call: ApiCall, kind: str, doc: Doc) -> list[str]:
     definitions = call.fields(kind)
     return [
         term
@@ -68,7 +68,7 @@ def _custom(call: Call, kind: str, doc: Doc) -> list[str]:
     ]
 
 
-def search(call: Call, kind: str) -> list[Doc]:
+def search(call: ApiCall, kind: str) -> list[Doc]:
     """The items that match the query, newest changes not yet in."""
     catch_up(call)
     query = call.query
@@ -98,7 +98,7 @@ def search(call: Call, kind: str) -> list[Doc]:
     ]
 
 
-def _item(call: Call, kind: str, doc: Doc) -> Doc:
+def _item(call: ApiCall, kind: str, doc: Doc) -> Doc:
     """One hit: lossy, as in the real one."""
     plain: Doc = {
         "id": doc["id"],
@@ -119,10 +119,10 @@ def _item(call: Call, kind: str, doc: Doc) -> Doc:
     }
 
 
-def _route(kind: str, more: Mapping[str, checks.Check]) -> Route:
+def _route(kind: str, more: Mapping[str, checks.Check]) -> Endpoint:
     """GET /{kind}/search."""
 
-    def handler(call: Call) -> Answer:
+    def handler(call: ApiCall) -> Reply:
         items = search(call, kind)
         limit = call.query.get("limit", LIMIT_MAX)
         try:
@@ -130,9 +130,7 @@ def _route(kind: str, more: Mapping[str, checks.Check]) -> Route:
         except ValueError as error:
             raise invalid("cursor: Invalid cursor value") from error
         following = str(first + limit) if first + limit < len(items) else None
-        return Answer(
-            {"items": items[first : first + limit]}, additional={"next_cursor": following}
-        )
+        return Reply({"items": items[first : first + limit]}, additional={"next_cursor": following})
 
     query = {
         "term": checks.string,
@@ -142,7 +140,7 @@ def _route(kind: str, more: Mapping[str, checks.Check]) -> Route:
         "fields": checks.query_list(checks.one_of(*FIELDS[kind])),
         **more,
     }
-    return Route("v2", "GET", f"/{kind}/search", handler, query)
+    return Endpoint("v2", "GET", f"/{kind}/search", handler, query)
 
 
 def _no_picture(path: str, _value: str) -> Any:

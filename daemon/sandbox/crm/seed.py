@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daemon.sandbox.crm import activities, deals, leads, organizations, persons
-from daemon.sandbox.crm.call import Call
+from daemon.sandbox.crm.call import ApiCall
 from daemon.sandbox.crm.core import Sandbox
 from daemon.sandbox.crm.exchange import Doc
 from daemon.sandbox.crm.settings import ADMIN_APPS
@@ -52,7 +52,7 @@ def _named(given: Doc) -> Doc:
     return {k: v for k, v in given.items() if k not in ("first_name", "last_name")}
 
 
-def _record(call: Call, kind: str, doc: Doc) -> Doc:
+def _record(call: ApiCall, kind: str, doc: Doc) -> Doc:
     if kind == "leads":
         flat = {name: doc.pop(name) for name in list(doc) if HASH_KEY.fullmatch(name)}
         doc["custom_fields"] |= from_v1(call.fields(kind), flat)

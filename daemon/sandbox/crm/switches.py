@@ -7,7 +7,7 @@ single requests is a fault.
 
 from collections.abc import Iterable
 
-from daemon.sandbox.crm.call import Call, mark_deleted
+from daemon.sandbox.crm.call import ApiCall, mark_deleted
 from daemon.sandbox.crm.clock import stamp_ms
 from daemon.sandbox.crm.core import Sandbox
 from daemon.sandbox.crm.exchange import Doc
@@ -78,14 +78,14 @@ class Switches:
                 call.store.save("users", user | changes, call.now)
 
 
-def _users(call: Call, email: str | None) -> list[Doc]:
+def _users(call: ApiCall, email: str | None) -> list[Doc]:
     found = [user for user in call.store.select("users") if email in (None, user["email"])]
     if not found:
         raise LookupError(f"no user {email}")
     return found
 
 
-def _record(call: Call, kind: str, record_id: Id) -> Doc:
+def _record(call: ApiCall, kind: str, record_id: Id) -> Doc:
     doc = call.store.get(kind, record_id)
     if doc is None:
         raise LookupError(f"no {kind} {record_id}")
