@@ -41,14 +41,17 @@ check: $(VENV)/.check $(VENV)/.test ## lint, format and types
 bench: $(VENV)/.test dovecot ## every benchmark, and one table of ratios
 	$(IN)/python bench/run.py $(BENCH)
 
-# Labelled mail, and the program that runs mail2deal on it; SIGNAL=FOLDER judges another folder.
-SCORER ?= ../shared/signal/score.py
-SIGNAL ?= ../shared/signal/dev
+# A folder of labelled mail. The program of the set beside the repository prints more than ours.
+SHARED_SIGNAL = ../shared/signal
+SIGNAL ?= $(wildcard $(SHARED_SIGNAL)/dev)
+SCORER ?= $(wildcard $(SHARED_SIGNAL)/score.py)
 
-signal: $(VENV)/.test dovecot ## who wrote and what counts, on labelled mail: SIGNAL=folder
-	@test -e $(SCORER) || { echo "there is no $(SCORER): name the program as SCORER=…, and a" \
-	"folder of labelled mail as SIGNAL=…" >&2; exit 1; }
-	$(IN)/python $(SCORER) $(SIGNAL) $(CURDIR)/$(IN)/mail2deal
+signal: $(VENV)/.test dovecot ## who wrote and what counts, on labelled mail: SIGNAL=tests/labelled
+	@test -e '$(SIGNAL)/about.yml' || { echo "'$(SIGNAL)' is no folder of labelled mail (it has no" \
+	"about.yml): name one, such as our own, SIGNAL=tests/labelled, or where" \
+	"mail2deal explain --save has written to" >&2; exit 1; }
+	$(if $(SCORER),$(IN)/python $(SCORER) $(SIGNAL) $(CURDIR)/$(IN)/mail2deal,\
+	PYTHONPATH=. $(IN)/python tests/labelled_mail.py $(SIGNAL))
 
 walk: $(VENV)/.test dovecot ## what one mail costs in statements, transactions, functions, files
 	$(IN)/python bench/walk.py

@@ -67,7 +67,7 @@ OUTSIDE = {
     "sqlite_utils": {"ledger"},
     "ssl": {"mailbox", "pipedrive", "sandbox"},
     "subprocess": {"cli", "config", "intake", "sandbox", "service"},
-    "yaml": {"config", "rehearsal"},
+    "yaml": {"config", "maintenance", "rehearsal"},
 }
 
 MODULES = {

@@ -1,5 +1,6 @@
 """`mail2deal explain`: why a sender is what it is, and what became of each of its messages."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,20 +21,46 @@ _SHOWN = 20  # senders, where several are meant
 @click.command("explain")
 @click.argument("address", metavar="ADDRESS, NAME OR DOMAIN")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option(
+    "--save",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write its newest mail into this directory as a labelled case, with invented names.",
+)
+@click.option("--message", metavar="KEY", help="With --save: this mail (--json shows the keys).")
 @pass_wiring
-def command(wiring: Wiring, address: str, *, as_json: bool) -> int:
+def command(
+    wiring: Wiring, address: str, *, as_json: bool, save: Path | None, message: str | None
+) -> int:
     """Say why a sender is what it is: each message, verdict, count, the rule, the records."""
     with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
         # A whole address means itself, sender or not.
         known = [] if "@" in address else reports.senders_like(ledger, address, _SHOWN)
         if len(known) > 1:
             return _choose(address, known)
+        if save is not None:
+            _save(wiring, ledger, known[0]["address"] if known else address, save, message)
+            return DONE
         told = tell(ledger, wiring.reading(), known[0]["address"] if known else address)
     if as_json:
         output.print_json(as_dict(told))
     else:
         _show(told)
     return DONE
+
+
+def _save(
+    wiring: Wiring, ledger: Ledger, address: str, directory: Path, message: str | None
+) -> None:
+    from daemon.maintenance.save_case import ABOUT, about, saved_case  # noqa: PLC0415 - seldom
+
+    case = saved_case(wiring, ledger, address, message)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (directory / ABOUT).exists():
+        output.write_private(directory / ABOUT, about())
+    output.write_private(directory / case.name, case.text)
+    output.say(f"saved {directory / case.name}")
+    for note in case.notes:
+        output.note(f"mail2deal: {note}")
 
 
 def _choose(text: str, known: list[dict[str, Any]]) -> int:

@@ -314,6 +314,15 @@ class Folders:
         """Have every folder looked through as a whole in its next poll."""
         self._db.execute("UPDATE folders SET scanned_at = NULL, next_due = NULL WHERE active")
 
+    def places(self, messages: Iterable[int]) -> list[sqlite3.Row]:
+        """Where these messages lie, as far as we know: mailbox, name, uidvalidity, uid, message."""
+        return self._db.execute(
+            "SELECT f.mailbox, f.name, s.uidvalidity, s.uid, s.message FROM sightings s"
+            " JOIN folders f ON f.id = s.folder AND f.uidvalidity = s.uidvalidity"
+            f" WHERE f.active AND NOT s.gone AND s.message {AMONG} ORDER BY s.message, f.id, s.uid",
+            (listed(messages),),
+        ).fetchall()
+
     def quarantine_rows(self, mailbox: str | None = None) -> list[sqlite3.Row]:
         """Every quarantined UID with its mailbox and folder, or those of one mailbox."""
         return self._db.execute(
