@@ -1,14 +1,16 @@
 """How the subjects of automatic replies and of bounces begin, in the languages that we meet.
 
-Data only. Compared in lower case (Unicode case folding) at the very beginning of the subject, so a
-person's "Re: Automatic reply: ..." isn't one.
+Data only. Compared as phrases are, at the very beginning of the subject, so a person's
+"Re: Automatic reply: ..." isn't one.
 """
+
+from daemon.message.phrases import normal
 
 # ruff: noqa: RUF001  words of other languages
 
 # Exchange, Gmail, Apple, Notes, GMX/Web.de, Yandex, QQ and others, as their servers write them.
 AUTO_REPLY_SUBJECTS: tuple[str, ...] = tuple(
-    subject.casefold()
+    normal(subject)
     for subject in (
         *("Automatic reply", "Auto reply", "Auto-reply", "Autoreply", "Automatic response"),
         *("Auto response", "Auto-response", "Autoresponse", "Out of office", "Out of the office"),
@@ -97,7 +99,7 @@ AUTO_REPLY_SUBJECTS: tuple[str, ...] = tuple(
 )
 
 BOUNCE_SUBJECTS: tuple[str, ...] = tuple(
-    subject.casefold()
+    normal(subject)
     for subject in (
         *("Undeliverable", "Undelivered", "Undelivered mail returned to sender", "Non-deliverable"),
         *(
@@ -134,7 +136,7 @@ BOUNCE_SUBJECTS: tuple[str, ...] = tuple(
 
 # Read receipts that Outlook and others send as plain text or as winmail.dat.
 READ_SUBJECTS: tuple[str, ...] = tuple(
-    subject.casefold()
+    normal(subject)
     for subject in (
         *("Read:", "Not read:", "Read receipt", "Return receipt", "Gelesen:", "Ungelesen:"),
         *("Nicht gelesen:", "Lesebestätigung", "Empfangsbestätigung (angezeigt)", "Lu :", "Lu:"),
@@ -182,7 +184,7 @@ READ_SUBJECTS: tuple[str, ...] = tuple(
 
 def begins_like(subject: str, beginnings: tuple[str, ...]) -> bool:
     """Whether a subject begins with one of these as whole words."""
-    folded = subject.casefold()
+    folded = normal(subject)
     if not folded.startswith(beginnings):
         return False
     return any(

@@ -43,6 +43,11 @@ _OF_SERVER = ("server-", "spam-mark")  # beginnings of what servers said
 _OF_COMMAND = ("asked-",)  # what the administrator's command said
 _OF_TEXT = ("says-", "subject-", "asks", "no-words", "long-text", "many-links", "template-left")
 
+# What shows that a person wrote: a name as the address, a mail program, a signature, a request.
+_OF_PERSON = frozenset({"named-address", "client", "signed", "asks", "says-wants", "asked-person"})
+# Senders that are a firm, a team or a desk.
+_OF_FIRM = frozenset({"brand-name", "group-name", "role-address", "notice-address"})
+
 _DOMAIN_SIGNALS = {"campaign": "campaign-host", "desk": "desk"}  # by the kind in vendors.txt
 
 
@@ -91,7 +96,10 @@ def nature(signals: Iterable[str], author: Address, way: str = "from") -> Nature
 def _about(signals: Iterable[str], of_address: Iterable[str], way: str) -> Iterator[str]:
     """The signals that speak of the author."""
     if way == "from":
-        yield from (*signals, *of_address)
+        found = frozenset((*signals, *of_address))
+        if found & _OF_FIRM and not found & _OF_PERSON:
+            yield "impersonal"
+        yield from found - {"signed"} if _is_circular(found) else found
     elif way == "group":
         yield from (*(one for one in signals if one not in _OF_GROUP), *of_address)
     elif way == "invitation":
@@ -105,6 +113,11 @@ def _about(signals: Iterable[str], of_address: Iterable[str], way: str) -> Itera
         own = {"no-reply-address", "vendor"} if way == "relay" else {"no-reply-address"}
         yield from (one for one in signals if one.startswith(_OF_SERVER))
         yield from (one for one in of_address if one in own)
+
+
+def _is_circular(found: frozenset[str]) -> bool:
+    """Whether a mail can be stopped like a newsletter and asks nothing: its signature is printed."""
+    return "list-unsubscribe" in found and found.isdisjoint(("asks", "says-wants"))
 
 
 def words(signal: str) -> str:

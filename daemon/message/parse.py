@@ -150,13 +150,7 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
     signals = _header_says(pairs, fields, reading, kinds) | found.signals
     if not opaque and signals.isdisjoint(_DECIDED):
         signals |= _text_says(parts, words.own, found.words)
-        # What went to many by its header stays that, whoever signed it.
-        to_many = "list-unsubscribe" in signals
-        if (
-            author
-            and not to_many
-            and is_signed(_letter(parts, words.own), author.name, author.domain)
-        ):
+        if author and is_signed(_letter(parts, words.own), author.name, author.domain):
             signals.add("signed")
     hashed = _snippet(words, found.words, reading.subject, _HASHED)
     return Message(

@@ -19,7 +19,22 @@ _GAP = 60  # characters that a "*" may stand for
 _WORD = re.compile(r"\w+")
 # Thai, kana, Han, Hangul: no spaces between words, or endings joined to them
 _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"'})
+_QUOTES = {"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"'}
+_ACCENTED = (*range(0xC0, 0x250), *range(0x386, 0x3CF), *range(0x1E00, 0x2000))  # Latin, Greek
+
+
+def _without_accents() -> dict[int, str]:
+    """What each letter is compared as: people leave accents out, and programs lose them."""
+    bare = {ord(sign): plain for sign, plain in _QUOTES.items()}
+    for code in _ACCENTED:
+        parts = unicodedata.normalize("NFD", chr(code).casefold())
+        letters = "".join(part for part in parts if not unicodedata.combining(part))
+        if letters != chr(code):
+            bare[code] = letters
+    return bare
+
+
+_BARE = _without_accents()
 
 
 class _Phrase(NamedTuple):
@@ -49,10 +64,10 @@ def said(text: str, kind: str) -> Counter[str]:
 
 
 def normal(text: str) -> str:
-    """A text as phrases are compared: lower case, one space between words, plain quotes."""
+    """A text as phrases are compared: lower case, no accents, one space between words."""
     text = text[:TEXT_LIMIT]
     if not text.isascii():
-        text = unicodedata.normalize("NFC", text.translate(_QUOTES))
+        text = unicodedata.normalize("NFC", text).translate(_BARE)
     return " ".join(text.casefold().split())
 
 
