@@ -11,22 +11,28 @@ from typing import NamedTuple
 from daemon.message.address import Address
 from daemon.message.candidates import COPY, HANDS_ON, Candidate
 from daemon.message.form import name_in
-from daemon.message.localparts import is_no_reply
+from daemon.message.localparts import (
+    is_mailbox_provider,
+    is_no_reply,
+    names_a_person,
+)
 from daemon.message.parse import Message
 from daemon.message.relay import (
     hands_on,
     is_conversation,
     is_machine_like,
-    names_service,
+    is_of_service,
     same_site,
     via,
 )
 from daemon.message.us import Us
+from daemon.message.vendors import kind_of
 
 # Ways by which anybody can put any address before us: such mails never add up to a deal.
 SUBMITTED = frozenset({"form", "reply-to", "text"})
 # Ways on which From, signals and envelope are those of a relay and say nothing about the author.
 RELAYED = SUBMITTED | {"forward", "attached", "envelope"}
+_ASKING = frozenset({"says-wants", "asks"})
 # Ways on which a machine's address is the author's too, and judged as such.
 _WHOEVER = frozenset({"forward", "attached", "group"})
 
@@ -76,6 +82,9 @@ def _ours(message: Message, sender: Address, us: Us) -> Author:
 def _of_our_site(message: Message, sender: Address, us: Us) -> Author | None:
     """Who filled in a form of our web site, opened a ticket at our desk or wrote to our list."""
     reply, form = _first(message, "reply-to", us), _first(message, "form", us)
+    if reply and kind_of(reply.address.domain) == "desk":
+        # Our own helpdesk wants the answer for itself.
+        reply, form = None, form or _only(message, sender, us)
     if reply:
         same = form is not None and form.address.key == reply.address.key
         way = "group" if "list-id" in message.signals else "form" if same else "reply-to"
@@ -106,10 +115,16 @@ def _handed_on(message: Message, sender: Address, us: Us) -> Author | None:
     if _is_copy(message, us) and not form:
         return Author(None, "form", "copy-of-a-form")
     if is_conversation(sender.domain) or (
-        _is_of_service(sender) and not reply and not machine_local
+        is_of_service(sender)
+        and any(map(str.isdigit, sender.local))
+        and not (reply or machine_local)
     ):
         return Author(_bare(sender), "relay", "relay-of-a-portal")
-    if form and (machine or (reply and reply.address.key == form.address.key)):
+    # A form service that nobody has listed: no person's address, and it says what it does.
+    unlisted = says and not (
+        names_a_person(sender.local, sender.name) or is_mailbox_provider(sender.domain)
+    )
+    if form and (machine or unlisted or (reply and reply.address.key == form.address.key)):
         visitor = reply if reply and not form.address.name and reply.address.name else form
         return Author(_named(message, visitor, sender), "form", "form-of-others")
     foreign = says and reply and not _is_same_person(sender, reply.address, message)
@@ -121,14 +136,15 @@ def _handed_on(message: Message, sender: Address, us: Us) -> Author | None:
         if service and same_site(reply.address.domain, sender.domain):
             way = "relay"
         return Author(_named(message, reply, sender), way, "form-of-others")
-    if machine and says and (found := _only(message, sender, us)):
+    asks = service and not _ASKING.isdisjoint(message.marks)
+    if machine and (says or asks) and (found := _only(message, sender, us)):
         return Author(_named(message, found, sender), "text", "form-of-others")
     return None
 
 
 def _is_same_person(sender: Address, other: Address, message: Message) -> bool:
     """Whether somebody only has answers sent to another address of the same person."""
-    if is_machine_like(sender.local) or hands_on(sender) or _is_of_service(sender):
+    if is_machine_like(sender.local) or hands_on(sender) or is_of_service(sender):
         return False
     named = name_in([other.name], sender.address) or name_in([sender.name], other.address)
     return bool(message.answers or named) or sender.name == other.name
@@ -186,12 +202,6 @@ def _only(message: Message, sender: Address, us: Us) -> Candidate | None:
         and not same_site(one.address.domain, sender.domain)
     ]
     return found[0] if len(found) == 1 else None
-
-
-def _is_of_service(sender: Address) -> bool:
-    """Whether the name says "Ada via Service" and the address is that service's own."""
-    parts = via(sender.name)
-    return parts is not None and names_service(parts[1], sender.domain)
 
 
 def _bare(address: Address) -> Address:

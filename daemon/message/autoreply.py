@@ -138,6 +138,11 @@ BOUNCE_SUBJECTS: tuple[str, ...] = tuple(
 READ_SUBJECTS: tuple[str, ...] = tuple(
     normal(subject)
     for subject in (
+        # Receipts of delivery, which say as little
+        *("Delivered:", "Delivery receipt", "Relayed:", "Zugestellt:", "Zustellbestätigung"),
+        *("Übermittelt:", "Remis :", "Remis:", "Entregado:", "Entregue:", "Consegnato:"),
+        *("Bezorgd:", "Ontvangstbevestiging:", "Levererat:", "Leveret:", "Levert:"),
+        *("Toimitettu:", "Dostarczono:", "Doručeno:", "Doručené:", "Kézbesítve:", "Доставлено:"),
         *("Read:", "Not read:", "Read receipt", "Return receipt", "Gelesen:", "Ungelesen:"),
         *("Nicht gelesen:", "Lesebestätigung", "Empfangsbestätigung (angezeigt)", "Lu :", "Lu:"),
         *(

@@ -25,6 +25,7 @@ from daemon.message.candidates import (
 from daemon.message.fields import Fields, body_start, first, scan
 from daemon.message.header import Header, read
 from daemon.message.lines import html_lines, text_lines, unquoted
+from daemon.message.localparts import names_a_person
 from daemon.message.relay import (
     hands_on,
     hands_on_by_words,
@@ -105,6 +106,7 @@ def find(fields: Fields, header: Header, parts: Parts) -> Found:
         or any(one.way == "reply-to" for one in found.candidates)
         or is_machine_like(sender.local)
         or hands_on(sender)
+        or (not names_a_person(sender.local, sender.name) and hands_on_by_words(header.subject, ""))
     )
     lines = parts.lines()
     if may_hand_on:
@@ -146,12 +148,12 @@ def _read_text(
         _attached(found, parts)
     if "@" in text:
         form = forms.read_form(lines)
+        name = _agreeing(form, lines)
         if form.is_one:
-            name = form.full_name
             found.candidates.extend(
                 Candidate("form", Address(name or one.name, one.address)) for one in form.addresses
             )
-        _form_facts(found, form)
+        _form_facts(found, form, name)
         found.candidates.extend(
             Candidate("text", one) for one in forms.addresses_in(lines, _TEXT_ADDRESSES)
         )
@@ -203,9 +205,19 @@ def _facts_beside(found: Found, lines: list[str]) -> Iterator[Fact]:
             return
 
 
-def _form_facts(found: Found, form: forms.Form) -> None:
+def _agreeing(form: forms.Form, lines: list[str]) -> str:
+    """The name in a form; where it doesn't agree with the one address, another in it that does."""
+    name = form.full_name
+    if len(form.addresses) == 1 and name:
+        address = form.addresses[0].address
+        if not forms.name_in([name], address):
+            return forms.name_in(lines, address) or name
+    return name
+
+
+def _form_facts(found: Found, form: forms.Form, name: str) -> None:
     facts: list[tuple[FactKind, str]] = [
-        ("name", form.full_name),
+        ("name", name),
         ("phone", form.phone),
         ("company", form.company),
         ("title", form.title),

@@ -31,12 +31,16 @@ _REACH = 3  # lines from a label to its value: one may be empty, one a hint
 
 # What stands between a label and its value on one line.
 _PAIR = re.compile(
-    r"\s*[*•·▪►>|\-–—]{0,3}\s*(?P<label>[^\s:：|=\t.][^:：|=>→\t\n]{0,59}?)"
-    r"(?:\s*\.{2,60}\s*[:：]?|\s*\*{0,3}\s*[:：]|\s*(?:[|=]|[-=]?>|→)|\t|[ \u00a0]{2,40}|(?<=\])\s)"
+    r"\s*[*•·▪►>|\-–—■□◆◇●○◎・※★☆▼▶【]{0,3}\s*"
+    r"(?P<label>[^\s:：|=\t.][^:：|=>→\t\n]{0,59}?)"
+    r"(?:\s*\.{2,60}\s*[:：]?|\s*[*】]{0,3}\s*[:：]|】"
+    r"|\s*(?:[|=]|[-=]?>|→)|\t|[ \u00a0]{2,40}|(?<=\])\s)"
     r"\s*(?P<value>\S.*)?$"
 )
 _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
-_DECORATION = re.compile(r"[*_:：?？!.,;\-–—()\[\]<>\"“”'’`#|•·►▪✱]+|^\d{1,2}[.)]\s")
+_DECORATION = re.compile(
+    r"[*_:：?？!.,;\-–—()\[\]<>\"“”'’`#|•·►▪✱■□◆◇●○◎・※★☆▼▶【】]+|^\d{1,2}[.)]\s"
+)
 _SPACE = re.compile(r"\s+")
 _UPPER = "A-ZÀ-ÖØ-ÞĀ-ŽΑ-ΩА-ЯЁЄІЇҐ"
 _NAME = re.compile(

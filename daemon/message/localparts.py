@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from daemon.message.data import read
 from daemon.message.own_server import organization
+from daemon.message.phrases import normal as bare
 
 # ruff: noqa: RUF001  words of other languages
 
@@ -39,6 +40,20 @@ _TEAM = re.compile(
     r"|versand|kundenservice|redaktion|club|portal|info|system|bot|mailer|verlag|équipe|equipo|equipe"
     r"|squadra|klantenservice|kundtjänst|kundeservice|asiakaspalvelu|zespół|tým|csapat|echipa|takım"
     r"|команда|служба)\b",
+    re.IGNORECASE,
+)
+_FIRM = re.compile(
+    r"\b(?:gmbh|mbh|kg|ohg|ag|e\.?v|ltd|limited|inc|llc|llp|plc|corp|b\.?v|n\.?v|bvba|oy|oyj|ab|asa"
+    r"|aps|a/s|s\.?r\.?l|s\.?p\.?a|sarl|sas|kft|zrt|d\.o\.o|s\.r\.o|sp\. z o\.o|lda|ltda|oü|sia|uab"
+    r"|bank|sparkasse|stadtwerke|gemeente|gemeinde|stadt|kommune|kommun|mairie|ayuntamiento|comune"
+    r"|municipality|council|university|hochschule|universität|finanzamt|amt|behörde|verband"
+    r"|versicherung|insurance|akademie|academy|service desk|helpdesk|help desk|customer care)\b",
+    re.IGNORECASE,
+)
+# "Ada from Acme", as newsletters sign
+_OF_BRAND = re.compile(
+    r"\S{1,30} (?:from|at|von|bei|de|chez|van|från|på|fra|hos|z|ze|od|da|di|del|из|от|@|\|)"
+    r" (.{2,60})",
     re.IGNORECASE,
 )
 _PITCH = re.compile(
@@ -136,9 +151,51 @@ def names_a_person(local: str, name: str) -> bool:
             return True  # initials, which may look like a desk: hr@, it@
         if len(words) > 1 and squeezed in _from_name(words) and not is_desk_word(squeezed):
             return True
-        if any(part in words and not is_desk_word(part) for part in parts if part[2:]):
+        if any(_is_of_name(part, words) and not is_desk_word(part) for part in parts if part[2:]):
             return True
     return False
+
+
+def _is_of_name(part: str, words: tuple[str, ...]) -> bool:
+    """Whether a part of an address is a word of a name, or how one is called: ludo of Ludovic."""
+    return any(word.startswith(part) for word in words)
+
+
+def is_one_word(name: str) -> bool:
+    """Whether a display name is a single word that is no given name, as brands have."""
+    return (
+        len(name.split()) == 1 < len(name[1:])
+        and name.lower() != name.upper()
+        and "@" not in name
+        and not is_given_name(name)
+    )
+
+
+def is_given_name(word: str) -> bool:
+    """Whether a word is somebody's first name, with or without its accents."""
+    return bare(word) in _given_names()
+
+
+@lru_cache(maxsize=1)
+def _given_names() -> frozenset[str]:
+    return frozenset(bare(name) for line in read("given_names.txt") for name in line.split())
+
+
+def names_a_firm(name: str) -> bool:
+    """Whether a display name has a word that only firms and authorities have."""
+    return _FIRM.search(name) is not None
+
+
+@lru_cache(maxsize=1024)
+def is_mailbox_provider(domain: str) -> bool:
+    """Whether anybody can have an address under this domain: data/freemail.txt, and hosters."""
+    providers = _mailbox_providers()
+    return domain in providers or domain.partition(".")[2] in providers
+
+
+@lru_cache(maxsize=1)
+def _mailbox_providers() -> frozenset[str]:
+    return frozenset((*read("freemail.txt"), *_words("hoster")))
 
 
 @lru_cache(maxsize=1024)
@@ -150,6 +207,12 @@ def names_the_domain(name: str, domain: str) -> bool:
         if own[2:] and label[2:] and (own.startswith(label) or label.startswith(own)):
             return True
     return False
+
+
+def is_of_brand(name: str, domain: str) -> bool:
+    """Whether somebody writes in the name of the domain's brand: "Ada from Acme", acme.example."""
+    found = _OF_BRAND.match(name)
+    return found is not None and names_the_domain(found[1], domain)
 
 
 @lru_cache(maxsize=1024)

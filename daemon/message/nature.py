@@ -13,16 +13,20 @@ from daemon.message.address import Address
 from daemon.message.data import read
 from daemon.message.localparts import (
     is_made_per_mail,
+    is_mailbox_provider,
     is_no_reply,
     is_notice,
+    is_of_brand,
+    is_one_word,
     is_pitch_domain,
     is_role,
     is_sending_host,
+    names_a_firm,
     names_a_person,
     names_a_team,
     names_the_domain,
 )
-from daemon.message.relay import is_conversation
+from daemon.message.relay import is_conversation, is_of_service
 from daemon.message.vendors import kind_of
 
 DECIDES = 100  # the weight at which a group says machine
@@ -46,7 +50,10 @@ _OF_TEXT = ("says-", "subject-", "asks", "no-words", "long-text", "many-links", 
 # What shows that a person wrote: a name as the address, a mail program, a signature, a request.
 _OF_PERSON = frozenset({"named-address", "client", "signed", "asks", "says-wants", "asked-person"})
 # Senders that are a firm, a team or a desk.
-_OF_FIRM = frozenset({"brand-name", "group-name", "role-address", "notice-address"})
+_OF_FIRM = frozenset(
+    {"brand-name", "group-name", "firm-name", "one-word", "via-service"}
+    | {"role-address", "notice-address"}
+)
 
 _DOMAIN_SIGNALS = {"campaign": "campaign-host", "desk": "desk"}  # by the kind in vendors.txt
 
@@ -116,7 +123,7 @@ def _about(signals: Iterable[str], of_address: Iterable[str], way: str) -> Itera
 
 
 def _is_circular(found: frozenset[str]) -> bool:
-    """Whether a mail can be stopped like a newsletter and asks nothing: its signature is printed."""
+    """Whether a mail can be stopped like a newsletter and asks nothing, so its end is printed."""
     return "list-unsubscribe" in found and found.isdisjoint(("asks", "says-wants"))
 
 
@@ -157,20 +164,30 @@ def _of_address(author: Address) -> tuple[str, ...]:
 
 def _address_signals(author: Address) -> Iterator[str]:
     local, domain = author.local, author.domain
-    is_person = names_a_person(local, author.name)
+    is_brand = names_the_domain(author.name, domain)
+    is_single = is_one_word(author.name)
+    # "Vipps <vipps@vipps.example>" is a firm; "Ada <ada@...>" is somebody.
+    is_via = is_of_service(author)
+    is_person = not is_via and not (is_brand and is_single) and names_a_person(local, author.name)
+    is_public = is_mailbox_provider(domain)
     yield from _local_signals(local, is_person=is_person)
     for signal, is_so in (
         ("made-per-mail", is_made_per_mail(local)),
         ("sending-subdomain", is_sending_host(domain)),
         ("pitch-domain", is_pitch_domain(domain)),
-        ("brand-name", names_the_domain(author.name, domain)),
+        ("brand-name", is_brand),
+        ("of-brand", is_of_brand(author.name, domain)),
+        ("one-word", is_single and not is_person and not is_public),
+        ("firm-name", not is_person and names_a_firm(author.name)),
+        ("via-service", is_via),
         ("group-name", names_a_team(author.name)),
     ):
         if is_so:
             yield signal
     kind = kind_of(domain)
     if kind == "notices" and not is_person and not is_conversation(domain):
-        yield "vendor"
+        if not is_public or is_notice(local) or is_role(local) or is_no_reply(local):
+            yield "vendor"
     elif kind in _DOMAIN_SIGNALS:
         yield _DOMAIN_SIGNALS[kind]
 

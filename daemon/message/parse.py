@@ -37,6 +37,7 @@ from daemon.message.text_signals import (
     before_quote,
     end_of,
     is_signed,
+    speaks_of,
     subject_signals,
     text_signals,
 )
@@ -150,6 +151,8 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
     signals = _header_says(pairs, fields, reading, kinds) | found.signals
     if not opaque and signals.isdisjoint(_DECIDED):
         signals |= _text_says(parts, words.own, found.words)
+        if author and speaks_of(words.own, author.name):
+            signals.add("speaks-of-author")
         if author and is_signed(_letter(parts, words.own), author.name, author.domain):
             signals.add("signed")
     hashed = _snippet(words, found.words, reading.subject, _HASHED)

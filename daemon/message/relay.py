@@ -9,7 +9,13 @@ from functools import cache, lru_cache
 from importlib.resources import files
 
 from daemon.message.address import Address
-from daemon.message.localparts import is_no_reply, is_role
+from daemon.message.localparts import (
+    is_mailbox_provider,
+    is_no_reply,
+    is_role,
+    names_a_person,
+)
+from daemon.message.own_server import organization
 from daemon.message.us import within
 
 _SHORTEST = 3  # letters of a service's name: fewer are in many domains
@@ -23,8 +29,19 @@ _VIA = re.compile(
 
 
 def hands_on(address: Address) -> bool:
-    """Whether it is the domain of a service whose mail is about visitors: forms, portals, chats."""
-    return within(address.domain, _names("visitors"))
+    """Whether a service whose mail is about visitors sends it: a form, a portal, a chat window.
+
+    People of such a service, and customers of a hoster, write under the same domain.
+    """
+    if not within(address.domain, _names("visitors")):
+        return False
+    if is_mailbox_provider(address.domain):
+        return is_machine_like(address.local)
+    # Under its subdomains there are tenants: acme@acme.chat.example.
+    is_theirs = organization(address.domain) == address.domain
+    return not (is_theirs and names_a_person(address.local, address.name)) or is_machine_like(
+        address.local
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -45,10 +62,16 @@ def via(name: str) -> tuple[str, str] | None:
     return (found["name"].strip(" '\""), found["service"].strip(" '\"")) if found else None
 
 
+def is_of_service(sender: Address) -> bool:
+    """Whether the name says "Ada via Service" and the address is that service's own."""
+    parts = via(sender.name)
+    return parts is not None and names_service(parts[1], sender.domain)
+
+
 def names_service(service: str, domain: str) -> bool:
     """Whether a service's name is its domain's: "Kleinanzeigen" of mail.kleinanzeigen.de."""
     plain = re.sub(r"[^a-z0-9]", "", service.casefold().rpartition("/")[2])
-    labels = domain.split(".")
+    labels = domain.replace("-", "").split(".")
     whole = "".join(labels)
     if len(plain) < _SHORTEST:
         return False

@@ -15,7 +15,12 @@ from daemon.message.autoreply import (
     READ_SUBJECTS,
     begins_like,
 )
-from daemon.message.localparts import names_a_team, names_the_domain
+from daemon.message.localparts import (
+    is_given_name,
+    names_a_firm,
+    names_a_team,
+    names_the_domain,
+)
 from daemon.message.phrases import said
 
 # ruff: noqa: RUF001  words of other languages
@@ -23,6 +28,8 @@ from daemon.message.phrases import said
 HEAD_LIMIT = 2_000  # characters at the beginning
 TAIL_LIMIT = 1_500  # characters at the end
 _MARKUP_LIMIT = 16_384  # characters of HTML in which the end is looked for
+# Questions that programs ask: whether one wants no more of it, whether one was it oneself
+_OF_PROGRAMS = frozenset({"says-unsubscribe", "says-not-you"})
 _LONG_TEXT = 900  # characters of own words that nobody writes into an absence note
 _MANY_LINKS = 4
 
@@ -34,6 +41,8 @@ _SENTENCE_END = re.compile(r"(?<=[.!?\uff1f\u061f\u037e])\s|\n\s*\n")
 _SIGNED_LIMIT = 400  # characters at the end in which a signature is looked for
 _SIGNED_LINES = 6
 _NAME_WORDS = 4
+_AROUND = " \t,.-_*"  # what stands around a name that signs
+_CALLED = frozenset({1, *range(3, 30)})  # letters of the beginning of a name that one signs with
 _NAME_WORD = re.compile(r"[^\W\d_]+")
 # How people end a letter, by language
 _CLOSING = re.compile(
@@ -58,6 +67,20 @@ _CLOSING = re.compile(
     r"|kveðja|með kveðju|salutacions|agur bero)",
     re.IGNORECASE,
 )
+# Before a name: of somebody whom one speaks of, and of oneself
+_BEFORE_NAMES = (
+    (
+        "frau|herr|herrn|fr|hr|mr|mrs|ms|mme|mlle|m|monsieur|madame|sr|sra|señor|señora|"
+        "sig|signor|signora|dhr|mevrouw|meneer|dr|pan|pani|pana|herra|rouva|bay|bayan|"
+        "senhor|senhora"
+    ),
+    (
+        "bin|ist|hier|is|am|i'm|it's|suis|est|c'est|soy|es|sou|é|sono|è|ben|heet|heter|"
+        "hedder|er|jag|jeg|olen|on|jestem|nazywam|jsem|som|vagyok|sunt|je|sam|sem|esu|by|"
+        "von|i|ich"
+    ),
+)
+_HONORIFICS, _INTRODUCES = (frozenset(line.split("|")) for line in _BEFORE_NAMES)
 # A link may have a question mark: not a question.
 _URL = re.compile(r"https?://\S{0,500}", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
@@ -76,7 +99,7 @@ _DEVICE = re.compile(
 _TICKET = re.compile(
     r"[\[(#]\s?(?:ticket|case|request|req|inc|sr|ref|vorgang|anfrage|zgłoszenie|zayavka"
     r"|demande|caso|chamado"
-    r"|talep|заявка|обращение|запрос)\s?[#:№ n°nr.-]{0,4}\s?[a-z0-9-]{0,6}[0-9]{3,}"
+    r"|talep|заявка|обращение|запрос)(?: id)?\s?[#:№ n°nr.-]{0,4}\s?[a-z0-9-]{0,6}[0-9]{3,}"
     r"|\[#[0-9]{3,}\]|\[[a-z][\w .&-]{1,30} #[0-9]{3,}\]|ticket ?#? ?[0-9]{4,}",
     re.IGNORECASE,
 )
@@ -90,6 +113,8 @@ _CHALLENGE = re.compile(
     r"|confirm your (?:message|e-?mail)\b",
     re.IGNORECASE,
 )
+# RFC 7489 section 7.2.1.1 and RFC 8460 section 5.3
+_AGGREGATE = re.compile(r"report domain: ", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{3}")
 _ANSWER = re.compile(r"(?:re|aw|sv|vs|odp|ha|antw|rif|ynt|回复|答复|回覆) ?[:：]", re.IGNORECASE)
 
@@ -106,6 +131,7 @@ def subject_signals(subject: str, *, answers: bool) -> Iterator[str]:
         yield "subject-bounce"
     for signal, is_so in (
         ("device", _DEVICE.match(subject)),
+        ("aggregate-report", _AGGREGATE.match(subject)),
         ("ticket-subject", _NUMBER.search(subject) and _TICKET.search(subject)),
         ("spam-subject", _MARKED_SPAM.match(subject)),
         ("subject-challenge", _CHALLENGE.search(subject)),
@@ -145,7 +171,7 @@ def _asks(head: str) -> bool:
     """Whether a text asks something else than whether one wants no more such mail."""
     sentences = _SENTENCE_END.split(_URL.sub(" ", head))
     return any(
-        _QUESTION.search(one) and "says-unsubscribe" not in said(one, "says") for one in sentences
+        _QUESTION.search(one) and _OF_PROGRAMS.isdisjoint(said(one, "says")) for one in sentences
     )
 
 
@@ -154,18 +180,72 @@ def is_signed(text: str, name: str, domain: str) -> bool:
 
     A firm's or a team's name there is no signature: mail of programs ends so too.
     """
-    lines = [line.strip(" \t,.-_*") for line in text.strip()[-_SIGNED_LIMIT:].splitlines()]
-    last = [line for line in lines if line][-_SIGNED_LINES:]
+    whole = [line.strip() for line in text.strip()[-_SIGNED_LIMIT:].splitlines()]
+    salutations = {line.strip(_AROUND) for line in whole if line.endswith((",", "!", ":"))}
+    last = [line for one in whole if (line := one.strip(_AROUND))][-_SIGNED_LINES:]
     own = {word for word in _NAME_WORD.findall(name.casefold()) if word[1:]}
     is_person = not names_a_team(name) and not names_the_domain(name, domain)
+    if last and _signs_in_line(last[-1], domain):
+        return True
     for before, line in pairwise(["", *last]):
         words = _NAME_WORD.findall(line.casefold())
-        if not words or len(words) > _NAME_WORDS or names_a_team(line):
+        if not words or len(words) > _NAME_WORDS or names_a_team(line) or names_a_firm(line):
             continue
-        if is_person and own.issuperset(words):
+        if line not in salutations and _is_name(line, domain):
+            return True
+        if is_person and len(line) > 1 and all(_is_called(word, own) for word in words):
             return True
         if _CLOSING.match(before) and line.istitle() and not names_the_domain(line, domain):
             return is_person or not own.issuperset(words)
+    return False
+
+
+def _signs_in_line(line: str, domain: str) -> bool:
+    """Whether a line ends with a closing and a name: "... Thanks, Ada"."""
+    sentence = _SENTENCE_END.split(line)[-1]
+    closing = _CLOSING.match(sentence)
+    if closing is None:
+        return False
+    name = sentence[closing.end() :].strip(" ,.!")
+    return 0 < len(name.split()) < _NAME_WORDS and name.istitle() and _is_name(name, domain)
+
+
+def _is_name(line: str, domain: str) -> bool:
+    """Whether a short line is a person's name: its first or last word is a given name."""
+    words = line.replace(",", " ").split()
+    return (
+        line.istitle()
+        and 0 < len(words) < _NAME_WORDS
+        and any(map(is_given_name, (words[0], words[-1])))
+        and not names_the_domain(line, domain)
+    )
+
+
+def _is_called(word: str, names: set[str]) -> bool:
+    """Whether somebody of these names signs so: with one, its initial, or what begins it."""
+    return word in names or (len(word) in _CALLED and any(name.startswith(word) for name in names))
+
+
+def speaks_of(text: str, name: str) -> bool:
+    """Whether a text tells of this name as of somebody else: "Ada Lovelace has left the company".
+
+    Not where it only introduces itself, or signs.
+    """
+    words = name.replace(",", " ").casefold().split()
+    low = text[:HEAD_LIMIT].lower()
+    if len(words) < 2 or words[-1] not in low:  # noqa: PLR2004  a first and a last name
+        return False
+    last, first = words[-1], words[0]
+    for whole in (f"{first} {last}", f"{last} {first}", f"{first}, {last}", last):
+        at = low.find(whole)
+        goes_on = text[at + len(whole) :][:2]
+        if at < 0 or not goes_on.startswith(" ") or not goes_on[1:].islower():
+            continue
+        before = low[:at].split()[-1:]
+        if before and before[0].strip(".,'") in _HONORIFICS:
+            return True
+        if whole != last and not (before and before[0] in _INTRODUCES):
+            return True
     return False
 
 
