@@ -136,7 +136,7 @@ def _handed_on(message: Message, sender: Address, us: Us) -> Author | None:
         if service and same_site(reply.address.domain, sender.domain):
             way = "relay"
         return Author(_named(message, reply, sender), way, "form-of-others")
-    asks = service and not _ASKING.isdisjoint(message.marks)
+    asks = service and not _ASKING.isdisjoint(message.signals)
     if machine and (says or asks) and (found := _only(message, sender, us)):
         return Author(_named(message, found, sender), "text", "form-of-others")
     return None
