@@ -163,7 +163,7 @@ def test_the_rule_that_fired_and_what_would_change_the_class(
     assert explanation.class_ == class_
     assert explanation.rule == rule
     assert explanation.changes == changes
-    reached = any(threshold.reached for threshold in explanation.thresholds)
+    reached = any(threshold.have >= threshold.need for threshold in explanation.thresholds)
     assert reached == (class_.name == "person_with_deal")
 
 

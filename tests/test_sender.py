@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from letters import ADA, PUBLIC, US, at, conversations, invite, other, ours, state, theirs
 
 from daemon.message.verdict import Verdict
+from daemon.rules.correspondence import Unanswered
 from daemon.rules.reply import Proof
 from daemon.rules.sender import Correspondence, Counting, SenderState, sender_state
 
@@ -60,6 +61,8 @@ def test_a_conversation_is_counted_in_every_respect() -> None:
         meeting_list=(),
         reply_keys=("k002", "k005"),
         proofs=(("k005", Proof("id", "k002", at(2))),),
+        unanswered=(Unanswered(at(5), "k005", ""), Unanswered(at(9), "k009", "")),
+        our_response_hours=1.0,
     )
 
 
