@@ -20,7 +20,7 @@ from daemon.message.address import key_of
 from daemon.message.parse import Address
 from daemon.message.us import Source, Sources, Us
 from daemon.pipedrive.usage import TokenUsage
-from daemon.rules.case import STATISTICS, USUAL_STATISTICS, Policy
+from daemon.rules.case import STATISTICS, USUAL_STATISTICS, BounceMark, Policy
 from daemon.rules.classify import Rules
 from daemon.rules.deals import DealRules
 from daemon.rules.events import Subscriber
@@ -232,6 +232,7 @@ class Wiring:
                 fields_every=config.fields.every,
                 zone=config.timezone,
                 follow_up=config.activities.follow_up,
+                bounce=BounceMark(config.bounces.label, config.bounces.marketing),
                 fields=STATISTICS if config.fields.our_response_hours else USUAL_STATISTICS,
             ),
             pipeline=config.pipedrive.pipeline,

@@ -20,6 +20,7 @@ from snapshots import snapshot
 
 from daemon.intake.scoring import IncomingMessage, ScoringSettings, add
 from daemon.ledger.store import Ledger
+from daemon.message.bounce import Bounced
 from daemon.message.invite import Invite
 from daemon.message.parse import Address, Message
 from daemon.message.verdict import Us
@@ -108,6 +109,7 @@ class Shop:
         invite: Invite | None = None,
         at: datetime | None = None,
         signals: tuple[str, ...] = (),
+        bounced: tuple[Bounced, ...] = (),
     ) -> int:
         self._number += 1
         number = self._number
@@ -123,6 +125,7 @@ class Shop:
             date=at,
             snippet=snippet,
             signals=signals,
+            bounced=bounced,
             invites=() if invite is None else (invite,),
             opaque=False,
             thread=None,

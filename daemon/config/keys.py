@@ -246,6 +246,13 @@ class ActivitiesSection(Section):
     follow_up: DurationOrOff = None
 
 
+class BouncesSection(Section):
+    """What a person gets whom a mail of ours couldn't be delivered to for good."""
+
+    label: Text | None = None
+    marketing: Flag = False
+
+
 class PollSection(Section):
     """How often a mailbox is looked at; `jitter` spreads many of them, a limit spares servers."""
 
@@ -307,6 +314,7 @@ class Config(Section):
     classify: ClassifySection = ClassifySection()
     sources: SourcesSection = SourcesSection()
     activities: ActivitiesSection = ActivitiesSection()
+    bounces: BouncesSection = BouncesSection()
     poll: PollSection = PollSection()
     fields: FieldsSection = FieldsSection()
     safety: SafetySection = SafetySection()

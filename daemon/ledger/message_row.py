@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from daemon.ledger.timestamp import instant, instant_or_none, stamp, stamp_or_none
+from daemon.message.bounce import Bounced
 from daemon.message.candidates import Candidate, Fact
 from daemon.message.identity import trace
 from daemon.message.invite import Invite
@@ -75,6 +76,8 @@ def to_row(entry: MessageRow) -> dict[str, object]:
         facts["words"] = (message.traces.said, message.traces.quoted)
     if message.signals:
         facts["marks"] = message.signals  # the name of the first release
+    if message.bounced:
+        facts["bounced"] = message.bounced
     if message.opaque:
         facts["opaque"] = True
     arrived_at, date = stamp(entry.arrived_at), stamp_or_none(message.date)
@@ -141,6 +144,7 @@ def stored(row: sqlite3.Row) -> StoredMessage:
         snippet=row["snippet"],
         signals=tuple(facts.get("marks", ())),
         invites=invites_from(row["invites"]),
+        bounced=tuple(Bounced(*one) for one in facts.get("bounced", ())),
         opaque=facts.get("opaque", False),
         thread=row["thread"],
         size=row["size"],

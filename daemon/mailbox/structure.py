@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from daemon.message import bounce
+
 # What a parsed parenthesised list is made of: bytes for atoms and strings, None for NIL.
 Tree = bytes | None | list["Tree"]
 
 PLAIN_BYTES = 32 << 10  # of a text/plain part: a snippet, and the quote it may stand below
 HTML_BYTES = 64 << 10  # of a text/html part: style sheets come first
 CALENDAR_BYTES = 256 << 10  # an invitation cut short can't be read at all
+REPORT_BYTES = 2 * bounce.READ_BYTES  # of either part, so that what is read is whole
 ATTACHED_BYTES = 16 << 10  # of an attached mail: its header, and the beginning of its text
 CALENDARS = frozenset({"text/calendar", "application/ics"})
 MOST_CALENDARS = 4
@@ -106,14 +109,16 @@ def read_structure(tree: Tree) -> BodyPart | None:
 def plan(root: BodyPart) -> FetchPlan:
     """The first readable text, plain before HTML, the calendars, and a mail that is handed on.
 
-    No other attachment is asked for; the mail that a bounce returns is of no use either.
+    No other attachment is asked for; of a mail that a bounce returns, only its header.
     """
     leaves = tuple(root.leaves())
     plain = _first(leaves, "plain")
     html = _first(leaves, "html")
     calendars = [one for one in leaves if one.is_calendar]
     wants = [Want(one.section, CALENDAR_BYTES) for one in calendars[:MOST_CALENDARS] if one.size]
-    if root.subtype != "report":
+    if root.subtype == "report":
+        wants += _report(leaves)
+    else:
         handed = next((one for one in leaves if one.media == "message/rfc822" and one.size), None)
         wants += [Want(handed.section, ATTACHED_BYTES)] if handed else []
     text, second = (plain, html) if plain else (html, None)
@@ -126,6 +131,14 @@ def plan(root: BodyPart) -> FetchPlan:
         text=text.section if text else None,
         second=_want(second) if second and second.size else None,
     )
+
+
+def _report(leaves: tuple[BodyPart, ...]) -> Iterator[Want]:
+    """What a delivery report (RFC 3464) says of whom, and the beginning of what it returns."""
+    for kinds in (bounce.STATUS_KINDS, bounce.RETURNED_KINDS):
+        part = next((one for one in leaves if one.media in kinds and one.size), None)
+        if part is not None:
+            yield Want(part.section, REPORT_BYTES)
 
 
 def _first(leaves: tuple[BodyPart, ...], subtype: str) -> BodyPart | None:

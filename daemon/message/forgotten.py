@@ -29,6 +29,7 @@ def without(message: Message, forgotten: AbstractSet[str], *, in_sent: bool, us:
 def people(message: Message) -> set[str]:
     """Everybody whom a mail names, as sender keys."""
     named = {one.address.key for one in message.candidates} | {to.key for to in message.to}
+    named |= {one.address for one in message.bounced}
     named |= {key for invite in message.invites for key, _ in invite.attendees}
     return named | authors(message)
 
@@ -48,6 +49,7 @@ def strip(message: Message, gone: AbstractSet[str], *, words: bool) -> Message:
         subject=message.subject if words else "",
         snippet=message.snippet if words else "",
         candidates=tuple(one for one in message.candidates if one.address.key not in gone),
+        bounced=tuple(one for one in message.bounced if one.address not in gone),
         traces=message.traces if words else NO_TRACES,
         text_hash=message.text_hash if words else "",
         invites=tuple(

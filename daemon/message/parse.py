@@ -13,6 +13,7 @@ from daemon.errors import Unreadable
 from daemon.message import body, mime
 from daemon.message.address import Address
 from daemon.message.booking import booked, is_about_one
+from daemon.message.bounce import NO_BOUNCE, Bounced, bounce
 from daemon.message.candidates import Candidate, Fact
 from daemon.message.charset import ESCAPED, codec, decode
 from daemon.message.fields import (
@@ -103,6 +104,7 @@ class Message:
     candidates: tuple[Candidate, ...] = ()  # who else than From may have written it
     facts: tuple[Fact, ...] = ()  # what it says about its author
     relayed_at: datetime | None = None  # when the last relay took it, by its Received
+    bounced: tuple[Bounced, ...] = ()  # to whom a mail couldn't be delivered for good
     text_hash: str = ""  # of the letters and digits it begins with, "" for none; see `identity`
 
 
@@ -155,11 +157,15 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
             signals.add("speaks-of-author")
         if author and is_signed(_letter(parts, words.own), author.name, author.domain):
             signals.add("signed")
+    returned = NO_BOUNCE
+    if "bounce" in signals:
+        returned = bounce(raw, fields, leaves, words.own)
     hashed = _snippet(words, found.words, reading.subject, _HASHED)
     return Message(
         key=_key(fields, message_id, author, reading.subject, size),
         message_id=message_id,
-        answers=_answers(fields),
+        answers=_answers(fields, returned.message_id),
+        bounced=returned.recipients,
         from_=author,
         candidates=tuple(found.candidates),
         facts=tuple(found.facts),
@@ -213,9 +219,9 @@ def _original_id(fields: Fields) -> str | None:
     return next((_own_id(value) for name in _ORIGINAL_IDS if (value := first(fields, name))), None)
 
 
-def _answers(fields: Fields) -> tuple[str, ...]:
-    """The Message-IDs this mail answers: In-Reply-To, then References from the last."""
-    ids: list[str] = []
+def _answers(fields: Fields, returned: str) -> tuple[str, ...]:
+    """The Message-IDs this mail answers: what it returns, In-Reply-To, References from the last."""
+    ids: list[str] = [returned]
     for value in fields.get("in-reply-to", ()):
         named = _MESSAGE_ID.findall(value[:_REFERENCES_LIMIT])
         # Web pages of mailing lists leave out the angle brackets.

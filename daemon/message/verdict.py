@@ -58,12 +58,24 @@ def judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
     if in_sent:
         return _judge_sent(message, message.from_, us)
     wrote = author(message, message.from_, us)
+    if failed := _failed(message, us):
+        return _undelivered(message, wrote, failed, us)
     if wrote.address is None:
         if _is_our_answer(message, message.from_, us):
             return _judge_sent(message, message.from_, us)
         return Judgement(None, (), Verdict("ignored", wrote.reason), wrote.way, wrote.reason)
     verdict, signals = _received(message, wrote, wrote.address, us)
     return Judgement("received", (wrote.address,), verdict, wrote.way, wrote.reason, signals)
+
+
+def _undelivered(message: Message, wrote: Author, failed: tuple[Address, ...], us: Us) -> Judgement:
+    """That a mail couldn't be delivered, told by a server of theirs or of ours."""
+    verdict = Verdict("evidence", "bounce")
+    if wrote.address is None:
+        return Judgement("received", failed, verdict, wrote.way, wrote.reason)
+    found, signals = _received(message, wrote, wrote.address, us)
+    parties = failed if found.kind == "ignored" else (wrote.address, *failed)
+    return Judgement("received", parties, verdict, wrote.way, wrote.reason, signals)
 
 
 def _is_our_answer(message: Message, sender: Address, us: Us) -> bool:
@@ -77,6 +89,12 @@ def _is_our_answer(message: Message, sender: Address, us: Us) -> bool:
         return False
     proven = "filed" in message.signals or authenticated(message.signals, us.authserv_ids) == "pass"
     return proven and nature(message.signals, sender, "from").reason is None
+
+
+def _failed(message: Message, us: Us) -> tuple[Address, ...]:
+    """To whom it couldn't be delivered: the news is theirs, whosever server tells it."""
+    found = (Address("", one.address) for one in message.bounced)
+    return tuple(one for one in found if not us.is_us(one) and us.ignores(one) is None)
 
 
 def _received(

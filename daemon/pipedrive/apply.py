@@ -18,7 +18,7 @@ from daemon.pipedrive.costs import Call
 from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.find import deal_of_lead, find
 from daemon.pipedrive.missing import NOT_SEEN, Missing, require_settled
-from daemon.pipedrive.objects import FIELDS, Links, Target, as_list, body, patch
+from daemon.pipedrive.objects import FIELDS, Links, Target, as_list, body, labelled, patch
 from daemon.pipedrive.outcomes import Answer, Capped, Gone, Refused
 from daemon.pipedrive.participants import add
 from daemon.pipedrive.write_request import Outcome, WriteRequest
@@ -80,7 +80,10 @@ def _update(client: Client, order: WriteRequest, place: Target) -> Outcome:
         there = _read(client, order.kind, target)
         if there.get("org_id") is not None:
             del content["org_id"]
-    if "label_ids" in content:
+    if "bounce_label" in order.fields:
+        labels = labelled(_read(client, order.kind, target), order.fields)
+        content |= {} if labels is None else {"label_ids": labels}
+    elif "label_ids" in content:
         # It came of a lead, whose labels are others; what is there already stays.
         labels = as_list(_read(client, order.kind, target).get("label_ids"))
         missing = [one for one in content.pop("label_ids") if one not in labels]

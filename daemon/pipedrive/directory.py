@@ -291,7 +291,7 @@ def chosen_labels(
             if not ids:
                 raise ConfigProblem(
                     f"there is no label {name!r} of a {kind}",
-                    what=f"routes[].labels.{kind}",
+                    what=f"labels of a {kind}",
                     hint="there are: " + ", ".join(map(repr, there.get(kind, {}))),
                 )
             chosen.setdefault(kind, {})[name] = ids[0]

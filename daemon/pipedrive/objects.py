@@ -6,7 +6,7 @@ What is read may have any shape: a value of another type counts as absent, and a
 its id raises Unknown.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -46,6 +46,10 @@ class Target:
             ids = self.labels.get(kind, {})
             found[kind] = tuple(ids[name] for name in some if name in ids)
         return found
+
+    def bounce_label(self, name: str | None) -> int | str | None:
+        """The id of the person label of this name."""
+        return self.labels.get("person", {}).get(name or "")
 
     def stage_of(self, fields: Mapping[str, Any]) -> int:
         """The stage of a lead's or a deal's route, else the usual one."""
@@ -125,6 +129,7 @@ def patch(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> 
         content = {
             "name": fields.get("name"),  # planned only in place of one that we made up
             "org_id": links.organization if "organization" in fields else None,
+            "marketing_status": fields.get("marketing_status"),
             "custom_fields": _custom(fields, place, *_STATISTICS),
         }
     if kind == "deal":
@@ -158,9 +163,26 @@ def _person(fields: Mapping[str, Any], links: Links, place: Target) -> dict[str,
         "emails": [_contact(fields["email"])],
         "phones": [_contact(fields["phone"])] if fields.get("phone") else None,
         "org_id": links.organization,
-        "label_ids": fields.get("label_ids"),
+        "label_ids": _with_bounce(fields.get("label_ids"), fields),
+        "marketing_status": fields.get("marketing_status"),
         "custom_fields": {code: value for code, value in custom.items() if value is not None},
     }
+
+
+def _with_bounce(labels: Sequence[Any] | None, fields: Mapping[str, Any]) -> list[Any] | None:
+    """The labels of a person with, or without, the one that says that no mail arrives."""
+    label, there = fields.get("bounce_label"), list(labels or ())
+    if label is None:
+        return there or None
+    kept = [one for one in there if one != label]
+    return [*kept, label] if fields.get("bounced") else kept
+
+
+def labelled(there: Mapping[str, Any], fields: Mapping[str, Any]) -> list[Any] | None:
+    """What a person's labels become, None where that is what they are."""
+    labels = as_list(there.get("label_ids"))
+    wanted = _with_bounce(labels, fields) or []
+    return None if set(map(str, wanted)) == set(map(str, labels)) else wanted
 
 
 def _contact(value: str) -> dict[str, Any]:

@@ -21,6 +21,24 @@ NAME_CHARS = 255  # Pipedrive's limit for names and titles
 
 
 @dataclass(frozen=True, slots=True)
+class BounceMark:
+    """What a person gets to whom no mail can be delivered: a label, and no more marketing."""
+
+    label: str | None = None
+    marketing: bool = False
+    label_id: int | str | None = None  # once its name is looked up
+
+    def fields(self, *, bounced: bool) -> dict[str, Any]:
+        """What is written of it, empty where nothing is wanted."""
+        found: dict[str, Any] = {}
+        if self.label_id is not None:
+            found["bounce_label"] = self.label_id
+        if self.marketing and bounced:
+            found["marketing_status"] = "unsubscribed"
+        return found | {"bounced": bounced} if found or self.marketing else {}
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The rules and habits that the configuration sets, and what this Pipedrive lets us write."""
 
@@ -33,6 +51,7 @@ class Policy:
     stage: str | None = None  # of leads and deals, as `Target.stages` names it; None: the usual one
     channel_id: str | None = None  # of leads
     label_ids: Mapping[str, tuple[int | str, ...]] = field(default_factory=dict)  # by kind
+    bounce: BounceMark = field(default_factory=BounceMark)
     follow_up: timedelta | None = None  # how long a mail may wait for our answer; None: as it likes
     participants: bool = True  # those who join a deal become its participants
 

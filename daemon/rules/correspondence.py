@@ -32,6 +32,13 @@ class Correspondence:
     facts: str = "{}"  # JSON, as in `messages.facts`; read only where a proof needs it
 
 
+class Undelivered(NamedTuple):
+    """That a mail of ours couldn't be delivered, with the status (RFC 3463)."""
+
+    at: datetime
+    status: str
+
+
 class Unanswered(NamedTuple):
     """A mail that waits for our answer."""
 

@@ -162,6 +162,8 @@ def _plan_person(plan: SenderPlan, case: Case, rank: str, organization: str | No
         }
         fields |= {fact.kind: fact.value for fact in case.state.facts if fact.kind == "phone"}
         fields |= case.labels("person")
+        if case.state.bounced is not None:
+            fields |= case.policy.bounce.fields(bounced=True)
         created: Fields = fields | values
         plan.changes.append(_person_change(case, "create", created, rank + "1", organization))
         return
@@ -173,6 +175,9 @@ def _plan_person(plan: SenderPlan, case: Case, rank: str, organization: str | No
         )
         plan.adoptions.append(adopted)
     changed = {name: value for name, value in values.items() if written.get(name) != value}
+    bounced = case.state.bounced is not None
+    if bounced != bool(written.get("bounced")):
+        changed |= case.policy.bounce.fields(bounced=bounced)
     # A person's organization is theirs to choose: ours only where there is none and was none.
     has_none = case.person is not None and case.person.organization_id is None
     if organization and has_none and written.get("organization") != organization:
@@ -182,7 +187,8 @@ def _plan_person(plan: SenderPlan, case: Case, rank: str, organization: str | No
     if not set(changed) - {"class"}:
         return
     not_before = None
-    if written.get("class") == values["class"] and live and live.written_at:
+    is_urgent = "bounced" in changed or written.get("class") != values["class"]
+    if live and live.written_at and not is_urgent:
         not_before = live.written_at + case.policy.fields_every
     changed["class"] = values["class"]
     plan.changes.append(

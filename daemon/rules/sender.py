@@ -6,6 +6,7 @@ found in Sent, and a reply is proved by what `reply` asks for. Costs one pass ov
 It doesn't fetch, store or classify anything, and never reads a clock.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from daemon.message.candidates import Fact
 from daemon.message.names import clean_name, made_up_name
 from daemon.message.nature import lift
 from daemon.message.verdict import Us, Verdict
-from daemon.rules.correspondence import Correspondence, Unanswered, unanswered
+from daemon.rules.correspondence import Correspondence, Unanswered, Undelivered, unanswered
 from daemon.rules.meeting import Meeting, Statement, meetings
 from daemon.rules.organization import PublicProviders, organization_key
 from daemon.rules.reply import (
@@ -72,6 +73,7 @@ class SenderState:
     facts: tuple[Fact, ...] = ()  # phone, title, company: the newest of each kind
     unanswered: tuple[Unanswered, ...] = ()  # what came since we last wrote
     our_response_hours: float | None = None
+    bounced: Undelivered | None = None  # our latest mail came back for good, and nothing came since
 
 
 def sender_state(
@@ -120,8 +122,34 @@ def sender_state(
         submitted=sum(m.way in SUBMITTED for m in received),
         facts=_facts(received) if counting.facts else (),
         unanswered=unanswered(received, messages),
+        bounced=_bounced(address, messages, max((m.sent_at for m in received), default=None), ours),
         our_response_hours=_mean_hours(our_waits(received, sent, ours)),
     )
+
+
+def _bounced(
+    address: str,
+    messages: Sequence[Correspondence],
+    last_received: datetime | None,
+    ours: Mapping[str, OurMail],
+) -> Undelivered | None:
+    """The latest notification that a mail of ours to this address came back for good.
+
+    Believed only of a mail in Sent that went to them, by its Message-ID, which no stranger knows; a
+    later mail of theirs shows that the address is alive.
+    """
+    to_them = {m.key for m in messages if m.direction == "sent"}
+    found = [
+        Undelivered(m.sent_at, status)
+        for m in messages
+        if m.direction == "received" and '"bounced"' in m.facts
+        for who, status in json.loads(m.facts).get("bounced", ())
+        if who == address and any(name in ours and ours[name].key in to_them for name in m.answers)
+    ]
+    latest = max(found, default=None)
+    if latest is None or (last_received is not None and last_received > latest.at):
+        return None
+    return latest
 
 
 def _organization(

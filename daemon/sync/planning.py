@@ -121,6 +121,7 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
         fresh_since=session.fresh_since(),
         fields=place.codes.keys() & set(usual.fields),
         participants=session.settings.deals.participants,
+        bounce=replace(usual.bounce, label_id=place.bounce_label(usual.bounce.label)),
     )
     purchase = purchase_of(session, row, known, crm, coming)
     plan = plan_sender(state, known, crm, policy, purchase)
@@ -131,7 +132,7 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
         plan.adoptions = [a for a in plan.adoptions if a.kind in {"organization", "person"}]
         plan.notes.append(f"the same person as {group[0]}")
     made = {one.kind for one in plan.changes} | {one.kind for one in plan.adoptions}
-    pursued = row.address == group[0] and (purchase.joins or is_pursued(made, known, crm))
+    pursued = purchase.joins or is_pursued(made, known, crm)
     return Draft(
         row=row,
         plan=plan,
@@ -143,7 +144,7 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
         replies=state.replies,
         name=state.name,
         unanswered=state.unanswered,
-        pursued=pursued,
+        pursued=bool(pursued) and row.address == group[0] and state.bounced is None,
         purchase=purchase,
     )
 

@@ -32,7 +32,7 @@ def prepare(session: Session) -> Target:
     wanted: list[Any] = [settings.pipeline, settings.stage]
     wanted += [sorted(_owners(session)), sorted(places)]
     wanted += sorted(set(settings.policy.fields) - set(USUAL_STATISTICS))
-    if labels := wanted_labels(settings.routes):
+    if labels := wanted_labels(settings.routes, settings.policy.bounce.label):
         wanted.append(labels)
     marks = ledger.settings("place", "fields_written")
     known = marks.get("place")
@@ -51,9 +51,9 @@ def prepare(session: Session) -> Target:
     )
 
 
-def wanted_labels(routes: Iterable[Route]) -> dict[str, list[str]]:
-    """The names of all labels that routes give, by the kind of what has them."""
-    found: dict[str, set[str]] = {}
+def wanted_labels(routes: Iterable[Route], bounce: str | None = None) -> dict[str, list[str]]:
+    """The names of all labels that are given, by the kind of what has them."""
+    found: dict[str, set[str]] = {"person": {bounce}} if bounce else {}
     for one in routes:
         for kind, names in one.labels.items():
             if names:
@@ -87,7 +87,8 @@ def _ask(session: Session, wanted: list[Any], known: dict[str, Any] | None) -> d
         if one.place
     }
     found = directory.definitions(client)
-    labels = wanted_labels(session.settings.routes)
+    settings = session.settings
+    labels = wanted_labels(settings.routes, settings.policy.bounce.label)
     there = dict(found.labels)
     if "lead" in labels:
         there["lead"] = directory.lead_labels(client)

@@ -51,6 +51,7 @@ _KEYS = {
     "phones": contacts,
     "visible_to": checks.one_of(*VISIBILITY),
     "label_ids": checks.array(checks.integer),
+    "marketing_status": checks.one_of("no_consent", "unsubscribed", "subscribed", "archived"),
 }
 ADD = Shape({**_KEYS, "add_time": checks.moment}, required=("name",))
 UPDATE = Shape(_KEYS)
