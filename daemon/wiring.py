@@ -243,6 +243,7 @@ class Wiring:
             meetings=config.activities.meetings,
             routes=self.routes(),
             deals=self.deals(),
+            in_copy=config.people.cc or None,
             subscribers=self.subscribers(),
             workers=workers or _WORKERS[config.pipedrive.plan],
         )
@@ -298,6 +299,7 @@ class Wiring:
             ),
             ignored_domains=frozenset(domain.lower() for domain in config.ignore.domains),
             max_recipients=config.engagement.max_recipients,
+            copies=config.people.cc is not False,
             roles=config.engagement.roles,
             sources=self._sources(),
         )

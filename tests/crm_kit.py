@@ -84,9 +84,11 @@ class Shop:
 
     # mails
 
-    def hears(self, sender: str, *, answers: int | None = None, **more: Any) -> int:
-        """A mail from a sender; `answers` is the number of an earlier one. Its own number."""
-        return self._mail(sender, (WE,), answers, "inbox", **more)
+    def hears(
+        self, sender: str, *, answers: int | None = None, also: tuple[str, ...] = (), **more: Any
+    ) -> int:
+        """A mail from a sender, `also` to others; `answers` names an earlier one. Its number."""
+        return self._mail(sender, (WE, *also), answers, "inbox", **more)
 
     def writes(self, *to: str, answers: int | None = None, **more: Any) -> int:
         """A mail of ours in Sent."""
@@ -279,7 +281,7 @@ def make_shop(
     clock = Clock()
     world = {"burst": False, "plan": "ultimate", "conversion_polls": 1, **(company or {})}
     sandbox = Sandbox(":memory:", settings=Company(**world), clock=clock.seconds)
-    rules = settings.pop("rules", Rules())
+    rules, copies = settings.pop("rules", Rules()), settings.pop("copies", False)
     reading = ScoringSettings(
         us=Us(
             addresses=frozenset({WE}),
@@ -287,6 +289,7 @@ def make_shop(
             authserv_ids=frozenset(),
             ignored_addresses=frozenset(),
             ignored_domains=frozenset(),
+            copies=copies,
         ),
         rules=rules,
         public=public_providers((), ()),

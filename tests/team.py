@@ -140,6 +140,7 @@ class Year:
         assert self._run() == 0
         assert len(self.sandbox.writes()) == writes, "a second run writes nothing"
         assert (said["create"], said["tokens"]) == (made, tokens)
+        assert said["deals_per"][self.config["deals"]["per"]] == made["deals"]
         self.predicted.append(said)
         self.clock.moment += timedelta(days=days)
         return made | {"tokens": tokens}

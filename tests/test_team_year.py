@@ -173,6 +173,8 @@ def test_the_first_half_of_the_year(team: Year) -> None:
         )
         assert found == expected, month.__name__
 
+    # All three settings had the same records until February.
+    assert team.predicted[1]["deals_per"] == {one: MADE[one][1][3] for one in PERS}
     assert team.deals() == sorted(DEALS[per(team)])
     assert team.mails() == MAILS[per(team)]
     assert [lead for lead in team.leads() if not lead[1]] == []

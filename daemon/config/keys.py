@@ -190,6 +190,12 @@ class DealsSection(Section):
     mail_after_close: Literal["never", "won", "always"] = "never"
 
 
+class PeopleSection(Section):
+    """Who else gets a person: those who stand in To or Cc of a mail that counts."""
+
+    cc: Literal[False, "contacts", "all"] = False
+
+
 class UsSection(Section):
     """Who we are, beside the addresses of the mailboxes themselves."""
 
@@ -309,6 +315,7 @@ class Config(Section):
     routes: tuple[RouteSection, ...] = ()
     engagement: EngagementSection = EngagementSection()
     deals: DealsSection = DealsSection()
+    people: PeopleSection = PeopleSection()
     us: UsSection = UsSection()
     ignore: IgnoreSection = IgnoreSection()
     classify: ClassifySection = ClassifySection()

@@ -28,7 +28,7 @@ from daemon.message.identity import preferred
 from daemon.message.parse import Message
 from daemon.message.verdict import Judgement, Us, judge
 from daemon.rules.classify import Class, Rules, classify_sender
-from daemon.rules.correspondence import Correspondence
+from daemon.rules.correspondence import IN_COPY, Correspondence
 from daemon.rules.meeting import Statement
 from daemon.rules.organization import PublicProviders, organization_key
 from daemon.rules.reply import OurMail, is_written_to_them, named
@@ -196,8 +196,11 @@ def _write(
         party.key
         for entry in entries
         if entry.judgement.verdict.kind != "ignored"
-        for party in entry.judgement.parties
+        for party in (*entry.judgement.parties, *entry.judgement.copied)
     )
+    if us.copies:  # whom we had in copy when we answered these
+        counted = [e.message for e in entries if e.judgement.verdict == ("contact", "human")]
+        touched |= ledger.conversations.answerers(counted) if counted else set()
     ours = [e.message for e in entries if e.in_sent]
     if ours:
         touched |= ledger.conversations.answerers(ours)
@@ -277,6 +280,7 @@ def rejudge(
         judgement = _judge(m.message, in_sent=m.in_sent, us=us)
         counts = judgement.verdict.kind != "ignored"
         parties = {(p.key, p.name, judgement.way) for p in judgement.parties} if counts else set()
+        parties |= {(p.key, p.name, IN_COPY) for p in judgement.copied}
         if (
             (judgement.direction, *judgement.verdict) != m.judged
             or len(parties) > len(before.get(m.id, ()))
@@ -300,7 +304,9 @@ def recompute(
     changed = 0
     for portion in ledger.histories.portions(addresses, _AT_ONCE):
         dossiers = ledger.histories.of(portion)
-        context = _context(ledger, [one.messages for one in dossiers.values()])
+        context = _context(
+            ledger, [one.messages for one in dossiers.values()], copies=counting.us.copies
+        )
         states: list[tuple[SenderState, Class, History]] = []
         for address, one in dossiers.items():
             if not one.messages:
@@ -324,7 +330,7 @@ def state_of(
     counting = Counting(
         us=us or known_us(ledger, reading.us), count=reading.count, facts=reading.facts
     )
-    context = _context(ledger, [messages])
+    context = _context(ledger, [messages], copies=counting.us.copies)
     return _state(addresses[0], messages, context, counting, reading.public)
 
 
@@ -333,9 +339,12 @@ class _Context(NamedTuple):
 
     ours: dict[str, OurMail]  # by the names under which their messages answer them
     statements: list[Statement]  # what our calendars said of the meetings that they are about
+    counted: frozenset[str] = frozenset()  # Message-IDs of mails that count and that we answered
 
 
-def _context(ledger: Ledger, histories: Sequence[Sequence[Correspondence]]) -> _Context:
+def _context(
+    ledger: Ledger, histories: Sequence[Sequence[Correspondence]], *, copies: bool
+) -> _Context:
     ours = ledger.conversations.ours(
         name for messages in histories for m in messages for name in named(m)
     )
@@ -361,7 +370,10 @@ def _context(ledger: Ledger, histories: Sequence[Sequence[Correspondence]]) -> _
         if m.direction == "received"
         for invite in m.invites
     }
-    return _Context(ours, ledger.conversations.our_statements(uids) if uids else [])
+    sent = (m for messages in histories for m in messages if copies and m.direction == "sent")
+    answered = {one for m in sent for one in m.answers}
+    counted = ledger.conversations.counted(answered) if answered else frozenset[str]()
+    return _Context(ours, ledger.conversations.our_statements(uids) if uids else [], counted)
 
 
 def _known(circles: dict[str, frozenset[str]], ids: Iterable[str]) -> Iterator[frozenset[str]]:
@@ -376,7 +388,9 @@ def _state(
     public: PublicProviders,
 ) -> SenderState:
     answered = {n: context.ours[n] for m in messages for n in named(m) if n in context.ours}
-    return sender_state(address, messages, answered, counting, public, context.statements)
+    return sender_state(
+        address, messages, answered, counting, public, context.statements, context.counted
+    )
 
 
 def rebuild(

@@ -74,6 +74,16 @@ class Conversations:
             found[row["message_id"]] = found.get(row["message_id"], frozenset()) | people
         return found
 
+    def counted(self, message_ids: Iterable[str]) -> frozenset[str]:
+        """Those of these Message-IDs that are of mails that reached us and count."""
+        rows = among(
+            self._db,
+            "SELECT message_id FROM messages WHERE direction = 'received'"
+            " AND verdict = 'contact' AND message_id",
+            message_ids,
+        )
+        return frozenset(row["message_id"] for row in rows)
+
     def our_statements(self, uids: Iterable[str]) -> list[Statement]:
         """What calendars of ours said in Sent about these meetings (iTIP UIDs), to whomever."""
         rows = among(

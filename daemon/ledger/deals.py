@@ -12,9 +12,9 @@ from dataclasses import replace
 from daemon.ledger.records import record_of
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.rules.deals import DealRules, OpenDeal
-from daemon.rules.records import Record
+from daemon.rules.records import Kind, Record
 
-PART = "participant"
+PART: Kind = "participant"
 
 
 def part_key(deal: str, sender: str) -> str:
@@ -188,7 +188,7 @@ UNION SELECT one.value, t.sender FROM json_each(:deals) one JOIN records t ON t.
 """
 _WITHOUT_PART = f"""
 SELECT s.address FROM senders s
-WHERE s.class <> 'ignore'
+WHERE (s.class <> 'ignore' OR s.copied)
   AND NOT EXISTS (SELECT 1 FROM records r LEFT JOIN crm_deals d ON d.id = r.pipedrive_id
                   WHERE r.kind = 'deal' AND r.key = s.address AND r.tombstone IS NULL
                   AND {_OPEN})

@@ -11,6 +11,7 @@ from daemon.ledger.sql_list import AMONG, CHUNK, chunks, listed
 from daemon.ledger.timestamp import instant
 from daemon.message.candidates import Fact
 from daemon.message.verdict import Verdict
+from daemon.rules.correspondence import IN_COPY
 from daemon.rules.sender import Correspondence
 
 
@@ -44,7 +45,8 @@ class Histories:
         for address in addresses:
             for row in self._db.execute(f"{_CORRESPONDENCE} = ?", (address,)):
                 one = _correspondence(row)
-                found.setdefault(one.key, one)
+                if one.key not in found or found[one.key].way == IN_COPY:
+                    found[one.key] = one  # one of them wrote it, another was in copy
         return list(found.values())
 
     def portions(self, addresses: Iterable[str], messages: int) -> Iterator[list[str]]:

@@ -12,6 +12,7 @@ from daemon.ledger.message_row import COLUMNS, MessageRow, StoredMessage, stored
 from daemon.ledger.sql_list import AMONG, among, listed
 from daemon.message.identity import SENT_APART
 from daemon.message.parse import Address, Message
+from daemon.rules.correspondence import COPIED, IN_COPY
 
 
 class Messages:
@@ -102,6 +103,15 @@ class Messages:
                 for entry in entries
                 if entry.judgement.verdict.kind != "ignored"
                 for party in _distinct(entry.judgement.parties)
+            ],
+        )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO correspondence (sender, message, verdict, reason, name, way)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (to.key, ids[entry.message.key], *COPIED, to.name, IN_COPY)
+                for entry in entries
+                for to in entry.judgement.copied
             ],
         )
 

@@ -329,6 +329,15 @@ def m018_deals(db: Database) -> None:
     _run(db, DEALS)
 
 
+@migrations()
+def m019_copied(db: Database) -> None:
+    """Who was in copy of others' mails."""
+    db.execute(
+        "ALTER TABLE senders ADD COLUMN copied INTEGER NOT NULL DEFAULT 0"
+        " /* mails of others' conversations with it in To or Cc */"
+    )
+
+
 def _run(db: Database, script: str) -> None:
     for statement in statements(script):
         db.execute(statement)

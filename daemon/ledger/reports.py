@@ -31,6 +31,7 @@ WITH final AS (
   WHERE m.verdict = 'ignored'
   UNION ALL
   SELECT c.message, c.sender, c.reason FROM correspondence c WHERE c.verdict = 'evidence'
+    AND c.way <> 'cc'
 )
 """
 

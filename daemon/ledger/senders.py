@@ -27,6 +27,7 @@ class SenderRow:
     notes: str  # what the sync left alone, and why
     held: bool = False  # what it would newly get waits for a person's consent
     follow_up: str | None = None  # record key of its latest follow-up
+    copied: int = 0  # mails of a conversation of others that name it in To or Cc
 
 
 class Portrait(NamedTuple):
@@ -66,7 +67,10 @@ class Senders:
         self._db.executemany(
             _UPSERT,
             [
-                (*_numbers(state), *class_, mailboxes.get(state.address), digest)
+                (
+                    *(*_numbers(state), *class_, mailboxes.get(state.address), digest),
+                    state.copied,
+                )
                 for state, class_, _, digest in changed
             ],
         )
@@ -131,9 +135,10 @@ class Senders:
         return _sender_row(row) if row else None
 
     def any_of(self, organization: str) -> bool:
-        """Whether a sender of this organization is a lead or has a deal."""
+        """Whether a sender of this organization is a lead, has a deal or was in copy."""
         found = self._db.execute(
-            "SELECT 1 FROM senders WHERE organization = ? AND class <> 'ignore' LIMIT 1",
+            "SELECT 1 FROM senders WHERE organization = ?"
+            " AND (class <> 'ignore' OR copied) LIMIT 1",
             (organization,),
         ).fetchone()
         return found is not None
@@ -284,16 +289,16 @@ class Senders:
 _UPSERT = """
 INSERT INTO senders (address, name, domain, organization, msg_count, sent_count, replies, meetings,
   thread_count, first_contact, last_contact, avg_response_hours, class, reason, mailbox, digest,
-  version)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+  copied, version)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
 ON CONFLICT (address) DO UPDATE SET
   name = excluded.name, domain = excluded.domain, organization = excluded.organization,
   msg_count = excluded.msg_count, sent_count = excluded.sent_count, replies = excluded.replies,
   meetings = excluded.meetings, thread_count = excluded.thread_count,
   first_contact = excluded.first_contact, last_contact = excluded.last_contact,
   avg_response_hours = excluded.avg_response_hours, class = excluded.class,
-  reason = excluded.reason, mailbox = coalesce(excluded.mailbox, mailbox), digest = excluded.digest,
-  version = version + 1
+  reason = excluded.reason, copied = excluded.copied, digest = excluded.digest,
+  mailbox = coalesce(excluded.mailbox, mailbox), version = version + 1
 """
 
 
@@ -314,7 +319,8 @@ ORDER BY address
 def _digest(state: SenderState, class_: Class) -> str:
     """Of all that a state and a class say; the verdicts by hand, since there are many."""
     verdicts = "\n".join([f"{key} {kind} {reason}" for key, (kind, reason) in state.verdicts])
-    rest = (_numbers(state), state.meeting_list, state.reply_keys, state.facts, *class_)
+    rest: tuple[object, ...] = (_numbers(state), state.meeting_list, state.reply_keys, state.facts)
+    rest += (*class_, state.copied) if state.copied else class_
     return hashlib.sha256(f"{verdicts}\n{rest!r}".encode()).hexdigest()[:32]
 
 
@@ -339,6 +345,7 @@ def _sender_row(row: sqlite3.Row) -> SenderRow:
     return SenderRow(
         address=row["address"],
         organization=row["organization"],
+        copied=row["copied"],
         class_=Class(row["class"], row["reason"]),
         mailbox=row["mailbox"],
         version=row["version"],

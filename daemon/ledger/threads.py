@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from daemon.ledger.sql_list import AMONG, listed
+from daemon.rules.correspondence import IN_COPY
 
 _MAILS = 200  # of a sender that are looked at, the latest
 _LONGEST = 2000  # mails of all its conversations together
@@ -15,6 +16,7 @@ class Thread(NamedTuple):
 
     messages: frozenset[str]
     people: frozenset[str]
+    copied: frozenset[str] = frozenset()  # who is only named in To or Cc
 
 
 class Threads:
@@ -47,9 +49,9 @@ class Threads:
 
     def _thread(self, messages: Iterable[int]) -> Thread:
         rows = self._db.execute(_PEOPLE, (listed(messages),)).fetchall()
-        return Thread(
-            frozenset(row[0] for row in rows), frozenset(row[1] for row in rows if row[1])
-        )
+        people = frozenset(row[1] for row in rows if row[1] and row[2] != IN_COPY)
+        copied = frozenset(row[1] for row in rows if row[2] == IN_COPY) - people
+        return Thread(frozenset(row[0] for row in rows), people, copied)
 
 
 class _Forest:
@@ -102,7 +104,8 @@ UNION SELECT m.id FROM json_each(:roots) one JOIN messages m ON m.conversation =
 UNION SELECT m.id FROM json_each(:threads) one JOIN messages m ON m.thread = one.value
 """
 _PEOPLE = f"""
-SELECT m.key, c.sender FROM messages m
-LEFT JOIN correspondence c ON c.message = m.id AND c.verdict = 'contact'
+SELECT m.key, c.sender, c.way FROM messages m
+LEFT JOIN correspondence c ON c.message = m.id
+  AND (c.verdict = 'contact' OR c.way = 'cc')
 WHERE m.id {AMONG}
 """

@@ -47,6 +47,7 @@ class Us:
     ignored_addresses: frozenset[str] = frozenset()
     ignored_domains: frozenset[str] = frozenset()
     max_recipients: int = 10
+    copies: bool = False  # whether those in To and Cc of a mail that counts are kept with it
     roles: Roles = "person"
     sources: Sources = field(default_factory=Sources)
 

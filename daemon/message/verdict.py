@@ -49,6 +49,7 @@ class Judgement:
     way: str = "from"  # how we know the author; see `author`
     why: str = ""  # the reason of that step
     signals: tuple[Weighed, ...] = ()  # what decided a person or a machine; see `nature`
+    copied: tuple[Address, ...] = ()  # outside people in To and Cc beside the author
 
 
 def judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
@@ -65,7 +66,24 @@ def judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
             return _judge_sent(message, message.from_, us)
         return Judgement(None, (), Verdict("ignored", wrote.reason), wrote.way, wrote.reason)
     verdict, signals = _received(message, wrote, wrote.address, us)
-    return Judgement("received", (wrote.address,), verdict, wrote.way, wrote.reason, signals)
+    copied = _copied(message, wrote.address, us) if verdict.kind == "contact" else ()
+    return Judgement(
+        "received", (wrote.address,), verdict, wrote.way, wrote.reason, signals, copied
+    )
+
+
+def _copied(message: Message, sender: Address, us: Us) -> tuple[Address, ...]:
+    """Outside people in To and Cc; nobody of a mail to too many, no machine and no role address."""
+    own = {sender.key} | ({message.from_.key} if message.from_ else set())
+    outside = [to for to in message.to if to.key not in own and not us.is_us(to)]
+    if not us.copies or len(outside) > us.max_recipients:
+        return ()
+    return tuple(to for to in outside if us.ignores(to) is None and _is_a_person(to))
+
+
+def _is_a_person(address: Address) -> bool:
+    found = nature((), address, "from")
+    return found.reason is None and not found.is_desk
 
 
 def _undelivered(message: Message, wrote: Author, failed: tuple[Address, ...], us: Us) -> Judgement:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from daemon.rules.classify import Class, Rules
-from daemon.rules.deals import OpenDeal, Purchase
+from daemon.rules.deals import InCopy, OpenDeal, Purchase
 from daemon.rules.records import Adoption, Change, CrmPerson, Kind, LocalRecords, RemoteMatches
 from daemon.rules.sender import SenderState
 
@@ -54,6 +54,7 @@ class Policy:
     bounce: BounceMark = field(default_factory=BounceMark)
     follow_up: timedelta | None = None  # how long a mail may wait for our answer; None: as it likes
     participants: bool = True  # those who join a deal become its participants
+    in_copy: InCopy | None = None  # whether who is only in To or Cc of others' mail gets a person
 
 
 @dataclass(slots=True)

@@ -65,7 +65,8 @@ def classify_sender(
     promoted = known_before and not has_deal
     crossed = _crossed(state, rules.deal_at(promoted=promoted))
     if not crossed and state.msg_count < 1 and not (promoted and _engaged(state, rules)):
-        return Class("ignore", "no message that counts")
+        why = f"in copy of {messages(state.copied)}" if state.copied else "no message that counts"
+        return Class("ignore", why)
     before = "in Pipedrive before us, " if promoted else ""
     if crossed:
         return Class("person_with_deal", before + ", ".join(crossed))

@@ -9,6 +9,8 @@ from daemon.message.candidates import Fact
 from daemon.message.invite import Invite
 from daemon.message.verdict import Verdict
 
+IN_COPY = "cc"  # the way of a mail that is another's, and names this sender in To or Cc
+COPIED = Verdict("evidence", "copied")
 _BY_CALENDAR = frozenset({"itip-reply", "itip-counter"})  # an answer of ours that isn't a contact
 
 

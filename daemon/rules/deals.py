@@ -7,6 +7,8 @@ from typing import Literal
 Per = Literal["person", "conversation", "organization"]
 AfterClose = Literal["never", "won", "always"]
 
+InCopy = Literal["contacts", "all"]
+
 
 @dataclass(frozen=True, slots=True)
 class DealRules:

@@ -85,6 +85,7 @@ REASONS: Mapping[str, str] = {
     "itip-counter": "a proposal for another time, which counts for the meeting only",
     "itip-update": "it repeats or moves an invitation that counts already",
     "itip-cancel": "a cancelled invitation, which counts for the meeting only",
+    "copied": "a mail of somebody else's that names this address in To or Cc",
     "role-address": "from a role address (like info@), and there was no reply between us yet",
     "role-never": "from a role address (like info@), which the configuration leaves out",
     "too-many-recipients": "sent by us to too many at once",

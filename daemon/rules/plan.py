@@ -82,7 +82,7 @@ def plan_sender(
     before = _person_before(known, person) and not _is_marked(state.address, crm)
     has_deal = bool(crm.deals) or known.deal is not None
     plan = SenderPlan(classify_sender(state, policy.rules, known_before=before, has_deal=has_deal))
-    if plan.class_.name == "ignore":
+    if plan.class_.name == "ignore" and not _is_wanted_in_copy(state, policy):
         return plan
     if known.person is not None and known.person.tombstone and person is None:
         plan.notes.append(f"the person was {known.person.tombstone} in Pipedrive: left so")
@@ -91,8 +91,16 @@ def plan_sender(
     rank = case.rank(RANK_DEAL if plan.class_.name == "person_with_deal" else RANK_LEAD)
     organization = _plan_organization(plan, case, rank)
     _plan_person(plan, case, rank, organization)
-    plan_opportunity(plan, case)
+    if plan.class_.name != "ignore":
+        plan_opportunity(plan, case)
     return plan
+
+
+def _is_wanted_in_copy(state: SenderState, policy: Policy) -> bool:
+    """Whether one who never wrote, but was in To or Cc of others' mail, gets a person."""
+    if not state.copied or policy.in_copy is None:
+        return False
+    return policy.in_copy == "all" or state.sent_count > 0
 
 
 def _living(known: Record | None, crm: RemoteMatches) -> list[CrmPerson]:
@@ -150,9 +158,9 @@ def statistics(
 def _plan_person(plan: SenderPlan, case: Case, rank: str, organization: str | None) -> None:
     record = case.known.person
     live = record if record and not record.tombstone else None
-    values = statistics(case.state, case.policy.fields, case.policy.zone) | {
-        "class": plan.class_.name
-    }
+    values: dict[str, Any] = {"class": plan.class_.name}
+    if plan.class_.name != "ignore":
+        values |= statistics(case.state, case.policy.fields, case.policy.zone)
     if live is None and case.person is None:
         fields = {
             "name": case.state.name[:NAME_CHARS],

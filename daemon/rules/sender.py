@@ -8,6 +8,7 @@ It doesn't fetch, store or classify anything, and never reads a clock.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -18,7 +19,14 @@ from daemon.message.candidates import Fact
 from daemon.message.names import clean_name, made_up_name
 from daemon.message.nature import lift
 from daemon.message.verdict import Us, Verdict
-from daemon.rules.correspondence import Correspondence, Unanswered, Undelivered, unanswered
+from daemon.rules.correspondence import (
+    COPIED,
+    IN_COPY,
+    Correspondence,
+    Unanswered,
+    Undelivered,
+    unanswered,
+)
 from daemon.rules.meeting import Meeting, Statement, meetings
 from daemon.rules.organization import PublicProviders, organization_key
 from daemon.rules.reply import (
@@ -74,6 +82,7 @@ class SenderState:
     unanswered: tuple[Unanswered, ...] = ()  # what came since we last wrote
     our_response_hours: float | None = None
     bounced: Undelivered | None = None  # our latest mail came back for good, and nothing came since
+    copied: int = 0  # mails of others that count, or of ours that answer them, with it in To or Cc
 
 
 def sender_state(
@@ -83,13 +92,17 @@ def sender_state(
     counting: Counting,
     public: PublicProviders,
     about: Iterable[Statement] = (),
+    counted: AbstractSet[str] = frozenset(),
 ) -> SenderState:
     """The state of the sender `address` (a sender key).
 
     `messages`: all that belong to it, each once; `ours`: the mails of ours that these name, by the
     names under which they do (`reply.named`); `about`: what our calendars said, to whomever, of the
-    meetings that these messages are about. ValueError if two messages have one key.
+    meetings that these messages are about; `counted`: the Message-IDs of mails that count, of those
+    that ours answer. ValueError if two messages have one key.
     """
+    in_copy = [m for m in messages if m.way == IN_COPY]
+    messages = [m for m in messages if m.way != IN_COPY] if in_copy else messages
     proven = proofs(address, messages, ours, counting.us, public)
     verdicts = _final_verdicts(messages, proven, ours)
     contacts = [m for m in messages if verdicts[m.key][0] == "contact"]
@@ -104,6 +117,7 @@ def sender_state(
         address=address,
         name=_display_name(address, received)
         or _display_name(address, sent)
+        or _display_name(address, in_copy)
         or made_up_name(address),
         domain=domain,
         organization=_organization(domain, received, public),
@@ -115,10 +129,11 @@ def sender_state(
         first_contact=min(dates, default=None),
         last_contact=max(dates, default=None),
         avg_response_hours=_avg_response_hours(received, answered),
-        verdicts=tuple(sorted(verdicts.items())),
+        verdicts=tuple(sorted((verdicts | {m.key: COPIED for m in in_copy}).items())),
         meeting_list=met,
         reply_keys=reply_keys,
         proofs=tuple(sorted(answered.items())),
+        copied=_copied(in_copy, received, sent, counted),
         submitted=sum(m.way in SUBMITTED for m in received),
         facts=_facts(received) if counting.facts else (),
         unanswered=unanswered(received, messages),
@@ -150,6 +165,18 @@ def _bounced(
     if latest is None or (last_received is not None and last_received > latest.at):
         return None
     return latest
+
+
+def _copied(
+    in_copy: Iterable[Correspondence],
+    received: Iterable[Correspondence],
+    sent: Iterable[Correspondence],
+    counted: AbstractSet[str],
+) -> int:
+    """How many mails of a conversation of others name this sender in To or Cc."""
+    theirs = counted - {m.message_id for m in received} if counted else counted
+    ours = sum(not theirs.isdisjoint(m.answers) for m in sent) if theirs else 0
+    return ours + sum(m.verdict.kind == "contact" for m in in_copy)
 
 
 def _organization(

@@ -71,6 +71,8 @@ def join(session: Session, address: str, plan: SenderPlan, purchase: Purchase) -
     nothing, is linked.
     """
     deals = session.ledger.deals
+    if session.settings.deals.per == "person":
+        return []
     wanted = {change.key for change in plan.changes if change.kind == PART}
     for key in deals.coming_parts(address):
         row = session.ledger.journal.open_row(PART, key)
@@ -96,15 +98,42 @@ def join(session: Session, address: str, plan: SenderPlan, purchase: Purchase) -
 
 def to_be_told(session: Session, row: SenderRow) -> set[str]:
     """The senders who may join the open deal of this one and haven't yet."""
-    per, ledger = session.settings.deals.per, session.ledger
-    identifier = ledger.records.live_id("deal", row.address) if per != "person" else None
+    settings, ledger = session.settings, session.ledger
+    if settings.deals.per == "person" and settings.in_copy is None:
+        return set()
+    identifier = ledger.records.live_id("deal", row.address)
     if identifier is None:
         return set()
-    if per == "organization":
-        near = ledger.deals.companions(row.organization) if row.organization else []
-    else:
-        near = sorted({one for thread in ledger.threads.of(row.address) for one in thread.people})
-    return ledger.deals.without_part(identifier, near) - {row.address}
+    near: set[str] = set()
+    if settings.deals.per == "organization" and row.organization:
+        near |= set(ledger.deals.companions(row.organization))
+    if settings.deals.per == "conversation" or settings.in_copy is not None:
+        for thread in ledger.threads.of(row.address):
+            near |= thread.people | thread.copied
+    return ledger.deals.without_part(identifier, sorted(near)) - {row.address}
+
+
+def parts_in_copy(session: Session, row: SenderRow, plan: SenderPlan) -> list[Change]:
+    """The parts of one who has or gets a person, in the deals whose conversation it was copied on.
+
+    They say nothing about where its own mail goes.
+    """
+    deals, settings = session.ledger.deals, session.settings
+    if not row.copied or settings.in_copy is None or not settings.deals.participants:
+        return []
+    found = {one.kind for one in plan.changes} | {one.kind for one in plan.adoptions}
+    if "person" not in found and session.ledger.records.live_id("person", row.address) is None:
+        return []
+    conversations = _conversations(session, row)
+    people = sorted({one for talk in conversations for one in talk.people})
+    wanted = purchase(deals.open_of(people), conversations, joins=False, in_conversation=True)
+    there = {part.key for part in deals.parts(row.address) if part.pipedrive_id is not None}
+    keys = {part_key(one.id or "", row.address): one for one in wanted.deals()}
+    return [
+        Change(PART, key, "create", {"deal": deal.id}, RANK_FIELDS + "0", row.address)
+        for key, deal in keys.items()
+        if key not in there and row.address not in deal.people
+    ]
 
 
 def _own(address: str, known: LocalRecords, crm: RemoteMatches) -> list[OpenDeal]:

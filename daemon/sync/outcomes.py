@@ -242,7 +242,7 @@ class Outcomes:
             link_activities(self._session, row.key)
         if row.kind == "deal" and row.action == "convert" and row.fields.get("label_ids"):
             self._label(row, now)
-        if self._session.settings.deals.per != "person":
+        if self._shares_deals:
             self._tell_others(row)
         if row.kind == "deal" and row.action == "convert":
             records.mark_gone("lead", row.key, "converted", now, "to the deal, by us")
@@ -254,6 +254,11 @@ class Outcomes:
         fields = {"label_ids": row.fields["label_ids"]}
         change = Change("deal", row.key, "update", fields, row.rank, row.sender)
         self.ledger.journal.plan(change, now, self._session.run)
+
+    @property
+    def _shares_deals(self) -> bool:
+        settings = self._session.settings
+        return settings.deals.per != "person" or settings.in_copy is not None
 
     def _tell_others(self, row: JournalRow) -> None:
         """Have those planned who may join this deal, and one whose lead others' deal replaces."""

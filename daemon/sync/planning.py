@@ -30,7 +30,7 @@ from daemon.rules.plan import (
     choose_person,
     plan_sender,
 )
-from daemon.sync.deals import join, placed, purchase_of, to_be_told
+from daemon.sync.deals import join, parts_in_copy, placed, purchase_of, to_be_told
 from daemon.sync.follow_ups import plan_follow_up
 from daemon.sync.news import tell
 from daemon.sync.routes import Routed, route
@@ -122,6 +122,7 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
         fields=place.codes.keys() & set(usual.fields),
         participants=session.settings.deals.participants,
         bounce=replace(usual.bounce, label_id=place.bounce_label(usual.bounce.label)),
+        in_copy=session.settings.in_copy,
     )
     purchase = purchase_of(session, row, known, crm, coming)
     plan = plan_sender(state, known, crm, policy, purchase)
@@ -188,10 +189,11 @@ def _plan(
             wanted = wanted_activities(session, row.address, now, purchase)
         tasks = [placed(c, purchase.deal) if c.action == "create" else c for c in step.changes]
         changes = kept + owned([*wanted, *tasks], drafted.routed.owner)
-        if session.settings.deals.per != "person":
-            changes += join(session, row.address, plan, purchase)
-            others |= to_be_told(session, row)
+        changes += join(session, row.address, plan, purchase)
+        others |= to_be_told(session, row)
         drafted.routed.keep(session)
+    if not gone:
+        changes = changes + parts_in_copy(session, row, plan)
     for change in changes:
         ledger.journal.plan(change, now, session.run)
     if drafted.replies and plan.class_.name != "ignore":

@@ -118,7 +118,7 @@ def _strangers(session: Session) -> list[str]:
     return [
         row.address
         for row in _due(session)
-        if row.class_.name != "ignore" and live("person", row.address) is None
+        if (row.class_.name != "ignore" or row.copied) and live("person", row.address) is None
     ]
 
 

@@ -9,7 +9,7 @@ from daemon.ledger.store import Ledger
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.usage import TokenUsage
 from daemon.rules.case import Policy
-from daemon.rules.deals import DealRules
+from daemon.rules.deals import DealRules, InCopy
 from daemon.rules.events import Subscriber
 from daemon.rules.routing import Route
 from daemon.sync.safety_limit import SafetyLimit
@@ -35,6 +35,8 @@ class SyncSettings:
     meetings: bool = True
     workers: int = 8
     routes: tuple[Route, ...] = ()  # where records go, the first that fits
+    # Whether who is only in To or Cc of others' mail gets a person; None: no.
+    in_copy: InCopy | None = None
     deals: DealRules = field(default_factory=DealRules)
     subscribers: tuple[Subscriber, ...] = ()  # who is told what happened
     # What may have been made is looked for so long before it is made again, or longer where
