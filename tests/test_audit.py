@@ -195,7 +195,7 @@ def test_the_audit_command_counts_and_repairs(desk: Desk) -> None:
     assert desk("audit").stdout.strip() == "0 gaps"
     desk.post.deliver(letter("cyd@gamma.example", WE, number=3, at=START), internal_date=START)
     found = desk("audit")
-    assert (found.exit_code, found.stdout.splitlines()[-1]) == (1, "1 gaps")
+    assert (found.exit_code, found.stdout.splitlines()[-1]) == (1, "1 gap")
     assert desk("audit", "--repair").exit_code == 0
     assert desk("audit", "--json").stdout.split() == ["{", '"gaps":', "0,", '"found":', "[]", "}"]
     assert desk("audit", "--rebuild").exit_code == 0

@@ -43,7 +43,7 @@ NUMBERS: dict[str, tuple[Explanation, Class, str, tuple[str, ...]]] = {
         Class("lead", "1 message"),
         (
             "any message that counts makes a lead; a deal takes more: "
-            "1 of 5 messages, or 0 of 1 reply, or 0 of 1 meeting"
+            "1 message (5 needed), or 0 replies (1 needed), or 0 meetings (1 needed)"
         ),
         ("4 more messages, or 1 reply, or 1 meeting: person_with_deal",),
     ),
@@ -52,7 +52,7 @@ NUMBERS: dict[str, tuple[Explanation, Class, str, tuple[str, ...]]] = {
         Class("lead", "4 messages"),
         (
             "any message that counts makes a lead; a deal takes more: "
-            "4 of 5 messages, or 0 of 1 reply, or 0 of 1 meeting"
+            "4 messages (5 needed), or 0 replies (1 needed), or 0 meetings (1 needed)"
         ),
         ("1 more message, or 1 reply, or 1 meeting: person_with_deal",),
     ),
@@ -61,22 +61,22 @@ NUMBERS: dict[str, tuple[Explanation, Class, str, tuple[str, ...]]] = {
         Class("lead", "1 message"),
         (
             "any message that counts makes a lead; a deal takes more: "
-            "1 of 5 messages, or 1 of 3 replies, or 0 of 1 meeting"
+            "1 message (5 needed), or 1 reply (3 needed), or 0 meetings (1 needed)"
         ),
         ("4 more messages, or 2 more replies, or 1 meeting: person_with_deal",),
     ),
     "a deal": (
         explained(theirs(1), ours(2, answers=[1])),
         Class("person_with_deal", "1 reply"),
-        "any one of these makes a deal: 1 of 5 messages, or 1 of 1 reply, or 0 of 1 meeting",
+        "any one of these makes a deal: 1 message (5 needed), or 1 reply (1 needed), or 0 meetings (1 needed)",
         (),
     ),
     "known before": (
         explained(*messages(9), known_before=True),
-        Class("lead", "in Pipedrive before us, 9 of 10 messages"),
+        Class("lead", "in Pipedrive before us, 9 messages (10 needed)"),
         (
             "in Pipedrive before us, without a deal: a deal takes "
-            "9 of 10 messages, or 0 of 1 reply, or 0 of 1 meeting"
+            "9 messages (10 needed), or 0 replies (1 needed), or 0 meetings (1 needed)"
         ),
         ("1 more message, or 1 reply, or 1 meeting: person_with_deal",),
     ),
@@ -85,14 +85,14 @@ NUMBERS: dict[str, tuple[Explanation, Class, str, tuple[str, ...]]] = {
         Class("person_with_deal", "in Pipedrive before us, 10 messages"),
         (
             "in Pipedrive before us, without a deal: a deal takes "
-            "10 of 10 messages, or 0 of 1 reply, or 0 of 1 meeting"
+            "10 messages (10 needed), or 0 replies (1 needed), or 0 meetings (1 needed)"
         ),
         (),
     ),
     "known before, with a deal": (
         explained(*messages(5), known_before=True, has_deal=True),
         Class("person_with_deal", "5 messages"),
-        "any one of these makes a deal: 5 of 5 messages, or 0 of 1 reply, or 0 of 1 meeting",
+        "any one of these makes a deal: 5 messages (5 needed), or 0 replies (1 needed), or 0 meetings (1 needed)",
         (),
     ),
     "a role address": (
@@ -120,7 +120,7 @@ NUMBERS: dict[str, tuple[Explanation, Class, str, tuple[str, ...]]] = {
         Class("lead", "1 message"),
         (
             "any message that counts makes a lead; a deal takes more: "
-            "1 of 5 messages, or 0 of 1 reply, or 0 of 1 meeting"
+            "1 message (5 needed), or 0 replies (1 needed), or 0 meetings (1 needed)"
         ),
         (
             "4 more messages, or 1 reply, or 1 meeting: person_with_deal",
@@ -132,7 +132,7 @@ NUMBERS: dict[str, tuple[Explanation, Class, str, tuple[str, ...]]] = {
         Class("lead", "1 message"),
         (
             "any message that counts makes a lead; a deal takes more: "
-            "1 of 5 messages, or 0 of 1 reply, or 0 of 1 meeting"
+            "1 message (5 needed), or 0 replies (1 needed), or 0 meetings (1 needed)"
         ),
         (
             "4 more messages, or 1 reply, or 1 meeting: person_with_deal",
@@ -141,10 +141,10 @@ NUMBERS: dict[str, tuple[Explanation, Class, str, tuple[str, ...]]] = {
     ),
     "an invitation of theirs, known before": (
         explained(theirs(1, invites=(invite("REQUEST", organizer=ADA),)), known_before=True),
-        Class("lead", "in Pipedrive before us, 1 of 10 messages"),
+        Class("lead", "in Pipedrive before us, 1 message (10 needed)"),
         (
             "in Pipedrive before us, without a deal: a deal takes "
-            "1 of 10 messages, or 0 of 1 reply, or 0 of 1 meeting"
+            "1 message (10 needed), or 0 replies (1 needed), or 0 meetings (1 needed)"
         ),
         (
             "9 more messages, or 1 reply, or 1 meeting: person_with_deal",

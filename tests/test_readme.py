@@ -37,6 +37,7 @@ ELSEWHERE = {
     "make demo": "a step of CI",
     "make test": "a step of CI",
     "mail2deal inspect": "tests/test_inspect.py",
+    "ssh -L 8001:127.0.0.1:8001 server.example.com mail2deal inspect": "tests/test_inspect.py",
     "mail2deal init": "tests/test_cli_init.py",
 }
 
@@ -115,6 +116,28 @@ def test_links_between_the_documents_lead_somewhere() -> None:
             if target in {"docs/promises.md", "bench/RESULTS.md"}:
                 continue  # written by the crash and benchmark tests' authors
             assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def anchors(path: Path) -> set[str]:
+    """What a link may name of a page: its headings, as GitHub writes them."""
+    outside_of_code = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", outside_of_code, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_to_a_heading_find_it() -> None:
+    for path in (README, ROOT / "CONTRIBUTING.md", *DOCS):
+        for target, anchor in re.findall(r"\]\(((?!https?:)[^)#]*)#([^)]+)\)", path.read_text()):
+            page = path.parent / target if target else path
+            assert anchor in anchors(page), f"{path.name}: {target}#{anchor}"
+
+
+def test_twenty_questions_have_an_answer_somewhere() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    section = text.partition("## Twenty questions\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.+\?.*) \| \[(.+)\]\((.+)#.+\) \|$", section, re.MULTILINE)
+    assert len({question for question, _, _ in rows}) == 20
+    assert all(name == target for _, name, target in rows)
 
 
 def all_commands() -> Iterator[tuple[str, click.Command]]:

@@ -9,7 +9,7 @@ from daemon.errors import ATTENTION, DONE
 from daemon.intake.scoring import rebuild as compute_anew
 from daemon.ledger.lock import owned
 from daemon.ledger.store import Ledger
-from daemon.maintenance.audit import Gap, all_gaps, close
+from daemon.maintenance.audit import Gap, all_gaps, close, price
 from daemon.wiring import Wiring
 
 
@@ -23,18 +23,27 @@ def command(wiring: Wiring, *, repair: bool, rebuild: bool, as_json: bool) -> in
     stop_on_signal(wiring)
     if not (repair or rebuild):
         with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
-            return _report(all_gaps(wiring, ledger), as_json=as_json)
+            return _report(_gaps(wiring, ledger), as_json=as_json)
     with owned(wiring.config.ledger, "mail2deal audit", wiring.now()) as ledger:
         if rebuild:
             changed = compute_anew(ledger, wiring.reading())
             output.note(f"computed every sender anew: {changed} differed")
-        gaps = all_gaps(wiring, ledger)
+        gaps = _gaps(wiring, ledger)
         if repair and gaps:
             close(ledger, wiring.reading(), gaps, wiring.now())
             run(wiring, ledger, "audit --repair")
             output.note(f"found {len(gaps)} gaps, and looked again:")
-            gaps = all_gaps(wiring, ledger)
+            gaps = _gaps(wiring, ledger)
         return _report(gaps, as_json=as_json)
+
+
+def _gaps(wiring: Wiring, ledger: Ledger) -> list[Gap]:
+    """Look, having said what it costs, and show how far it is."""
+    output.note(
+        f"comparing takes about {price(ledger)} tokens and changes nothing, here or in Pipedrive"
+    )
+    with output.progress(ledger) as show:
+        return all_gaps(wiring, ledger, show)
 
 
 def _report(gaps: list[Gap], *, as_json: bool) -> int:
@@ -44,7 +53,7 @@ def _report(gaps: list[Gap], *, as_json: bool) -> int:
     else:
         for gap in gaps:
             output.say(f"{gap.kind} {gap.key}: {gap.why}")
-        output.say(f"{len(gaps)} gaps")
+        output.say(output.counted(len(gaps), "gap"))
         output.note(
             "compared: every message of every folder, its activity, every record and what exists"
             " twice in Pipedrive, and every sender's state computed anew"

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from daemon.cli import output
+from daemon.cli.packages import check_packages, lacks
 from daemon.config import load
 from daemon.errors import DONE, ConfigProblem, Problem
 from daemon.wiring import Wiring
@@ -56,9 +57,12 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and end with its status."""
         try:
+            check_packages()
             ctx.exit(super().invoke(ctx) or DONE)
         except Problem as problem:
             ctx.exit(output.tell(problem))
+        except ModuleNotFoundError as error:
+            ctx.exit(output.tell(lacks(str(error.name))))
         except OSError as error:
             if error.filename is None or error.errno == errno.EPIPE:
                 raise

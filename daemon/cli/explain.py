@@ -109,6 +109,11 @@ def _show_messages(explained: Explanation) -> None:
             for line in explained.timeline
         ],
     )
+    signed = any(line.signals for line in explained.timeline)
+    output.say(
+        "→ us: received, ← us: sent; contact: it counts, evidence: it doesn't, but is kept with the"
+        " sender" + ("; [name +N]: a sign of a machine, 100 make it one" if signed else "")
+    )
 
 
 def _why(line: MessageLine) -> str:

@@ -8,6 +8,7 @@ from daemon.errors import ATTENTION, DONE, ConfigProblem
 from daemon.ledger.lock import owned
 from daemon.maintenance.forget import delete_in_pipedrive, erase, remains
 from daemon.message.parse import Address
+from daemon.pipedrive.removal import price
 from daemon.wiring import Wiring
 
 
@@ -26,20 +27,23 @@ def command(wiring: Wiring, address: str, *, in_pipedrive: bool, yes: bool) -> i
         there = remains(ledger, key)
         known = ledger.senders.get(key) is not None
         if not yes:
-            also = (
-                f" and {output.counted(len(there), 'record')} in Pipedrive" if in_pipedrive else ""
-            )
+            also = ""
+            if in_pipedrive:
+                cost = price(one.kind for one in there)
+                records = output.counted(len(there), "record")
+                also = f" and {records} in Pipedrive (about {cost} tokens)"
             click.confirm(f"erase {key}{also}, for good?", abort=True)
         if in_pipedrive and there:
             session = wiring.session(ledger, None)
             try:
-                delete_in_pipedrive(ledger, session.client, key, wiring.now())
+                with output.progress(ledger) as show:
+                    delete_in_pipedrive(ledger, session.client, key, wiring.now(), show)
             finally:
                 session.keep_usage()
             there = []
         erase(ledger, wiring.reading(), key, wiring.now())
-    words = "forgotten" if known else "wasn't known here"
-    output.say(f"{key}: {words}; later mail of it is ignored")
+    words = "erased" if known else "no mail of this address was known; nothing to erase"
+    output.say(f"{key}: {words}. Mail from it is ignored from now on.")
     for one in there:
         output.say(f"still in Pipedrive: {one.kind} {one.pipedrive_id} ({one.origin})")
     return ATTENTION if there else DONE

@@ -60,11 +60,12 @@ def _release(wiring: Wiring, ledger: Ledger) -> None:
 
 def run(wiring: Wiring, ledger: Ledger, name: str) -> int:
     """Read and write once, for the command `name`; print what is left, return the exit status."""
-    result = run_once(wiring, ledger, name)
+    with output.progress(ledger) as show:
+        result = run_once(wiring, ledger, name, show)
     parked, quarantined = ledger.backlog.counts().get("parked", 0), ledger.folders.quarantined()
     writes = result.pushed.writes if result.pushed else 0
     output.say(
-        f"read {result.new} messages, wrote {writes} changes;"
+        f"read {result.new} messages, wrote {writes} changes for {wiring.usage.total} tokens;"
         f" left: {quarantined} in quarantine, {parked} parked"
     )
     left = ATTENTION if parked or quarantined else DONE

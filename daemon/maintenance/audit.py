@@ -8,9 +8,10 @@ what is missing. A change that waits in the journal isn't a gap.
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from pathlib import Path
 
 from daemon.intake import scoring
@@ -21,9 +22,12 @@ from daemon.mailbox.imap import Mailbox
 from daemon.maintenance.doubles import doubles
 from daemon.pipedrive import directory, participants
 from daemon.pipedrive.client import Client
-from daemon.pipedrive.costs import Call
+from daemon.pipedrive.costs import PLURALS, PRICES, Call
 from daemon.pipedrive.outcomes import Gone
+from daemon.pipedrive.paging import PAGE
 from daemon.wiring import Wiring
+
+Show = Callable[[str, int, int], object]  # phase, done, total (0: unknown)
 
 _PAGE = 10_000  # UIDs or records in memory at once, however many there are
 
@@ -39,26 +43,46 @@ class Gap:
     sender: str | None = None  # whose message has no activity
 
 
-def all_gaps(wiring: Wiring, ledger: Ledger) -> list[Gap]:
+def price(ledger: Ledger) -> int:
+    """About how many tokens an audit takes: records by ids, then every list, as far as is known."""
+    ours, total = ledger.counts("records"), 0
+    for kind in (*directory.KINDS, "activity"):
+        mine = ours.get(kind, 0)
+        known = mine if kind == "activity" else max(mine, ledger.crm.count(kind))
+        calls = ceil(mine / directory.IDS) + max(1, ceil(known / PAGE))
+        total += calls * PRICES[f"{PLURALS[kind]}.list"].tokens
+    total += ours.get("participant", 0) * PRICES["participants.list"].tokens  # at most: by deal
+    return total + sum(PRICES[f"{of}_fields.list"].tokens for of in ("person", "deal"))
+
+
+def all_gaps(wiring: Wiring, ledger: Ledger, show: Show = lambda *_: None) -> list[Gap]:
     """Every disagreement between the mailboxes, the ledger and Pipedrive."""
     gaps: list[Gap] = []
-    for box in wiring.config.mailboxes:
+    boxes = wiring.config.mailboxes
+    for done, box in enumerate(boxes):
+        show("comparing mailboxes", done, len(boxes))
         with Mailbox.connect(wiring.account(box)) as mailbox:
             mailbox.folders()
             gaps += mailbox_gaps(mailbox, ledger, box.name)
+    show("comparing mailboxes", len(boxes), len(boxes))
     if wiring.config.activities.emails:
         gaps += activity_gaps(ledger)
-    client = wiring.session(ledger, None).client
-    gaps += record_gaps(ledger, client)
-    gaps += participant_gaps(ledger, client)
-    gaps += (
-        Gap(
-            "double",
-            f"{kind} {key}",
-            f"{len(ids)} in Pipedrive: {', '.join(ids)}; merge them there",
+    session = wiring.session(ledger, None)
+    try:
+        gaps += record_gaps(ledger, session.client, show)
+        gaps += participant_gaps(ledger, session.client)
+        show("looking for what exists twice", 0, 0)
+        gaps += (
+            Gap(
+                "double",
+                f"{kind} {key}",
+                f"{len(ids)} in Pipedrive: {', '.join(ids)}; merge them there",
+            )
+            for kind, key, ids in doubles(ledger, session.client)
         )
-        for kind, key, ids in doubles(ledger, client)
-    )
+    finally:
+        session.client.close()
+    show("computing senders anew", 0, 0)
     gaps += state_gaps(ledger, wiring.reading())
     return gaps
 
@@ -91,17 +115,21 @@ def activity_gaps(ledger: Ledger) -> Iterator[Gap]:
         yield Gap("parked", f"{row['action']} {row['kind']} {row['key']}", row["last_error"] or "")
 
 
-def record_gaps(ledger: Ledger, client: Client) -> Iterator[Gap]:
+def record_gaps(ledger: Ledger, client: Client, show: Show = lambda *_: None) -> Iterator[Gap]:
     """Records that Pipedrive doesn't show any more: a list by ids each hundred."""
     code = ledger.records.live_id("field", "mail_key")
+    total, done = sum(ledger.counts("records").values()), 0
     for kind in (*directory.KINDS, "activity"):
         last = ""
         while page := ledger.records.live_page(kind, last, _PAGE):
+            show("comparing records", done, total)
             last, _ = page[-1]
             there = _there(client, kind, sorted({identifier for _, identifier in page}), code)
             for key, identifier in page:
                 if identifier not in there:
                     yield Gap(kind, key, f"{identifier} isn't in Pipedrive", gone=True)
+            done += len(page)
+    show("comparing records", total, total)
 
 
 def participant_gaps(ledger: Ledger, client: Client) -> Iterator[Gap]:

@@ -6,6 +6,7 @@ The hash makes later mail of that sender known, so that it is let go of unread, 
 erasure is one transaction; interrupted anywhere, the same command goes on from there.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,16 +40,24 @@ def remains(ledger: Ledger, address: str) -> list[Remains]:
     ]
 
 
-def delete_in_pipedrive(ledger: Ledger, client: Client, address: str, now: datetime) -> int:
+def delete_in_pipedrive(
+    ledger: Ledger,
+    client: Client,
+    address: str,
+    now: datetime,
+    show: Callable[[str, int, int], object] = lambda *_: None,
+) -> int:
     """Delete a sender's records there, adopted ones too; raises what Client.send raises."""
-    count = 0
-    for record in _records(ledger, address):
+    records, count = _records(ledger, address), 0
+    for record in records:
+        show("deleting", count, len(records))
         assert record.pipedrive_id is not None  # noqa: S101 - _records gives only those with one
         removal.delete(client, record.kind, record.pipedrive_id)
         with ledger.transaction("forgotten there"):
             ledger.records.mark_gone(record.kind, record.key, "forgotten", now)
         count += 1
         event("forget.deleted", kind=record.kind, id=record.pipedrive_id)
+    show("deleting", count, len(records))
     return count
 
 

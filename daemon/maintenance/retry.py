@@ -1,6 +1,7 @@
 """FLOW what failed, again, now: quarantined messages, parked changes, mailboxes left alone."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from daemon.errors import Problem
 from daemon.intake.poll import Pass
@@ -8,7 +9,7 @@ from daemon.ledger.conditions import EVENTS
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.mailbox.imap import Mailbox
-from daemon.maintenance.catch_up import CaughtUp, read, write_out
+from daemon.maintenance.catch_up import CaughtUp, Show, read, write_out
 from daemon.sync import Sync
 from daemon.wiring import Wiring
 
@@ -25,8 +26,8 @@ def release(wiring: Wiring, ledger: Ledger) -> tuple[int, int, int]:
         )
 
 
-def run_once(wiring: Wiring, ledger: Ledger, command: str) -> CaughtUp:
-    """Read what is new and due, then write what is due."""
+def run_once(wiring: Wiring, ledger: Ledger, command: str, show: Show) -> CaughtUp:
+    """Read what is new and due, then write what is due; `show` is told how far each phase is."""
     with ledger.transaction("run"):
         result = CaughtUp(ledger.runs.begin(command, wiring.now()))
     for box in wiring.config.mailboxes:
@@ -37,16 +38,21 @@ def run_once(wiring: Wiring, ledger: Ledger, command: str) -> CaughtUp:
             start,
             wiring.now,
             stopping=wiring.stop.is_set,
+            progress=partial(_show_folder, show, box.name),
             account=wiring.account(box).identity,
             configured=frozenset(box.name for box in wiring.config.mailboxes),
         )
         read(wiring, ledger, box, one, result)
-    flow = Sync(wiring.session(ledger, result.run))
+    flow = Sync(wiring.session(ledger, result.run, show))
     result.pushed = write_out(flow, result, wiring.now, wiring.stop.wait)
     with ledger.transaction("end of run"):
         ledger.runs.add(result.run, messages=result.new)
         ledger.runs.end(result.run, "done", wiring.now())
     return result
+
+
+def _show_folder(show: Show, mailbox: str, folder: str, done: int, total: int) -> None:
+    show(f"{mailbox}: {folder}", done, total)
 
 
 def quarantined(wiring: Wiring, ledger: Ledger) -> Iterator[tuple[str, bytes]]:

@@ -112,7 +112,7 @@ def parse(raw: bytes, *, size: int, thread: str | None = None, snippet_chars: in
     """Read one mail (RFC 5322); raises `Unreadable` for what isn't one."""
     try:
         return _message(raw, size, thread, snippet_chars)
-    except Unreadable:
+    except (Unreadable, ImportError):  # a package that is missing isn't the mail's fault
         raise
     except Exception as error:
         # The stated boundary: whatever a parser makes of hostile bytes concerns this mail only.

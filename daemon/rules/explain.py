@@ -41,7 +41,7 @@ class Threshold:
     need: int
 
     def __str__(self) -> str:
-        return f"{self.have} of {_WORDS[self.what](self.need)}"
+        return f"{_WORDS[self.what](self.have)} ({self.need} needed)"
 
 
 _WORDS = {"messages": messages, "replies": replies, "meetings": meetings}
