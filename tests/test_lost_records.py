@@ -105,3 +105,20 @@ def test_a_change_that_waits_is_taken_back_when_it_proves_to_be_done(shop: Shop)
     assert shop.ledger.journal.open_row("activity", key) is None
     shop.sync()
     assert len(shop.activities()) == 2
+
+
+@pytest.mark.parametrize("marks", [True, False])
+@pytest.mark.parametrize("fields", [True, False])
+def test_a_new_ledger_looks_for_activities_where_something_says_that_we_were_there(
+    shop: Shop, *, marks: bool, fields: bool
+) -> None:
+    shop.hears(ADA)
+    shop.sync()
+    shop.next_day()  # the listing shows our Mail key
+    with shop.ledger.transaction("test"):
+        shop.ledger.rows("DELETE FROM records WHERE kind = 'activity'")
+        shop.ledger.rows(f"UPDATE records SET origin = '{'adopted' if fields else 'created'}'")
+        if not marks:
+            shop.ledger.rows("UPDATE crm_leads SET mail_key = NULL")
+
+    assert adopt_lost_activities(shop.sync_.session, None) == (1 if marks or fields else 0)
