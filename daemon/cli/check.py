@@ -1,4 +1,4 @@
-"""`mail2deal check`: everything that has to work, a line each: a tick, or what to do about it."""
+"""`mail2deal check`: everything that has to work, one line each: a tick, or what to do about it."""
 
 from itertools import chain
 

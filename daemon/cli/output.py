@@ -1,4 +1,4 @@
-"""How the command line speaks: tables on a terminal, plain lines elsewhere, errors in one line."""
+"""Output of the commands: tables on a terminal, plain lines elsewhere, errors in one line."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What a batch of messages is already: the same mails or copies, in the ledger or in the batch."""
+"""Which messages of a batch are known already, or are copies of known ones or of one another."""
 
 from collections.abc import Iterable, Iterator
 

@@ -189,7 +189,7 @@ def _write(
 
     `there`: the ids of those that the ledger has already, by key.
     """
-    # Who loses a message because its place has changed its judgement is touched too.
+    # Senders who lose a message, because a new place changes its judgement, are touched too.
     touched = ledger.messages.parties(e.message.key for e in entries if e.message.key in there)
     ids = ledger.messages.write(entries, there)
     touched.update(
@@ -204,7 +204,7 @@ def _write(
     ours = [e.message for e in entries if e.in_sent]
     if ours:
         touched |= ledger.conversations.answerers(ours)
-    # Who stands in a mail that we answered may answer ours; with nobody else in it there is no one.
+    # Others named in a mail that we answered may answer ours, if there are any.
     shared = [
         e.message.message_id
         for e in entries

@@ -23,7 +23,7 @@ class Assignments:
         return owners[given % len(owners)]
 
     def assign(self, route: str, key: str, owner: str) -> None:
-        """Keep it."""
+        """Keep whose turn it was."""
         self._db.execute(
             "INSERT INTO assignments (route, key, owner) VALUES (?, ?, ?)"
             " ON CONFLICT DO UPDATE SET owner = excluded.owner",

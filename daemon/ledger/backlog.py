@@ -103,7 +103,7 @@ class Backlog:
         """When a postponed change, a kind that rests or a second look is due; None without one.
 
         One that hangs on another isn't due before that one, whatever its own time says: a caller
-        that waited for it would wait in vain, again and again.
+        that waited for it would find nothing to do, again and again.
         """
         row = self._db.execute(
             "SELECT min(due) AS due FROM ("

@@ -43,7 +43,7 @@ class Conditions:
         self._db = connection
 
     def good(self, part: str, now: datetime, name: str = "") -> None:
-        """It works."""
+        """Note that a part works."""
         self._db.execute(
             "INSERT INTO conditions (part, name, good_at) VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
             " SET good_at = excluded.good_at, failing_since = NULL, failures = 0, reason = '',"
@@ -61,7 +61,7 @@ class Conditions:
         next_try: datetime | None = None,
         needs_person: bool = False,
     ) -> None:
-        """It failed once more; it has been failing since the first of these failures."""
+        """Note one more failure; the part has been failing since the first of these."""
         self._db.execute(
             "INSERT INTO conditions (part, name, failing_since, failures, reason, next_try,"
             " needs_person) VALUES (?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO UPDATE SET"
@@ -72,17 +72,17 @@ class Conditions:
         )
 
     def forget(self, part: str, name: str = "") -> None:
-        """There is no such thing any more."""
+        """Forget a part that no longer exists."""
         self._db.execute("DELETE FROM conditions WHERE part = ? AND name = ?", (part, name))
 
     def keep_only(self, part: str, names: Iterable[str]) -> None:
-        """Forget those of a part that there are no more."""
+        """Forget all of a part but these."""
         self._db.execute(
             f"DELETE FROM conditions WHERE part = ? AND name NOT {AMONG}", (part, listed(names))
         )
 
     def try_now(self, part: str) -> None:
-        """Have what fails of a part tried at once."""
+        """Make what fails of a part due at once."""
         self._db.execute("UPDATE conditions SET next_try = NULL WHERE part = ?", (part,))
 
     def of(self, *parts: str) -> list[Condition]:

@@ -56,7 +56,7 @@ class Folders:
         return [_folder(row) for row in rows]
 
     def belong(self, mailbox: str, account: str, configured: Collection[str]) -> bool:
-        """Have a mailbox's folders be those of an account; whether that has changed anything.
+        """Tie a mailbox's folders to an account; whether that changed anything.
 
         Folders of another account, which had this name before, are put aside with all that was
         read of them. Those of this account come along from a name that is no longer `configured`.
@@ -91,7 +91,7 @@ class Folders:
         return bool(others or came)
 
     def rename(self, folder: FolderRow, name: str) -> None:
-        """Note that a folder is called otherwise; what has the name already makes room."""
+        """Note a folder's new name; another folder that has it already makes room."""
         self._db.execute(
             "UPDATE folders SET name = name || ' #' || id, active = 0"
             " WHERE mailbox = ? AND name = ?",
@@ -190,7 +190,7 @@ class Folders:
         )
 
     def rest(self, folder: int, why: str, until: datetime) -> None:
-        """Leave a folder alone for a while that can be read and costs too much."""
+        """Pause a folder that can be read but costs too much."""
         self._db.execute(
             "UPDATE folders SET last_error = ?, next_due = ? WHERE id = ?",
             (why, stamp(until), folder),

@@ -136,7 +136,7 @@ class Messages:
         )
 
     def rewrite(self, number: int, entry: MessageRow) -> None:
-        """Put another message in the place of one, also where the mail itself says otherwise."""
+        """Replace a stored message by another copy of it, all columns included."""
         row = to_row(entry)
         names = ", ".join(f"{name} = ?" for name in row)
         self._db.execute(f"UPDATE messages SET {names} WHERE id = ?", (*row.values(), number))

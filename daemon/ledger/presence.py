@@ -22,7 +22,7 @@ class Presence:
         self._db = connection
 
     def show(self, kind: str, ids: Iterable[str]) -> list[str]:
-        """These objects were seen alive; the keys of those records that weren't before.
+        """Note that these objects are there; the keys of records that were missing before.
 
         A record that was taken for deleted stands for its object again.
         """
@@ -53,7 +53,7 @@ class Presence:
         )
 
     def miss(self, kind: str, pipedrive_id: str, why: str, now: datetime) -> bool:
-        """A look didn't find an object; whether that proves that it is gone.
+        """Note that an object wasn't found; whether that proves it gone.
 
         It does only if it was seen alive since it was made, and missed an hour ago already.
         """
@@ -75,7 +75,7 @@ class Presence:
         )
 
     def is_young(self, kind: str, pipedrive_id: str, now: datetime) -> bool:
-        """Whether we made an object so lately that it needn't be to be seen everywhere."""
+        """Whether we made an object so recently that lists may not show it yet."""
         bound = stamp(now - _YOUNG)
         return any(
             row["written_at"] and row["written_at"] > bound and row["origin"] == "created"

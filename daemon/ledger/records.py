@@ -187,9 +187,9 @@ class Records:
     def mark_gone(
         self, kind: str, key: str, tombstone: str, now: datetime, reason: str = ""
     ) -> None:
-        """Mark a record as gone by somebody's will: it is never made again.
+        """Mark a record as gone on purpose: it is never made again.
 
-        The first tombstone stays, but that a lead which seemed deleted proves to be converted.
+        The first tombstone stays, unless a lead that seemed deleted turns out to be converted.
         """
         self._db.execute(
             "UPDATE records SET tombstone = ?, tombstone_at = ?, reason = ?"

@@ -65,7 +65,7 @@ class Resting:
         return rest
 
     def ended(self, kind: str) -> None:
-        """One of the kind was made: nothing is counted any more."""
+        """Forget the refusals of a kind: one of them was made."""
         self._db.execute("DELETE FROM resting WHERE kind = ?", (kind,))
 
 

@@ -28,7 +28,7 @@ class Runs:
         return instant_or_none(at)
 
     def writes(self, run: int) -> int | None:
-        """How many changes a run wrote; None for one that there never was."""
+        """How many changes a run wrote; None if there was no such run."""
         row = self._db.execute("SELECT writes FROM runs WHERE id = ?", (run,)).fetchone()
         return int(row["writes"]) if row else None
 

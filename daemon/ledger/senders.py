@@ -56,7 +56,7 @@ class Senders:
         self._db = connection
 
     def write(self, states: Sequence[tuple[SenderState, Class, History]]) -> int:
-        """Keep the states of senders, as `historys` has found them; how many have changed."""
+        """Keep the states of senders, given their histories; how many have changed."""
         digests = [_digest(state, class_) for state, class_, _ in states]
         changed = [
             (*one, digest)
@@ -83,7 +83,7 @@ class Senders:
                 if history.written[key][1] != tuple(verdict)
             ],
         )
-        # Who is new has none yet.
+        # New senders have none yet.
         known = [state.address for state, _, history, _ in changed if history.digest is not None]
         for table in ("meetings", "sender_facts") if known else ():
             self._db.execute(f"DELETE FROM {table} WHERE sender {AMONG}", (listed(known),))
@@ -271,7 +271,7 @@ class Senders:
         return [row["address"] for row in self._db.execute(_CHANGED)]
 
     def distrust(self, address: str | None = None) -> None:
-        """Have the next computation write a sender whatever it was, or every sender."""
+        """Make the next computation write a sender, or all of them, even if nothing changed."""
         self._db.execute(
             "UPDATE senders SET digest = '' WHERE ? IS NULL OR address = ?", (address, address)
         )

@@ -215,7 +215,9 @@ def _prepare(connection: sqlite3.Connection) -> None:
     # FULL: a commit says that a request may leave, so it must outlive a power cut; see transaction.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA recursive_triggers = ON")  # a row replaced is counted off
+    connection.execute(
+        "PRAGMA recursive_triggers = ON"
+    )  # a replaced row is subtracted from `counts`
     connection.execute("PRAGMA cache_size = -4000")  # 4 MB, flat for any ledger
     connection.execute("PRAGMA wal_autocheckpoint = 4000")  # pages; a backfill writes some often
     connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes the log keeps at most

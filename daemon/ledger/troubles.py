@@ -41,7 +41,7 @@ class Troubles:
         )
 
     def ended(self, mailbox: str) -> None:
-        """It works again."""
+        """Note that the mailbox works again."""
         self._db.execute("DELETE FROM troubles WHERE mailbox = ?", (mailbox,))
 
     def keep_only(self, mailboxes: Sequence[str]) -> None:

@@ -106,7 +106,7 @@ class Imap4(IMAP4):
         self.stream().send(bytes(data))
 
     def shutdown(self) -> None:
-        """Close the socket without a word to the server."""
+        """Close the socket without LOGOUT."""
         with contextlib.suppress(OSError):  # gone already
             self.sock.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(AttributeError):  # STARTTLS of imaplib leaves a file on the socket

@@ -118,7 +118,7 @@ class Connection:
         return self._done.pop(tag)
 
     def close(self) -> None:
-        """Close the connection without a word; it may be called more than once."""
+        """Close the connection without LOGOUT; it may be called more than once."""
         if not self.closed:
             self.closed = True
             self._under_way = 0

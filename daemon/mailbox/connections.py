@@ -187,7 +187,7 @@ class Connections:
             }
 
     def turned_away(self, account: Account) -> bool:
-        """Learn from a new connection that was closed: the others are one too many, if they live.
+        """Lower the limit after a new connection was closed, if others to the server are open.
 
         Where the others are gone as well, the server or the network is away.
         """

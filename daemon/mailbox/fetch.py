@@ -250,7 +250,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
                 self._partial = False
                 self._waiting.appendleft(replace(ask, uids=uids))
                 return
-            # The whole of a part is refused, too: it isn't for being a piece.
+            # Whole parts are refused, too, so partial fetches aren't the reason.
             self._partial = not self._ladder.gave_up("PARTIAL")
             self._proven.add("PARTIAL")
         if len(uids) > 1:

@@ -63,7 +63,7 @@ class PartialMessage:
             self.wants, self.text, self.second = known.plan if known else plan(self.root)
             self.understood = True
             early = items.get(b"[1]")
-            # One that is as long as was asked for may go on, and one that is empty is asked for.
+            # As long as what was asked for, it may be cut; an empty one is asked for again.
             if isinstance(early, bytes) and 0 < len(early) < EARLY:
                 self.keep(items, tuple(want for want in self.wants if want.section == "1"))
 

@@ -304,7 +304,7 @@ class Mailbox:
         self._session.connection.interrupt()
 
     def abandon(self) -> None:
-        """Close the connection without a word."""
+        """Close the connection without LOGOUT."""
         self._session.connection.close()
 
     def close(self) -> None:

@@ -43,7 +43,7 @@ class Ladder:
     def gave_up(self, name: str) -> bool:
         """Whether this extension isn't to be used now."""
         known = self._broken.get(name)
-        # A stamp of a clock that ran ahead isn't waited for.
+        # A time far in the future was left by a wrong clock.
         return known is not None and 0.0 <= known[0] - self.clock() <= DAY
 
     def give_up(self, name: str, reason: str) -> bool:

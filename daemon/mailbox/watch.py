@@ -340,7 +340,7 @@ class Watcher:
         with self._lock:
             trust = self._trust.setdefault(key, _Trust())
             trust.failures += 1
-            # Once is nothing: servers restart. What happens again and again is the server's way.
+            # Once may be a restart of the server; again and again, it drops such lines.
             again = trust.failures - 1
             wait = backoff.pause(self._rhythm.again, again) if again else 0.0
             trust.not_before = max(trust.not_before, self._monotonic() + wait)

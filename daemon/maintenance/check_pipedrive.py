@@ -32,7 +32,7 @@ _NEEDED = {
 
 
 def check_pipedrive(wiring: Wiring) -> Iterator[CheckLine]:
-    """Try the token, the stage, what is listed and written, and whose eyes the token has."""
+    """Try the token, the stage, what is listed and written, and what the token's user sees."""
     client = wiring.impatient_client()
     try:
         me = client.send(Call.to("users.me")).object
@@ -144,7 +144,7 @@ def _activity_types(wiring: Wiring, client: Client) -> str:
 
 
 def _lists(client: Client) -> str:
-    """Whether leads and what is archived can be listed: without, people's records are doubled."""
+    """Whether leads and archived objects can be listed: if not, records would be doubled."""
     refused = []
     for kind in ("leads.list", "leads.archived", "deals.archived"):
         try:
@@ -160,7 +160,7 @@ def _lists(client: Client) -> str:
 
 
 def _permissions(client: Client, me: Mapping[str, Any]) -> CheckLine:
-    """Whose eyes the token has: what its user can't see would be made a second time."""
+    """What the token's user sees: what is hidden would be made a second time."""
     entries = [one for one in me.get("access") or () if isinstance(one, Mapping)]
     apps = {str(one.get("app")) for one in entries if one.get("admin")}
     if apps >= _EVERYTHING:

@@ -1,4 +1,4 @@
-"""FLOW why a sender is what it is, from the ledger alone."""
+"""FLOW why a sender has its class, from the ledger alone."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass

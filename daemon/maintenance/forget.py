@@ -2,7 +2,7 @@
 
     (delete its records in Pipedrive →) erase → a salted hash stays
 
-The hash makes later mail of that sender known, so that it is let go of unread, as `forgotten`. The
+By the hash, later mail of that sender is recognised and dropped unread, as `forgotten`. The
 erasure is one transaction; interrupted anywhere, the same command goes on from there.
 """
 

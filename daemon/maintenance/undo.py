@@ -4,7 +4,7 @@
 
 Participants and activities go first, then leads and deals, then persons and organizations on which
 nothing else hangs. A tombstone keeps each from being made again. Interrupted anywhere, the same
-command goes on from there: deleting is the same done once or twice. Doesn't bring back what the run
+command goes on from there: deleting twice does no harm. Doesn't bring back what the run
 updated, nor the lead that became a deal or was archived for one.
 """
 

@@ -42,7 +42,7 @@ def is_copy(one: Message, other: Message, *, sent: bool) -> bool:
 
 
 def preferred(one: Message, other: Message) -> Message:
-    """Which of two copies is kept: the one that least was done to; the same in any order."""
+    """Which of two copies is kept: the one that was changed least; the same in any order."""
     return min(one, other, key=_done_to)
 
 

@@ -104,13 +104,13 @@ def is_role(local: str) -> bool:
 
 
 def is_made_per_mail(local: str) -> bool:
-    """Whether a part of it looks drawn by lot, as programs do for each mail: news-8f3a1."""
+    """Whether a part of it looks random, made by a program for each mail: news-8f3a1."""
     words = [word for word in _SEPARATORS.split(local.lower()) if word]
     return any(_is_drawn(word, alone=len(words) == 1) for word in words)
 
 
 def _is_drawn(word: str, *, alone: bool) -> bool:
-    """Whether digits and letters take turns; in a person's only part they may do so more often."""
+    """Whether digits and letters alternate; in a person's only part they may do so more often."""
     if word.isdigit():
         return len(word) > _LONGEST_NUMBER
     if not _MADE.fullmatch(word) or not any(c.isdigit() for c in word):

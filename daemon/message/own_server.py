@@ -120,7 +120,7 @@ def server_signals(pairs: Pairs, fields: Fields, author: Address | None) -> Iter
 
 
 def _claimed(results: Iterable[_Results], domain: str, author: Address | None) -> Iterator[str]:
-    """What servers say whose place in the header can't tell whether they are ours.
+    """Results of servers whose place in the header doesn't prove them to be ours.
 
     Of each the topmost: what else claims to be of that server stands below.
     """

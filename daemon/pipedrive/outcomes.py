@@ -65,7 +65,7 @@ class TooLong(Unknown):
 
 
 class NotSent(RetryLater):
-    """The request was certainly not processed: no connection, no slot, or refused at the gate."""
+    """The request was certainly not processed: no connection, no slot, or blocked."""
 
 
 class TooMany(NotSent):
@@ -73,7 +73,7 @@ class TooMany(NotSent):
 
 
 class Blocked(NotSent):
-    """403 without JSON: the gate in front of the API shuts us out for a while."""
+    """403 without JSON: the firewall in front of the API blocks us for a while."""
 
 
 class BudgetSpent(NotSent):

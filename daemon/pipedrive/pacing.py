@@ -101,7 +101,7 @@ class Window:
             return self.paused_until - now
         held = [s for s in self._slots if not s.answered or s.free_at > now]
         foreign = self._foreign if now < self._foreign_until else 0
-        # However wrong the headers are, one request a window goes out and learns better.
+        # However wrong the headers are, one request a window goes out, and its answer corrects us.
         too_many = len(held) + 1 - max(1, self.limit - foreign)
         if too_many <= 0:
             return 0.0
@@ -263,7 +263,7 @@ class Pacer:
             return pause, lasting
 
     def blocked(self) -> float:
-        """The gate shut us out: nothing leaves for the seconds returned, doubled each time."""
+        """The firewall blocks us: nothing leaves for the seconds returned, doubled each time."""
         with self._lock:
             now = self._clock()
             if now >= self._blocked_until:

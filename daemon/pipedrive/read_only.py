@@ -1,4 +1,4 @@
-"""The API for those who only look: checks and rehearsals."""
+"""Clients that only read, for checks and rehearsals."""
 
 from daemon.errors import Rejected
 from daemon.pipedrive.client import Client

@@ -1,6 +1,6 @@
 """Objects looked at and deleted one by one, for `undo` and `forget`: nothing here is automatic.
 
-Deleting is the same done once or twice: what is gone already counts as deleted. Pipedrive keeps
+Deleting twice does no harm: what is gone already counts as deleted. Pipedrive keeps
 deleted objects for 30 days, so people can still restore them.
 """
 

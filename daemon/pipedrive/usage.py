@@ -1,4 +1,4 @@
-"""What was spent on Pipedrive since somebody last asked."""
+"""Tokens spent on Pipedrive since the last time they were taken."""
 
 from threading import Lock
 

@@ -35,7 +35,7 @@ UNKNOWN = (5.0, 30.0, 120.0, 600.0, 3600.0, 21_600.0)  # looks for a write that 
 CONVERSION = doubling(2.0, 1800.0)  # looks at a lead conversion that is running
 READ = doubling(0.5, 8.0)  # a read from Pipedrive, tried again within its call
 TOO_MANY = doubling(2.0, 60.0)  # answers 429
-BLOCKED = doubling(900.0, 4 * 3600.0)  # answers of the gate before Pipedrive's API
+BLOCKED = doubling(900.0, 4 * 3600.0)  # answers of the firewall before Pipedrive's API
 
 
 def pause(

@@ -24,7 +24,7 @@ class Rules:
     reopen: bool = False  # may a sender whose deals are all closed get a new one? Read by `plan`
 
     def __post_init__(self) -> None:
-        """A threshold below 1 would make a deal of everybody: that is a bug in who built this."""
+        """Raise ValueError for a threshold below 1, which would make a deal of everybody."""
         for name in _THRESHOLDS:
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -1,4 +1,4 @@
-"""Why a sender is what it is, as data: each message, each meeting, the rule, and what would change.
+"""Why a sender has its class, as data: messages, meetings, the rule, and what would change it.
 
 Promises: every sentence follows from the sender's state, its messages and the rules alone, and says
 what `sender` and `classify` did. It doesn't print, and knows nothing of records in Pipedrive.

@@ -69,7 +69,7 @@ class Meeting:
 
 
 class _Heard(NamedTuple):
-    """What may be heard about one occurrence: None stands for the series or a single meeting."""
+    """The statements about one occurrence; None is the series, or a single meeting."""
 
     requests: list[Statement]
     replies: dict[str, Statement]  # by attendee, the latest
@@ -227,7 +227,7 @@ def _with_series(occurrences: dict[str | None, _Heard]) -> dict[str | None, _Hea
 
 
 def _stands(uid: str, side: Side, heard: _Heard, *, written_to: bool) -> Meeting:
-    """Where one meeting stands after all that was heard."""
+    """The state of one meeting after all statements."""
     request = max(heard.requests, key=lambda s: s.rank, default=None)
     cancel = max(heard.cancels, key=lambda s: s.rank, default=None)
     answer = max(

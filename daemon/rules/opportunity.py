@@ -85,7 +85,7 @@ def _takes_more(deal: CrmDeal) -> bool:
 
 
 def _is_open(record: Record, crm: RemoteMatches) -> bool:
-    """Whether our deal is open; one that isn't listed yet is ours and young."""
+    """Whether our deal is open; one that isn't listed yet was just made."""
     if record.tombstone:
         return False
     listed = [deal for deal in crm.deals if str(deal.id) == record.pipedrive_id]

@@ -104,7 +104,7 @@ def _is_wanted_in_copy(state: SenderState, policy: Policy) -> bool:
 
 
 def _living(known: Record | None, crm: RemoteMatches) -> list[CrmPerson]:
-    """Listed persons but for one that we know to be gone: the listing may be older than that."""
+    """Listed persons, without one that we know to be gone: the listing may be older."""
     gone = known.pipedrive_id if known is not None and known.tombstone else None
     return [person for person in crm.persons if str(person.id) != gone]
 

@@ -173,7 +173,7 @@ def _by_name(message: Correspondence, known: _Evidence) -> Proof | None:
 def _one_thing_more(
     message: Correspondence, mail: OurMail, known: _Evidence
 ) -> Literal["domain", "conversation", "words", "name"] | None:
-    """What makes a named mail of ours a proof for somebody to whom we never wrote."""
+    """What a named mail of ours needs besides, to be a proof for somebody we never wrote to."""
     facts = _facts(mail.facts)
     recipients = [(str(name), str(address)) for name, address in facts.get("to", ())]
     theirs = organization_key(known.address.rpartition("@")[2], known.public)

@@ -312,7 +312,7 @@ def _avg_response_hours(
         if proof:
             at = min(m.sent_at, earliest.get(proof.answered, (m.sent_at,))[0])
             earliest[proof.answered] = at, proof.sent_at
-    # A clock that is wrong answers before it was asked.
+    # With a wrong clock an answer may seem older than its question.
     return _mean_hours([max(timedelta(), at - asked) for at, asked in earliest.values()])
 
 

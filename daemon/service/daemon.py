@@ -62,7 +62,7 @@ class Daemon:
         self._worst = ""  # of what the ledger says, at that look
 
     def work(self) -> Work:
-        """What the service does with its time."""
+        """The callables that the service runs."""
         return Work(
             prepare=self._prepare,
             poll=self._poll,

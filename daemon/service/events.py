@@ -48,7 +48,7 @@ class Receiver:
 
     @property
     def name(self) -> str:
-        """The subscriber's."""
+        """The name of the subscriber."""
         return self.to.name
 
     def tell(self, news: News) -> None:
@@ -122,7 +122,7 @@ class Receiver:
 
 
 def receivers(config: Config) -> tuple[Receiver, ...]:
-    """Those of the configuration."""
+    """The receivers of the configuration."""
     return tuple(
         Receiver(
             Subscriber(one.name, frozenset(one.kinds), one.text),
@@ -146,7 +146,7 @@ class Courier:
         self._thread: threading.Thread | None = None
 
     def follow(self, receivers: tuple[Receiver, ...], ledger: Ledger) -> None:
-        """Tell these from now on."""
+        """Use these receivers from now on."""
         with ledger.transaction("receivers"):
             names = [one.name for one in receivers]
             ledger.events.know(names, self._now())
@@ -158,7 +158,7 @@ class Courier:
         self.stir()
 
     def stir(self) -> None:
-        """There may be something to tell."""
+        """Wake the thread: there may be something to tell."""
         self._stir.set()
 
     def close(self) -> None:
@@ -259,7 +259,7 @@ def _note_what_needs_a_person(
 ) -> None:
     names = [one.name for one in receivers if "needs_person" in one.to.kinds]
     failures = ledger.conditions.problems() if names else []
-    # Of an event that a receiver refuses nobody is told by an event.
+    # A refused event must not cause another event.
     failures = [one for one in failures if one.needs_person and one.part != EVENTS]
     if not failures:
         return

@@ -1,4 +1,4 @@
-"""One recurring job, told by its last passes: alive or hung, failing since when, due again when.
+"""The state of one recurring job: alive or hung, failing since when, due again when.
 
 Pure: what happened and when (monotonic seconds) are arguments, so that backing off and being alive
 can be tested without a thread. The service holds one JobState a mailbox and one for the sync.

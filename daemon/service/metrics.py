@@ -55,7 +55,7 @@ class Metrics:
         event("metrics.listening", address=listen)
 
     def observe(self, kind: str, seconds: float) -> None:
-        """One answered request."""
+        """Count one answered request."""
         self.requests.labels(kind).observe(seconds)
 
     def close(self) -> None:

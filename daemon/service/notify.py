@@ -43,7 +43,7 @@ def reloading() -> None:
 
 
 def stopping() -> None:
-    """Leaving, by order."""
+    """The service is stopping."""
     notify("STOPPING=1", status_line("stopping"))
 
 

@@ -49,7 +49,7 @@ class Quiet:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, folders: Sequence[int], now: datetime) -> None:
-        """Note these."""
+        """Note these folders as polled."""
         with self.lock:
             self.since = self.since or now
             self.folders.update(dict.fromkeys(folders, now))

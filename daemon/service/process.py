@@ -45,7 +45,7 @@ _CLOCK_JUMP = 5.0  # seconds by which wall clock and monotonic clock may drift a
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the service does with its time; each callable may raise a Problem."""
+    """The callables that the service runs; each may raise a Problem."""
 
     prepare: Callable[[], Timetable]  # opens the ledger; READY follows when it returns
     poll: Callable[[str], object]  # one pass over one mailbox, in any worker thread

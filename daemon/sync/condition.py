@@ -1,4 +1,4 @@
-"""How the sync is, kept in the ledger: its last good pass, or since when and why it fails."""
+"""The state of the sync, kept in the ledger: its last good pass, or since when and why it fails."""
 
 from datetime import datetime, timedelta
 
@@ -9,7 +9,7 @@ from daemon.sync.outcomes import Pushed
 
 SYNC, BUDGET = "sync", "budget"
 _SELDOM = timedelta(minutes=1)  # between two notes that all is well
-_BRIEF = timedelta(minutes=1)  # a pause that Pipedrive asks for and that is nothing to tell
+_BRIEF = timedelta(minutes=1)  # a pause asked for by Pipedrive that is too short to report
 
 
 def keep_pass(ledger: Ledger, pushed: Pushed, now: datetime) -> None:

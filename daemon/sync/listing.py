@@ -41,7 +41,7 @@ def sweep(session: Session, place: Target, strangers: Sequence[str]) -> None:
     ledger = session.ledger
     number = (ledger.setting("sweep") or 0) + 1
     with ledger.transaction("sweep"):
-        # At its beginning: one that breaks off must not vouch for what is deleted before the next.
+        # The time of its beginning: what is deleted meanwhile must show in the next one.
         ledger.set("sweep", number)
     for kind in directory.KINDS:
         first = ledger.setting(f"listed_at:{kind}") is None

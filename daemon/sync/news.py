@@ -1,4 +1,4 @@
-"""What a change that is through means to those who want to be told, in the same transaction."""
+"""Events that follow from a finished change, noted in the same transaction."""
 
 from collections.abc import Sequence
 from datetime import datetime

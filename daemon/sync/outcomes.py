@@ -1,4 +1,4 @@
-"""What came of a change: recorded in the ledger, with what follows from it.
+"""The outcome of a change: recorded in the ledger, with what follows from it.
 
 Called inside the transaction that closes the change; never talks to Pipedrive.
 """
@@ -71,7 +71,7 @@ class Outcomes:
 
     def __init__(self, session: Session, codes: Iterable[str], pushed: Pushed) -> None:
         self._session = session
-        self._codes = frozenset(codes)  # our fields that Pipedrive has
+        self._codes = frozenset(codes)  # custom fields of ours that Pipedrive has
         self._pushed = pushed
         self._parked_others = self._unblocked = False
         self.ledger = session.ledger
@@ -226,7 +226,7 @@ class Outcomes:
         return dict(planned) if names is None else {n: planned[n] for n in names if n in planned}
 
     def _follow(self, row: JournalRow, now: datetime) -> None:
-        """What a change that is through means for others."""
+        """What else follows from a finished change."""
         self._unblocked = self._unblocked or (row.kind != "activity" and row.action != "update")
         self._tell(row, now)
         records, journal = self.ledger.records, self.ledger.journal

@@ -62,7 +62,7 @@ class Sync:
     _configured: bool = False  # the ledger agrees with the configuration
     _maybe_first: bool = True  # nothing may have been created out of this ledger yet
     _facts: tuple[int, int] = (0, 0)  # offset of the clock in seconds, the day's tokens
-    _look_twice: bool = False  # something was missed an hour ago
+    _look_twice: bool = False  # when a second look for something missing is due
     _fields_made: datetime | None = None  # when they were made, if not by this start
 
     def __post_init__(self) -> None:
@@ -101,7 +101,7 @@ class Sync:
         session, client = self.session, self.session.client
         offset = client.clock_offset
         if offset is None:
-            return  # nothing was asked yet: what an earlier pass was told still holds
+            return  # nothing was asked yet: what an earlier pass heard still holds
         seconds = round(offset.total_seconds())
         facts = (seconds, client.budget.limit)
         near = abs(seconds - self._facts[0]) < _CLOCK_NOISE

@@ -49,7 +49,7 @@ _BATCH = 200  # senders planned in one transaction
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is planned for one sender, whose plan it really is, and what that rests on."""
+    """What is planned for one sender, for whom it stands, and the facts that it is based on."""
 
     row: SenderRow
     plan: SenderPlan

@@ -186,7 +186,7 @@ class Pusher:
         return makes and any(row.kind == other.kind for other in others)
 
     def _rests(self, row: JournalRow) -> bool:
-        """Whether its kind rests, so that it is set aside, but for one that is tried."""
+        """Whether its kind rests, so that it is set aside; one of the kind is still tried."""
         rest = self._outcomes.resting.get(row.kind)
         if rest is None or rest.next_try is None or row.unknown:
             return False

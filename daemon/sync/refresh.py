@@ -2,8 +2,8 @@
 
 Everything is swept once a day. In between only what was updated is listed, and only when something
 that hangs on it is about to be made: strangers need the persons and organizations, new leads and
-deals need those that there are. What is about to be adopted on an older word is looked at first,
-for a token each.
+deals need those that there are. Objects that are about to be adopted because of an older listing
+are read first, for a token each.
 """
 
 from collections.abc import Collection, Sequence

@@ -67,7 +67,7 @@ class Session:
         return self.wall() - self._offset()
 
     def fresh_since(self) -> datetime:
-        """Who was in touch since then goes before everybody else, and may use the reserve."""
+        """Senders in touch since then go before everybody else, and may use the reserve."""
         return self.now() - FRESH
 
     def by_our_clock(self, moment: datetime) -> datetime:
