@@ -50,6 +50,11 @@ def test_mailboxes_that_failed_together_come_back_apart() -> None:
         assert of_mailbox(problem, 1, 0.0) != of_mailbox(problem, 1, 1.0)
 
 
+@pytest.mark.parametrize(("jitter", "seconds"), [(0.0, 60), (0.5, 75), (1.0, 90)])
+def test_an_asked_pause_is_spread_by_less_than_the_first_step(jitter: float, seconds: int) -> None:
+    assert of_mailbox(RetryLater("busy", after=60), 9, jitter) == seconds
+
+
 def test_a_parked_mailbox_has_no_next_try() -> None:
     now = datetime(2026, 3, 2, tzinfo=UTC)
     assert due(now, None) is None

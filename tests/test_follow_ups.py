@@ -11,7 +11,9 @@ from crm_kit import Shop, make_shop
 
 from daemon.rules.classify import Rules
 from daemon.rules.events import Subscriber
+from daemon.rules.follow_up import standing_of
 from daemon.rules.plan import Policy
+from daemon.rules.records import Record
 from daemon.sandbox.crm import Fault
 from daemon.sync import Sync
 
@@ -221,3 +223,27 @@ def test_a_ledger_that_was_lost_finds_it_again(shop: Shop, tmp_path: Path) -> No
     other.sync()
     assert [done for *_, done in tasks(other)] == [True]
     assert len(other.activities("email")) == 2
+
+
+@pytest.mark.parametrize(
+    ("tombstone", "may_be", "written", "closed"),
+    [(None, False, True, False), ("deleted", False, True, True)],
+)
+def test_a_task_is_closed_once_its_record_is_gone(
+    tombstone: str | None, *, may_be: bool, written: bool, closed: bool
+) -> None:
+    fields = {"since": "2026-03-02T09:00:00Z", "covers": "2026-03-03T09:00:00Z"}
+    record = Record("activity", "k", "7", "created", fields, tombstone=tombstone)
+    stands = standing_of("k", record, None, may_be=may_be)
+    assert stands is not None
+    assert (stands.written, stands.closed is not None) == (written, closed)
+
+
+@pytest.mark.parametrize("may_be", [True, False])
+def test_a_task_that_is_on_its_way_is_open(*, may_be: bool) -> None:
+    coming = {"since": "2026-03-02T09:00:00Z", "covers": "2026-03-03T09:00:00Z"}
+    stands = standing_of("k", None, coming, may_be=may_be)
+    assert stands is not None
+    assert (stands.written, stands.closed) == (may_be, None)
+    assert standing_of("k", None, {"subject": "Lunch"}, may_be=may_be) is None
+    assert standing_of(None, None, coming, may_be=may_be) is None

@@ -231,3 +231,47 @@ def test_another_way_to_a_record_was_never_tried_but_the_same_may_have_been(
     assert (again.action, again.state, again.unknown) == ("create", "planned", unknown)
     assert (again.conversion, again.attempts) == (None, 0)
     assert (again.sent_at == NOW) == unknown
+
+
+@pytest.mark.parametrize("state", ["planned", "waiting", "parked"])
+@pytest.mark.parametrize("doubt", ["none", "unknown", "conversion"])
+def test_a_run_that_is_undone_takes_back_what_it_certainly_has_not_sent(
+    ledger: Ledger, state: str, doubt: str
+) -> None:
+    with ledger.transaction("test"):
+        ledger.journal.plan(change("deal", "convert"), NOW, 7)
+    row = ledger.journal.open_row("deal", "ada@acme.example")
+    assert row is not None
+    with ledger.transaction("test"):
+        ledger.rows(
+            "UPDATE journal SET state = ?, unknown = ?, conversion = ?",
+            *(state, doubt == "unknown", "c1" if doubt == "conversion" else None),
+        )
+        ledger.journal.drop_of_run(8)
+    assert ledger.backlog.keys("deal") == [row.key]
+
+    assert ledger.backlog.unsettled(7) == (0 if doubt == "none" else 1)
+    with ledger.transaction("test"):
+        ledger.journal.drop_of_run(7)
+    assert ledger.backlog.keys("deal") == ([] if doubt == "none" else [row.key])
+
+
+@pytest.mark.parametrize("state", ["planned", "waiting", "parked"])
+def test_what_waits_for_a_person_is_tried_once_there_is_one(ledger: Ledger, state: str) -> None:
+    row = planned(ledger, change("lead"))
+    with ledger.transaction("test"):
+        match state:
+            case "waiting":
+                ledger.journal.wait(row, NOW + timedelta(hours=1), "away", unknown=False)
+            case "parked":
+                ledger.journal.park(row, "no person", parked_for="person")
+        ledger.journal.release_for("person", "ben@acme.example")
+    before = ledger.journal.ready(NOW, 9)
+    with ledger.transaction("test"):
+        ledger.journal.release_for("person", "ada@acme.example")
+
+    assert (len(before), len(ledger.journal.ready(NOW, 9))) == {
+        "planned": (1, 1),
+        "waiting": (0, 0),  # its pause is for another reason
+        "parked": (0, 1),
+    }[state]
