@@ -1,6 +1,7 @@
 """How the cost of one thing grows with the ledger: 10,000, 100,000 and 1,000,000 messages.
 
-A ledger is filled by SQL with senders of ten messages each, all in agreement with a CRM; then each
+A ledger is filled by SQL with senders of ten messages each and one of 20,000 ("long"), all in
+agreement with a CRM; then each
 operation is done several times, medians. Mailbox and Pipedrive are the ones in memory that the
 tests use, so what is timed is ours. The exponent is that of a power law through the first and the
 last size: 0 is no growth, 1 is linear.
@@ -46,6 +47,7 @@ from daemon.wiring import Wiring
 Result = TypeVar("Result")
 SIZES = (10_000, 100_000, 1_000_000)
 PER_SENDER = 10
+LONG, LONG_SENDER = 20_000, "long@history.example"
 TIMES = 7
 AUDIT, MEMORY = "audit, CPU", "audit, megabytes"
 OLD_UID = 1000  # of the first mail in the ledger
@@ -53,21 +55,27 @@ FIRST_UID = 2_000_000  # of the mail that comes later
 
 _FILL = f"""
 CREATE TEMP TABLE n AS
-  WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT :size)
-  SELECT i + {OLD_UID} AS id, printf('p%d@firm%d.example', i / {PER_SENDER}, i / {PER_SENDER} / 3)
+  WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT :size + {LONG})
+  SELECT i + {OLD_UID} AS id, iif(i < :size,
+    printf('p%d@firm%d.example', i / {PER_SENDER}, i / {PER_SENDER} / 3), '{LONG_SENDER}')
     AS sender, strftime('%Y-%m-%dT%H:%M:%SZ', 1600000000 + i * 60, 'unixepoch') AS at FROM n;
-INSERT INTO messages SELECT id, printf('%032x', id), printf('m%d@firm.example', id), 'received',
+INSERT INTO messages (id, key, message_id, direction, verdict, reason, from_address, from_name,
+  subject, snippet, date, arrived_at, sent_at, in_sent, thread, size, answers, invites, facts)
+  SELECT id, printf('%032x', id), printf('m%d@firm.example', id), 'received',
   'contact', 'human', sender, 'Person', 'About our offer', hex(randomblob(150)), at, at, at, 0,
   NULL,  4000, printf('m%d@firm.example', id - 1), NULL,
   json_object('from', json_array('Person', sender),
     'to', json_array(json_array('', 'sales@x.org'))) FROM n;
-INSERT INTO sightings SELECT 1, 1, id, id FROM n;
+INSERT INTO sightings (folder, uidvalidity, uid, message) SELECT 1, 1, id, id FROM n;
 INSERT INTO answers SELECT printf('m%d@firm.example', id - 1), id FROM n;
-INSERT INTO correspondence SELECT sender, id, 'contact', 'human' FROM n;
+INSERT INTO correspondence (sender, message, verdict, reason)
+  SELECT sender, id, 'contact', 'human' FROM n;
 CREATE TEMP TABLE s AS SELECT sender, min(id) AS id, min(at) AS first, max(at) AS last,
-  substr(sender, instr(sender, '@') + 1) AS domain FROM n GROUP BY sender;
-INSERT INTO senders SELECT sender, 'Person', domain, domain, {PER_SENDER}, 0, 0, 0, 1, first, last,
-  NULL, 'person_with_deal', '{PER_SENDER} messages', '', 'sales', '', 1, 1 FROM s;
+  count(*) AS count, substr(sender, instr(sender, '@') + 1) AS domain FROM n GROUP BY sender;
+INSERT INTO senders (address, name, domain, organization, msg_count, sent_count, replies, meetings,
+  thread_count, first_contact, last_contact, class, reason, mailbox, digest, version,
+  synced_version) SELECT sender, 'Person', domain, domain, count, 0, 0, 0, 1, first, last,
+  'person_with_deal', count || ' messages', 'sales', '', 1, 1 FROM s;
 INSERT INTO records (kind, key, pipedrive_id, origin, fields, written_at, sender)
   SELECT 'person', sender, id, 'created', '{{}}', last, sender FROM s
   UNION ALL SELECT 'deal', sender, id, 'created', '{{}}', last, sender FROM s
@@ -115,12 +123,16 @@ class Place:
         self.sync = Sync(self.world.session(self.ledger))
         self.sync.sync()
 
-    def mail(self, *, known: bool) -> None:
-        """One more mail arrives, from somebody known or new."""
+    def mail(self, who: str) -> None:
+        """One more mail arrives, from somebody "known", "new" or "long" known."""
         self.number += 1
         number = self.old + self.number
-        sender = f"p{number}@firm{number // 3}.example" if known else f"n{number}@new.example"
-        self.world.receives(sender)
+        senders = {
+            "known": f"p{number}@firm{number // 3}.example",
+            "new": f"n{number}@new.example",
+            "long": LONG_SENDER,
+        }
+        self.world.receives(senders[who])
 
     def poll(self) -> None:
         """Intake."""
@@ -142,7 +154,7 @@ class Place:
     def audited(self) -> dict[str, float]:
         """CPU seconds and megabytes of an audit, which has to find that all agree."""
         mails = self.world.box.folders["INBOX"].mails
-        for uid in range(OLD_UID, OLD_UID + self.size):
+        for uid in range(OLD_UID, OLD_UID + self.size + LONG):
             mails[uid] = (b"", self.world.clock.now)
         mailbox: Any = self.world.box.connect()
         client: Any = AllThere(self.sync.session.client)
@@ -155,7 +167,9 @@ class Place:
                 *state_gaps(self.ledger, READING),
             ]
 
-        seconds, megabytes, gaps = _once(audit)
+        seconds, megabytes, found = _once(audit)
+        # The persons of the filled ledger aren't in the sandbox, which refuses activities for them.
+        gaps = [gap for gap in found if gap.kind != "parked"]
         if gaps:
             raise SystemExit(f"{len(gaps)} gaps where there is none: {gaps[:3]}")
         return {AUDIT: seconds, MEMORY: max(megabytes, 0.1)}
@@ -163,15 +177,15 @@ class Place:
     def times(self) -> dict[str, float]:
         """Median seconds of each operation."""
         found = {"poll, nothing new": _median(self.poll)}
-        for who, known in (("known", True), ("new", False)):
+        for who in ("known", "new", "long"):
             found[f"intake of one mail, {who} sender"] = _median(
-                self.poll, before=lambda known=known: self.mail(known=known)
+                self.poll, before=lambda who=who: self.mail(who)
             )
         self.sync.sync()
         found["sync, nothing due"] = _median(self.sync.sync)
 
         def come() -> None:
-            self.mail(known=False)
+            self.mail("new")
             self.poll()
 
         found["sync of one new sender"] = _median(self.sync.sync, before=come)

@@ -82,7 +82,7 @@ class Counting:
     @contextmanager
     def everywhere(self) -> Iterator[None]:
         """Watch all connections to a ledger and all threads that are opened in the block."""
-        watcher, connection = self, store.Connection
+        watcher, connection = self, store.LedgerConnection
 
         class Watched(connection):  # type: ignore[misc, valid-type] # a class in a variable
             def execute(self, sql: str, values: Any = (), /) -> Any:
@@ -98,12 +98,12 @@ class Counting:
                 watcher.statement("COMMIT")
                 super().commit()
 
-        store.Connection = Watched  # type: ignore[misc] # it is ours to put back
+        store.LedgerConnection = Watched  # type: ignore[misc] # it is ours to put back
         threading.setprofile(self.call)
         try:
             yield
         finally:
-            store.Connection = connection  # type: ignore[misc]
+            store.LedgerConnection = connection  # type: ignore[misc]
             threading.setprofile(None)  # type: ignore[arg-type] # as `sys.setprofile`
 
 

@@ -51,7 +51,7 @@ def synced(
 def told(synced: tuple[Ledger, Sandbox], company: Office, expected: Expected) -> dict[str, Told]:
     ledger, _ = synced
     rules = reading(company.scenario)
-    return {address: tell(ledger, rules, address) for address in expected.senders}
+    return {address: tell(ledger, rules, address, newest=None) for address in expected.senders}
 
 
 def test_every_class_and_reason_of_the_oracle_is_met(expected: Expected) -> None:
@@ -156,6 +156,21 @@ def test_an_address_that_is_no_sender_is_told_what_became_of_its_mail(
         assert REASONS[reason] in refused.value.hint
     with pytest.raises(Rejected, match="no message from it was read"):
         tell(ledger, rules, "nobody@nowhere.example")
+
+
+def test_a_long_history_is_told_from_its_newest_messages(
+    synced: tuple[Ledger, Sandbox], company: Office, told: dict[str, Told]
+) -> None:
+    whole = max(told.values(), key=lambda one: len(one.explained.timeline))
+    count = len(whole.explained.timeline)
+    page = tell(synced[0], reading(company.scenario), whole.state.address, newest=3)
+    assert page.state == whole.state
+    assert page.explained.timeline == whole.explained.timeline[-3:]
+    assert page.explained.changes == whole.explained.changes
+    assert as_dict(page)["not_told"] == {
+        "messages": count - 3,
+        "meetings": max(0, len(whole.explained.meetings) - 3),
+    }
 
 
 def test_what_waits_what_is_left_alone_and_what_is_gone_is_said(

@@ -10,7 +10,7 @@ from daemon.cli.commands import pass_wiring
 from daemon.errors import ATTENTION, DONE
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
-from daemon.maintenance.explain import Told, as_dict, tell
+from daemon.maintenance.explain import NEWEST, Told, as_dict, tell
 from daemon.rules.classify import meetings, replies
 from daemon.rules.explain import Explanation, MessageLine
 from daemon.wiring import Wiring
@@ -27,9 +27,16 @@ _SHOWN = 20  # senders, where several are meant
     help="Write its newest mail into this directory as a labelled case, with invented names.",
 )
 @click.option("--message", metavar="KEY", help="With --save: this mail (--json shows the keys).")
+@click.option("--all", "every", is_flag=True, help=f"Not only the newest {NEWEST} messages.")
 @pass_wiring
 def command(
-    wiring: Wiring, address: str, *, as_json: bool, save: Path | None, message: str | None
+    wiring: Wiring,
+    address: str,
+    *,
+    as_json: bool,
+    every: bool,
+    save: Path | None,
+    message: str | None,
 ) -> int:
     """Say why a sender is what it is: each message, verdict, count, the rule, the records."""
     with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
@@ -37,10 +44,11 @@ def command(
         known = [] if "@" in address else reports.senders_like(ledger, address, _SHOWN)
         if len(known) > 1:
             return _choose(address, known)
+        address = known[0]["address"] if known else address
         if save is not None:
-            _save(wiring, ledger, known[0]["address"] if known else address, save, message)
+            _save(wiring, ledger, address, save, message)
             return DONE
-        told = tell(ledger, wiring.reading(), known[0]["address"] if known else address)
+        told = tell(ledger, wiring.reading(), address, newest=None if every else NEWEST)
     if as_json:
         output.print_json(as_dict(told))
     else:
@@ -87,10 +95,15 @@ def _show(told: Told) -> None:
         f" {meetings(state.meetings)} in {state.thread_count}"
         f" {'thread' if state.thread_count == 1 else 'threads'}; {answering}"
     )
+    messages, met = told.not_told
+    if messages or met:
+        output.say(
+            f"not shown: {messages} earlier messages, {met} earlier meetings (--all shows all)"
+        )
     _show_messages(explained)
-    for met in explained.meetings:
-        when = f"{met.meeting.starts_at:%Y-%m-%d %H:%M}" if met.meeting.starts_at else "no date"
-        output.say(f"meeting {met.meeting.summary!r} ({when}, {met.meeting.status}): {met.why}")
+    for one in explained.meetings:
+        when = f"{one.meeting.starts_at:%Y-%m-%d %H:%M}" if one.meeting.starts_at else "no date"
+        output.say(f"meeting {one.meeting.summary!r} ({when}, {one.meeting.status}): {one.why}")
     _show_records(told)
 
 

@@ -29,6 +29,7 @@ from daemon.message.parse import Message
 from daemon.message.verdict import Judgement, Us, judge
 from daemon.rules.classify import Class, Rules, classify_sender
 from daemon.rules.correspondence import IN_COPY, Correspondence
+from daemon.rules.growth import grown
 from daemon.rules.meeting import Statement
 from daemon.rules.organization import PublicProviders, organization_key
 from daemon.rules.reply import OurMail, is_written_to_them, named
@@ -110,8 +111,8 @@ def add(
             if item.uid in there:
                 known.place(item.message, there[item.uid])
     entries = _entries(known, seen, in_sent=in_sent, us=us)
-    written, touched = _write(ledger, list(entries.values()), known.ids, us)
-    ids = known.ids | written
+    written = _write(ledger, list(entries.values()), known.ids, us)
+    ids = known.ids | written.ids
     ledger.messages.add_copies((copy, ids[key], own) for copy, key, own in known.copies())
     ledger.folders.see(
         folder,
@@ -126,10 +127,14 @@ def add(
     new = [entry.message for key, entry in entries.items() if key not in known.ids]
     if not in_sent:
         again |= _learn_servers(ledger, settings.get(own_servers.SETTING, {}), new)
-    before = ledger.rereading.classes(touched | again) if hold is not None else {}
-    recompute(ledger, reading, touched | again, None if again else us)
+    touched = written.touched | again
+    before = ledger.rereading.classes(touched) if hold is not None else {}
+    if again:
+        recompute(ledger, reading, touched)
+    else:
+        recompute(ledger, reading, touched, us, {} if before else written.one_more)
     if hold is not None:
-        consent.hold(ledger, before, touched | again, hold)
+        consent.hold(ledger, before, touched, hold)
     elif settings.get(HELD):
         came = max(item.arrived_at for item in seen)
         consent.let_go(ledger, (entries[key] for key in entries if key not in known.ids), came)
@@ -182,22 +187,21 @@ def _judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
     return FORGOTTEN if MARK in message.signals else judge(message, in_sent=in_sent, us=us)
 
 
+class _Written(NamedTuple):
+    ids: dict[str, int]  # of messages, by their keys
+    touched: set[str]  # senders whose state may have changed
+    one_more: dict[str, int]  # those of them who only have this one message more, by its id
+
+
 def _write(
     ledger: Ledger, entries: Sequence[MessageRow], there: Mapping[str, int], us: Us
-) -> tuple[dict[str, int], set[str]]:
-    """Write messages: their ids by key, and the senders whose state that may change.
-
-    `there`: the ids of those that the ledger has already, by key.
-    """
+) -> _Written:
+    """Write messages; `there`: the ids of those that the ledger has already, by key."""
     # Senders who lose a message, because a new place changes its judgement, are touched too.
     touched = ledger.messages.parties(e.message.key for e in entries if e.message.key in there)
     ids = ledger.messages.write(entries, there)
-    touched.update(
-        party.key
-        for entry in entries
-        if entry.judgement.verdict.kind != "ignored"
-        for party in (*entry.judgement.parties, *entry.judgement.copied)
-    )
+    kept = [e for e in entries if e.judgement.verdict.kind != "ignored"]
+    touched.update(party.key for e in kept for party in e.judgement.copied)
     if us.copies:  # whom we had in copy when we answered these
         counted = [e.message for e in entries if e.judgement.verdict == ("contact", "human")]
         touched |= ledger.conversations.answerers(counted) if counted else set()
@@ -212,7 +216,14 @@ def _write(
     ]
     if shared:
         touched |= ledger.conversations.answerers_beyond(shared)
-    return ids, touched
+    came: dict[str, list[int]] = {}
+    for entry in kept:
+        for party in entry.judgement.parties:
+            came.setdefault(party.key, []).append(ids[entry.message.key])
+    one_more = {
+        key: several[0] for key, several in came.items() if len(several) == 1 and key not in touched
+    }
+    return _Written(ids, touched | came.keys(), one_more)
 
 
 def _learn(
@@ -287,37 +298,70 @@ def rejudge(
             or not before.get(m.id, set()) <= parties
         ):
             changed.append(MessageRow(m.message, m.arrived_at, m.in_sent, judgement))
-    _, others = _write(ledger, changed, {m.message.key: m.id for m in known}, us)
-    return touched | others
+    written = _write(ledger, changed, {m.message.key: m.id for m in known}, us)
+    return touched | written.touched
 
 
 def recompute(
-    ledger: Ledger, reading: ScoringSettings, addresses: Iterable[str], us: Us | None = None
+    ledger: Ledger,
+    reading: ScoringSettings,
+    addresses: Iterable[str],
+    us: Us | None = None,
+    one_more: Mapping[str, int] | None = None,
 ) -> int:
     """Compute sender states from the ledger's messages; how many of them changed.
 
-    `us` is who we are where the caller knows it, with what was learned.
+    `us` is who we are where the caller knows it, with what was learned; `one_more` has those who
+    have one message more and are the same otherwise, with its id.
     """
     counting = Counting(
         us=us or known_us(ledger, reading.us), count=reading.count, facts=reading.facts
     )
     changed = 0
-    for portion in ledger.histories.portions(addresses, _AT_ONCE):
-        dossiers = ledger.histories.of(portion)
-        context = _context(
-            ledger, [one.messages for one in dossiers.values()], copies=counting.us.copies
-        )
-        states: list[tuple[SenderState, Class, History]] = []
-        for address, one in dossiers.items():
-            if not one.messages:
-                continue
-            state = _state(address, one.messages, context, counting, reading.public)
-            before, deal = one.standing
-            class_ = classify_sender(state, reading.rules, known_before=before, has_deal=deal)
-            states.append((state, class_, one))
-        ledger.senders.remove(address for address, one in dossiers.items() if not one.messages)
-        changed += ledger.senders.write(states)
+    for portion, long in ledger.histories.portions(addresses, _AT_ONCE):
+        more = {one: one_more[one] for one in long if one in one_more} if one_more else {}
+        grew = _grow(ledger, reading, counting, more) if more else set()
+        changed += len(grew)
+        if whole := [one for one in portion if one not in grew]:
+            changed += _compute(ledger, reading, counting, whole)
     return changed
+
+
+def _compute(
+    ledger: Ledger, reading: ScoringSettings, counting: Counting, addresses: Sequence[str]
+) -> int:
+    """Compute the states of senders from all their messages; how many have changed."""
+    dossiers = ledger.histories.of(addresses)
+    histories = [one.messages for one in dossiers.values()]
+    context = _context(ledger, histories, copies=counting.us.copies)
+    states: list[tuple[SenderState, Class, History]] = []
+    for address, one in dossiers.items():
+        if not one.messages:
+            continue
+        state = _state(address, one.messages, context, counting, reading.public)
+        before, deal = one.standing
+        class_ = classify_sender(state, reading.rules, known_before=before, has_deal=deal)
+        states.append((state, class_, one))
+    ledger.senders.remove(address for address, one in dossiers.items() if not one.messages)
+    return ledger.senders.write(states)
+
+
+def _grow(
+    ledger: Ledger, reading: ScoringSettings, counting: Counting, one_more: Mapping[str, int]
+) -> set[str]:
+    """Count one message more for senders with long histories; for whom that could be done."""
+    done = set[str]()
+    for address, state in ledger.senders.long_known(one_more).items():
+        message = one_more[address]
+        letter = ledger.histories.letter(address, message)
+        around = ledger.conversations.around(address, message, letter)
+        after = grown(state, letter, around, counting, reading.public)
+        if after is not None:
+            before, deal = ledger.histories.standing(address)
+            class_ = classify_sender(after, reading.rules, known_before=before, has_deal=deal)
+            ledger.senders.grow(after, class_, message)
+            done.add(address)
+    return done
 
 
 def state_of(

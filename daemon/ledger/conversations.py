@@ -8,8 +8,10 @@ from daemon.ledger.message_row import invites_from
 from daemon.ledger.sql_list import among, listed
 from daemon.ledger.timestamp import instant
 from daemon.message.parse import Address, Message
+from daemon.rules.correspondence import Correspondence
+from daemon.rules.growth import Around
 from daemon.rules.meeting import Statement
-from daemon.rules.reply import CONVERSATION, OurMail
+from daemon.rules.reply import CONVERSATION, OurMail, named
 
 
 class Conversations:
@@ -60,6 +62,40 @@ class Conversations:
                 found[name] = mail
         return found
 
+    def around(self, address: str, message: int, letter: Correspondence) -> Around:
+        """What stands around a message of a sender; asks only for what it names."""
+        ours = self.ours(named(letter)) if any(named(letter)) else {}
+        received = "SELECT 1 FROM messages WHERE direction = 'received' AND message_id"
+        return Around(
+            ours=ours,
+            is_answered=letter.message_id is not None
+            and self._db.execute(_IS_ANSWERED, (letter.message_id,)).fetchone() is not None,
+            is_claimed=bool(among(self._db, received, ours)),
+            threads=self._threads(address, message, letter),
+        )
+
+    def _threads(self, address: str, message: int, letter: Correspondence) -> int | None:
+        """How many threads of a sender a message of it belongs to, None where that isn't plain.
+
+        It is where the mails that it names are one thread, and have all that it names beside.
+        """
+        names = {*letter.answers, *([letter.message_id] if letter.message_id else ())}
+        sender = {"sender": address, "message": message}
+        parents = self._db.execute(_PARENTS, {**sender, "names": listed(names)}).fetchall()
+        threads: list[set[str]] = []
+        for message_id, answers, thread in parents:
+            linked = {message_id, *answers.split(), *_of_server(thread)}
+            apart = [one for one in threads if one.isdisjoint(linked)]
+            joined = [one for one in threads if one not in apart]
+            threads = [*apart, linked.union(*joined)]
+        rest = names.difference(*threads)
+        found = len(threads)
+        found += len(self._db.execute(_NAMED_TOO, {**sender, "names": listed(rest)}).fetchall())
+        if _of_server(letter.thread).difference(*threads):
+            row = self._db.execute(_IN_THREAD, {**sender, "thread": letter.thread}).fetchone()
+            found += row is not None
+        return found if found <= 1 else None
+
     def circles(self, message_ids: Iterable[str]) -> dict[str, frozenset[str]]:
         """By Message-ID, the sender keys that a mail we received is from or to."""
         found: dict[str, frozenset[str]] = {}
@@ -107,12 +143,42 @@ class Conversations:
         ]
 
 
+def _of_server(thread: str | None) -> set[str]:
+    """The server's thread id among Message-IDs, none of which has a NUL."""
+    return {f"\0{thread}"} if thread else set()
+
+
 _ANSWERERS = """
 SELECT c.sender FROM answers a JOIN correspondence c USING (message)
 WHERE a.answered IN (SELECT value FROM json_each(:ids))
 UNION
 SELECT c.sender FROM messages m JOIN correspondence c ON c.message = m.id
 WHERE m.conversation IN (SELECT value FROM json_each(:conversations))
+"""
+
+_IS_ANSWERED = """
+SELECT 1 FROM answers a JOIN messages m ON m.id = a.message AND m.direction = 'sent'
+WHERE a.answered = ? LIMIT 1
+"""
+
+# CROSS JOIN keeps the order of the tables (SQLite): from what is named, not from the sender.
+_PARENTS = """
+SELECT m.message_id, m.answers, m.thread FROM json_each(:names) n
+CROSS JOIN messages m ON m.message_id = n.value AND m.id <> :message
+CROSS JOIN correspondence c ON c.sender = :sender AND c.message = m.id AND c.verdict = 'contact'
+"""
+
+_NAMED_TOO = """
+SELECT n.value FROM json_each(:names) n WHERE EXISTS (
+  SELECT 1 FROM answers a CROSS JOIN correspondence c
+  ON c.sender = :sender AND c.message = a.message AND c.verdict = 'contact'
+  WHERE a.answered = n.value AND a.message <> :message)
+"""
+
+_IN_THREAD = """
+SELECT 1 FROM messages m CROSS JOIN correspondence c
+ON c.sender = :sender AND c.message = m.id AND c.verdict = 'contact'
+WHERE m.thread = :thread AND m.id <> :message LIMIT 1
 """
 
 _ANSWERERS_BEYOND = """

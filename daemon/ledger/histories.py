@@ -33,6 +33,13 @@ class History:
     standing: CrmStanding = field(default_factory=CrmStanding)
 
 
+class Portion(NamedTuple):
+    """Senders whose states are computed together; `long`: those with a long history."""
+
+    addresses: list[str]
+    long: set[str]
+
+
 class Histories:
     """Reads what belongs to senders from `correspondence`, `messages`, `records` and `crm_*`."""
 
@@ -49,23 +56,29 @@ class Histories:
                     found[one.key] = one  # one of them wrote it, another was in copy
         return list(found.values())
 
-    def portions(self, addresses: Iterable[str], messages: int) -> Iterator[list[str]]:
-        """These addresses in order, in groups that have about so many messages together."""
-        group: list[str] = []
+    def letter(self, address: str, message: int) -> Correspondence:
+        """One message, by its id, as it belongs to one sender."""
+        rows = self._db.execute(f"{_CORRESPONDENCE} = ? AND c.message = ?", (address, message))
+        return _correspondence(rows.fetchone())
+
+    def portions(self, addresses: Iterable[str], messages: int) -> Iterator[Portion]:
+        """These addresses in order, in groups that have about so many messages together.
+
+        One with a long history closes its group, and is in `long`.
+        """
+        group = Portion([], set())
         total = 0
         for chunk in chunks(sorted(addresses)):
-            rows = self._db.execute(
-                f"SELECT sender, count(*) FROM correspondence WHERE sender {AMONG} GROUP BY sender",
-                (listed(chunk),),
-            )
-            counts: dict[str, int] = dict(map(tuple, rows))
-            for address in chunk:
-                total += counts.get(address, 0)
-                if group and (total > messages or len(group) == CHUNK):
+            for address, is_long, count in self._db.execute(_SIZES, (listed(chunk),)).fetchall():
+                size = messages if is_long else count
+                total += size
+                if group.addresses and (total > messages or len(group.addresses) == CHUNK):
                     yield group
-                    group, total = [], counts.get(address, 0)
-                group.append(address)
-        if group:
+                    group, total = Portion([], set()), size
+                group.addresses.append(address)
+                if is_long:
+                    group.long.add(address)
+        if group.addresses:
             yield group
 
     def of(self, addresses: Sequence[str]) -> dict[str, History]:
@@ -87,6 +100,14 @@ class Histories:
         """What Pipedrive has of one sender."""
         row = self._db.execute(_STANDING, (listed([address]),)).fetchone()
         return CrmStanding(*map(bool, row[2:]))
+
+
+# A long history isn't counted: that it is long is enough.
+_SIZES = """
+SELECT a.value, s.carried IS NOT NULL,
+  iif(s.carried IS NULL, (SELECT count(*) FROM correspondence c WHERE c.sender = a.value), 0)
+FROM json_each(?) a LEFT JOIN senders s ON s.address = a.value ORDER BY a.key
+"""
 
 
 _CORRESPONDENCE = """

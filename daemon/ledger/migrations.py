@@ -338,6 +338,17 @@ def m019_copied(db: Database) -> None:
     )
 
 
+CARRIED = """
+ALTER TABLE senders ADD COLUMN carried TEXT /* JSON: of a long history, for one message more */;
+"""
+
+
+@migrations()
+def m020_carried(db: Database) -> None:
+    """Long histories, which one message more need not read again."""
+    _run(db, CARRIED)
+
+
 def _run(db: Database, script: str) -> None:
     for statement in statements(script):
         db.execute(statement)

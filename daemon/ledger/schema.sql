@@ -154,7 +154,8 @@ CREATE TABLE senders (
   held_since TEXT,                -- reading mail again raised its class: waits for consent
   follow_up TEXT,                 -- record key of its latest task to answer
   follow_up_due TEXT,             -- when a mail will have waited long enough for our answer
-  copied INTEGER NOT NULL DEFAULT 0 -- mails of others' conversations with it in To or Cc
+  copied INTEGER NOT NULL DEFAULT 0, -- mails of others' conversations with it in To or Cc
+  carried TEXT                    -- JSON: of a long history, what one message more needs to know
 ) WITHOUT ROWID;
 CREATE INDEX senders_follow_up ON senders (follow_up_due) WHERE follow_up_due IS NOT NULL;
 CREATE INDEX senders_due ON senders (version) WHERE version > synced_version;

@@ -1,6 +1,7 @@
 """Senders and their meetings: state computed elsewhere, kept here, versioned when it changes."""
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import NamedTuple
 from daemon.ledger.histories import History
 from daemon.ledger.sql_list import AMONG, chunks, listed
 from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
+from daemon.message.candidates import Fact
+from daemon.rules.carried import Carried
 from daemon.rules.classify import Class
 from daemon.rules.sender import SenderState
 
@@ -25,6 +28,7 @@ class SenderRow:
     version: int
     synced_version: int
     notes: str  # what the sync left alone, and why
+    is_long: bool = False  # its history, see `rules.carried`
     held: bool = False  # what it would newly get waits for a person's consent
     follow_up: str | None = None  # record key of its latest follow-up
     copied: int = 0  # mails of a conversation of others that name it in To or Cc
@@ -67,10 +71,7 @@ class Senders:
         self._db.executemany(
             _UPSERT,
             [
-                (
-                    *(*_numbers(state), *class_, mailboxes.get(state.address), digest),
-                    state.copied,
-                )
+                _values(state, class_, mailboxes.get(state.address), digest)
                 for state, class_, _, digest in changed
             ],
         )
@@ -88,8 +89,34 @@ class Senders:
         for table in ("meetings", "sender_facts") if known else ():
             self._db.execute(f"DELETE FROM {table} WHERE sender {AMONG}", (listed(known),))
         self._write_meetings([state for state, *_ in changed])
-        self._write_facts(changed)
+        self._write_facts([state for state, *_ in changed])
         return len(changed)
+
+    def long_known(self, addresses: Iterable[str]) -> dict[str, SenderState]:
+        """The states of those of these senders who have a long history, without its verdicts.
+
+        Neither their meetings are read, nor which messages are replies: `growth` needs neither.
+        """
+        rows = self._db.execute(f"{_LONG_KNOWN} {AMONG}", (listed(addresses),)).fetchall()
+        found = {}
+        for row in rows:
+            facts = self._db.execute(
+                "SELECT kind, value, source FROM sender_facts WHERE sender = ? ORDER BY kind",
+                (row["address"],),
+            )
+            found[row["address"]] = _state(row, tuple(Fact(*one) for one in facts))
+        return found
+
+    def grow(self, state: SenderState, class_: Class, message: int) -> None:
+        """Keep the state of a sender that has one message more."""
+        self._db.execute(_UPSERT, _values(state, class_, None, _digest(state, class_)))
+        self._db.executemany(
+            "UPDATE correspondence SET verdict = ?, reason = ? WHERE sender = ? AND message = ?"
+            " AND (verdict, reason) <> (?, ?)",
+            [(*final, state.address, message, *final) for _, final in state.verdicts],
+        )
+        self._db.execute("DELETE FROM sender_facts WHERE sender = ?", (state.address,))
+        self._write_facts([state])
 
     def addresses(self) -> set[str]:
         """Every sender to whom a message belongs."""
@@ -234,10 +261,10 @@ class Senders:
             found |= {row["sender"]: row["mailbox"] for row in rows}
         return found
 
-    def _write_facts(self, states: Iterable[tuple[SenderState, Class, History, str]]) -> None:
+    def _write_facts(self, states: Iterable[SenderState]) -> None:
         self._db.executemany(
             "INSERT INTO sender_facts VALUES (?, ?, ?, ?)",
-            [(one.address, f.kind, f.value, f.way) for one, *_ in states for f in one.facts],
+            [(one.address, f.kind, f.value, f.way) for one in states for f in one.facts],
         )
 
     def _write_meetings(self, states: Sequence[SenderState]) -> None:
@@ -289,8 +316,8 @@ class Senders:
 _UPSERT = """
 INSERT INTO senders (address, name, domain, organization, msg_count, sent_count, replies, meetings,
   thread_count, first_contact, last_contact, avg_response_hours, class, reason, mailbox, digest,
-  copied, version)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+  copied, carried, version)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
 ON CONFLICT (address) DO UPDATE SET
   name = excluded.name, domain = excluded.domain, organization = excluded.organization,
   msg_count = excluded.msg_count, sent_count = excluded.sent_count, replies = excluded.replies,
@@ -298,7 +325,8 @@ ON CONFLICT (address) DO UPDATE SET
   first_contact = excluded.first_contact, last_contact = excluded.last_contact,
   avg_response_hours = excluded.avg_response_hours, class = excluded.class,
   reason = excluded.reason, copied = excluded.copied, digest = excluded.digest,
-  mailbox = coalesce(excluded.mailbox, mailbox), version = version + 1
+  mailbox = coalesce(excluded.mailbox, mailbox), carried = excluded.carried,
+  version = version + 1
 """
 
 
@@ -316,8 +344,47 @@ ORDER BY address
 """
 
 
+_LONG_KNOWN = (
+    f"SELECT address, {_STATE}, carried FROM senders WHERE carried IS NOT NULL AND address"
+)
+
+
+def _state(row: sqlite3.Row, facts: tuple[Fact, ...]) -> SenderState:
+    carried = Carried(*json.loads(row["carried"]))
+    return SenderState(
+        address=row["address"],
+        name=row["name"],
+        domain=row["domain"],
+        organization=row["organization"],
+        msg_count=row["msg_count"],
+        sent_count=row["sent_count"],
+        replies=row["replies"],
+        meetings=row["meetings"],
+        thread_count=row["thread_count"],
+        first_contact=instant_or_none(row["first_contact"]),
+        last_contact=instant_or_none(row["last_contact"]),
+        avg_response_hours=row["avg_response_hours"],
+        verdicts=(),
+        meeting_list=(),
+        submitted=carried.submitted,
+        facts=facts,
+        our_response_hours=carried.our_response_hours,
+        carried=carried,
+    )
+
+
+def _values(
+    state: SenderState, class_: Class, mailbox: str | None, digest: str
+) -> tuple[object, ...]:
+    carried = json.dumps(state.carried) if state.carried else None
+    return (*_numbers(state), *class_, mailbox, digest, state.copied, carried)
+
+
 def _digest(state: SenderState, class_: Class) -> str:
     """Of all that a state and a class say; the verdicts by hand, since there are many."""
+    if state.carried:  # which has all that isn't in the numbers
+        told = (_numbers(state), state.carried, state.facts, *class_)
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
     verdicts = "\n".join([f"{key} {kind} {reason}" for key, (kind, reason) in state.verdicts])
     rest: tuple[object, ...] = (_numbers(state), state.meeting_list, state.reply_keys, state.facts)
     rest += (*class_, state.copied) if state.copied else class_
@@ -351,6 +418,7 @@ def _sender_row(row: sqlite3.Row) -> SenderRow:
         version=row["version"],
         synced_version=row["synced_version"],
         notes=row["notes"],
+        is_long=row["carried"] is not None,
         held=row["held_since"] is not None,
         follow_up=row["follow_up"],
     )

@@ -1,7 +1,7 @@
 """FLOW why a sender has its class, from the ledger alone."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from daemon.errors import Rejected
@@ -23,6 +23,7 @@ _PATHS = {
     "lead": "leads/inbox",
     "deal": "deal",
 }
+NEWEST = 50  # messages, and meetings, of one sender that are told unless all are asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,16 @@ class Told:
     activities: int
     waiting: tuple[dict[str, Any], ...]  # kind, action, state, not_before, last_error
     left_alone: str  # what the sync didn't do, and why; empty if nothing
+    not_told: tuple[int, int] = (0, 0)  # earlier messages and meetings, which aren't in `explained`
 
 
-def tell(ledger: Ledger, reading: ScoringSettings, address: str) -> Told:
-    """Gather what there is to say about an address, written in any way."""
+def tell(
+    ledger: Ledger, reading: ScoringSettings, address: str, newest: int | None = NEWEST
+) -> Told:
+    """Gather what there is to say about an address, written in any way.
+
+    `newest`: how many of its messages and meetings are told one by one, None for all.
+    """
     key = Address("", address.strip().lower()).key
     row = ledger.senders.get(key)
     state = state_of(ledger, reading, [key]) if row else None
@@ -46,24 +53,29 @@ def tell(ledger: Ledger, reading: ScoringSettings, address: str) -> Told:
         raise Rejected("isn't a sender in this ledger", what=address, hint=_seen(ledger, key))
     standing = ledger.histories.standing(key)
     letters = ledger.histories.correspondence([key])
+    letters.sort(key=lambda letter: (letter.sent_at, letter.key))
+    earlier = max(0, len(letters) - newest) if newest else 0
+    shown = letters[earlier:]
     explained = explanation(
         state,
-        letters,
+        shown,
         ledger.senders.subjects(key),
         reading.rules,
         row.class_,
         known_before=standing.known_before,
         has_deal=standing.has_deal,
         count=reading.count,
-        judgements=_judgements(ledger, reading, letters),
+        judgements=_judgements(ledger, reading, shown),
     )
+    past = max(0, len(explained.meetings) - newest) if newest else 0
     return Told(
         state=state,
-        explained=explained,
+        explained=replace(explained, meetings=explained.meetings[past:]),
         records=_records(ledger, key, row.organization),
         activities=reports.activities_of(ledger, key),
         waiting=tuple(reports.waiting_for(ledger, key, row.organization)),
         left_alone=row.notes,
+        not_told=(earlier, past),
     )
 
 
@@ -149,6 +161,7 @@ def as_dict(told: Told) -> dict[str, Any]:
         "activities": told.activities,
         "waiting": list(told.waiting),
         "left_alone": told.left_alone,
+        "not_told": dict(zip(("messages", "meetings"), told.not_told, strict=True)),
     }
 
 

@@ -20,7 +20,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
@@ -157,12 +157,24 @@ def proofs(
     return found
 
 
-def _by_name(message: Correspondence, known: _Evidence) -> Proof | None:
-    """Proof by a mail of ours that the message names; the first named is the one closest to it."""
+def named_by(message: Correspondence, ours: Mapping[str, OurMail]) -> Iterator[OurMail]:
+    """The mails of ours that a message names; the first is the one closest to it."""
     for name in named(message):
-        mail = known.ours.get(name)
-        if mail is None or (name.startswith(CONVERSATION) and message.sent_at < mail.sent_at):
-            continue
+        mail = ours.get(name)
+        if mail and not (name.startswith(CONVERSATION) and message.sent_at < mail.sent_at):
+            yield mail
+
+
+def proof_beside_name(message: Correspondence, us: Us) -> bool:
+    """Whether a message that names no mail of ours may prove otherwise that it answers one."""
+    return bool(_words(message.facts)[1]) or (
+        base_subject(message.subject).is_answer and is_authenticated(message.facts, us)
+    )
+
+
+def _by_name(message: Correspondence, known: _Evidence) -> Proof | None:
+    """Proof by a mail of ours that the message names."""
+    for mail in named_by(message, known.ours):
         if known.sent:
             return Proof("id", mail.key, mail.sent_at)
         if way := _one_thing_more(message, mail, known):

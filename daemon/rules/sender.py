@@ -19,6 +19,7 @@ from daemon.message.candidates import Fact
 from daemon.message.names import clean_name, made_up_name
 from daemon.message.nature import lift
 from daemon.message.verdict import Us, Verdict
+from daemon.rules.carried import LONG, Carried, carry
 from daemon.rules.correspondence import (
     COPIED,
     IN_COPY,
@@ -43,7 +44,7 @@ __all__ = ["Correspondence", "Counting", "Meeting", "SenderState", "sender_state
 
 _ANSWERS_US = Verdict("contact", "answers-us")
 _ANSWERED_BY_US = Verdict("contact", "answered-by-us")
-_ROLE_AFTER_REPLY = Verdict("contact", "role-after-reply")
+ROLE_AFTER_REPLY = Verdict("contact", "role-after-reply")
 _BOOKINGS = {BOOKED: "REQUEST", UNBOOKED: "CANCEL"}
 _UPDATE = Verdict("evidence", "itip-update")
 
@@ -83,6 +84,7 @@ class SenderState:
     our_response_hours: float | None = None
     bounced: Undelivered | None = None  # our latest mail came back for good, and nothing came since
     copied: int = 0  # mails of others that count, or of ours that answer them, with it in To or Cc
+    carried: Carried | None = None  # of a long history, see `growth`
 
 
 def sender_state(
@@ -113,11 +115,11 @@ def sender_state(
     reply_keys = tuple(sorted([*answered, *our_answers(received, sent, ours)]))
     met = _meetings(address, messages, about, counting.us, public, written_to=bool(sent))
     domain = address.rpartition("@")[2]
-    return SenderState(
+    state = SenderState(
         address=address,
-        name=_display_name(address, received)
-        or _display_name(address, sent)
-        or _display_name(address, in_copy)
+        name=display_name(address, received)
+        or display_name(address, sent)
+        or display_name(address, in_copy)
         or made_up_name(address),
         domain=domain,
         organization=_organization(domain, received, public),
@@ -135,11 +137,15 @@ def sender_state(
         proofs=tuple(sorted(answered.items())),
         copied=_copied(in_copy, received, sent, counted),
         submitted=sum(m.way in SUBMITTED for m in received),
-        facts=_facts(received) if counting.facts else (),
+        facts=facts_of(received) if counting.facts else (),
         unanswered=unanswered(received, messages),
         bounced=_bounced(address, messages, max((m.sent_at for m in received), default=None), ours),
         our_response_hours=_mean_hours(our_waits(received, sent, ours)),
     )
+    if len(messages) < LONG or in_copy or state.copied or state.bounced:
+        return state
+    rest = (reply_keys, met, state.facts, state.our_response_hours)
+    return replace(state, carried=carry(messages, verdicts, answered, *rest))
 
 
 def _bounced(
@@ -202,7 +208,7 @@ def _final_verdicts(
     verdicts.update(_lifted(soft, sent, proven))
     role = [m for m in soft if m.verdict.reason == "role-address"]
     if role and _is_a_conversation(messages, verdicts, proven, ours):
-        verdicts.update((m.key, _ROLE_AFTER_REPLY) for m in role)
+        verdicts.update((m.key, ROLE_AFTER_REPLY) for m in role)
     verdicts.update((key, _UPDATE) for key in _updates(messages, verdicts, proven))
     return verdicts
 
@@ -389,7 +395,7 @@ def _statements(address: str, messages: Iterable[Correspondence], us: Us) -> lis
     ]
 
 
-def _facts(received: Iterable[Correspondence]) -> tuple[Fact, ...]:
+def facts_of(received: Iterable[Correspondence]) -> tuple[Fact, ...]:
     """What the sender's mails say of each kind, the newest; what a form was told before the rest.
 
     A fact counts only if it stands where the author of its mail stands: the signature of a
@@ -412,7 +418,7 @@ def _is_about_author(stands: str, way: str) -> bool:
     return stands == ("from" if way in {"from", "group", "envelope", "relay"} else way)
 
 
-def _display_name(address: str, messages: Iterable[Correspondence]) -> str:
+def display_name(address: str, messages: Iterable[Correspondence]) -> str:
     """The newest display name that is a name of a person or a firm, and not the address again."""
     name, newest = "", None
     for m in messages:

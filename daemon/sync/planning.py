@@ -111,7 +111,10 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
     coming = ledger.journal.open_rows(row.address)
     crm, twins = _in_crm(session, row, known, coming)
     group = _same_person(session, row.address, known, crm, twins)
-    state = scoring.state_of(ledger, session.reading, group, us)
+    # What is kept of a long history has all that a plan needs, but not who waits for an answer.
+    is_kept = row.is_long and group == [row.address] and session.settings.policy.follow_up is None
+    kept = ledger.senders.long_known(group) if is_kept else {}
+    state = kept.get(group[0]) or scoring.state_of(ledger, session.reading, group, us)
     if state is None:
         return None
     state = replace(state, address=row.address, organization=row.organization)

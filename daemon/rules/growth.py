@@ -1,0 +1,136 @@
+"""The state of a sender with a long history after one message more, without that history.
+
+Promises: either the same as `sender_state` of all its messages, or None. None is for what the new
+message may change in older ones, or what can't be known without them: then the whole is computed.
+That is seldom so for what comes every day: a mail, or an answer, newer than all the rest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from daemon.message.author import SUBMITTED
+from daemon.message.nature import lift
+from daemon.message.verdict import Verdict
+from daemon.rules.carried import Carried, added, seconds
+from daemon.rules.correspondence import IN_COPY, Correspondence
+from daemon.rules.organization import PublicProviders, organization_key
+from daemon.rules.reply import OurMail, Proof, named_by, proof_beside_name
+from daemon.rules.sender import ROLE_AFTER_REPLY, Counting, SenderState, display_name, facts_of
+
+
+class Around(NamedTuple):
+    """What stands around one message in the ledger."""
+
+    ours: Mapping[str, OurMail]  # mails of ours that it names, by those names
+    is_answered: bool  # a mail of ours answers it
+    is_claimed: bool  # a mail of theirs has a Message-ID of ours that it names
+    threads: int | None  # of the sender's threads, how many it belongs to; None if that is unknown
+
+
+def grown(
+    state: SenderState,
+    message: Correspondence,
+    around: Around,
+    counting: Counting,
+    public: PublicProviders,
+) -> SenderState | None:
+    """The state with one message more, whose verdicts and reply keys are those of it alone."""
+    before = state.carried
+    if before is None or not _stands_alone(message, around, before):
+        return None
+    proof = _proof(message, around, before)
+    if proof is None and before.written_to and proof_beside_name(message, counting.us):
+        return None
+    verdict = _verdict(message, proof, before)
+    if verdict is None:
+        return None
+    after = before._replace(
+        newest=seconds(message.sent_at),
+        verdicts=added(before.verdicts, message.key, *verdict),
+    )
+    state = replace(state, verdicts=((message.key, verdict),), reply_keys=(), carried=after)
+    if verdict.kind != "contact":
+        return state
+    return _counted(state, message, proof, around, counting, public)
+
+
+def _stands_alone(message: Correspondence, around: Around, before: Carried) -> bool:
+    """Whether no older message can count otherwise because of this one."""
+    return (
+        message.direction == "received"
+        and message.way not in {*SUBMITTED, IN_COPY, "relay"}
+        and not message.invites
+        and '"bounced"' not in message.facts
+        and seconds(message.sent_at) > before.newest
+        and not around.is_answered
+        and not around.is_claimed
+        # Without a mail of ours to this address, a name alone proves nothing yet.
+        and (before.written_to or not around.ours)
+    )
+
+
+def _proof(message: Correspondence, around: Around, before: Carried) -> Proof | None:
+    mail = next(named_by(message, around.ours), None) if before.written_to else None
+    return Proof("id", mail.key, mail.sent_at) if mail else None
+
+
+def _verdict(message: Correspondence, proof: Proof | None, before: Carried) -> Verdict | None:
+    """The final verdict, None where older messages decide it, or are decided by it."""
+    verdict = message.verdict
+    if verdict == ("evidence", "role-address"):
+        if before.role == "lifted":
+            return ROLE_AFTER_REPLY
+        return verdict if before.role == "waiting" and proof is None else None
+    if proof is None:
+        return verdict
+    may_be_lifted = verdict.kind == "evidence" and lift(verdict.reason) != "never"
+    return None if may_be_lifted or before.role == "waiting" else verdict
+
+
+def _counted(
+    state: SenderState,
+    message: Correspondence,
+    proof: Proof | None,
+    around: Around,
+    counting: Counting,
+    public: PublicProviders,
+) -> SenderState | None:
+    """The numbers with one contact more."""
+    before = state.carried
+    if before is None or around.threads is None:
+        return None
+    after = before
+    if proof is not None:
+        asked = seconds(proof.sent_at)
+        after = after._replace(replies=added(after.replies, message.key))
+        if proof.answered != before.answered:
+            if before.answered and asked <= before.answered_at:
+                return None  # an older mail of ours, which may have an answer already
+            after = after._replace(
+                waits=after.waits + max(0, seconds(message.sent_at) - asked),
+                waited=after.waited + 1,
+                answered=proof.answered,
+                answered_at=asked,
+            )
+    name = display_name(state.address, [message])
+    facts = {fact.kind: fact for fact in state.facts}
+    told = facts_of([message]) if counting.facts else ()
+    facts |= {one.kind: one for one in told if one.kind not in before.from_forms.split()}
+    return replace(
+        state,
+        name=name or state.name,
+        organization=organization_key(state.domain, public),
+        msg_count=state.msg_count + 1,
+        replies=state.replies + (proof is not None),
+        thread_count=state.thread_count + 1 - around.threads,
+        last_contact=max(message.sent_at, state.last_contact or message.sent_at),
+        first_contact=state.first_contact or message.sent_at,
+        avg_response_hours=(
+            round(after.waits / (after.waited * 3600), 2) if after.waited else None
+        ),
+        facts=tuple(fact for _, fact in sorted(facts.items())),
+        reply_keys=(message.key,) if proof else (),
+        proofs=((message.key, proof),) if proof else (),
+        carried=after,
+    )
