@@ -198,7 +198,8 @@ def test_a_wrong_answer_is_explained_and_asked_again(
     path = tmp_path / "config.yaml"
     answers = [
         *("ada", dovecot.user),  # no address; then one
-        *("http://imap", f"127.0.0.1:{dovecot.server.port}"),
+        *("http://imap", "127.0.0.1:1", "n"),  # nothing answers there; not taken all the same
+        f"127.0.0.1:{dovecot.server.port}",
         *("wrong", dovecot.password),
         *("my company!", company),
         *("no-such-token", company, DEFAULT_TOKEN),  # asks for the company again, too
@@ -213,6 +214,7 @@ def test_a_wrong_answer_is_explained_and_asked_again(
     for said in (
         "isn't an e-mail address",
         "must be a host name",
+        "Take it all the same?",
         "login refused",
         "must be only the NAME",
         "the token of",
@@ -220,6 +222,8 @@ def test_a_wrong_answer_is_explained_and_asked_again(
         "must be a day",
     ):
         assert said in out, said
+    for wrong in ("127.0.0.1", "Nirgends"):
+        assert f"[{wrong}" not in out  # what was wrong isn't offered again
     assert "pipedrive.refused" not in out  # the log's word for what was said in a sentence
     config = load(path)
     (box,) = config.mailboxes

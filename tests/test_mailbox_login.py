@@ -210,6 +210,15 @@ def test_a_login_that_fails_for_the_servers_own_reasons_is_tried_later(
         server.mailbox()
 
 
+def test_a_login_without_a_mailbox_behind_it_is_tried_later_with_the_advice() -> None:
+    said = b"TAG BAD User is authenticated but not connected.\r\n"
+    with (
+        ScriptedImap({"LOGIN": said, "AUTHENTICATE": said}) as server,
+        pytest.raises(RetryLater, match=r"not connected.*\(grant FullAccess\)"),
+    ):
+        server.mailbox(advice="grant FullAccess")
+
+
 @pytest.mark.parametrize("said", FOR_A_PERSON)
 @pytest.mark.parametrize("capabilities", ["IMAP4rev1", "IMAP4rev1 AUTH=PLAIN"])
 def test_a_login_that_is_refused_needs_a_person(said: bytes, capabilities: str) -> None:

@@ -58,7 +58,8 @@ class Interview:
         if default is None and (self.offline or not self.ask):
             default = f"imap.{self.answers.address.rpartition('@')[2].lower()}"
         while True:
-            host, port = _host_and_port(self._text("host", "IMAP server", _host, default))
+            said = self._text("host", "IMAP server", _host, default, self.answers.server)
+            host, port = _host_and_port(said)
             if found is not None and host == found.provider.host:
                 self.answers.port, self.answers.tls = found.provider.port, found.provider.tls
             elif port is not None:
@@ -72,6 +73,7 @@ class Interview:
                 output.note(f"  {problem}")
                 if click.confirm("  Take it all the same?", default=False, err=True):
                     return
+                self.answers.host, self.answers.port = "", 993
             else:
                 output.note(f"  {host}:{self.answers.port} answers, tls: {self.answers.tls}")
                 return
@@ -185,6 +187,7 @@ class Interview:
             except ConfigProblem as problem:
                 output.note(f"  {problem}")
                 self.given["stage"] = self.given["pipeline"] = None
+                self.answers.stage, self.answers.pipeline, pipeline = "", "", ""
                 asks_pipeline = True
             except Problem as problem:
                 output.note(f"  can't be tried now: {problem}")
@@ -198,11 +201,16 @@ class Interview:
         return self.ask and not self.offline
 
     def _text(
-        self, key: str, question: str, check: Callable[[str], str], default: str | None = None
+        self,
+        key: str,
+        question: str,
+        check: Callable[[str], str],
+        default: str | None = None,
+        kept: str | None = None,
     ) -> str:
         """A checked answer: the option, what was kept, or what a person types."""
         given = self.given[key]
-        before = getattr(self.answers, key) or default
+        before = (getattr(self.answers, key) if kept is None else kept) or default
         if given is None and not self.ask:
             if before is None:
                 raise ConfigProblem(

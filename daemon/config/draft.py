@@ -51,6 +51,12 @@ class Answers:
         return self.company if "://" in self.company else f"https://{self.company}.pipedrive.com"
 
     @property
+    def server(self) -> str:
+        """The IMAP server, with its port where that isn't the usual one."""
+        usual = not self.host or self.port == (993 if self.tls == "implicit" else 143)
+        return self.host if usual else f"{self.host}:{self.port}"
+
+    @property
     def login_key(self) -> str:
         """The key whose secret logs the mailbox in, "" where nothing is kept for it."""
         if not self.oauth:

@@ -91,7 +91,9 @@ def login_refused(text: str, *, what: str, bad: bool, advice: str = "") -> AuthP
     wait = backoff(text)
     if bad or wait is not None or _passes(text):
         kind = Crowded if _CROWDED.search(text) else RetryLater
-        return kind(f"login put off, the server says: {text}", what=what, after=wait)
+        # Exchange says this in a bad hour, and always where it knows the token but not its right.
+        hint = advice if lost_its_backend(text) else ""
+        return kind(f"login put off, the server says: {text}", what=what, after=wait, hint=hint)
     return _wrong_credentials(text, what, advice)
 
 
