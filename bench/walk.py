@@ -4,7 +4,10 @@ The real service with its real ledger, a Dovecot that tells of new mail by IDLE,
 over HTTP. From the arrival of a mail until nothing is left to do, everything is counted that no
 faster machine makes less of: statements and transactions of SQLite, functions and files of ours.
 
-    python bench/walk.py [--statements]     # also prints each statement and how often it ran
+    python bench/walk.py [--everything] [--statements]
+
+--everything switches on what is off by default; --statements also prints each statement and how
+often it ran.
 """
 
 import sys
@@ -12,13 +15,13 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any
 
 import yaml
@@ -116,7 +119,24 @@ def _letter(sender: str, to: str, number: int, answers: int | None = None) -> by
     ).encode()
 
 
-def _config(home: Path, imap: ImapServer, url: str) -> Path:
+# All that a configuration can switch on that concerns these mails.
+EVERYTHING: Mapping[str, Any] = {
+    "activities": {"follow_up": "2d"},
+    "bounces": {"label": "Cold lead", "marketing": True},
+    "fields": {"our_response_hours": True},
+    "deals": {"per": "conversation"},
+    "routes": [
+        {
+            "name": "all",
+            "owner": ["ada@example.com", "bob@example.com"],
+            "labels": {"lead": ["Hot"], "deal": ["Hot"], "person": ["Hot lead"]},
+        }
+    ],
+    "events": [{"name": "chat", "command": ["/bin/true"]}],
+}
+
+
+def _config(home: Path, imap: ImapServer, url: str, more: Mapping[str, Any]) -> Path:
     document = {
         "mailboxes": [
             {
@@ -132,6 +152,7 @@ def _config(home: Path, imap: ImapServer, url: str) -> Path:
         "us": {"domains": ["ours.example"]},
         "poll": {"every": "1h"},
         "ledger": str(home / "ledger.db"),
+        **more,
     }
     path = home / "config.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False))
@@ -139,8 +160,11 @@ def _config(home: Path, imap: ImapServer, url: str) -> Path:
     return path
 
 
-def walks() -> list[Walk]:
-    """Three mails, one after the other; called in the main thread, as a service is."""
+def walks(more: Mapping[str, Any] = MappingProxyType({})) -> list[Walk]:
+    """Three mails, one after the other; called in the main thread, as a service is.
+
+    `more`: further sections of the configuration.
+    """
     found: list[Walk] = []
     failures: list[BaseException] = []
     counting = Counting()
@@ -152,7 +176,7 @@ def walks() -> list[Walk]:
         counting.everywhere(),
     ):
         imap.create_folder(_USER, "Sent")
-        daemon = Daemon(_config(Path(folder), imap, server.url))
+        daemon = Daemon(_config(Path(folder), imap, server.url, more))
 
         def beside() -> None:
             try:
@@ -213,7 +237,7 @@ def main(arguments: list[str]) -> None:
     """Print the table."""
     print("| from the arrival of | statements | transactions | functions | files |")
     print("| --- | --- | --- | --- | --- |")
-    for walk in walks():
+    for walk in walks(EVERYTHING if "--everything" in arguments else {}):
         print(walk.line(), flush=True)
         if "--statements" in arguments:
             for sql, count in walk.statements.most_common():

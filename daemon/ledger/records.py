@@ -17,6 +17,8 @@ class Records:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        # Whether some are known by their marks alone; None: not asked yet.
+        self.unclaimed: bool | None = None
 
     def get(self, kind: str, key: str) -> Record | None:
         """One record, tombstones included."""

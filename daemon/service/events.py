@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -169,18 +170,24 @@ class Courier:
             self._thread.join(_LEAVE)
 
     def _run(self) -> None:
-        while not self._left.is_set():
-            self._stir.clear()
-            try:
-                with self._open() as ledger:
+        with ExitStack() as stack:
+            ledger: Ledger | None = None
+            while not self._left.is_set():
+                self._stir.clear()
+                try:
+                    ledger = ledger or stack.enter_context(self._open())
                     again = deliver(ledger, self._receivers, self._now, self._left.is_set)
-            except Problem as problem:  # the ledger: what was told is told once more
-                event("events.failed", logging.WARNING, reason=problem)
-                again = None
-            rest = _LOOK
-            if again is not None:
-                rest = min(rest, max((again - self._now()).total_seconds(), _SHORTEST))
-            self._stir.wait(rest)
+                except Problem as problem:  # the ledger: what was told is told once more
+                    event("events.failed", logging.WARNING, reason=problem)
+                    stack.close()
+                    ledger = again = None
+                self._wait(again)
+
+    def _wait(self, again: datetime | None) -> None:
+        rest = _LOOK
+        if again is not None:
+            rest = min(rest, max((again - self._now()).total_seconds(), _SHORTEST))
+        self._stir.wait(rest)
 
 
 def deliver(

@@ -89,6 +89,7 @@ def _adopt(session: Session, key: str, row: Mapping[str, Any]) -> bool:
     )
     if len(key) == len(short(key)):
         ledger.set(UNCLAIMED, 1)
+        ledger.records.unclaimed = True
     if "since" in fields and addresses:
         ledger.senders.remind(addresses[0], key)
     return True

@@ -43,9 +43,10 @@ def wanted_activities(
 def claim(session: Session, wanted: list[Change]) -> bool:
     """Let these stand for activities of which a lost ledger left only the marks, if it did."""
     made = {short(one.key): one.key for one in wanted if one.action == "create"}
-    if not made or not session.ledger.setting(UNCLAIMED):
-        return False
-    return session.ledger.records.claim(made) > 0
+    records = session.ledger.records
+    if made and records.unclaimed is None:
+        records.unclaimed = bool(session.ledger.setting(UNCLAIMED))
+    return bool(made and records.unclaimed) and records.claim(made) > 0
 
 
 def owned(changes: list[Change], owner: str | None) -> list[Change]:
