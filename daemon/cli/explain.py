@@ -11,10 +11,19 @@ from daemon.errors import ATTENTION, DONE
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.maintenance.explain import NEWEST, Told, as_dict, tell
+from daemon.message.address import as_written
 from daemon.rules.classify import meetings, replies
 from daemon.rules.explain import Explanation, MessageLine
 from daemon.wiring import Wiring
 
+# Where a phone number, a title or a company's name was found, by the source in the ledger.
+_FROM = {
+    "from": "the signature of a mail",
+    "form": "a field of a form",
+    "forward": "the signature in a forwarded mail",
+    "attached": "the signature in an attached mail",
+    "group": "the signature of a mail to a group",
+}
 _SHOWN = 20  # senders, where several are meant
 
 
@@ -83,7 +92,8 @@ def _choose(text: str, known: list[dict[str, Any]]) -> int:
 
 def _show(told: Told) -> None:
     state, explained = told.state, told.explained
-    output.say(f"{state.name} <{state.address}>, organization {state.organization or 'none'}")
+    company = as_written(state.organization) if state.organization else "none"
+    output.say(f"{state.name} <{state.address}>, organization {company}")
     output.say(f"class {explained.class_.name}: {explained.class_.reason}")
     output.say(f"rule: {explained.rule}")
     for change in explained.changes:
@@ -95,6 +105,8 @@ def _show(told: Told) -> None:
         f" {meetings(state.meetings)} in {state.thread_count}"
         f" {'thread' if state.thread_count == 1 else 'threads'}; {answering}"
     )
+    for fact in state.facts:
+        output.say(f"{fact.kind} {fact.value}: {_FROM.get(fact.way, fact.way)}")
     messages, met = told.not_told
     if messages or met:
         output.say(

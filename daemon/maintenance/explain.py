@@ -129,6 +129,9 @@ def as_dict(told: Told) -> dict[str, Any]:
             "avg_response_hours": state.avg_response_hours,
             "our_response_hours": state.our_response_hours,
         },
+        "facts": [
+            {"kind": fact.kind, "value": fact.value, "source": fact.way} for fact in state.facts
+        ],
         "messages": [
             {
                 "key": line.key,

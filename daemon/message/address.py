@@ -90,6 +90,17 @@ def ascii_domain(domain: str) -> str | None:
     return domain if _HOST.fullmatch(domain) or _LITERAL.fullmatch(domain) else None
 
 
+@lru_cache(maxsize=1024)
+def as_written(domain: str) -> str:
+    """A domain as people write it: its A-labels as the letters they stand for (IDNA 2008)."""
+    if "xn--" not in domain:
+        return domain
+    try:
+        return idna.decode(domain)
+    except (idna.IDNAError, UnicodeError):
+        return domain
+
+
 @lru_cache(maxsize=1024)  # asked of the same addresses again and again
 def _key(address: str) -> str:
     local, _, domain = address.rpartition("@")

@@ -24,6 +24,9 @@ from daemon.pipedrive.participants import add
 from daemon.pipedrive.write_request import Outcome, WriteRequest
 from daemon.rules.listed import ListedLead
 
+# What of a person we fill only while it is empty.
+_PEOPLES = frozenset({"org_id", "phones", "job_title"})
+
 __all__ = ["NOT_SEEN", "Missing", "Outcome", "WriteRequest", "apply"]
 
 
@@ -76,10 +79,11 @@ def _update(client: Client, order: WriteRequest, place: Target) -> Outcome:
         return _update_ours(client, order, place, target)
     content = patch(order.kind, order.fields, order.links, place)
     # What people may have filled meanwhile is looked at first: a token, where it matters.
-    if "org_id" in content:
+    if order.kind == "person" and not _PEOPLES.isdisjoint(content):
         there = _read(client, order.kind, target)
-        if there.get("org_id") is not None:
-            del content["org_id"]
+        filled = [name for name in _PEOPLES if name in content and there.get(name)]
+        for name in filled:
+            del content[name]
     if "bounce_label" in order.fields:
         labels = labelled(_read(client, order.kind, target), order.fields)
         content |= {} if labels is None else {"label_ids": labels}

@@ -242,6 +242,7 @@ class Definitions(NamedTuple):
 
     codes: dict[str, str]
     labels: dict[str, dict[str, int | str]]
+    job_titles: bool = False  # persons have a job title
 
 
 def definitions(client: Client) -> Definitions:
@@ -251,10 +252,12 @@ def definitions(client: Client) -> Definitions:
     """
     found: dict[str, str] = {}
     labels: dict[str, dict[str, int | str]] = {}
+    job_titles = False
     for of in ("person", "deal"):
         labels[of] = {}
         for page in client.pages(Call.to(f"{of}_fields.list")):
             for row in page:
+                job_titles = job_titles or (of == "person" and row.get("field_code") == "job_title")
                 if row.get("field_code") == "label_ids":
                     labels[of] |= _named(as_list(row.get("options")), "label")
                 for key, wanted in FIELDS.items():
@@ -262,7 +265,7 @@ def definitions(client: Client) -> Definitions:
                     code = row.get("field_code")
                     if row.get("is_custom_field") and have == wanted and isinstance(code, str):
                         found.setdefault(key, code)
-    return Definitions(found, labels)
+    return Definitions(found, labels, job_titles)
 
 
 def fields(client: Client) -> dict[str, str]:

@@ -66,7 +66,9 @@ def _find_organization(client: Client, order: WriteRequest, _place: Target) -> O
     name = order.fields["name"].casefold()
     call = Call.to("organizations.list", query=_since(order))
     listed = (listed_organization(row) for page in client.pages(call) for row in page)
-    return _oldest([one.id for one in listed if one.name.casefold() == name])
+    return _oldest(
+        [one.id for one in listed if one.name.casefold() == name or one.domain == order.key]
+    )
 
 
 def _find_person(client: Client, order: WriteRequest, _place: Target) -> Outcome | None:

@@ -38,6 +38,7 @@ class Target:
     owners: Mapping[str, int] = field(default_factory=dict)  # by e-mail address
     stages: Mapping[str, int] = field(default_factory=dict)  # those of routes, by their names
     labels: Mapping[str, Mapping[str, int | str]] = field(default_factory=dict)  # by kind and name
+    job_titles: bool = False  # persons have a job title: only where contact sync was set up
 
     def label_ids(self, names: Mapping[Any, Collection[str]]) -> dict[str, tuple[int | str, ...]]:
         """The ids of labels, by the kind of record that has them."""
@@ -121,8 +122,8 @@ def patch(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> 
     """The JSON body that updates a record, empty where nothing of it is ours to change.
 
     Names, titles, e-mails, links and owners are people's once a record is made, and so is whether
-    an activity is done; an organization comes into a person's only while it has none, a name only
-    in place of one that we made up.
+    an activity is done; an organization comes into a person's only while it has none, as do a phone
+    and a job title, and a name only in place of one that we made up.
     """
     content: dict[str, Any] = {}
     if kind == "person":
@@ -130,6 +131,8 @@ def patch(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> 
             "name": fields.get("name"),  # planned only in place of one that we made up
             "org_id": links.organization if "organization" in fields else None,
             "marketing_status": fields.get("marketing_status"),
+            "phones": _phones(fields),
+            "job_title": fields.get("title") if place.job_titles else None,
             "custom_fields": _custom(fields, place, *_STATISTICS),
         }
     if kind == "deal":
@@ -161,7 +164,8 @@ def _person(fields: Mapping[str, Any], links: Links, place: Target) -> dict[str,
     return {
         "name": fields["name"],
         "emails": [_contact(fields["email"])],
-        "phones": [_contact(fields["phone"])] if fields.get("phone") else None,
+        "phones": _phones(fields),
+        "job_title": fields.get("title") if place.job_titles else None,
         "org_id": links.organization,
         "label_ids": _with_bounce(fields.get("label_ids"), fields),
         "marketing_status": fields.get("marketing_status"),
@@ -183,6 +187,10 @@ def labelled(there: Mapping[str, Any], fields: Mapping[str, Any]) -> list[Any] |
     labels = as_list(there.get("label_ids"))
     wanted = _with_bounce(labels, fields) or []
     return None if set(map(str, wanted)) == set(map(str, labels)) else wanted
+
+
+def _phones(fields: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    return [_contact(fields["phone"])] if fields.get("phone") else None
 
 
 def _contact(value: str) -> dict[str, Any]:

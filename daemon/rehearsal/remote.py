@@ -57,6 +57,7 @@ class ListedCompany:
     owner_of_token: str  # e-mail address
     daily_tokens: int  # ours, as the server said while it was listed
     listing: Mapping[str, list[Doc]]
+    job_titles: bool = False  # persons have them: contact sync was set up
 
 
 def price(known: Mapping[str, int], *, activities: bool = False, labels: bool = False) -> int:
@@ -112,7 +113,10 @@ def read(
     )
     listing["activities"] = _activities(client, last_activity, marked=marked)
     budget = client.budget
-    return ListedCompany(me["company_domain"], me["email"], budget.share_of_day, listing)
+    titled = any(of == "person" and row.get("field_code") == "job_title" for of, row in rows)
+    return ListedCompany(
+        me["company_domain"], me["email"], budget.share_of_day, listing, job_titles=titled
+    )
 
 
 def _rows(client: ReadOnlyClient, call: Call) -> Iterator[Doc]:

@@ -55,6 +55,7 @@ def stage(
         seats=seats,
         tokens={_TOKEN: company.owner_of_token},
         default_world=False,
+        contact_sync=company.job_titles,
         burst=False,
         daily_tokens=10**12,
         search_lag=0.0,

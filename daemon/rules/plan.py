@@ -8,7 +8,9 @@ from collections.abc import Collection
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from daemon.message.address import as_written
 from daemon.message.names import made_up_name
+from daemon.message.relay import names_service
 from daemon.rules.case import (
     NAME_CHARS,
     RANK_DEAL,
@@ -136,7 +138,11 @@ def _plan_organization(plan: SenderPlan, case: Case, rank: str) -> str | None:
     if record is not None:
         plan.notes.append(f"the organization was {record.tombstone} in Pipedrive: left so")
         return None
-    fields = {"name": domain, "website": f"https://{domain}", "owner": case.policy.owner}
+    fields = {
+        "name": _own_name(case, domain),
+        "website": f"https://{domain}",
+        "owner": case.policy.owner,
+    }
     plan.changes.append(Change("organization", domain, "create", fields, rank + "0"))
     return domain
 
@@ -168,7 +174,7 @@ def _plan_person(plan: SenderPlan, case: Case, rank: str, organization: str | No
             "organization": organization,
             "owner": case.policy.owner,
         }
-        fields |= {fact.kind: fact.value for fact in case.state.facts if fact.kind == "phone"}
+        fields |= _facts(case)
         fields |= case.labels("person")
         if case.state.bounced is not None:
             fields |= case.policy.bounce.fields(bounced=True)
@@ -190,6 +196,8 @@ def _plan_person(plan: SenderPlan, case: Case, rank: str, organization: str | No
     has_none = case.person is not None and case.person.organization_id is None
     if organization and has_none and written.get("organization") != organization:
         changed["organization"] = organization
+    # Once: what people have there, or take out again, is theirs.
+    changed |= {kind: value for kind, value in _facts(case).items() if kind not in written}
     if better := _better_name(case, live):
         changed["name"] = better
     if not set(changed) - {"class"}:
@@ -202,6 +210,19 @@ def _plan_person(plan: SenderPlan, case: Case, rank: str, organization: str | No
     plan.changes.append(
         _person_change(case, "update", changed, case.rank(RANK_FIELDS), organization, not_before)
     )
+
+
+def _facts(case: Case) -> dict[str, str]:
+    """Phone and title as forms and signatures say them, as far as Pipedrive has a place for it."""
+    found = (fact for fact in case.state.facts if fact.kind in case.policy.facts)
+    return {fact.kind: fact.value[:NAME_CHARS] for fact in found}
+
+
+def _own_name(case: Case, domain: str) -> str:
+    """What a firm calls itself, where a mail says it and it fits the domain; else the domain."""
+    said = (fact.value for fact in case.state.facts if fact.kind == "company")
+    fitting = (name for name in said if names_service(name, domain))
+    return next(fitting, as_written(domain))[:NAME_CHARS]
 
 
 def _better_name(case: Case, live: Record | None) -> str | None:

@@ -123,6 +123,7 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
         routed.policy(usual, place),
         fresh_since=session.fresh_since(),
         fields=place.codes.keys() & set(usual.fields),
+        facts=("phone", "title") if place.job_titles else ("phone",),
         participants=session.settings.deals.participants,
         bounce=replace(usual.bounce, label_id=place.bounce_label(usual.bounce.label)),
         in_copy=session.settings.in_copy,

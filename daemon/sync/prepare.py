@@ -47,7 +47,12 @@ def prepare(session: Session) -> Target:
     codes = ledger.records.live_ids("field")
     _follow_fields(session, codes, marks.get("fields_written"))
     return Target(
-        known["stage_id"], codes, known["owners"], known.get("stages", {}), known.get("labels", {})
+        known["stage_id"],
+        codes,
+        known["owners"],
+        known.get("stages", {}),
+        known.get("labels", {}),
+        job_titles=known.get("job_titles", False),
     )
 
 
@@ -99,6 +104,7 @@ def _ask(session: Session, wanted: list[Any], known: dict[str, Any] | None) -> d
         "owners": owners,
         "stages": stages,
         "labels": directory.chosen_labels(labels, there),
+        "job_titles": found.job_titles,
     }
     with ledger.transaction("place"):
         ledger.set("place", place)

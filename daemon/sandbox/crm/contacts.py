@@ -1,7 +1,7 @@
 """Persons and organizations alike: how v2 makes, reads, lists, changes and deletes them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from daemon.sandbox.crm import checks
@@ -29,7 +29,8 @@ class Noun:
     """One of the two kinds, by what tells it from the other.
 
     `new` makes a document of a body, `completed` adds to a body what follows from it, `narrowed`
-    says which documents a list is of (SQL and its values), `filters` what its query may hold.
+    says which documents a list is of (SQL and its values), `filters` what its query may hold,
+    `synced` what only a company with contact sync has.
     """
 
     kind: str
@@ -39,10 +40,11 @@ class Noun:
     completed: Callable[[Doc], Doc] = _unchanged
     narrowed: Callable[[ApiCall], tuple[str, list[Any]]] = _all
     filters: Mapping[str, Check] = field(default_factory=dict)
+    synced: Mapping[str, Check] = field(default_factory=dict)
 
     def add(self, call: ApiCall) -> Reply:
         """POST."""
-        body = call.read(self.adding, self.kind)
+        body = call.read(self._shape(call, self.adding), self.kind)
         call.may_add(self.kind, body)
         doc = call.store.insert(self.kind, self.new(call, body), call.now)
         return Reply(self.render(call, doc))
@@ -50,12 +52,17 @@ class Noun:
     def update(self, call: ApiCall) -> Reply:
         """PATCH with an id."""
         doc = call.editable(self.kind)
-        body = call.read(self.updating, self.kind)
+        body = call.read(self._shape(call, self.updating), self.kind)
         call.may_change(self.kind, doc, body)
         custom = merge(doc["custom_fields"], body.pop("custom_fields", {}))
         doc.update(self.completed(body), custom_fields=custom, update_time=call.stamp)
         call.store.save(self.kind, doc, call.now)
         return Reply(self.render(call, doc))
+
+    def _shape(self, call: ApiCall, shape: Shape) -> Shape:
+        if not call.settings.contact_sync:
+            return shape
+        return replace(shape, keys={**shape.keys, **self.synced})
 
     def get(self, call: ApiCall) -> Reply:
         """GET with an id."""

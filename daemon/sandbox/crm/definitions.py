@@ -172,8 +172,12 @@ class FieldDefinitions:
                 "field_type": kind,
                 "options": labels if code == "label_ids" else None,
             }
-            for name, code, kind in _SYSTEM[self.entity]
+            for name, code, kind in (*_SYSTEM[self.entity], *self._synced(call))
         ]
+
+    def _synced(self, call: ApiCall) -> tuple[tuple[str, str, str], ...]:
+        has = self.entity == "person" and call.settings.contact_sync
+        return (("Job title", "job_title", "varchar"),) if has else ()
 
     def _render(self, call: ApiCall, doc: Doc, *, every_part: bool = False) -> Doc:
         plain: Doc = {

@@ -1,7 +1,7 @@
 """Persons: v2 create, read, list, update, delete.
 
-`emails` and `phones` are lists that a PATCH replaces as a whole. The contact sync fields (notes,
-im, birthday, job_title, postal_address) don't exist, as in a company without contact sync.
+`emails` and `phones` are lists that a PATCH replaces as a whole. Of the contact sync fields only
+job_title is known, to a company with `contact_sync`; one without has none of them.
 """
 
 from typing import Any
@@ -81,6 +81,7 @@ def new(call: ApiCall, body: Doc) -> Doc:
         "visible_to": call.visibility(body),
         "label_ids": [],
         "picture_id": None,
+        **({"job_title": None} if call.settings.contact_sync else {}),
         **named(body),
     }
     doc["custom_fields"] = merge({}, body.get("custom_fields", {}))
@@ -99,4 +100,5 @@ def listed(call: ApiCall) -> tuple[str, list[Any]]:
 
 
 _FILTERS = {"org_id": checks.query_integer, "deal_id": checks.query_integer}
-ROUTES = Noun(KIND, ADD, UPDATE, new, named, listed, _FILTERS).routes()
+_SYNCED = {"job_title": checks.text(_ADDRESS_LIMIT)}
+ROUTES = Noun(KIND, ADD, UPDATE, new, named, listed, _FILTERS, _SYNCED).routes()

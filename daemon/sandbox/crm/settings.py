@@ -68,6 +68,7 @@ class Settings:
         User("Bob Example", "bob@example.com"),
     )
     default_world: bool = True
+    contact_sync: bool = False  # was set up once: persons have a job title
     # limits
     burst: bool = True
     burst_requests: int | None = None
