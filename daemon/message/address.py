@@ -17,6 +17,8 @@ _LOCAL = re.compile(r"[^\x00-\x20\x7f-\x9f<>()\[\],;:\\\"@]+")
 _HOST = re.compile(
     r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 )
+_ENCAPSULATED = re.compile(r"imcea(smtp|ex)-(.{1,400})@")
+_PLUS = re.compile(r"\+([0-9a-f]{2})")
 _LITERAL = re.compile(r"\[(?:ipv6:)?[0-9a-f.:]{2,60}\]")
 
 
@@ -54,6 +56,8 @@ def mailbox(name: str, spec: str) -> Address | None:
 @lru_cache(maxsize=1024)  # the same people write again and again
 def _mailbox(name: str, spec: str) -> Address | None:
     spec = spec.strip(" '").rstrip(".").lower()
+    if spec.startswith("imcea"):
+        spec = _decapsulated(spec)
     local, at, domain = spec.rpartition("@")
     if local[:1] == '"' and local[-1:] == '"':
         local = local[1:-1]
@@ -66,6 +70,22 @@ def _mailbox(name: str, spec: str) -> Address | None:
     if name[:1] == "'" == name[-1:]:
         name = name[1:-1].strip()  # Outlook quotes names twice
     return Address("" if name.lower() == spec else name, spec)
+
+
+def _decapsulated(spec: str) -> str:
+    """The address that Exchange has put into another (IMCEASMTP-ada+40acme.com@our.domain).
+
+    https://learn.microsoft.com/openspecs/exchange_server_protocols/ms-oxcmail: what isn't a letter
+    or a digit is + and two hexadecimal digits, "/" is "_". Names of its directory (IMCEAEX) hold no
+    address, but for those that were made of one.
+    """
+    found = _ENCAPSULATED.match(spec)
+    if found is None:
+        return spec
+    inner = _PLUS.sub(lambda code: chr(int(code[1], 16)), found[2].replace("_", "/"))
+    if found[1] == "ex":
+        inner = inner.rpartition("cn=")[2]
+    return inner if inner.count("@") == 1 and _LOCAL.fullmatch(inner.partition("@")[0]) else spec
 
 
 def key_of(spec: str) -> str | None:

@@ -7,6 +7,7 @@ that the mail may be handed on, or where a signature is to be read.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from daemon.message import form as forms
 from daemon.message import forward as forwards
@@ -37,7 +38,8 @@ from daemon.message.signature import company_in_brackets, signature_facts
 
 _TEXT_BYTES = 32_768
 _HTML_BYTES = 131_072
-_ATTACHED_HEADER = 32_768  # bytes of an attached mail's header
+_ATTACHED_BYTES = 65_536  # of an attached mail
+_CERTIFIED_FILE = "postacert.eml"  # the original in Italian certified mail, whatever its type
 _TEXT_ADDRESSES = 5
 _BESIDE = 3  # lines above and below an address in which a visitor's number stands
 _OPENING = 10  # lines in which a notice says who wrote
@@ -96,7 +98,7 @@ def find(fields: Fields, header: Header, parts: Parts) -> Found:
     found.candidates.extend(
         Candidate("reply-to", one) for one in header.reply_to if one.key != sender.key
     )
-    found.candidates.extend(_enveloped(fields, header, sender))
+    _enveloped(found, fields, header, parts)
     # A Microsoft 365 group has its tenant's name for a List-Id, and says here which one it is.
     if group := mailbox("", first(fields, "x-ms-exchange-unifiedgroup-address")):
         found.signals.add(f"list-of:{group.domain}")
@@ -125,15 +127,27 @@ def _originals(header: Header) -> Iterator[Candidate]:
         yield Candidate("group", Address(one.name or names.get(one.key, ""), one.address))
 
 
-def _enveloped(fields: Fields, header: Header, sender: Address) -> Iterator[Candidate]:
+def _enveloped(found: Found, fields: Fields, header: Header, parts: Parts) -> None:
     """The sender of a certified mail, which a provider sends on his behalf (Italian PEC)."""
-    behalf = _ON_BEHALF.search(sender.name) if "@" in sender.name else None
+    sender = header.author
+    if sender is None or "@" not in sender.name:
+        return
+    behalf = _ON_BEHALF.search(sender.name)
     if behalf is None or not (first(fields, "x-trasporto") or _CERTIFIED.search(sender.local)):
         return
     address = mailbox("", behalf[1])
-    if address is not None:
-        named = next((one.name for one in header.reply_to if one.key == address.key), "")
-        yield Candidate("envelope", Address(named, address.address))
+    if address is None:
+        return
+    names = [one.name for one in header.reply_to if one.key == address.key]
+    inner = _opened(parts)
+    date = None
+    # The provider vouches for the address; the mail inside has the author's name and words.
+    if inner is not None and inner.author is not None and inner.author.key == address.key:
+        names.insert(0, inner.author.name)
+        date = inner.date
+        _read_inside(found, inner, "from")
+    name = next(filter(None, names), "")
+    found.candidates.append(Candidate("envelope", Address(name, address.address), date))
 
 
 def _read_text(
@@ -179,14 +193,50 @@ def _forwarded(found: Found, lines: list[str], subject: str, text: str) -> None:
 
 def _attached(found: Found, parts: Parts) -> None:
     """The first mail that is attached (message/rfc822, RFC 2046 section 5.2.1)."""
-    part = next((one for one in parts.leaves if one.kind == "message/rfc822"), None)
-    if part is None:
-        return
-    content = mime.content(parts.raw, part, _ATTACHED_HEADER)
-    fields = scan(content[: body_start(content, 0, len(content))])
-    inner = read(fields)
-    if inner.author is not None:
+    inner = _opened(parts)
+    if inner is not None and inner.author is not None:
         found.candidates.append(Candidate("attached", inner.author, inner.date))
+        if not found.words:
+            _read_inside(found, inner, "attached")
+
+
+@dataclass(frozen=True, slots=True)
+class _Inner:
+    """A mail inside of a mail."""
+
+    author: Address | None
+    date: datetime | None
+    lines: list[str]
+
+
+def _opened(parts: Parts) -> _Inner | None:
+    """The first mail that is attached; None if there is none."""
+    part = next(
+        (
+            one
+            for one in parts.leaves
+            if one.kind == "message/rfc822" or one.name.lower() == _CERTIFIED_FILE
+        ),
+        None,
+    )
+    if part is None:
+        return None
+    raw = mime.content(parts.raw, part, _ATTACHED_BYTES)
+    start = body_start(raw, 0, len(raw))
+    fields = scan(raw[:start])
+    _, leaves = mime.leaves(raw, fields, start)
+    header = read(fields)
+    texts = [one for one in leaves if one.kind.startswith("text/") and not one.attached]
+    plain = next((one for one in texts if one.kind == "text/plain"), None)
+    html = next((one for one in texts if one.kind == "text/html"), None)
+    return _Inner(header.author, header.date, Parts(raw, leaves, plain, html).lines())
+
+
+def _read_inside(found: Found, inner: _Inner, way: str) -> None:
+    """The words and the signature of the author of a mail inside."""
+    found.words = "\n".join(inner.lines)
+    if inner.author is not None:
+        found.facts += signature_facts(inner.lines, inner.author.name, inner.author.domain, way)
 
 
 def _facts_beside(found: Found, lines: list[str]) -> Iterator[Fact]:

@@ -29,7 +29,7 @@ from daemon.message.fields import (
 from daemon.message.finding import Found, Parts, find
 from daemon.message.header import Header, lenient_date, read
 from daemon.message.header_signals import answers, header_signals
-from daemon.message.invite import CalendarPart, Invite, invites
+from daemon.message.invite import CalendarPart, Invite, common_name, invites
 from daemon.message.own_server import server_signals
 from daemon.message.quote import Words
 from daemon.message.subject import base_subject
@@ -161,12 +161,13 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
     if "bounce" in signals:
         returned = bounce(raw, fields, leaves, words.own)
     hashed = _snippet(words, found.words, reading.subject, _HASHED)
+    calendars = _calendars(raw, leaves)
     return Message(
         key=_key(fields, message_id, author, reading.subject, size),
         message_id=message_id,
         answers=_answers(fields, returned.message_id),
         bounced=returned.recipients,
-        from_=author,
+        from_=_named(author, calendars),
         candidates=tuple(found.candidates),
         facts=tuple(found.facts),
         to=tuple(to.values())[:RECIPIENT_LIMIT],
@@ -176,7 +177,7 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
         if limit == _HASHED
         else _snippet(words, found.words, reading.subject, limit),
         signals=tuple(sorted(signals)),
-        invites=_invites(raw, leaves) or _booked(reading, found, words),
+        invites=(invites(calendars) if calendars else ()) or _booked(reading, found, words),
         opaque=opaque,
         thread=thread,
         size=size,
@@ -299,9 +300,16 @@ def _letter(parts: Parts, own: str) -> str:
     return before_quote(parts.text(parts.plain, _TEXT_LIMIT)) or own
 
 
-def _invites(raw: bytes, leaves: tuple[mime.MimePart, ...]) -> tuple[Invite, ...]:
+def _calendars(raw: bytes, leaves: tuple[mime.MimePart, ...]) -> list[CalendarPart]:
     parts = [leaf for leaf in leaves if _is_calendar(leaf)][:_CALENDARS]
-    return invites([_calendar(raw, part) for part in parts]) if parts else ()
+    return [_calendar(raw, part) for part in parts]
+
+
+def _named(author: Address | None, calendars: list[CalendarPart]) -> Address | None:
+    """The author by the name that a calendar of the mail has for it, where From has none."""
+    if author is None or author.name or not calendars:
+        return author
+    return Address(common_name(calendars, author.address), author.address)
 
 
 def _booked(header: Header, found: Found, words: Words) -> tuple[Invite, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
+from daemon.message.address import as_written
 from daemon.rules.case import NAME_CHARS, RANK_DEAL, RANK_FIELDS, RANK_LEAD, Case, SenderPlan
 from daemon.rules.deals import OpenDeal, Purchase
 from daemon.rules.records import (
@@ -57,7 +58,7 @@ def _plan_new(plan: SenderPlan, case: Case) -> None:
 def _open_one(plan: SenderPlan, case: Case, *, has_lead: bool, again: bool) -> None:
     state = case.state
     fields: dict[str, Any] = {
-        "title": f"{state.name} ({state.organization or state.domain})"[:NAME_CHARS],
+        "title": f"{state.name} ({as_written(state.organization or state.domain)})"[:NAME_CHARS],
         "mail_key": case.address,
         "owner": case.policy.owner,
     }
