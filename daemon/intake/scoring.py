@@ -180,6 +180,7 @@ def _read_anew(before: Message, message: Message) -> Message:
         traces=message.traces,
         invites=message.invites,
         opaque=message.opaque,
+        bounced=message.bounced,
     )
 
 
