@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any, Literal
 
-from daemon.maintenance.html import document, table, whole
+from daemon.maintenance.html import count, document, table, whole
 
 _ROWS = 10  # of each table; a link leads to the rest
 
@@ -153,8 +153,3 @@ def _when(at: datetime | None, now: datetime) -> str:
         return f"on {at:%Y-%m-%d at %H:%M} UTC"
     minutes = int((now - at).total_seconds() // 60)
     return f"{count(minutes, 'minute')} ago" if minutes else "just now"
-
-
-def count(n: int, one: str, many: str = "") -> str:
-    """`1 lead`, `2 leads`."""
-    return f"{n} {one if n == 1 else many or one + 's'}"

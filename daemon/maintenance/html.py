@@ -6,7 +6,8 @@ from html import escape
 _STYLE = """
 :root { color-scheme: light; --ink: #1d2733; --soft: #5c6b7a; --line: #dfe5ea; --go: #1f7a4d; }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); margin: 2.5rem auto;
-  max-width: 62rem; padding: 0 1.5rem; overflow-wrap: anywhere; }
+  max-width: 62rem; padding: 0 1.5rem; overflow-wrap: break-word; }
+small { overflow-wrap: anywhere; }
 h1 { font-size: 1.7rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2.4rem 0 .6rem; }
 p { margin: .5rem 0; } a { color: #185f9e; } code { background: #f1f4f6; padding: .1rem .3rem; }
 .soft, small { color: var(--soft); } small { display: block; }
@@ -24,7 +25,7 @@ th { font-weight: 600; } .n { text-align: right; } .n, .whole { white-space: now
 .well, .warn { border-left: 4px solid #c47f17; padding: .5rem 1rem; background: #fdf6ea; }
 .well { border-color: var(--go); background: #eef6f1; }
 @media (max-width: 40rem) {
-  body { margin: 1rem auto; padding: 0 1rem; }
+  body { margin: 1rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
   thead { display: none; } tr { display: block; padding: .5rem 0; }
   tr { border-bottom: 1px solid var(--line); }
   td { display: flex; gap: .8rem; border: 0; padding: .1rem 0; }
@@ -65,3 +66,8 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def whole(text: str) -> str:
     """Text on one line, where there is room."""
     return f'<span class="whole">{escape(text)}</span>'
+
+
+def count(n: int, one: str, many: str = "") -> str:
+    """`1 lead`, `2 leads`."""
+    return f"{n} {one if n == 1 else many or one + 's'}"

@@ -5,7 +5,10 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from daemon.maintenance.html import document, table, whole
+from daemon.maintenance.html import count, document, table, whole
+from daemon.pipedrive.costs import PLURALS
+
+_ONE = {plural: kind for kind, plural in PLURALS.items()}
 
 
 def page(found: Mapping[str, Any], now: datetime) -> str:
@@ -55,13 +58,14 @@ def _warnings(found: Mapping[str, Any]) -> str:
 
 
 def _cards(found: Mapping[str, Any]) -> str:
-    numbers = [(str(n), kind) for kind, n in found["create"].items()]
+    numbers = [(n, _ONE[kind] if n == 1 else kind) for kind, n in found["create"].items()]
+    adopted, persons = sum(found["adopted"].values()), found["updates"]["persons"]
     more = (
         (found["conversions"], "of the deals made from leads"),
-        (found["updates"]["persons"], "persons brought up to date"),
-        (sum(found["adopted"].values()), "records already there, used as they are"),
+        (persons, f"{'person' if persons == 1 else 'persons'} brought up to date"),
+        (adopted, f"{'record' if adopted == 1 else 'records'} already there and used"),
     )
-    numbers += [(str(n), what) for n, what in more if n]
+    numbers += [(n, what) for n, what in more if n]
     cards = "".join(f'<div class="card"><b>{n}</b>{escape(what)}</div>' for n, what in numbers)
     return f'<div class="cards">{cards}</div>'
 
@@ -86,8 +90,13 @@ def _important(ones: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _engagement(one: Mapping[str, Any]) -> str:
-    parts = (("messages", "received"), ("replies", "replies"), ("meetings", "meetings"))
-    return ", ".join(f"{one[key]} {word}" for key, word in parts if one[key])
+    received, replies, meetings = (one[key] for key in ("messages", "replies", "meetings"))
+    parts = (
+        f"{received} received" if received else "",
+        count(replies, "reply", "replies") if replies else "",
+        count(meetings, "meeting") if meetings else "",
+    )
+    return ", ".join(filter(None, parts))
 
 
 def _left_out(found: Mapping[str, Any]) -> str:
@@ -99,7 +108,8 @@ def _left_out(found: Mapping[str, Any]) -> str:
         )
         for one in found["left_out"]
     ]
-    return f"<h2>Left out: {found['ignored_senders']} senders get no record</h2>\n" + table(
+    senders = count(found["ignored_senders"], "sender gets", "senders get")
+    return f"<h2>Left out: {senders} no record</h2>\n" + table(
         ("Messages", "Why", "For example"), rows
     )
 
