@@ -78,9 +78,9 @@ class Form:
 
     @property
     def is_one(self) -> bool:
-        """Whether this is a form: an address, and beside it a name or a message."""
+        """Whether this is a form: an address, and beside it a name, a number or a message."""
         return bool(self.addresses) and not self.labels.isdisjoint(
-            {"name", "first", "last", "message", "sender"}
+            {"name", "first", "last", "message", "sender", "phone"}
         )
 
 
@@ -141,6 +141,8 @@ def _take(form: Form, kind: str, value: str) -> None:
     if kind in {"email", "sender"}:
         address = _address(value)
         if address is None:
+            if kind == "sender":
+                _take(form, "name", value)
             return
         if kind == "sender":
             form.name = form.name or address.name

@@ -55,6 +55,9 @@ _OF_FIRM = frozenset(
     | {"role-address", "notice-address"}
 )
 
+_ASKING = frozenset({"asks", "says-wants"})
+_TO_MANY = frozenset({"list-unsubscribe", "says-why", "says-view-online"})
+
 _DOMAIN_SIGNALS = {"campaign": "campaign-host", "desk": "desk"}  # by the kind in vendors.txt
 
 
@@ -106,7 +109,11 @@ def _about(signals: Iterable[str], of_address: Iterable[str], way: str) -> Itera
         found = frozenset((*signals, *of_address))
         if found & _OF_FIRM and not found & _OF_PERSON:
             yield "impersonal"
-        yield from found - {"signed"} if _is_circular(found) else found
+        if _is_circular(found):
+            found -= {"signed"}
+        elif _is_agents(found):
+            found -= {"auto-submitted"}
+        yield from found
     elif way == "group":
         yield from (*(one for one in signals if one not in _OF_GROUP), *of_address)
     elif way == "invitation":
@@ -124,7 +131,16 @@ def _about(signals: Iterable[str], of_address: Iterable[str], way: str) -> Itera
 
 def _is_circular(found: frozenset[str]) -> bool:
     """Whether a mail can be stopped like a newsletter and asks nothing, so its end is printed."""
-    return "list-unsubscribe" in found and found.isdisjoint(("asks", "says-wants"))
+    return not found.isdisjoint(_TO_MANY) and found.isdisjoint(_ASKING)
+
+
+def _is_agents(found: frozenset[str]) -> bool:
+    """Whether a helpdesk, which marks all its mail as automatic, sent what its people wrote."""
+    return (
+        "desk" in found
+        and not found.isdisjoint(_ASKING)
+        and found.isdisjoint(("auto-reply", "says-received", "says-automatic", "says-no-reply"))
+    )
 
 
 def words(signal: str) -> str:

@@ -41,6 +41,8 @@ _SENTENCE_END = re.compile(r"(?<=[.!?\uff1f\u061f\u037e])\s|\n\s*\n")
 _SIGNED_LIMIT = 400  # characters at the end in which a signature is looked for
 _SIGNED_LINES = 6
 _NAME_WORDS = 4
+_PARTS = re.compile(r"[,|/]| - ")  # between a name and a function, a firm or a town
+_SIGNED_PARTS = 3
 _AROUND = " \t,.-_*"  # what stands around a name that signs
 _CALLED = frozenset({1, *range(3, 30)})  # letters of the beginning of a name that one signs with
 _NAME_WORD = re.compile(r"[^\W\d_]+")
@@ -81,6 +83,21 @@ _BEFORE_NAMES = (
     ),
 )
 _HONORIFICS, _INTRODUCES = (frozenset(line.split("|")) for line in _BEFORE_NAMES)
+# "back 9 Nov", "bis 14.11.": until when somebody is away
+_UNTIL = re.compile(
+    r"\b(?:until|till|til|back(?: on)?|bis(?: zum)?|jusqu['’]au|hasta(?: el)?|até|fino al|tot"
+    r"|t/m|do|до|asti|saakka|kuni|līdz|iki|până pe|pana pe|έως)"
+    r" (?:[^\W\d_]{2,10}\.? )?[0-9]{1,2}\b",
+    re.IGNORECASE,
+)
+# "No more of this? Click here": what programs write after a question
+_CLICK = re.compile(
+    r"\b(?:click|klick|clique|cliquez|clic|clicca|clicchi|haz clic|haga clic|klik|klikk|kliknij"
+    r"|klikni|kliknite|klikněte|kattintson|apasă|apăsați|tıkla|napsauta|klõpsa|noklikšķin|spustel)"
+    r"|нажми|натисн|кликн|πατήστε|κάντε κλικ|こちら|クリック|点击|點擊|클릭",
+    re.IGNORECASE,
+)
+_CLICK_CHARS = 60  # of a sentence in which that stands
 # A link may have a question mark: not a question.
 _URL = re.compile(r"https?://\S{0,500}", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
@@ -150,6 +167,8 @@ def text_signals(head: str, tail: str) -> Iterator[str]:
         yield signal
         if count > 1:
             yield f"{signal}-twice"
+    if _UNTIL.search(head):
+        yield "names-a-day"
     if not head.strip():
         yield "no-words"
     if len(head) >= _LONG_TEXT:
@@ -171,7 +190,10 @@ def _asks(head: str) -> bool:
     """Whether a text asks something else than whether one wants no more such mail."""
     sentences = _SENTENCE_END.split(_URL.sub(" ", head))
     return any(
-        _QUESTION.search(one) and _OF_PROGRAMS.isdisjoint(said(one, "says")) for one in sentences
+        _QUESTION.search(one)
+        and not _CLICK.search(after[:_CLICK_CHARS])
+        and _OF_PROGRAMS.isdisjoint(said(one, "says"))
+        for one, after in pairwise([*sentences, ""])
     )
 
 
@@ -189,10 +211,14 @@ def is_signed(text: str, name: str, domain: str) -> bool:
         return True
     for before, line in pairwise(["", *last]):
         words = _NAME_WORD.findall(line.casefold())
-        if not words or len(words) > _NAME_WORDS or names_a_team(line) or names_a_firm(line):
+        if not words or len(words) > 2 * _NAME_WORDS:
             continue
-        if line not in salutations and _is_name(line, domain):
+        if line not in salutations and any(
+            _is_name(part, domain) for part in _PARTS.split(line)[:_SIGNED_PARTS]
+        ):
             return True
+        if len(words) > _NAME_WORDS or names_a_team(line) or names_a_firm(line):
+            continue
         if is_person and len(line) > 1 and all(_is_called(word, own) for word in words):
             return True
         if _CLOSING.match(before) and line.istitle() and not names_the_domain(line, domain):
@@ -212,12 +238,12 @@ def _signs_in_line(line: str, domain: str) -> bool:
 
 def _is_name(line: str, domain: str) -> bool:
     """Whether a short line is a person's name: its first or last word is a given name."""
-    words = line.replace(",", " ").split()
+    words = line.split()
     return (
-        line.istitle()
+        line.strip().istitle()
         and 0 < len(words) < _NAME_WORDS
         and any(map(is_given_name, (words[0], words[-1])))
-        and not names_the_domain(line, domain)
+        and not (names_the_domain(line, domain) or names_a_team(line) or names_a_firm(line))
     )
 
 
