@@ -90,8 +90,9 @@ RECEIVED = [
     ("human", "contact", {"signals": ("list-id", "list-of:sales.us.example", "precedence-bulk", "verp")}),
     ("list-id", "evidence", {"signals": ("list-id", "list-of:us.example.evil.example")}),
     ("no-reply-address", "evidence", {"from_": at("no-reply")}),
-    ("human", "contact", {"from_": at("info")}),
-    ("human", "contact", {"from_": at("info+7")}),
+    ("human", "contact", {"from_": at("info"), "signals": ("asks",)}),
+    ("impersonal", "evidence", {"from_": at("info")}),
+    ("human", "contact", {"from_": at("info+7"), "signals": ("says-wants",)}),
 ]  # fmt: skip
 FROM_US = [
     ("from-us-not-in-sent", "ignored", {"to": (CARL, ADA)}),

@@ -85,9 +85,10 @@ _BEFORE_NAMES = (
 _HONORIFICS, _INTRODUCES = (frozenset(line.split("|")) for line in _BEFORE_NAMES)
 # "back 9 Nov", "bis 14.11.": until when somebody is away
 _UNTIL = re.compile(
-    r"\b(?:until|till|til|back(?: on)?|bis(?: zum)?|jusqu['’]au|hasta(?: el)?|até|fino al|tot"
-    r"|t/m|do|до|asti|saakka|kuni|līdz|iki|până pe|pana pe|έως)"
-    r" (?:[^\W\d_]{2,10}\.? )?[0-9]{1,2}\b",
+    r"\b(?:until|till|til|bis(?: zum)?|jusqu['’]au|hasta(?: el)?|até|fino al|tot|t/m|do|до"
+    r"|līdz|iki|până pe|pana pe|έως|back|zurück|wieder|ab dem|retour|tilbage|tilbake|tillbaka|åter"
+    r"|terug|rientro|regreso|vuelta|regresso)\b.{0,16}?\b[0-9]{1,2}\b"
+    r"|\b[0-9]{1,2}\.?(?:[0-9]{1,2}\.?)? ?(?:saakka|asti|kuni|-ig\b)",
     re.IGNORECASE,
 )
 # "No more of this? Click here": what programs write after a question
@@ -163,7 +164,10 @@ def subject_signals(subject: str, *, answers: bool) -> Iterator[str]:
 def text_signals(head: str, tail: str) -> Iterator[str]:
     """The signals of a text: `head` the author's own words, `tail` what `end_of` gave."""
     text = f"{head[:HEAD_LIMIT]} {tail[-TAIL_LIMIT:]}"
-    for signal, count in said(text, "says").items():
+    phrases = said(text, "says")
+    if "says-absent" in phrases:
+        del phrases["says-leave"]  # the same words say both
+    for signal, count in phrases.items():
         yield signal
         if count > 1:
             yield f"{signal}-twice"
@@ -262,7 +266,8 @@ def speaks_of(text: str, name: str) -> bool:
     if len(words) < 2 or words[-1] not in low:  # noqa: PLR2004  a first and a last name
         return False
     last, first = words[-1], words[0]
-    for whole in (f"{first} {last}", f"{last} {first}", f"{first}, {last}", last):
+    pairs = (f"{first} {last}", f"{last} {first}", f"{first}, {last}", f"{last}, {first}", last)
+    for whole in pairs:
         at = low.find(whole)
         goes_on = text[at + len(whole) :][:2]
         if at < 0 or not goes_on.startswith(" ") or not goes_on[1:].islower():

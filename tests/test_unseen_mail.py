@@ -1,0 +1,119 @@
+"""Mail that no list of words has seen: judged by who seems to send it and by what it lacks."""
+
+import pytest
+
+from daemon.message.text_signals import HEAD_LIMIT, is_signed, speaks_of, text_signals
+from tests.test_nature import mail, reason
+
+OURS = "<1@us.example>"
+
+NOTICES = {
+    "no, receipt": ("Betalo <kvittering@betalo.example>", "Betaling", "Du har betalt 249,00 kr til Kontorvaror."),
+    "it, document": ("NuvolaDoc <documenti@nuvoladoc.example>", "Nuovo", "Un collega ha caricato qualcosa. Accedi per vederlo."),
+    "de, domain": ("Domainkiste <support@domainkiste.example>", "us.example", "Die Domain us.example wird in 30 Tagen verlängert. Sie müssen nichts tun."),
+    "nl, report": ("Zonnemonitor <rapport@zonnepanelen.example>", "September", "Opbrengst: 412 kWh."),
+    "en, monitor": ("Uptime Watch <monitor@uptimewatch.example>", "DOWN", "The monitor us.example does not respond since 10:12."),
+    "fr, plan": ("EquipeApp <planning@equipeapp.example>", "Semaine 46", "Léon a modifié le planning."),
+    "sv, invoice": ("Fabriksteam AB <ekonomi@fabriksteam.example>", "88123", "Bifogat finner du dokument 88123."),
+    "pl, account": ("Telefonik <konto@telefonik.example>", "Nowość", "Na koncie pojawił się nowy dokument."),
+    "a password": ("Boekapp <support@boekapp.example>", "Gewijzigd", "Je wachtwoord is gewijzigd. Was jij dit niet?"),
+    "shared by somebody": ("Bram (via Filesnord) <shares@filesnord.example>", "Map", "Bram heeft een map met je gedeeld."),
+    "a recall": ("Jung, Christa <c.jung@jung.example>", "Rückruf: Preis", 'Jung, Christa möchte die Nachricht "Preis" zurückrufen.'),
+    "TLS report": ("smtp-tls-reporting@mx.example", "Report Domain: us.example Submitter: mx.example Report-ID: <1>", "An aggregate report."),
+    "a full mailbox": ("Noah Bakker <noah@bakker.example>", "Mailbox vol: Offerte", "De mailbox van noah@bakker.example is vol. Uw bericht is niet bezorgd."),
+    "delivered": ("Pia Ash <p.ash@ash.example>", "Delivered: Offer", "Your message was delivered to the following recipients: Pia Ash"),
+    "known senders only": ("Vincent Prat <vincent@prat.example>", "Re: Devis", "Je n'accepte que les courriels d'expéditeurs connus. Cliquez ici pour que votre message me soit remis."),
+    "a signed newsletter": ("Anna Keller <anna.k@akademie.example>", "Leitfaden", "Hallo,\n\nhier ist Ihr Leitfaden.\n\nHerzliche Grüße\nAnna Keller\n\nSie erhalten diese E-Mail, weil Sie sich eingetragen haben. Austragen"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sender", "subject", "text"), NOTICES.values(), ids=NOTICES.keys())
+def test_a_notice_in_words_that_nobody_listed(sender: str, subject: str, text: str) -> None:
+    assert reason(mail(text, subject, sender)) != "human"
+
+
+PEOPLE = {
+    "a desk that asks": ("Imkerij Zoem <info@zoem.example>", "Was", "Goedendag,\n\nkan de pers ook voor bijenwas?"),
+    "a desk that wants": ("Varga Kft <iroda@varga.example>", "Ajánlat", "Jó napot!\n\nAjánlatot kérünk 60 m2 lapra."),
+    "a desk that signs": ("Club du Lac <contact@clubdulac.example>", "Paiement", "Bonjour, nous avons payé ce matin.\n\nCordialement\nLe trésorier, Paul Sauvage"),
+    "signed in the line": ("Kvarteret <post@kvarteret.example>", "Hei", "Hei! Pengene er overført. Mvh Siri"),
+    "a firm and a mail program": ("Hofladen <info@hofladen.example>", "Kasse", "Die Waage steht wieder. Alles gut."),
+    "a single given name": ("Jette <j77@web.example>", "Muster", "Die Muster sind angekommen."),
+    "a nickname": ("Ludovic Maurin <ludo@moulin.example>", "Carton", "Le carton est arrivé."),
+    "without accents": ("Fabryka <biuro@fabryka.example>", "Pytanie", "Dzien dobry, prosimy o oferte na dwie pompy."),
+    "an initial": ("Ada Berg <info@berg.example>", "Rechnung", "Guten Tag, da fehlt die Bestellnummer.\n\nA. Berg"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sender", "subject", "text"), PEOPLE.values(), ids=PEOPLE.keys())
+def test_a_person_leaves_a_trace(sender: str, subject: str, text: str) -> None:
+    fields = {"User_Agent": "Mozilla Thunderbird"} if "Waage" in text else {}
+    assert reason(mail(text, subject, sender, **fields)) == "human"
+
+
+ANSWERS = {
+    "left, by name": ("Ilona Pries <i.pries@pries.example>", "Frau Ilona Pries ist seit dem 1. Juli nicht mehr für uns tätig."),
+    "telegraphic": ("Kit Fern <kit@fern.example>", "On leave, back 9 Nov. Urgent? Ring the yard."),
+    "part-time": ("Carol Wynne <carol@hop.example>", "Thank you. Please note that I work Monday to Wednesday and will reply when I am next in the office."),
+    "retired": ("Bert Hollis <bert@forge.example>", "After 31 years I have retired. For orders please write to orders@forge.example."),
+    "acknowledged, a desk": ("Mangimi Valpo <supporto@mangimi.example>", "Gentile cliente, la Sua richiesta è stata presa in carico. Numero ticket: 771204."),
+    "acknowledged, in its own words": ("Barn Cider <hello@barncider.example>", "Howdy! Your note landed in our barn."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sender", "text"), ANSWERS.values(), ids=ANSWERS.keys())
+def test_an_automatic_answer_in_its_own_words(sender: str, text: str) -> None:
+    assert reason(mail(text, "Re: Angebot", sender, In_Reply_To=OURS)) != "human"
+
+
+def test_an_agent_at_a_helpdesk_is_a_person() -> None:
+    sender = "Boutique <achats@boutique.example>"
+    desk = {"X_Mailer": "Zendesk Mailer", "Auto_Submitted": "auto-generated", "In_Reply_To": OURS}
+    text = "Bonjour, nous prenons le modèle 17. Pouvez-vous livrer avant Noël ?\n\nInès"
+    acknowledged = "Nous avons bien reçu votre demande. Avez-vous d'autres questions ?"
+    assert reason(mail(text, "Re: Devis", sender, **desk)) == "human"
+    assert reason(mail(acknowledged, "Re: Devis", sender, **desk)) != "human"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Mail eines Menschen.\n\nGibt es das auch in blau?\n\nLotte", "human"),
+        ("Die neuen Farben sind da.\n\nLotte", "list-unsubscribe"),
+        ("Die neuen Farben sind da. Keine Mails mehr? Hier klicken.\n\nLotte", "list-unsubscribe"),
+    ],
+)
+def test_a_list_field_needs_a_question_beside_the_signature(text: str, expected: str) -> None:
+    fields = {"List_Unsubscribe": "<https://relay.example/u>"}
+    assert reason(mail(text, "Farben", "Lotte Daem <lotte@daem.example>", **fields)) == expected
+
+
+SPOKEN_OF = {
+    "Frau Pries ist nicht mehr da.": True,
+    "Pries, Ilona would like to recall the message.": True,
+    "Mein Name ist Ilona Pries und ich suche eine Pumpe.": False,
+    "Hier ist Ilona Pries von Pries Kalk.": False,
+    "Danke.\n\nIlona Pries\nEinkauf": False,
+}
+
+
+@pytest.mark.parametrize(("text", "spoken_of"), SPOKEN_OF.items())
+def test_a_text_speaks_of_its_sender_or_introduces_itself(text: str, *, spoken_of: bool) -> None:
+    assert speaks_of(text, "Ilona Pries") is spoken_of
+
+
+HOSTILE = ["a" * 60_000, "a " * 30_000, "? " * 30_000, "until " * 10_000, "Mvh " * 15_000]
+HOSTILE += [
+    "," * 60_000,
+    "mit freundlichen " * 4_000,
+    "Ada, " * 12_000,
+    "\n\n" * 30_000,
+    "é" * 60_000,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=[text[:6].strip() or "lines" for text in HOSTILE])
+def test_hostile_text_is_read_in_bounds(text: str) -> None:
+    assert len(set(text_signals(text[:HEAD_LIMIT], text))) < 50
+    assert is_signed(text, "Ada Berg", "berg.example") in {True, False}
+    assert speaks_of(text, "Ada Berg") is False
