@@ -87,7 +87,7 @@ _HONORIFICS, _INTRODUCES = (frozenset(line.split("|")) for line in _BEFORE_NAMES
 _UNTIL = re.compile(
     r"\b(?:until|till|til|bis(?: zum)?|jusqu['’]au|hasta(?: el)?|até|fino al|tot|t/m|do|до"
     r"|līdz|iki|până pe|pana pe|έως|back|zurück|wieder|ab dem|retour|tilbage|tilbake|tillbaka|åter"
-    r"|terug|rientro|regreso|vuelta|regresso)\b.{0,16}?\b[0-9]{1,2}\b"
+    r"|terug|rientro|regreso|vuelta|regresso)\b.{0,16}?\b[0-9]{1,2}(?:st|nd|rd|th)?\b"
     r"|\b[0-9]{1,2}\.?(?:[0-9]{1,2}\.?)? ?(?:saakka|asti|kuni|-ig\b)",
     re.IGNORECASE,
 )
