@@ -275,3 +275,65 @@ def test_what_waits_for_a_person_is_tried_once_there_is_one(ledger: Ledger, stat
         "waiting": (0, 0),  # its pause is for another reason
         "parked": (0, 1),
     }[state]
+
+
+@pytest.mark.parametrize("kind", ["person", "lead", "deal", "organization", "activity"])
+def test_only_what_shows_our_fields_waits_for_them(ledger: Ledger, kind: str) -> None:
+    planned(ledger, Change("field", "mail_key", "create", {}, "0"))
+    planned(ledger, change(kind))
+    ready = {row.kind for row in ledger.journal.ready(NOW, 9)}
+    assert ready == {"field"} | ({kind} - {"person", "lead", "deal"})
+
+
+def test_only_what_was_done_long_ago_is_forgotten(ledger: Ledger) -> None:
+    for kind, done in (("person", NOW - timedelta(days=9)), ("lead", NOW), ("deal", None)):
+        row = planned(ledger, change(kind))
+        if done is not None:
+            with ledger.transaction("test"):
+                ledger.journal.done(row, done)
+    with ledger.transaction("test"):
+        assert ledger.journal.prune(NOW - timedelta(days=7)) == 1
+    left = ledger.rows("SELECT kind FROM journal ORDER BY kind")
+    assert [row["kind"] for row in left] == ["deal", "lead"]
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "later", "counts"),
+    [
+        ("update", "planned", True, 0),  # coalesced with what comes until then
+        ("update", "planned", False, 1),
+        ("update", "waiting", True, 1),
+        ("create", "planned", True, 1),
+        ("create", "parked", False, 0),
+    ],
+)
+def test_what_is_postponed_on_purpose_is_not_unfinished(
+    ledger: Ledger, action: str, state: str, *, later: bool, counts: int
+) -> None:
+    planned(ledger, change("person", action))
+    with ledger.transaction("test"):
+        due = "2026-11-24T12:00:00Z" if later else None
+        ledger.rows("UPDATE journal SET state = ?, not_before = ?", state, due)
+    assert ledger.backlog.unfinished() == counts
+
+
+@pytest.mark.parametrize(
+    ("name", "domain"), [("acme.example", None), ("Acme", "acme.example"), ("Acme", None)]
+)
+def test_an_organization_that_people_made_meanwhile_is_known_by_name_or_website(
+    ledger: Ledger, name: str, domain: str | None
+) -> None:
+    planned(ledger, Change("organization", "acme.example", "create", {}, "1"))
+    with ledger.transaction("test"):
+        ledger.rows(
+            "INSERT INTO crm_organizations (id, name, name_key, domain, sweep)"
+            " VALUES (1, ?, ?, ?, 1)",
+            *(name, name.lower(), domain),
+        )
+        ledger.rows(
+            "INSERT INTO senders (address, name, domain, organization, msg_count, sent_count,"
+            " replies, meetings, thread_count, class, reason, digest, version)"
+            " VALUES ('ada@acme.example', '', '', 'acme.example', 1, 0, 0, 0, 1, 'lead', '', '', 1)"
+        )
+    known = name == "acme.example" or domain is not None
+    assert ledger.backlog.overtaken() == ({"ada@acme.example"} if known else set())

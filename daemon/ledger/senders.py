@@ -210,6 +210,14 @@ class Senders:
             (version, *class_, notes, key, stamp_or_none(due), address),
         )
 
+    def classify(self, addresses: Sequence[str], class_: Class) -> None:
+        """Note the class of a person for all of its addresses, if it has several."""
+        if len(addresses) > 1:
+            self._db.execute(
+                f"UPDATE senders SET class = ?, reason = ? WHERE address {AMONG}",
+                (*class_, listed(addresses)),
+            )
+
     def remind(self, address: str, key: str) -> None:
         """Let an activity that was found stand for what a sender waits for; plan it again."""
         self._db.execute(
@@ -313,7 +321,14 @@ class Senders:
         return {row["key"]: row["subject"] for row in rows}
 
 
-_UPSERT = """
+# One person with several addresses is classified as a whole, by the sync: see `classify`.
+_IS_SHARED = """EXISTS (
+  SELECT 1 FROM records p CROSS JOIN records o INDEXED BY records_pipedrive_id
+  ON o.kind = 'person' AND o.pipedrive_id = p.pipedrive_id AND o.key <> p.key
+  WHERE p.kind = 'person' AND p.key = excluded.address
+  AND p.tombstone IS NULL AND o.tombstone IS NULL)"""
+
+_UPSERT = f"""
 INSERT INTO senders (address, name, domain, organization, msg_count, sent_count, replies, meetings,
   thread_count, first_contact, last_contact, avg_response_hours, class, reason, mailbox, digest,
   copied, carried, version)
@@ -323,8 +338,10 @@ ON CONFLICT (address) DO UPDATE SET
   msg_count = excluded.msg_count, sent_count = excluded.sent_count, replies = excluded.replies,
   meetings = excluded.meetings, thread_count = excluded.thread_count,
   first_contact = excluded.first_contact, last_contact = excluded.last_contact,
-  avg_response_hours = excluded.avg_response_hours, class = excluded.class,
-  reason = excluded.reason, copied = excluded.copied, digest = excluded.digest,
+  avg_response_hours = excluded.avg_response_hours,
+  class = iif({_IS_SHARED}, class, excluded.class),
+  reason = iif({_IS_SHARED}, reason, excluded.reason),
+  copied = excluded.copied, digest = excluded.digest,
   mailbox = coalesce(excluded.mailbox, mailbox), carried = excluded.carried,
   version = version + 1
 """

@@ -6,7 +6,7 @@ it may have been done already.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -53,7 +53,7 @@ class Draft:
 
     row: SenderRow
     plan: SenderPlan
-    first: str  # of the person's addresses, the one that has its lead or deal and its fields
+    group: Sequence[str]  # the person's addresses; the first has its lead or deal and its fields
     known: LocalRecords
     coming: Mapping[str, JournalRow]  # what is on its way for person, lead and deal
     changes: int  # `Ledger.changes` when it was made
@@ -141,7 +141,7 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
     return Draft(
         row=row,
         plan=plan,
-        first=group[0],
+        group=group,
         known=known,
         coming=coming,
         changes=changes,
@@ -167,7 +167,7 @@ def _plan(
         note = "waits for `mail2deal approve`: its mail was read again"
         ledger.senders.synced(row.address, row.version, plan.class_, note)
         return 0, frozenset()
-    others: AbstractSet[str] = {drafted.first} - {row.address}
+    others: AbstractSet[str] = {drafted.group[0]} - {row.address}
     for adoption in plan.adoptions:
         _take_back_creation(session, adoption, coming)
         sender = None if adoption.kind == "organization" else row.address
@@ -204,6 +204,7 @@ def _plan(
         tell(ledger, session.settings.subscribers, "first_reply", row.address, now)
     notes = "; ".join(plan.notes)
     ledger.senders.synced(row.address, row.version, plan.class_, notes, (step.key, step.due))
+    ledger.senders.classify(drafted.group, plan.class_)
     ledger.senders.touch(others)
     return len(changes), others
 
