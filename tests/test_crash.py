@@ -125,7 +125,7 @@ def test_a_real_process_is_killed_where_the_environment_says(rig: Rig) -> None:
     sandbox.close()
     assert statuses == [DIED, DIED, 0]
     made = crm(home)["made"]
-    assert (made["persons"], made["leads"], made["deals"], made["activities"]) == (5, 2, 2, 7)
+    assert (made["persons"], made["leads"], made["deals"], made["activities"]) == (6, 2, 2, 7)
 
 
 def _act(rig: Rig, home: Home, day: Day) -> None:

@@ -265,10 +265,9 @@ class Outcomes:
         sender = self.ledger.senders.get(row.key) if row.kind in {"lead", "deal"} else None
         if sender is None or row.action == "archive":
             return
-        if row.kind == "lead":
-            self._plan_again([row.key])
-        else:
-            self._plan_again(to_be_told(self._session, sender))
+        told = {row.key} if row.kind == "lead" else to_be_told(self._session, sender)
+        self._plan_again(told)
+        self.ledger.senders.touch(told)  # at once: nothing else would show what a crash leaves
 
     def _tell(self, row: JournalRow, now: datetime) -> None:
         subscribers = self._session.settings.subscribers

@@ -102,6 +102,7 @@ pipedrive:
   stage: Initial Contact
 us: {{domains: [ours.example]}}
 deals: {{per: organization}}
+people: {{cc: all}}
 ledger: {self.ledger}
 """
         )
@@ -195,18 +196,26 @@ def crm(home: Home) -> dict[str, Any]:
 
 
 def ledger(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """The ledger without what may differ between two equal runs: row ids, times of our own work."""
+    """The ledger without what may differ between two equal runs: ids, times of our own work."""
     with Ledger.open(path, readonly=True) as opened:
+        deals = opened.rows("SELECT pipedrive_id AS id, key FROM records WHERE kind = 'deal'")
+        whose = {row["id"]: row["key"] for row in deals}
         return {
-            name: sorted((_plain(row) for row in opened.rows(sql)), key=repr)
+            name: sorted((_plain(row, whose) for row in opened.rows(sql)), key=repr)
             for name, sql in _CONTENT.items()
         }
 
 
-def _plain(row: dict[str, Any]) -> tuple[Any, ...]:
-    """The values of a row; JSON in an order of its own."""
+def _plain(row: dict[str, Any], deals: dict[str, str]) -> tuple[Any, ...]:
+    """The values of a row; JSON in an order of its own, deals by their record keys."""
+    if row.get("kind") == "participant":
+        deal, _, sender = row["key"].partition(" ")
+        row["key"] = f"{deals[deal]} {sender}"
     if "fields" in row:
-        row["fields"] = json.dumps(json.loads(row["fields"]), sort_keys=True)
+        fields = json.loads(row["fields"])
+        if "deal" in fields:
+            fields["deal"] = deals[fields["deal"]]
+        row["fields"] = json.dumps(fields, sort_keys=True)
     return tuple(row.values())
 
 

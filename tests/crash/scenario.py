@@ -1,8 +1,9 @@
 """A dozen and a half mails in three days that make mail2deal do everything it can do once.
 
-Day one: a lead, a deal by reply, a meeting, an adopted person, machine mail. Day two: the lead
-answers (conversion), the meeting moves, more mail (fields). Day three: what people did in the CRM
-meanwhile, and the daily listing that finds it.
+Day one: a lead, a deal by reply, a meeting, an adopted person, machine mail, somebody in copy. Day
+two: the lead answers (conversion), who was in copy and a colleague become participants, the meeting
+moves, more mail (fields). Day three: what people did in the CRM meanwhile, and the daily listing that
+finds it.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +22,14 @@ class Cast:
     number: str
 
     def __getattr__(self, name: str) -> str:
-        firms = {"ada": "acme", "abe": "acme", "bob": "beta", "cyd": "gamma", "eve": "delta"}
+        firms = {
+            "ada": "acme",
+            "abe": "acme",
+            "zoe": "acme",
+            "bob": "beta",
+            "cyd": "gamma",
+            "eve": "delta",
+        }
         if name == "dan":
             return f"dan{self.number}@gmail.com"
         return f"{name}@{firms[name]}{self.number}.example"
@@ -83,7 +91,8 @@ def _first(number: Iterator[int], cast: Cast, first: int) -> Day:
         acts.add_person("Eve at Delta", cast.eve, org_id=delta)
 
     day = Day(0, people=people)
-    _mail(day, number, "INBOX", f"Ada <{cast.ada}>", as_number=first)
+    copy = f"Cc: {cast.zoe}\r\n"  # who never writes
+    _mail(day, number, "INBOX", f"Ada <{cast.ada}>", as_number=first, extra=copy)
     asked = _mail(day, number, "Sent", f"{cast.bob}, {cast.cyd}")
     _mail(day, number, "INBOX", cast.bob, answers=asked)
     meeting = calendar("REQUEST", f"m1@{cast.cyd}", organizer=cast.cyd, attendee=WE)
