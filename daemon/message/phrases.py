@@ -47,19 +47,19 @@ class _Index(NamedTuple):
     unspaced: tuple[_Phrase, ...]
 
 
-def said(text: str, kind: str) -> Counter[str]:
+def said(text: str, kind: str) -> dict[str, int]:
     """The signals of this kind ("says" or "subject") in a text, with how many phrases say each."""
     text = normal(text)
-    found: Counter[str] = Counter()
+    found: dict[str, int] = {}
     index = _index(kind)
     for word in index.by_word.keys() & set(_WORD.findall(text)):
         for phrase in index.by_word[word]:
             if phrase.parts[0] in text and _contains(text, phrase.parts, whole=True):
-                found[phrase.signal] += 1
+                found[phrase.signal] = found.get(phrase.signal, 0) + 1
     if not text.isascii() and _UNSPACED.search(text):
         for phrase in index.unspaced:
             if _contains(text, phrase.parts, whole=False):
-                found[phrase.signal] += 1
+                found[phrase.signal] = found.get(phrase.signal, 0) + 1
     return found
 
 

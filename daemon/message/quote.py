@@ -240,20 +240,19 @@ def _after_pgp_header(lines: Sequence[str]) -> int:
 def _says(line: str, kind: str) -> bool:
     """Whether a line has one of these words."""
     folded = line.casefold()
-    words, pattern = _pattern(kind)
-    # Where none of them stands, looking for each is ten times as fast as the expression.
-    return any(word in folded for word in words) and pattern.search(folded) is not None
+    return any(_begins_in(folded, word) for word in word_lists("quotes")[kind] if word in folded)
 
 
-@cache
-def _pattern(kind: str) -> tuple[list[str], re.Pattern[str]]:
-    words = sorted(word_lists("quotes")[kind], key=len, reverse=True)
-    return words, re.compile(
-        "|".join(
-            rf"(?<![^\W\d_]){re.escape(word)}" if word[0].isascii() else re.escape(word)
-            for word in words
-        )
-    )
+def _begins_in(text: str, word: str) -> bool:
+    """Whether a word begins somewhere in a text; scripts beyond ASCII may join words."""
+    at = text.find(word)
+    while at > 0 and word[0].isascii() and _is_letter(text[at - 1]):
+        at = text.find(word, at + 1)
+    return at >= 0
+
+
+def _is_letter(char: str) -> bool:
+    return char.isalnum() and not char.isdecimal()
 
 
 @cache

@@ -8,6 +8,7 @@ signals only; the words themselves are not kept.
 import html as entities
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 
 from daemon.message.autoreply import (
@@ -139,6 +140,17 @@ _ANSWER = re.compile(r"(?:re|aw|sv|vs|odp|ha|antw|rif|ynt|回复|答复|回覆) 
 
 def subject_signals(subject: str, *, answers: bool) -> Iterator[str]:
     """The signals of a subject; `answers` says that an In-Reply-To or References came with it."""
+    yield from _subject_says(subject)
+    if _ANSWER.match(subject) and not answers:
+        yield "pretends-reply"
+
+
+@lru_cache(maxsize=1024)  # a conversation has one subject
+def _subject_says(subject: str) -> tuple[str, ...]:
+    return tuple(_subject_signals(subject))
+
+
+def _subject_signals(subject: str) -> Iterator[str]:
     for signal, count in said(subject, "subject").items():
         yield signal
         if count > 1:
@@ -157,8 +169,6 @@ def subject_signals(subject: str, *, answers: bool) -> Iterator[str]:
     ):
         if is_so:
             yield signal
-    if _ANSWER.match(subject) and not answers:
-        yield "pretends-reply"
 
 
 def text_signals(head: str, tail: str) -> Iterator[str]:
@@ -225,7 +235,7 @@ def is_signed(text: str, name: str, domain: str) -> bool:
             continue
         if is_person and len(line) > 1 and all(_is_called(word, own) for word in words):
             return True
-        if _CLOSING.match(before) and line.istitle() and not names_the_domain(line, domain):
+        if line.istitle() and _CLOSING.match(before) and not names_the_domain(line, domain):
             return is_person or not own.issuperset(words)
     return False
 
@@ -233,7 +243,8 @@ def is_signed(text: str, name: str, domain: str) -> bool:
 def _signs_in_line(line: str, domain: str) -> bool:
     """Whether a line ends with a closing and a name: "... Thanks, Ada"."""
     sentence = _SENTENCE_END.split(line)[-1]
-    closing = _CLOSING.match(sentence)
+    last = sentence.rstrip(" ,.!").rpartition(" ")[2]
+    closing = _CLOSING.match(sentence) if last.istitle() or not last.isalpha() else None
     if closing is None:
         return False
     name = sentence[closing.end() :].strip(" ,.!")

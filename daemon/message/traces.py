@@ -67,20 +67,20 @@ def fingerprints(text: str, most: int) -> str:
     text = text[: _SAID_CHARS if most == SAID else _QUOTED_CHARS].casefold()
     if not text.isascii() and len(_UNSPACED.findall(text[:200])) > 20:  # noqa: PLR2004  letters that make it such a text
         letters = "".join(_TOKEN.findall(text))
-        starts = (i for i in range(len(letters) - _CHARACTERS + 1) if ord(letters[i]) % 4 == 0)
+        starts = [i for i in range(len(letters) - _CHARACTERS + 1) if ord(letters[i]) % 4 == 0]
         chosen = (letters[i : i + _CHARACTERS] for i in starts)
     else:
         words = _TOKEN.findall(text)[:_WORDS_READ]
-        starts = (i for i, one in enumerate(words[: 1 - _FEWEST]) if len(one) >= _LONG)
+        starts = [i for i, one in enumerate(words[: 1 - _FEWEST]) if len(one) >= _LONG]
         # Where our words end, a quotation may go on with others.
         lengths = (_WORDS,) if most == SAID else (_WORDS, _FEWEST)
         chosen = (" ".join(words[i : i + n]) for i in starts for n in lengths)
-    found: dict[str, None] = {}
+    found: dict[int, None] = {}
     for one in chosen:
-        found[f"{crc32(one.encode('utf-8', 'replace')):08x}"] = None
+        found[crc32(one.encode("utf-8", "replace"))] = None
         if len(found) == most:
             break
-    return "".join(found)
+    return "".join([f"{one:08x}" for one in found])
 
 
 def split(joined: str) -> frozenset[str]:
