@@ -32,10 +32,10 @@ _PAGED = {
 # What a listing must keep for plans to come out the same; nothing else leaves the real CRM.
 _KEPT = {
     "organizations": "id name website owner_id add_time update_time",
-    "persons": "id name emails org_id owner_id add_time update_time",
+    "persons": "id name emails org_id owner_id label_ids add_time update_time",
     "deals": (
         "id title person_id org_id pipeline_id stage_id status is_archived archive_time "
-        "source_lead_id owner_id add_time update_time"
+        "source_lead_id owner_id label_ids add_time update_time"
     ),
     "leads": (
         "id title person_id organization_id origin_id is_archived owner_id add_time update_time"
