@@ -64,6 +64,8 @@ def activities(ledger: Ledger, listed: Iterable[Mapping[str, Any]]) -> list[dict
 def _as_written(ledger: Ledger, key: str) -> dict[str, Any]:
     record = ledger.records.get("activity", key) if key.startswith(follow_up.PREFIX) else None
     written = record.fields if record else {}
+    if written.get("theirs"):
+        return {"subject": "as people have it"}
     return {name: written[name] for name in ("subject", "due_date", "done") if name in written}
 
 
