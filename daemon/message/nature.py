@@ -108,7 +108,7 @@ def _about(signals: Iterable[str], of_address: Iterable[str], way: str) -> Itera
     if way == "from":
         found = frozenset((*signals, *of_address))
         if found & _OF_FIRM and not found & _OF_PERSON:
-            yield "impersonal"
+            yield "impersonal-letter" if "greets" in found else "impersonal"
         if _is_circular(found):
             found -= {"signed"}
         elif _is_agents(found):
@@ -193,7 +193,7 @@ def _address_signals(author: Address) -> Iterator[str]:
         ("pitch-domain", is_pitch_domain(domain)),
         ("brand-name", is_brand),
         ("of-brand", is_of_brand(author.name, domain)),
-        ("one-word", is_single and not is_person and not is_public),
+        ("one-word", is_single and not (is_person or is_brand or is_public)),
         ("firm-name", not is_person and names_a_firm(author.name)),
         ("via-service", is_via),
         ("group-name", names_a_team(author.name)),

@@ -87,9 +87,11 @@ _HONORIFICS, _INTRODUCES = (frozenset(line.split("|")) for line in _BEFORE_NAMES
 # "back 9 Nov", "bis 14.11.": until when somebody is away
 _UNTIL = re.compile(
     r"\b(?:until|till|til|bis(?: zum)?|jusqu['’]au|hasta(?: el)?|até|fino al|tot|t/m|do|до"
-    r"|līdz|iki|până pe|pana pe|έως|back|zurück|wieder|ab dem|retour|tilbage|tilbake|tillbaka|åter"
-    r"|terug|rientro|regreso|vuelta|regresso)\b.{0,16}?\b[0-9]{1,2}(?:st|nd|rd|th)?\b"
-    r"|\b[0-9]{1,2}\.?(?:[0-9]{1,2}\.?)? ?(?:saakka|asti|kuni|-ig\b)",
+    r"|līdz|iki|până pe|pana pe|kuni|έως|μέχρι|back|returning|return on|zurück|wieder|ab dem"
+    r"|retour|før|førend|förrän|ennen|tilbage|tilbake|tillbaka|åter|terug|rientro|regreso|vuelta"
+    r"|regresso)\b.{0,16}?\b[0-9]{1,2}(?:st|nd|rd|th)?\b"
+    r"|\b[0-9]{1,2}\.?(?:[0-9]{1,2}\.?)? ?(?:saakka|asti|-ig\b|[^\W\d_]{3,8}['’]?[ae] kadar)"
+    r"|[0-9]{1,2}(?:日まで|日止|일까지)|至[0-9]{1,2}月|עד [0-9]|حتى [0-9]",
     re.IGNORECASE,
 )
 # "No more of this? Click here": what programs write after a question
@@ -100,6 +102,23 @@ _CLICK = re.compile(
     re.IGNORECASE,
 )
 _CLICK_CHARS = 60  # of a sentence in which that stands
+# How a letter begins
+_GREETS = re.compile(
+    r"\W{0,3}(?:hi|hey|hello|dear|good (?:day|morning|afternoon|evening)|g'day|greetings|howdy"
+    r"|hallo|guten (?:tag|morgen|abend)|moin|servus|grüezi|grüß|gruezi|liebe[rs]?|sehr geehrter?"
+    r"|bonjour|bonsoir|salut|coucou|madame|monsieur|chère?s?|hola|buen[oa]s|buen día|estimad[oa]s?"
+    r"|querid[oa]s?|olá|ola|bom dia|boa (?:tarde|noite)|car[oa]s?|prezad[oa]s?|exm[oa]s?|ciao|salve"
+    r"|buon(?:giorno|asera)|gentil[ei]|egregi[oa]|spett|hoi|goede(?:n)?(?:dag|middag|morgen|avond)"
+    r"|beste|dag|geachte|hej(?:san)?|tjena|god (?:dag|morgon|kväll|aften|morgen)|bästa|kära|hei"
+    r"|kjære|kære|moi|terve|hyvä|tere|sveiki|labdien|labas|laba diena|dzień dobry|dzien dobry|cześć"
+    r"|witam|szanown[iay]|dobrý|dobry|ahoj|zdravím|vážen[áýí]|jó napot|szia|üdv|tisztelt|kedves"
+    r"|bună|buna|salutare|stimat[ăe]|zdravo|bok|poštovan[aie]|pozdravljeni|dober dan"
+    r"|dobar dan|merhaba"
+    r"|selam|sayın|iyi günler|γεια|καλη|αγαπητ|здравствуйте|добрый|привет|уважаем|здравейте|добър"
+    r"|вітаю|добрий|доброго|שלום|היי|السلام|مرحبا|नमस्ते|สวัสดี|xin chào|chào|kính gửi|selamat|halo"
+    r"|こんにちは|お世話|はじめまして|您好|你好|尊敬|안녕|góðan|sæl|halló|bon dia|kaixo|egun on)",
+    re.IGNORECASE,
+)
 # A link may have a question mark: not a question.
 _URL = re.compile(r"https?://\S{0,500}", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
@@ -181,18 +200,18 @@ def text_signals(head: str, tail: str) -> Iterator[str]:
         yield signal
         if count > 1:
             yield f"{signal}-twice"
-    if _UNTIL.search(head):
-        yield "names-a-day"
-    if not head.strip():
-        yield "no-words"
-    if len(head) >= _LONG_TEXT:
-        yield "long-text"
-    if _QUESTION.search(head) and _asks(head):
-        yield "asks"
-    if _has_placeholder(head):
-        yield "template-left"
-    if text.count("://") >= _MANY_LINKS and len(_LINK.findall(text)) >= _MANY_LINKS:
-        yield "many-links"
+    has_links = text.count("://") >= _MANY_LINKS
+    for signal, is_so in (
+        ("greets", _GREETS.match(head)),
+        ("names-a-day", _UNTIL.search(head[:HEAD_LIMIT])),
+        ("no-words", not head.strip()),
+        ("long-text", len(head) >= _LONG_TEXT),
+        ("asks", _QUESTION.search(head) and _asks(head)),
+        ("template-left", _has_placeholder(head)),
+        ("many-links", has_links and len(_LINK.findall(text)) >= _MANY_LINKS),
+    ):
+        if is_so:
+            yield signal
 
 
 def _has_placeholder(text: str) -> bool:
