@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.errors import AuthProblem, ConfigProblem, Problem, RetryLater
-from daemon.rules.backoff import doubling, due, of_mailbox, pause
+from daemon.rules.backoff import (
+    BLOCKED,
+    CHANGE,
+    FOLDER,
+    REFUSED,
+    UNKNOWN,
+    UNREADABLE,
+    doubling,
+    due,
+    of_mailbox,
+    pause,
+)
 
 AUTH, CONFIG, AWAY = AuthProblem("no"), ConfigProblem("no"), RetryLater("no")
 HOUR = 3600
@@ -66,3 +77,20 @@ def test_steps_double_up_to_the_longest_which_repeats() -> None:
     assert steps == (5.0, 10.0, 20.0, 30.0)
     assert [pause(steps, n) for n in (0, 1, 2, 4, 10**9)] == [5.0, 5.0, 10.0, 30.0, 30.0]
     assert (pause(steps, 3, jitter=0.0), pause(steps, 3, jitter=1.0)) == (15.0, 25.0)
+
+
+@pytest.mark.parametrize(
+    ("steps", "waits"),
+    [
+        (UNKNOWN, [5, 30, 120, 600, HOUR, 6 * HOUR, 6 * HOUR]),
+        (UNREADABLE, [60, 600, HOUR, 6 * HOUR, 24 * HOUR]),
+        (REFUSED, [15 * 60, HOUR, 6 * HOUR, 24 * HOUR, 24 * HOUR]),
+        (FOLDER, [60, 120, 240]),
+        (CHANGE, [5, 10, 20]),
+        (BLOCKED, [15 * 60, 30 * 60, HOUR, 2 * HOUR, 4 * HOUR, 4 * HOUR]),
+    ],
+)
+def test_each_kind_of_failure_waits_as_the_design_says(
+    steps: tuple[float, ...], waits: list[int]
+) -> None:
+    assert [pause(steps, n) for n in range(1, len(waits) + 1)] == waits

@@ -197,3 +197,14 @@ def test_our_response_hours_are_a_fourth_field_where_that_is_wanted(tmp_path: Pa
     shop.next_day()
     assert shop.field(ADA, "Our response hours") == pytest.approx(3.02, abs=0.01)
     assert "POST /personFields" not in shop.spent(mark)
+
+
+def test_a_person_shows_threads_last_contact_and_how_fast_it_answers(shop: Shop) -> None:
+    ours = shop.writes(ADA)
+    shop.clock.passes(hours=3)
+    shop.hears(ADA, answers=ours)
+    shop.sync()
+
+    assert shop.field(ADA, "Thread count") == 1
+    assert shop.field(ADA, "Last contact") == f"{shop.clock.now:%Y-%m-%d}"
+    assert shop.field(ADA, "Avg response hours") == pytest.approx(3.02)
