@@ -195,7 +195,7 @@ def text_signals(head: str, tail: str) -> Iterator[str]:
     text = f"{head[:HEAD_LIMIT]} {tail[-TAIL_LIMIT:]}"
     phrases = said(text, "says")
     if "says-absent" in phrases:
-        del phrases["says-leave"]  # the same words say both
+        phrases.pop("says-leave", None)  # the same words say both
     for signal, count in phrases.items():
         yield signal
         if count > 1:
