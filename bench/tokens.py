@@ -41,9 +41,9 @@ from daemon.message.verdict import Us
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import PRICES, Call
 from daemon.pipedrive.pacing import Subscription
+from daemon.rules.case import Policy
 from daemon.rules.classify import Rules
 from daemon.rules.organization import PublicProviders, organization_key, public_providers
-from daemon.rules.plan import Policy
 from daemon.sandbox.company import Scenario
 from daemon.sandbox.crm import Sandbox, SandboxAdapter, Settings
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN

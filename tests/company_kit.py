@@ -22,9 +22,9 @@ from daemon.mailbox.imap import Account, Mailbox
 from daemon.message.verdict import Us
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.pacing import Subscription
+from daemon.rules.case import Policy
 from daemon.rules.classify import Rules
 from daemon.rules.organization import public_providers
-from daemon.rules.plan import Policy
 from daemon.sandbox.company import Scenario, demo
 from daemon.sandbox.crm import Sandbox, SandboxAdapter, Settings, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN

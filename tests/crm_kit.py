@@ -26,9 +26,9 @@ from daemon.message.parse import Address, Message
 from daemon.message.verdict import Us
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.pacing import Subscription
+from daemon.rules.case import Policy
 from daemon.rules.classify import Rules
 from daemon.rules.organization import public_providers
-from daemon.rules.plan import Policy
 from daemon.sandbox.crm import Sandbox, SandboxAdapter, duplicates
 from daemon.sandbox.crm import Settings as Company
 from daemon.sandbox.crm.core import Logged

@@ -14,7 +14,7 @@ from world import READING, World
 from daemon.cli import main
 from daemon.maintenance.audit import activity_gaps, close, mailbox_gaps, record_gaps, state_gaps
 from daemon.maintenance.doubles import doubles
-from daemon.rules.plan import Change
+from daemon.rules.records import Change
 from daemon.sandbox.crm import serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 

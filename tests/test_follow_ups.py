@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from crm_kit import Shop, make_shop
 
+from daemon.rules.case import Policy
 from daemon.rules.classify import Rules
 from daemon.rules.events import Subscriber
 from daemon.rules.follow_up import standing_of
-from daemon.rules.plan import Policy
 from daemon.rules.records import Record
 from daemon.sandbox.crm import Fault
 from daemon.sync import Sync

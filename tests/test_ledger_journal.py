@@ -11,7 +11,7 @@ from world import World
 
 from daemon.ledger.journal import JournalRow
 from daemon.ledger.store import Ledger
-from daemon.rules.plan import Change
+from daemon.rules.records import Change
 from daemon.sandbox.crm import Fault
 from daemon.sandbox.crm import Settings as Company
 

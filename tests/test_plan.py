@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from letters import ADA, ours, state, theirs
 
+from daemon.rules.case import Policy, SenderPlan, activity_rank
 from daemon.rules.classify import Rules
-from daemon.rules.plan import Policy, SenderPlan, activity_rank, choose_person, plan_sender
+from daemon.rules.plan import choose_person, plan_sender
 from daemon.rules.records import CrmDeal, CrmLead, CrmPerson, LocalRecords, Record, RemoteMatches
 from daemon.rules.sender import SenderState
 

@@ -21,10 +21,10 @@ from daemon.intake.scoring import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.message.verdict import Us
 from daemon.pipedrive.client import Client
+from daemon.rules.case import Policy
 from daemon.rules.classify import Rules
 from daemon.rules.marks import mark_of
 from daemon.rules.organization import public_providers
-from daemon.rules.plan import Policy
 from daemon.sandbox.crm import Sandbox, SandboxAdapter
 from daemon.sandbox.crm import Settings as Company
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN

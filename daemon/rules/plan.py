@@ -20,7 +20,6 @@ from daemon.rules.case import (
     Case,
     Policy,
     SenderPlan,
-    activity_rank,
 )
 from daemon.rules.classify import classify_sender
 from daemon.rules.deals import Purchase
@@ -29,36 +28,13 @@ from daemon.rules.records import (
     Action,
     Adoption,
     Change,
-    CrmDeal,
-    CrmLead,
     CrmPerson,
     Fields,
-    Kind,
     LocalRecords,
     Record,
     RemoteMatches,
 )
 from daemon.rules.sender import SenderState
-
-__all__ = [
-    "Action",
-    "Adoption",
-    "Change",
-    "CrmDeal",
-    "CrmLead",
-    "CrmPerson",
-    "Fields",
-    "Kind",
-    "LocalRecords",
-    "Policy",
-    "Record",
-    "RemoteMatches",
-    "SenderPlan",
-    "activity_rank",
-    "choose_person",
-    "plan_sender",
-    "statistics",
-]
 
 
 def choose_person(known: Record | None, crm: RemoteMatches) -> CrmPerson | None:

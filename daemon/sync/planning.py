@@ -17,19 +17,12 @@ from daemon.ledger.senders import SenderRow
 from daemon.log import event
 from daemon.message.verdict import Us
 from daemon.pipedrive.objects import Target
+from daemon.rules.case import SenderPlan
 from daemon.rules.correspondence import Unanswered
 from daemon.rules.deals import Purchase
 from daemon.rules.follow_up import NextStep, is_pursued
-from daemon.rules.plan import (
-    Adoption,
-    Change,
-    LocalRecords,
-    Record,
-    RemoteMatches,
-    SenderPlan,
-    choose_person,
-    plan_sender,
-)
+from daemon.rules.plan import choose_person, plan_sender
+from daemon.rules.records import Adoption, Change, LocalRecords, Record, RemoteMatches
 from daemon.sync.deals import join, parts_in_copy, placed, purchase_of, to_be_told
 from daemon.sync.follow_ups import plan_follow_up
 from daemon.sync.news import tell
