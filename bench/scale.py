@@ -86,9 +86,11 @@ INSERT INTO records (kind, key, pipedrive_id, origin, fields, written_at, sender
 INSERT INTO journal (kind, key, action, sender, stage, fields, rank, state, version, planned_at,
     done_at)
   SELECT 'person', sender, 'create', sender, 1, '{{}}', 'a', 'done', 1, last, last FROM s;
-INSERT INTO crm_persons SELECT id, 'Person', NULL, 1, last, 1 FROM s;
-INSERT INTO crm_emails SELECT sender, id FROM s;
-INSERT INTO crm_deals SELECT id, id, NULL, 'Deal', 'open', 0, 1, sender, NULL, 1 FROM s;
+INSERT INTO crm_persons (id, name, organization_id, owner_id, add_time, sweep)
+  SELECT id, 'Person', NULL, 1, last, 1 FROM s;
+INSERT INTO crm_emails (email, person_id) SELECT sender, id FROM s;
+INSERT INTO crm_deals (id, person_id, organization_id, title, status, archived, stage_id, mail_key,
+  source_lead_id, sweep) SELECT id, id, NULL, 'Deal', 'open', 0, 1, sender, NULL, 1 FROM s;
 DROP TABLE n; DROP TABLE s;
 """
 
