@@ -130,14 +130,15 @@ class Sync:
 
     def next_due(self) -> datetime | None:
         """When there is something to do without new mail, by our clock."""
-        due = self._next_due()
-        return None if due is None else self.session.by_our_clock(due)
+        due = [self._next_due()]
+        if self.session.settings.policy.follow_up is not None:
+            due.append(self.session.ledger.senders.next_follow_up())
+        soonest = min((moment for moment in due if moment is not None), default=None)
+        return None if soonest is None else self.session.by_our_clock(soonest)
 
     def _next_due(self) -> datetime | None:
         ledger = self.session.ledger
         due = [ledger.backlog.next_due(), everything_due(self.session)]
-        if self.session.settings.policy.follow_up is not None:
-            due.append(ledger.senders.next_follow_up())
         return min((moment for moment in due if moment is not None), default=None)
 
     def _pass(self) -> Pushed:
