@@ -20,7 +20,7 @@ from measure import ratio, rss_of_session, run
 from postoffice import PASSWORD, post_office
 
 from daemon.intake.poll import Pass, poll
-from daemon.intake.scoring import ScoringSettings
+from daemon.intake.states import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.mailbox.connection import Connection
 from daemon.mailbox.imap import Account, Mailbox

@@ -34,7 +34,8 @@ from measure import ratio
 from snapshots import snapshot
 
 from daemon.errors import Unreadable
-from daemon.intake.scoring import IncomingMessage, ScoringSettings, add
+from daemon.intake.scoring import IncomingMessage, add
+from daemon.intake.states import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.message.parse import parse
 from daemon.message.verdict import Us

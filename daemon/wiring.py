@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from daemon.config import Config, MailboxSection, OAuthSection
 from daemon.errors import ConfigProblem, hide
-from daemon.intake.scoring import ScoringSettings
+from daemon.intake.states import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.mailbox.account import Account
 from daemon.message.address import key_of

@@ -16,7 +16,7 @@ import requests
 from correspondence import generate
 
 from daemon.intake.poll import Pass, Tally, poll
-from daemon.intake.scoring import ScoringSettings
+from daemon.intake.states import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Account, Mailbox
 from daemon.message.verdict import Us

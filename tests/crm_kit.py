@@ -18,7 +18,8 @@ from acts import Acts
 from openapi import Description
 from snapshots import snapshot
 
-from daemon.intake.scoring import IncomingMessage, ScoringSettings, add
+from daemon.intake.scoring import IncomingMessage, add
+from daemon.intake.states import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.message.bounce import Bounced
 from daemon.message.invite import Invite

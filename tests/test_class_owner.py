@@ -5,7 +5,7 @@ from pathlib import Path
 
 from crm_kit import Shop, make_shop
 
-from daemon.intake import scoring
+from daemon.intake import states
 from daemon.sync.planning import draft
 from daemon.sync.prepare import prepare
 
@@ -59,10 +59,10 @@ def test_intake_and_sync_classify_alike(tmp_path: Path) -> None:
         for number, case in enumerate(product(PERSON, LISTED, DEAL, OURS))
     }
     session = shop.sync_.session
-    place, us = prepare(session), scoring.known_us(shop.ledger, shop.reading.us)
+    place, us = prepare(session), states.known_us(shop.ledger, shop.reading.us)
     with shop.ledger.transaction("test"):
         shop.ledger.senders.distrust()
-        scoring.recompute(shop.ledger, shop.reading, cases)
+        states.recompute(shop.ledger, shop.reading, cases)
         reasons = {row["reason"] for row in shop.ledger.rows("SELECT reason FROM senders")}
         assert reasons == {"3 messages", "in Pipedrive before us, 3 of 4 messages"}
         differ = {}

@@ -9,7 +9,8 @@ import pytest
 from test_nature import mail
 
 from daemon.intake.first_mails import asked
-from daemon.intake.scoring import IncomingMessage, ScoringSettings
+from daemon.intake.scoring import IncomingMessage
+from daemon.intake.states import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.message.verdict import Us
 from daemon.rules.classify import Rules

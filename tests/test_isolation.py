@@ -12,7 +12,7 @@ from scripted_imap import HANGUP, ScriptedImap, asked, facts, part, whole
 from daemon.errors import RetryLater
 from daemon.intake import fetching
 from daemon.intake.poll import Pass, Tally, poll
-from daemon.intake.scoring import ScoringSettings
+from daemon.intake.states import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.mailbox import fetch
 from daemon.mailbox.imap import Account, Mailbox

@@ -9,7 +9,7 @@ from dovecot import Post
 from scripted_imap import HANGUP, ScriptedImap
 
 from daemon.intake.poll import Pass, poll
-from daemon.intake.scoring import ScoringSettings
+from daemon.intake.states import ScoringSettings
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Mailbox

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from crm_kit import Shop, make_shop
 
-from daemon.intake.scoring import recompute
+from daemon.intake.states import recompute
 from daemon.rules.case import STATISTICS, USUAL_STATISTICS
 from daemon.sandbox.crm import User
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN

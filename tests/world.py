@@ -17,7 +17,7 @@ from postbox import START, WE, Postbox, calendar, letter
 from snapshots import snapshot
 
 from daemon.intake.poll import Pass, Tally, poll
-from daemon.intake.scoring import ScoringSettings
+from daemon.intake.states import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.message.verdict import Us
 from daemon.pipedrive.client import Client

@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from daemon.intake.scoring import IncomingMessage, ScoringSettings, known_us
+from daemon.intake.scoring import IncomingMessage
+from daemon.intake.states import ScoringSettings, known_us
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.message.nature import lift

@@ -9,17 +9,17 @@ from all of its messages.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from daemon.intake import consent, own_servers
 from daemon.intake.copies import Known
+from daemon.intake.states import LEARNED, ScoringSettings, known_us, recompute, with_learned
 from daemon.ledger.folders import Sighting
 from daemon.ledger.forgotten import FORGET_SALT
-from daemon.ledger.histories import History
 from daemon.ledger.message_row import MessageRow, StoredMessage
 from daemon.ledger.rereading import HELD
 from daemon.ledger.store import Ledger
@@ -27,36 +27,15 @@ from daemon.message.forgotten import FORGOTTEN, MARK, people, without
 from daemon.message.identity import preferred
 from daemon.message.parse import Message
 from daemon.message.verdict import Judgement, Us, judge
-from daemon.rules.classify import Class, Rules, classify_sender
-from daemon.rules.correspondence import IN_COPY, Correspondence
-from daemon.rules.growth import grown
-from daemon.rules.meeting import Statement
-from daemon.rules.organization import PublicProviders, organization_key
-from daemon.rules.reply import OurMail, is_written_to_them, named
-from daemon.rules.sender import Counting, SenderState, sender_state
+from daemon.rules.correspondence import IN_COPY
+from daemon.rules.organization import organization_key
 
 # An address is learned as ours when it is the From of this many mails in Sent to others …
 _LEARN_FROM = 3
 # … and, in a domain of ours, has arrived at most a third as often.
 _LEARN_RATIO = 3
 _LOOKED_AT = 100  # mails of one address, the latest
-_LEARNED = "learned_addresses"
 _PAGE = 1000
-_AT_ONCE = 4000  # messages whose senders are computed in one go
-
-
-@dataclass(frozen=True, slots=True)
-class ScoringSettings:
-    """How messages are read and counted; the same for every mailbox."""
-
-    us: Us
-    rules: Rules
-    public: PublicProviders
-    count: Literal["received", "exchanged"] = "received"
-    snippet_chars: int = 500
-    facts: bool = True  # whether phone, title and company are kept
-    batch: int = 1000  # messages in one transaction: larger ones compute a sender less often
-    classify: tuple[str, ...] = ()  # a command that is asked of first mails, see `first_mails`
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +45,6 @@ class IncomingMessage:
     uid: int
     arrived_at: datetime
     message: Message
-
-
-def known_us(ledger: Ledger, us: Us) -> Us:
-    """Who we are: the configuration, addresses learned from Sent, servers from received mail."""
-    return _with_learned(us, ledger.settings(_LEARNED, own_servers.SETTING))
-
-
-def _with_learned(us: Us, settings: Mapping[str, Any]) -> Us:
-    return replace(
-        us,
-        addresses=us.addresses | set(settings.get(_LEARNED, ())),
-        authserv_ids=us.authserv_ids | own_servers.learned(settings.get(own_servers.SETTING, {})),
-    )
 
 
 def add(
@@ -95,8 +61,8 @@ def add(
 
     `hold` is the time where they are read again: what that would newly make in Pipedrive waits.
     """
-    settings = ledger.settings(_LEARNED, own_servers.SETTING, FORGET_SALT, HELD)
-    us, in_sent = _with_learned(reading.us, settings), role == "sent"
+    settings = ledger.settings(LEARNED, own_servers.SETTING, FORGET_SALT, HELD)
+    us, in_sent = with_learned(reading.us, settings), role == "sent"
     if FORGET_SALT in settings:
         named = {key for item in seen for key in people(item.message)}
         gone = ledger.forgotten.among(settings[FORGET_SALT], named)
@@ -123,7 +89,7 @@ def add(
             for m in (item.message,)
         ],
     )
-    again = _learn(ledger, reading, set(settings.get(_LEARNED, ())), entries.values())
+    again = _learn(ledger, reading, set(settings.get(LEARNED, ())), entries.values())
     new = [entry.message for key, entry in entries.items() if key not in known.ids]
     if not in_sent:
         again |= _learn_servers(ledger, settings.get(own_servers.SETTING, {}), new)
@@ -242,7 +208,7 @@ def _learn(
     changed = {a for a in suspects if (a in now_ours) != (a in learned)}
     if not changed:
         return set()
-    ledger.set(_LEARNED, sorted((learned - changed) | (now_ours & changed)))
+    ledger.set(LEARNED, sorted((learned - changed) | (now_ours & changed)))
     return rejudge(ledger, reading, ledger.messages.concerning(changed))
 
 
@@ -301,141 +267,6 @@ def rejudge(
             changed.append(MessageRow(m.message, m.arrived_at, m.in_sent, judgement))
     written = _write(ledger, changed, {m.message.key: m.id for m in known}, us)
     return touched | written.touched
-
-
-def recompute(
-    ledger: Ledger,
-    reading: ScoringSettings,
-    addresses: Iterable[str],
-    us: Us | None = None,
-    one_more: Mapping[str, int] | None = None,
-) -> int:
-    """Compute sender states from the ledger's messages; how many of them changed.
-
-    `us` is who we are where the caller knows it, with what was learned; `one_more` has those who
-    have one message more and are the same otherwise, with its id.
-    """
-    counting = Counting(
-        us=us or known_us(ledger, reading.us), count=reading.count, facts=reading.facts
-    )
-    changed = 0
-    for portion, long in ledger.histories.portions(addresses, _AT_ONCE):
-        more = {one: one_more[one] for one in long if one in one_more} if one_more else {}
-        grew = _grow(ledger, reading, counting, more) if more else set()
-        changed += len(grew)
-        if whole := [one for one in portion if one not in grew]:
-            changed += _compute(ledger, reading, counting, whole)
-    return changed
-
-
-def _compute(
-    ledger: Ledger, reading: ScoringSettings, counting: Counting, addresses: Sequence[str]
-) -> int:
-    """Compute the states of senders from all their messages; how many have changed."""
-    dossiers = ledger.histories.of(addresses)
-    histories = [one.messages for one in dossiers.values()]
-    context = _context(ledger, histories, copies=counting.us.copies)
-    states: list[tuple[SenderState, Class, History]] = []
-    for address, one in dossiers.items():
-        if not one.messages:
-            continue
-        state = _state(address, one.messages, context, counting, reading.public)
-        before, deal = one.standing
-        class_ = classify_sender(state, reading.rules, known_before=before, has_deal=deal)
-        states.append((state, class_, one))
-    ledger.senders.remove(address for address, one in dossiers.items() if not one.messages)
-    return ledger.senders.write(states)
-
-
-def _grow(
-    ledger: Ledger, reading: ScoringSettings, counting: Counting, one_more: Mapping[str, int]
-) -> set[str]:
-    """Count one message more for senders with long histories; for whom that could be done."""
-    done = set[str]()
-    for address, state in ledger.senders.long_known(one_more).items():
-        message = one_more[address]
-        letter = ledger.histories.letter(address, message)
-        around = ledger.conversations.around(address, message, letter)
-        after = grown(state, letter, around, counting, reading.public)
-        if after is not None:
-            before, deal = ledger.histories.standing(address)
-            class_ = classify_sender(after, reading.rules, known_before=before, has_deal=deal)
-            ledger.senders.grow(after, class_, message)
-            done.add(address)
-    return done
-
-
-def state_of(
-    ledger: Ledger, reading: ScoringSettings, addresses: Sequence[str], us: Us | None = None
-) -> SenderState | None:
-    """The state of a sender, or of one person with several addresses; None without messages."""
-    messages = ledger.histories.correspondence(addresses)
-    if not messages:
-        return None
-    counting = Counting(
-        us=us or known_us(ledger, reading.us), count=reading.count, facts=reading.facts
-    )
-    context = _context(ledger, [messages], copies=counting.us.copies)
-    return _state(addresses[0], messages, context, counting, reading.public)
-
-
-class _Context(NamedTuple):
-    """What of our own mails the states of some senders depend on."""
-
-    ours: dict[str, OurMail]  # by the names under which their messages answer them
-    statements: list[Statement]  # what our calendars said of the meetings that they are about
-    counted: frozenset[str] = frozenset()  # Message-IDs of mails that count and that we answered
-
-
-def _context(
-    ledger: Ledger, histories: Sequence[Sequence[Correspondence]], *, copies: bool
-) -> _Context:
-    ours = ledger.conversations.ours(
-        name for messages in histories for m in messages for name in named(m)
-    )
-    asked = {
-        answered
-        for messages in histories
-        if not any(is_written_to_them(m) for m in messages)
-        for m in messages
-        for name in named(m)
-        if name in ours
-        for answered in ours[name].answers
-    }
-    circles = ledger.conversations.circles(asked) if asked else {}
-    if circles:
-        ours = {
-            name: replace(mail, circle=frozenset[str]().union(*_known(circles, mail.answers)))
-            for name, mail in ours.items()
-        }
-    uids = {
-        invite.uid
-        for messages in histories
-        for m in messages
-        if m.direction == "received"
-        for invite in m.invites
-    }
-    sent = (m for messages in histories for m in messages if copies and m.direction == "sent")
-    answered = {one for m in sent for one in m.answers}
-    counted = ledger.conversations.counted(answered) if answered else frozenset[str]()
-    return _Context(ours, ledger.conversations.our_statements(uids) if uids else [], counted)
-
-
-def _known(circles: dict[str, frozenset[str]], ids: Iterable[str]) -> Iterator[frozenset[str]]:
-    return (circles[one] for one in ids if one in circles)
-
-
-def _state(
-    address: str,
-    messages: Sequence[Correspondence],
-    context: _Context,
-    counting: Counting,
-    public: PublicProviders,
-) -> SenderState:
-    answered = {n: context.ours[n] for m in messages for n in named(m) if n in context.ours}
-    return sender_state(
-        address, messages, answered, counting, public, context.statements, context.counted
-    )
 
 
 def rebuild(

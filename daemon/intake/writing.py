@@ -10,7 +10,8 @@ from daemon.intake import scoring
 from daemon.intake.fetching import Batch
 from daemon.intake.first_mails import asked
 from daemon.intake.parsing import Answer
-from daemon.intake.scoring import IncomingMessage, ScoringSettings
+from daemon.intake.scoring import IncomingMessage
+from daemon.intake.states import ScoringSettings
 from daemon.ledger.folders import FolderRow, Sighting
 from daemon.ledger.store import Ledger
 from daemon.log import event

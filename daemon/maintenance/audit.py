@@ -15,7 +15,7 @@ from math import ceil
 from pathlib import Path
 
 from daemon.intake import scoring
-from daemon.intake.scoring import ScoringSettings
+from daemon.intake.states import ScoringSettings
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Mailbox

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from daemon.errors import Rejected
-from daemon.intake.scoring import ScoringSettings, known_us, state_of
+from daemon.intake.states import ScoringSettings, known_us, state_of
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.message.nature import words

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from daemon.intake import scoring
-from daemon.intake.scoring import ScoringSettings
+from daemon.intake import states
+from daemon.intake.states import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.pipedrive import removal
@@ -64,9 +64,9 @@ def delete_in_pipedrive(
 def erase(ledger: Ledger, reading: ScoringSettings, address: str, now: datetime) -> None:
     """Erase a sender key from the ledger, and from its file."""
     with ledger.shredding(), ledger.transaction("forget"):
-        us = scoring.known_us(ledger, reading.us)
+        us = states.known_us(ledger, reading.us)
         touched = ledger.forgotten.erase(address, us, now)
-        scoring.recompute(ledger, reading, touched)
+        states.recompute(ledger, reading, touched)
 
 
 def _records(ledger: Ledger, address: str) -> list[Record]:

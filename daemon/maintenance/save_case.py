@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from daemon.errors import Problem, Rejected, Unreadable
-from daemon.intake.scoring import known_us, state_of
+from daemon.intake.states import known_us, state_of
 from daemon.ledger.message_row import StoredMessage
 from daemon.ledger.store import Ledger
 from daemon.log import event

@@ -18,8 +18,8 @@ from typing import Self
 from daemon.config import MailboxSection
 from daemon.errors import LedgerProblem, Problem, RetryLater
 from daemon.intake.poll import Pass, Tally, poll
-from daemon.intake.scoring import ScoringSettings
 from daemon.intake.server_memory import remembered
+from daemon.intake.states import ScoringSettings
 from daemon.ledger.rereading import AT_ONCE
 from daemon.ledger.store import Ledger
 from daemon.log import event

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from daemon.intake import scoring
+from daemon.intake import states
 from daemon.ledger.journal import JournalRow
 from daemon.ledger.senders import SenderRow
 from daemon.log import event
@@ -70,7 +70,7 @@ def plan_due(
     A draft is used if nothing has changed since it was made.
     """
     todo = deque(_in_order(session, senders))
-    us = scoring.known_us(session.ledger, session.reading.us)
+    us = states.known_us(session.ledger, session.reading.us)
     planned = done = 0
     while todo and not session.stopping():
         now = session.now()
@@ -107,7 +107,7 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
     # What is kept of a long history has all that a plan needs, but not who waits for an answer.
     is_kept = row.is_long and group == [row.address] and session.settings.policy.follow_up is None
     kept = ledger.senders.long_known(group) if is_kept else {}
-    state = kept.get(group[0]) or scoring.state_of(ledger, session.reading, group, us)
+    state = kept.get(group[0]) or states.state_of(ledger, session.reading, group, us)
     if state is None:
         return None
     state = replace(state, address=row.address, organization=row.organization)

@@ -9,7 +9,7 @@ are read first, for a token each.
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from daemon.intake.scoring import known_us
+from daemon.intake.states import known_us
 from daemon.ledger.senders import SenderRow
 from daemon.ledger.timestamp import instant_or_none
 from daemon.log import event

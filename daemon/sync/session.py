@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from daemon.intake.scoring import ScoringSettings
+from daemon.intake.states import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.usage import TokenUsage

@@ -1,0 +1,187 @@
+"""Sender states out of the ledger: from the messages of a sender, and of ours that they answer.
+
+A state is computed from all of a sender's messages, so it doesn't depend on the order in which
+they came in.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+from daemon.intake import own_servers
+from daemon.ledger.histories import History
+from daemon.ledger.store import Ledger
+from daemon.message.verdict import Us
+from daemon.rules.classify import Class, Rules, classify_sender
+from daemon.rules.correspondence import Correspondence
+from daemon.rules.growth import grown
+from daemon.rules.meeting import Statement
+from daemon.rules.organization import PublicProviders
+from daemon.rules.reply import OurMail, is_written_to_them, named
+from daemon.rules.sender import Counting, SenderState, sender_state
+
+LEARNED = "learned_addresses"
+_AT_ONCE = 4000  # messages whose senders are computed in one go
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringSettings:
+    """How messages are read and counted; the same for every mailbox."""
+
+    us: Us
+    rules: Rules
+    public: PublicProviders
+    count: Literal["received", "exchanged"] = "received"
+    snippet_chars: int = 500
+    facts: bool = True  # whether phone, title and company are kept
+    batch: int = 1000  # messages in one transaction: larger ones compute a sender less often
+    classify: tuple[str, ...] = ()  # a command that is asked of first mails, see `first_mails`
+
+
+def known_us(ledger: Ledger, us: Us) -> Us:
+    """Who we are: the configuration, addresses learned from Sent, servers from received mail."""
+    return with_learned(us, ledger.settings(LEARNED, own_servers.SETTING))
+
+
+def with_learned(us: Us, settings: Mapping[str, Any]) -> Us:
+    """Who we are, with what these settings of the ledger say was learned."""
+    return replace(
+        us,
+        addresses=us.addresses | set(settings.get(LEARNED, ())),
+        authserv_ids=us.authserv_ids | own_servers.learned(settings.get(own_servers.SETTING, {})),
+    )
+
+
+def recompute(
+    ledger: Ledger,
+    reading: ScoringSettings,
+    addresses: Iterable[str],
+    us: Us | None = None,
+    one_more: Mapping[str, int] | None = None,
+) -> int:
+    """Compute sender states from the ledger's messages; how many of them changed.
+
+    `us` is who we are where the caller knows it, with what was learned; `one_more` has those who
+    have one message more and are the same otherwise, with its id.
+    """
+    counting = Counting(
+        us=us or known_us(ledger, reading.us), count=reading.count, facts=reading.facts
+    )
+    changed = 0
+    for portion, long in ledger.histories.portions(addresses, _AT_ONCE):
+        more = {one: one_more[one] for one in long if one in one_more} if one_more else {}
+        grew = _grow(ledger, reading, counting, more) if more else set()
+        changed += len(grew)
+        if whole := [one for one in portion if one not in grew]:
+            changed += _compute(ledger, reading, counting, whole)
+    return changed
+
+
+def _compute(
+    ledger: Ledger, reading: ScoringSettings, counting: Counting, addresses: Sequence[str]
+) -> int:
+    """Compute the states of senders from all their messages; how many have changed."""
+    dossiers = ledger.histories.of(addresses)
+    histories = [one.messages for one in dossiers.values()]
+    context = _context(ledger, histories, copies=counting.us.copies)
+    states: list[tuple[SenderState, Class, History]] = []
+    for address, one in dossiers.items():
+        if not one.messages:
+            continue
+        state = _state(address, one.messages, context, counting, reading.public)
+        before, deal = one.standing
+        class_ = classify_sender(state, reading.rules, known_before=before, has_deal=deal)
+        states.append((state, class_, one))
+    ledger.senders.remove(address for address, one in dossiers.items() if not one.messages)
+    return ledger.senders.write(states)
+
+
+def _grow(
+    ledger: Ledger, reading: ScoringSettings, counting: Counting, one_more: Mapping[str, int]
+) -> set[str]:
+    """Count one message more for senders with long histories; for whom that could be done."""
+    done = set[str]()
+    for address, state in ledger.senders.long_known(one_more).items():
+        message = one_more[address]
+        letter = ledger.histories.letter(address, message)
+        around = ledger.conversations.around(address, message, letter)
+        after = grown(state, letter, around, counting, reading.public)
+        if after is not None:
+            before, deal = ledger.histories.standing(address)
+            class_ = classify_sender(after, reading.rules, known_before=before, has_deal=deal)
+            ledger.senders.grow(after, class_, message)
+            done.add(address)
+    return done
+
+
+def state_of(
+    ledger: Ledger, reading: ScoringSettings, addresses: Sequence[str], us: Us | None = None
+) -> SenderState | None:
+    """The state of a sender, or of one person with several addresses; None without messages."""
+    messages = ledger.histories.correspondence(addresses)
+    if not messages:
+        return None
+    counting = Counting(
+        us=us or known_us(ledger, reading.us), count=reading.count, facts=reading.facts
+    )
+    context = _context(ledger, [messages], copies=counting.us.copies)
+    return _state(addresses[0], messages, context, counting, reading.public)
+
+
+class _Context(NamedTuple):
+    """What of our own mails the states of some senders depend on."""
+
+    ours: dict[str, OurMail]  # by the names under which their messages answer them
+    statements: list[Statement]  # what our calendars said of the meetings that they are about
+    counted: frozenset[str] = frozenset()  # Message-IDs of mails that count and that we answered
+
+
+def _context(
+    ledger: Ledger, histories: Sequence[Sequence[Correspondence]], *, copies: bool
+) -> _Context:
+    ours = ledger.conversations.ours(
+        name for messages in histories for m in messages for name in named(m)
+    )
+    asked = {
+        answered
+        for messages in histories
+        if not any(is_written_to_them(m) for m in messages)
+        for m in messages
+        for name in named(m)
+        if name in ours
+        for answered in ours[name].answers
+    }
+    circles = ledger.conversations.circles(asked) if asked else {}
+    if circles:
+        ours = {
+            name: replace(mail, circle=frozenset[str]().union(*_known(circles, mail.answers)))
+            for name, mail in ours.items()
+        }
+    uids = {
+        invite.uid
+        for messages in histories
+        for m in messages
+        if m.direction == "received"
+        for invite in m.invites
+    }
+    sent = (m for messages in histories for m in messages if copies and m.direction == "sent")
+    answered = {one for m in sent for one in m.answers}
+    counted = ledger.conversations.counted(answered) if answered else frozenset[str]()
+    return _Context(ours, ledger.conversations.our_statements(uids) if uids else [], counted)
+
+
+def _known(circles: dict[str, frozenset[str]], ids: Iterable[str]) -> Iterator[frozenset[str]]:
+    return (circles[one] for one in ids if one in circles)
+
+
+def _state(
+    address: str,
+    messages: Sequence[Correspondence],
+    context: _Context,
+    counting: Counting,
+    public: PublicProviders,
+) -> SenderState:
+    answered = {n: context.ours[n] for m in messages for n in named(m) if n in context.ours}
+    return sender_state(
+        address, messages, answered, counting, public, context.statements, context.counted
+    )
