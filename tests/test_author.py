@@ -524,3 +524,32 @@ NAMES = [
 @pytest.mark.parametrize(("name", "clean"), NAMES)
 def test_a_name_is_written_as_people_write_it(name: str, clean: str) -> None:
     assert clean_name(name) == clean
+
+
+SWITCHED = {
+    "forms": mail(SITE, "Enquiry", "Name: Ada\nE-mail: ada@acme.example\nMessage: Hello"),
+    "forms, by Reply-To": mail(SITE, "Enquiry", "Hello", reply_to="Ada <ada@acme.example>"),
+    "forwards": mail(
+        COLLEAGUE,
+        "Fwd: Offer",
+        "---------- Forwarded message ---------\nFrom: Ada <ada@acme.example>\n"
+        "Date: Mon, 12 Oct 2026 at 09:00\nSubject: Offer\nTo: <jonas@pumps.example>\n\nHello",
+    ),
+    "groups": mail(
+        "'Ada' via Sales <sales@pumps.example>", "Hello", "Hello", reply_to="ada@acme.example"
+    ).replace(b"\r\nTo:", b"\r\nX-Original-Sender: ada@acme.example\r\nTo:", 1),
+    "groups, by List-Id": mail(
+        "Sales <sales@pumps.example>", "Hello", "Hello", reply_to="ada@acme.example"
+    ).replace(b"\r\nTo:", b"\r\nList-Id: <sales.pumps.example>\r\nTo:", 1),
+}
+
+
+@pytest.mark.parametrize("kind", SWITCHED)
+def test_a_kind_that_is_switched_off_is_found_by_no_other_way(kind: str) -> None:
+    judgement = judged(SWITCHED[kind])
+    assert [party.address for party in judgement.parties] == ["ada@acme.example"]
+    name = kind.partition(",")[0]
+    for other in ("forms", "forwards", "groups"):
+        sources = replace(Sources(), **{other: False})
+        parties = judged(SWITCHED[kind], replace(US, sources=sources)).parties
+        assert bool(parties) == (other != name)

@@ -67,13 +67,15 @@ def _configured(message: Message, sender: Address, place: str, us: Us) -> Author
 def _ours(message: Message, sender: Address, us: Us) -> Author:
     """The author of a mail From us: one whom a group, the web site or a colleague hands on."""
     sources = us.sources
-    if sources.groups and (member := _first(message, "group", us)):
-        return Author(_named(message, member, sender), "group", "group-of-ours")
-    if sources.forwards:
-        for way in ("forward", "attached"):
-            if found := _first(message, way, us):
-                return Author(found.address, way, "forwarded-by-us")
-    if sources.forms and (visitor := _of_our_site(message, sender, us)):
+    original = _first(message, "forward", us) or _first(message, "attached", us)
+    # A kind that is switched off isn't looked for in the text or in Reply-To, either.
+    if member := _first(message, "group", us):
+        if sources.groups:
+            return Author(_named(message, member, sender), "group", "group-of-ours")
+    elif original:
+        if sources.forwards:
+            return Author(original.address, original.way, "forwarded-by-us")
+    elif visitor := _of_our_site(message, sender, us):
         return visitor
     outside = any(not us.is_us(recipient) for recipient in message.to)
     return Author(None, "from", "from-us-not-in-sent" if outside else "internal")
@@ -85,9 +87,12 @@ def _of_our_site(message: Message, sender: Address, us: Us) -> Author | None:
     if reply and kind_of(reply.address.domain) == "desk":
         # Our own helpdesk wants the answer for itself.
         reply, form = None, form or _only(message, sender, us)
+    of_list = reply is not None and "list-id" in message.signals
+    if not (us.sources.groups if of_list else us.sources.forms):
+        return None
     if reply:
         same = form is not None and form.address.key == reply.address.key
-        way = "group" if "list-id" in message.signals else "form" if same else "reply-to"
+        way = "group" if of_list else "form" if same else "reply-to"
         reason = "group-of-ours" if way == "group" else "form-of-ours"
         return Author(_named(message, reply, sender), way, reason)
     if form is None and HANDS_ON in message.signals:
