@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from team import ANN, BEN, SALES, Year, year
 
+from daemon.sandbox.crm import Switches
 from daemon.sandbox.imap_server import installed
 
 # Customers: three colleagues, two of another firm, one who is lost and found, a partner, a visitor.
@@ -178,3 +179,21 @@ def test_the_first_half_of_the_year(team: Year) -> None:
     assert team.deals() == sorted(DEALS[per(team)])
     assert team.mails() == MAILS[per(team)]
     assert [lead for lead in team.leads() if not lead[1]] == []
+
+
+def test_once_an_owner_has_left_another_takes_the_turn(team: Year) -> None:
+    january(team)
+    february(team)
+    Switches(team.sandbox).deactivate(CAT)
+    team.hears("al@acme.com")
+    for route in team.config["routes"]:
+        if route["name"] == "group":
+            route["owner"] = [DOV, EVA]
+    team.ends()
+
+    al = team.acts.person_of("al@acme.com")
+    assert team.owner(al["owner_id"]) == DOV  # whose turn it is
+    assert all(deal[3] == CAT for deal in team.deals())  # what people have is theirs to move
+    joined = per(team) == "organization"
+    assert any("al@acme.com" in deal[4] for deal in team.deals()) == joined
+    assert (("al@acme.com", False) in team.leads()) != joined
