@@ -69,9 +69,10 @@ test-servers: $(VENV)/.test .servers ## the main job on real Courier, Cyrus and 
 .servers: tests/servers/fetch
 	tests/servers/fetch $@
 
-soak: $(VENV)/.test ## a long random life: mail comes, servers fail, processes die
-	MAIL2DEAL_SOAK_EXAMPLES=10000 MAIL2DEAL_STORMS=300 $(IN)/python -m pytest --timeout 0 \
-	tests/test_stateful.py tests/test_living_storm.py $(PYTEST)
+soak: $(VENV)/.test dovecot ## a long random life: mail comes, servers fail, processes die
+	MAIL2DEAL_SOAK_EXAMPLES=10000 MAIL2DEAL_STORMS=300 MAIL2DEAL_LIVES=20 MAIL2DEAL_LIFE=5 \
+	$(IN)/python -m pytest --timeout 0 \
+	tests/test_stateful.py tests/test_living_storm.py tests/test_living_service.py $(PYTEST)
 
 fuzz: $(VENV)/.test $(VENV)/.fuzz ## broken input without end: guided by coverage, then by properties
 	$(IN)/python tests/fuzz/run.py

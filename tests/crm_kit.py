@@ -54,8 +54,19 @@ class Clock:
     def __call__(self) -> datetime:
         return self.now
 
+    slept: timedelta = timedelta()  # how long the machine has slept so far
+
     def seconds(self) -> float:
         return self.now.timestamp()
+
+    def monotonic(self) -> float:
+        """It stands still while a machine sleeps."""
+        return (self.now - self.slept).timestamp()
+
+    def sleeps(self, **more: float) -> None:
+        """The machine sleeps for so long."""
+        self.slept += timedelta(**more)
+        self.passes(**more)
 
     def passes(self, seconds: float = 0, **more: float) -> None:
         self.now += timedelta(seconds=seconds, **more)
@@ -333,7 +344,7 @@ def _client(
         URL if url is None else url(sandbox),
         lambda: DEFAULT_TOKEN,
         session=http,
-        clock=clock.seconds,
+        clock=clock.monotonic,
         sleep=clock.sleep,
         on_usage=usage.add,
         **more,

@@ -4,78 +4,28 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from dovecot import Post
+from service_process import PATIENCE, ServiceProcess, eventually
 
 from daemon.sandbox.crm import Sandbox, Settings, duplicates, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.ports import kept_ports
 from daemon.service.running import SERVICE, reload_service
 
-PATIENCE = 60
 
-
-def eventually(condition: Callable[[], object], process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert process.poll() is None, "the service has ended"
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.02)
-
-
-class Service:
-    """A running service, its sandbox and its log."""
+class Service(ServiceProcess):
+    """A service and its sandbox."""
 
     def __init__(self, home: Path, sandbox: Sandbox, config: dict[str, Any]) -> None:
-        self.home = home
         self.sandbox = sandbox
-        self.config = config
-        self.configure()
-
-    def configure(self, **sections: Any) -> None:
-        self.config |= sections
-        (self.home / "config.yaml").write_text(yaml.safe_dump(self.config))
-        (self.home / "config.yaml").chmod(0o600)
-
-    @contextmanager
-    def running(self) -> Iterator["subprocess.Popen[bytes]"]:
-        command = [sys.executable, "-m", "daemon", "--config", str(self.home / "config.yaml")]
-        environment = os.environ | {"PYTHONWARNINGS": "default"}
-        with (self.home / "log").open("wb") as log:
-            process = subprocess.Popen(command, stderr=log, env=environment)
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                assert process.wait(30) == 0
-                # E.g. a connection that nobody closed, which Python tells from 3.13 on.
-                assert "Warning: " not in self.log()
-            finally:
-                process.kill()
-                process.wait()
-
-    def run(self, *arguments: str) -> str:
-        """What a command says that is run beside."""
-        command = [sys.executable, "-m", "daemon", "--config", str(self.home / "config.yaml")]
-        done = subprocess.run(
-            [*command, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=True
-        )
-        return " ".join(done.stdout.split())
-
-    def log(self) -> str:
-        return (self.home / "log").read_text()
-
-    def logged(self, *words: str) -> Callable[[], bool]:
-        return lambda: any(all(w in line for w in words) for line in self.log().splitlines())
+        super().__init__(home, config)
 
     def persons(self) -> int:
         return len([one for one in self.sandbox.writes(0) if one.path.endswith("/persons")])
@@ -135,12 +85,11 @@ def test_a_catch_up_that_follows_a_service_goes_on_when_that_ends(
     service.sandbox.change(latency=1.5)
     for name in names:
         dovecot.deliver(mail(name))
-    command = [sys.executable, "-m", "daemon", "--config", str(service.home / "config.yaml")]
     said = service.home / "said"
     with service.running() as process, said.open("wb") as out:
         eventually(service.logged("sync.listed", "kind=lead"), process)
         follower = subprocess.Popen(
-            [*command, "--catch-up"],
+            [*service.command, "--catch-up"],
             stdout=out,
             stderr=out,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},

@@ -118,6 +118,11 @@ class Crm:
         )
         return [(record_of(row), row["deal"]) for row in rows]
 
+    def newest(self, kind: str) -> str | None:
+        """The id of one that the last listing showed, None if it showed none."""
+        (found,) = self._db.execute(f"SELECT max(id) FROM {TABLES[kind]}").fetchone()
+        return None if found is None else str(found)
+
     def count(self, kind: str) -> int:
         """How many objects of a kind are kept."""
         (count,) = self._db.execute(f"SELECT count(*) FROM {TABLES[kind]}").fetchone()

@@ -176,11 +176,11 @@ class Records:
             [(key, mark) for mark, key in keys.items()],
         ).rowcount
 
-    def unlinked_activities(self, senders: Iterable[str]) -> list[Record]:
-        """Activities of these senders that were made while their lead or deal couldn't be."""
+    def unlinked(self, senders: Iterable[str]) -> list[Record]:
+        """What was made for these senders while something that it belongs to couldn't be."""
         rows = self._db.execute(
             "SELECT * FROM records INDEXED BY records_sender"
-            f" WHERE kind = 'activity' AND sender {AMONG}"
+            f" WHERE kind IN ('activity', 'lead', 'deal') AND sender {AMONG}"
             " AND tombstone IS NULL AND json_extract(fields, '$.unlinked')",
             (listed(senders),),
         )

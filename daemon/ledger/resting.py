@@ -40,13 +40,14 @@ class Resting:
         """Count a refusal of this record; `alike` is what refusals of one cause share.
 
         `before` is the row that there is. The kind rests from the third different record on, and
-        each refusal of the one that is tried meanwhile makes the next try later.
+        each refusal of the one that is tried meanwhile makes the next try later; those that were
+        on their way when it began to rest don't.
         """
         if before is None or before.alike != alike:
             before = Rest(kind, alike, (), reason, now, 0, None)
         refused = tuple(dict.fromkeys((*before.refused, key)))[-_DIFFERENT:]
-        tries, next_try = before.tries, None
-        if len(refused) == _DIFFERENT:
+        tries, next_try = before.tries, before.next_try
+        if len(refused) == _DIFFERENT and (next_try is None or next_try <= now):
             tries += 1
             next_try = backoff.due(now, backoff.pause(backoff.REFUSED, tries))
         rest = Rest(kind, alike, refused, reason, before.since, tries, next_try)

@@ -19,13 +19,13 @@ from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.find import deal_of_lead, find
 from daemon.pipedrive.missing import NOT_SEEN, Missing, require_settled
 from daemon.pipedrive.objects import FIELDS, Links, Target, as_list, body, labelled, patch
-from daemon.pipedrive.outcomes import Answer, Capped, Gone, Refused
+from daemon.pipedrive.outcomes import Answer, Capped, Gone, Refused, Unknown
 from daemon.pipedrive.participants import add
 from daemon.pipedrive.write_request import Outcome, WriteRequest
 from daemon.rules.listed import ListedLead
 
-# What of a person we fill only while it is empty.
-_PEOPLES = frozenset({"org_id", "phones", "job_title"})
+# What we fill only while it is empty.
+_PEOPLES = frozenset({"org_id", "organization_id", "phones", "job_title"})
 
 __all__ = ["NOT_SEEN", "Missing", "Outcome", "WriteRequest", "apply"]
 
@@ -79,10 +79,10 @@ def _update(client: Client, order: WriteRequest, place: Target) -> Outcome:
         return _update_ours(client, order, place, target)
     content = patch(order.kind, order.fields, order.links, place)
     # What people may have filled meanwhile is looked at first: a token, where it matters.
-    if order.kind == "person" and not _PEOPLES.isdisjoint(content):
+    filled = [name for name in _PEOPLES if name in content]
+    if filled:
         there = _read(client, order.kind, target)
-        filled = [name for name in _PEOPLES if name in content and there.get(name)]
-        for name in filled:
+        for name in (name for name in filled if there.get(name)):
             del content[name]
     if "bounce_label" in order.fields:
         labels = labelled(_read(client, order.kind, target), order.fields)
@@ -94,8 +94,10 @@ def _update(client: Client, order: WriteRequest, place: Target) -> Outcome:
         if missing:
             content["label_ids"] = [*labels, *missing]
     if "participants" in content:
-        listed = as_list(_read(client, order.kind, target).get("participants"))
-        before = [one for one in listed if isinstance(one, dict) and "person_id" in one]
+        there = _read(client, order.kind, target)
+        if "participants" not in there:
+            raise Unknown("an activity without its participants", what=order.key)
+        before = [one for one in there["participants"] or () if "person_id" in one]
         joined = _joined(before, content["participants"])
         content["participants"] = joined
         if joined == before:
@@ -123,7 +125,7 @@ def _update_ours(client: Client, order: WriteRequest, place: Target, target: str
 
 
 def _read(client: Client, kind: str, target: str) -> Mapping[str, Any]:
-    found = client.send(Call.on(kind, "read", target)).object
+    found = directory.read(client, kind, target)
     if found.get("is_deleted") is True:
         raise Gone("it was deleted", what=f"{kind} {target}")
     return found

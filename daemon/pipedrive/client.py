@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from random import SystemRandom
 from typing import Any
@@ -38,6 +39,7 @@ from daemon.pipedrive.paging import first_page, next_page, rows_of, smaller_page
 from daemon.pipedrive.transport import Transport, checked_token
 from daemon.rules import backoff
 
+_APART = timedelta(minutes=1)  # between our clocks, since the last answer
 READ_TRIES = 3  # a read is sent at most this often
 _RANDOM = SystemRandom()
 _DOMAIN = ".pipedrive.com"
@@ -72,8 +74,9 @@ class Client:
     ) -> None:
         self.plan = PLANS[plan] if isinstance(plan, str) else plan
         self.moved = False  # a redirect was met since the last `locate`
-        # A date by the server's clock, and when we had it by ours, which runs on evenly.
-        self._dated: tuple[datetime, float] | None = None
+        # A date by the server's clock, and when we had it by our two: the one that runs on evenly
+        # but for the sleep of a machine, and the one that people set.
+        self._dated: tuple[datetime, float, datetime] | None = None
         self.lag = timedelta()  # the longest until something was to be seen that wasn't at first
         self.answered = False  # whether there was any good answer yet
         self._timeout = timeout
@@ -144,13 +147,27 @@ class Client:
         """
         if self._dated is None:
             return self._wall()
-        date, at = self._dated
+        date, at, _ = self._dated
         return date + timedelta(seconds=self._clock() - at)
 
     @property
     def clock_offset(self) -> timedelta | None:
         """How far our clock is ahead of the server's; None before its first answer."""
         return None if self._dated is None else self._wall() - self.server_now()
+
+    def check_clock(self) -> None:
+        """Ask for the server's time once our two clocks have come apart (`users/me`, 2 tokens).
+
+        Either ours was set, or the machine has slept: only the server knows how much time passed.
+        What it doesn't answer now is asked again at the next look. Raises AuthProblem.
+        """
+        if self._dated is None:
+            return
+        _, at, wall = self._dated
+        passed = timedelta(seconds=self._clock() - at)
+        if abs(self._wall() - wall - passed) > _APART:
+            with suppress(RetryLater):
+                self.send(Call.to("users.me"))
 
     def locate(self) -> Mapping[str, Any] | None:
         """Who this token belongs to, asked at Pipedrive's own host: `users/me`, 2 tokens.
@@ -241,7 +258,8 @@ class Client:
         if isinstance(outcome, Answer):
             self.answered, self.moved = True, False
             date = reply.date
-            self._dated = (date, self._clock()) if date is not None else self._dated
+            if date is not None:
+                self._dated = (date, self._clock(), self._wall())
         match outcome:
             case Moved():
                 self.moved = True

@@ -24,7 +24,7 @@ from daemon.pipedrive.objects import (
     listed_person,
     number,
 )
-from daemon.pipedrive.outcomes import Capped, Gone
+from daemon.pipedrive.outcomes import Capped, Gone, NothingListed, Unknown
 from daemon.pipedrive.paging import PAGE
 from daemon.rules.listed import Listed, ListedPerson
 
@@ -42,23 +42,29 @@ class Absence(StrEnum):
 
 
 def listing(
-    client: Client, kind: str, since: datetime | None, mail_key: str | None
+    client: Client,
+    kind: str,
+    since: datetime | None,
+    mail_key: str | None,
+    *,
+    null_is_empty: bool = True,
 ) -> Iterator[list[Listed]]:
     """Pages of all objects of a kind, newest first, or of those updated since an instant.
 
     The instant is inclusive and cut to whole seconds. All comes with what is archived; what was
     updated doesn't (archived leads can't be bounded by time, and archiving again isn't news).
-    `mail_key` is the code of our marker field. Raises what Client.send raises.
+    `mail_key` is the code of our marker field. With `null_is_empty` a null of v1 is taken for an
+    empty list without further proof. Raises what Client.send raises.
     """
     bound: list[tuple[str, Scalar]] = []
     if since is not None:
         bound = [("updated_since", since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))]
-    for page in _pages(client, kind, bound):
+    for page in _pages(client, kind, bound, null_is_empty=null_is_empty):
         yield [_read(kind, row, mail_key) for row in page]
 
 
 def _pages(
-    client: Client, kind: str, bound: list[tuple[str, Scalar]]
+    client: Client, kind: str, bound: list[tuple[str, Scalar]], *, null_is_empty: bool
 ) -> Iterator[list[dict[str, Any]]]:
     everything = not bound
     match kind:
@@ -67,13 +73,29 @@ def _pages(
             if everything:
                 yield from client.pages(Call.to("deals.archived", query=[_LINEAGE]))
         case "lead":
-            yield from client.pages(Call.to("leads.list", query=bound))
+            yield from leads(
+                client, Call.to("leads.list", query=bound), null_is_empty=null_is_empty
+            )
             if everything:
                 yield from client.pages(Call.to("leads.archived"))
         case _:
             # Newest first: the first page tells how many there can be.
             order = [("sort_by", "id"), ("sort_direction", "desc")] if everything else bound
             yield from client.pages(Call.on(kind, "list", query=order))
+
+
+def leads(client: Client, call: Call, *, null_is_empty: bool) -> Iterator[list[dict[str, Any]]]:
+    """Pages of a list of leads.
+
+    Where null isn't taken for an empty list, it proves that there are none only while the list of
+    all leads isn't null as well: a company may answer null to everything for a while.
+    """
+    try:
+        yield from client.pages(call, null_is_empty=null_is_empty)
+    except NothingListed:
+        every = client.pages(Call.to("leads.list", query={"limit": 1}), null_is_empty=False)
+        if not next(every):
+            raise
 
 
 def _read(kind: str, row: dict[str, Any], mail_key: str | None) -> Listed:
@@ -147,7 +169,7 @@ def absence(client: Client, kind: str, identifier: str) -> Absence | None:
 def _object(client: Client, kind: str, identifier: str) -> dict[str, Any] | Absence:
     query = {"include_fields": "source_lead_id"} if kind == "deal" else {}
     try:
-        found = client.send(Call.on(kind, "read", identifier, query=query)).object
+        found = read(client, kind, identifier, query)
     except Gone:
         return Absence.NOT_FOUND
     except Capped as problem:
@@ -158,6 +180,16 @@ def _object(client: Client, kind: str, identifier: str) -> dict[str, Any] | Abse
     if found.get("is_deleted") is True or found.get("status") == "deleted":
         return Absence.DELETED
     return dict(found)
+
+
+def read(
+    client: Client, kind: str, identifier: str, query: Mapping[str, Scalar] | None = None
+) -> Mapping[str, Any]:
+    """One object by its id, deleted ones too; raises Unknown for any other than that."""
+    answer = client.send(Call.on(kind, "read", identifier, query=query or {}))
+    if answer.identifier() != identifier:
+        raise Unknown("answered another object", what=f"{kind} {identifier}")
+    return answer.object
 
 
 def place(client: Client, pipeline: str | None, stage: str) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, timedelta
 from typing import Any
 
+from daemon.pipedrive import directory
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call, Scalar
 from daemon.pipedrive.objects import (
@@ -20,7 +21,6 @@ from daemon.pipedrive.objects import (
     listed_person,
     number,
 )
-from daemon.pipedrive.outcomes import NothingListed
 from daemon.pipedrive.write_request import Outcome, WriteRequest
 from daemon.rules.marks import is_of, mark_of
 
@@ -92,32 +92,17 @@ def _find_deal(client: Client, order: WriteRequest, place: Target) -> Outcome | 
 def _find_lead(client: Client, order: WriteRequest, place: Target) -> Outcome | None:
     code = place.codes.get("mail_key")
     for kind in ("leads.list", "leads.archived"):
-        for row in _leads(client, order, kind):
-            lead = listed_lead(row, code)
-            if lead.mail_key == order.key:
-                return Outcome(lead.id, found=True)
+        of_person = Call.to(kind, query={"person_id": order.links.person or 0})
+        for page in directory.leads(client, of_person, null_is_empty=False):
+            for lead in (listed_lead(row, code) for row in page):
+                if lead.mail_key == order.key:
+                    return Outcome(lead.id, found=True)
     for row in _deals(client, order):
         # People may have converted it since: the deal carries its Mail key on.
         deal = listed_deal(row, code)
         if deal.source_lead_id and code and deal.mail_key == order.key:
             return Outcome(str(deal.id), found=True, lead=deal.source_lead_id)
     return None
-
-
-def _leads(client: Client, order: WriteRequest, kind: str) -> list[dict[str, Any]]:
-    """The leads of a person, archived or not.
-
-    Null proves that there are none only while the list of all leads isn't null as well: else a
-    company that answers null for a while would have each lead made twice.
-    """
-    of_person = Call.to(kind, query={"person_id": order.links.person or 0})
-    try:
-        return [row for page in client.pages(of_person, null_is_empty=False) for row in page]
-    except NothingListed:
-        some = client.pages(Call.to("leads.list", query={"limit": 1}), null_is_empty=False)
-        if not next(some):
-            raise
-        return []
 
 
 def _find_activity(client: Client, order: WriteRequest, _place: Target) -> Outcome | None:

@@ -122,8 +122,8 @@ def patch(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> 
     """The JSON body that updates a record, empty where nothing of it is ours to change.
 
     Names, titles, e-mails, links and owners are people's once a record is made, and so is whether
-    an activity is done; an organization comes into a person's only while it has none, as do a phone
-    and a job title, and a name only in place of one that we made up.
+    an activity is done; an organization comes in only where there is none, as do a person's phone
+    and job title, and a name only in place of one that we made up.
     """
     content: dict[str, Any] = {}
     if kind == "person":
@@ -140,8 +140,10 @@ def patch(kind: str, fields: Mapping[str, Any], links: Links, place: Target) -> 
     if kind == "activity":
         named = links if "participants" in fields else Links()
         content = _activity(fields, named, _MOVED)
-    if kind == "activity" and "unlinked" in fields:
-        content |= _opportunity(links)
+    if "unlinked" in fields:
+        name = "organization_id" if kind == "lead" else "org_id"
+        content |= {name: links.organization}
+        content |= _opportunity(links) if kind == "activity" else {}
     return _filled(content)
 
 
@@ -212,9 +214,11 @@ def _activity(fields: Mapping[str, Any], links: Links, names: Collection[str]) -
 
 
 def listed_person(data: Mapping[str, Any]) -> ListedPerson:
-    """Read a person from a v2 listing."""
+    """Read a person from a v2 listing; raises Unknown without what tells who it is."""
     entries = data.get("emails")
-    found = (e.get("value") if isinstance(e, dict) else e for e in as_list(entries))
+    if not isinstance(entries, list):
+        raise Unknown("a person without a list of e-mails", what="person")
+    found = (e.get("value") if isinstance(e, dict) else e for e in entries)
     emails = (e.strip().lower() for e in found if isinstance(e, str) and "@" in e)
     return ListedPerson(
         id=number(data, "id"),

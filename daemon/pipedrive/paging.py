@@ -11,6 +11,23 @@ from typing import Any
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.outcomes import Answer, NothingListed, Unknown
 
+# What every row of a list has, if only as null: what tells that a record is ours, or is one at all.
+# A row without it says nothing, least of all that the record isn't there.
+_HAS: Mapping[str, tuple[str, ...]] = {
+    "organizations.list": ("id", "name"),
+    "persons.list": ("id", "emails"),
+    "deals.list": ("id", "person_id", "custom_fields"),
+    "deals.archived": ("id", "person_id", "custom_fields"),
+    "leads.list": ("id", "person_id"),
+    "leads.archived": ("id", "person_id"),
+    "activities.list": ("id", "note"),
+    "person_fields.list": ("field_code", "field_name", "field_type"),
+    "deal_fields.list": ("field_code", "field_name", "field_type"),
+    "pipelines.list": ("id", "name"),
+    "stages.list": ("id", "name"),
+}
+_NEVER_EMPTY = {"person_fields.list", "deal_fields.list", "pipelines.list"}
+_UNSAID = 0  # in place of a cursor that isn't named at all
 PAGE, SEARCH_PAGE = 500, 100  # rows a page at most; the price is the same whatever the number
 
 
@@ -29,10 +46,15 @@ def smaller_page(call: Call) -> Call | None:
 
 
 def next_page(call: Call, answer: Answer, rows: int) -> Call | None:
-    """The call for the page after this answer of so many rows, None at the end."""
+    """The call for the page after this answer of so many rows, None at the end.
+
+    Raises Unknown for a full page of v2 without its cursor, which is null at the end.
+    """
     if call.paging == "cursor":
-        cursor = answer.additional.get("next_cursor")
-        return _at(call, "cursor", cursor) if isinstance(cursor, str) and cursor else None
+        cursor = answer.additional.get("next_cursor", "" if rows < _asked(call) else _UNSAID)
+        if cursor is not None and not isinstance(cursor, str):
+            raise Unknown("a page that doesn't say whether there are more", what=call.kind)
+        return _at(call, "cursor", cursor) if cursor else None
     start = _next_start(call, answer, rows) if call.paging == "start" else None
     return None if start is None else _at(call, "start", str(start))
 
@@ -51,7 +73,16 @@ def rows_of(call: Call, answer: Answer) -> list[dict[str, Any]]:
         raise NothingListed("null instead of a list", what=call.kind)
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         raise Unknown("a list that isn't one", what=call.kind)
+    for name in _HAS.get(call.kind, ()):
+        if not all(name in row for row in data):
+            raise Unknown(f"a row without its {name}", what=call.kind)
+    if not data and call.kind in _NEVER_EMPTY and "cursor" not in dict(call.query):
+        raise Unknown("an empty list of what there always is", what=call.kind)
     return data
+
+
+def _asked(call: Call) -> int:
+    return int(dict(call.query).get("limit", PAGE))
 
 
 def _says_empty(call: Call, answer: Answer) -> bool:
@@ -66,8 +97,7 @@ def _numbers(answer: Answer) -> Mapping[str, Any]:
 
 
 def _next_start(call: Call, answer: Answer, rows: int) -> int | None:
-    query = dict(call.query)
-    start, asked = int(query.get("start", 0)), int(query.get("limit", PAGE))
+    start, asked = int(dict(call.query).get("start", 0)), _asked(call)
     numbers = _numbers(answer)
     more = numbers.get("more_items_in_collection")
     if more is None:

@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from daemon.failpoints import failpoint
+from daemon.pipedrive import directory
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import PLURALS, PRICES, Call, tokens
-from daemon.pipedrive.outcomes import Gone
+from daemon.pipedrive.outcomes import Gone, Unknown
 from daemon.rules.marks import mark_of
 
 _LINKS = {"organization": "org_id", "person": "person_id", "lead": "lead_id", "deal": "deal_id"}
@@ -20,15 +21,19 @@ _LINKS = {"organization": "org_id", "person": "person_id", "lead": "lead_id", "d
 def read(client: Client, kind: str, identifier: str) -> Mapping[str, Any] | None:
     """An object as it is now; None if it is gone."""
     try:
-        data = client.send(Call.on(kind, "read", identifier)).object
+        data = directory.read(client, kind, identifier)
     except Gone:
         return None
     return None if data.get("is_deleted") or data.get("status") == "deleted" else data
 
 
 def changed_at(data: Mapping[str, Any]) -> datetime:
-    """When an object was last changed by anybody, by Pipedrive's clock."""
-    return datetime.fromisoformat(data.get("update_time") or data["add_time"])
+    """When an object was last changed by anybody, by Pipedrive's clock; raises Unknown."""
+    said = data.get("update_time") or data.get("add_time")
+    try:
+        return datetime.fromisoformat(str(said))
+    except ValueError:
+        raise Unknown("an object that doesn't say when it was changed", what=str(said)) from None
 
 
 def price(kinds: Iterable[str]) -> int:

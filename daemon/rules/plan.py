@@ -169,7 +169,12 @@ def _plan_person(plan: SenderPlan, case: Case, rank: str, organization: str | No
     if bounced != bool(written.get("bounced")):
         changed |= case.policy.bounce.fields(bounced=bounced)
     # A person's organization is theirs to choose: ours only where there is none and was none.
-    has_none = case.person is not None and case.person.organization_id is None
+    # One that we made and that no listing has shown since was made without, if none is noted.
+    has_none = (
+        case.person.organization_id is None
+        if case.person is not None
+        else live is not None and live.origin == "created"
+    )
     if organization and has_none and written.get("organization") != organization:
         changed["organization"] = organization
     # Once: what people have there, or take out again, is theirs.

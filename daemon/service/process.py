@@ -185,7 +185,14 @@ class Service:
             if abs(apart - before) > _CLOCK_JUMP:
                 # A clock set back by an hour would leave interval jobs asleep for that hour.
                 event("service.clock_jump", logging.WARNING, jumped_s=round(apart - before))
-                self._schedule.follow(self._schedule.timetable)
+                self._look_anew()
+
+    def _look_anew(self) -> None:
+        """Try at once what failed, and look for what is due: the clock was set, or we slept."""
+        for job in self._all_jobs():
+            job.forgive()
+        self._schedule.follow(self._schedule.timetable)
+        self.wake_sync()
 
     def _clocks_apart(self) -> float:
         return self._now().timestamp() - self._monotonic()

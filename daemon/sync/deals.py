@@ -81,7 +81,8 @@ def join(session: Session, address: str, plan: SenderPlan, purchase: Purchase) -
     if plan.joins is None or plan.joins.id is None:
         return []
     before = {part.key for part in deals.parts(address) if part.fields.get("joined")}
-    keys = {one.key for one in session.ledger.records.unlinked_activities([address])}
+    unlinked = session.ledger.records.unlinked([address])
+    keys = {one.key for one in unlinked if one.kind == "activity"}
     if part_key(plan.joins.id, address) not in before:
         event("sync.joined", sender=address, deal=plan.joins.id, why=purchase.why)
     if not before and session.ledger.records.get("deal", address) is None:

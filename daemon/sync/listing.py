@@ -16,10 +16,11 @@ from daemon.log import event
 from daemon.pipedrive import directory
 from daemon.pipedrive.costs import PRICES
 from daemon.pipedrive.objects import Target
+from daemon.pipedrive.outcomes import NothingListed, Unknown
 from daemon.pipedrive.paging import PAGE
 from daemon.rules.listed import Listed
 from daemon.sync.session import Session
-from daemon.sync.wanted_activities import link_activities
+from daemon.sync.wanted_activities import link_later
 
 _OVERLAP = timedelta(minutes=2)  # their clock and ours may differ
 _SEARCH = PRICES["persons.search"].tokens
@@ -66,10 +67,14 @@ def list_updated(session: Session, place: Target, kinds: Collection[str]) -> set
         since = listed_at - _OVERLAP if listed_at else None
         code = place.codes.get("mail_key")
         rows = 0
-        for page in directory.listing(session.client, kind, since, code):
-            keep(session, kind, page, marks.get("sweep") or 0)
-            seen |= {(kind, str(item.id)) for item in page}
-            rows += len(page)
+        try:
+            for page in directory.listing(session.client, kind, since, code, null_is_empty=False):
+                keep(session, kind, page, marks.get("sweep") or 0)
+                seen |= {(kind, str(item.id)) for item in page}
+                rows += len(page)
+        except NothingListed:
+            if session.ledger.records.live(kind) or session.ledger.crm.count(kind):
+                raise
         with session.ledger.transaction("listed"):
             session.ledger.set(f"listed_at:{kind}", stamp(now))
         _log(session, kind, "updated", rows, spent)
@@ -120,6 +125,7 @@ def _persons(session: Session, strangers: Sequence[str] | None, number: int) -> 
             if left * _PAGE_PRICE > len(missing) * _SEARCH:
                 break
         left = 0
+    _doubt_nothing(session, "person", count)
     with ledger.transaction("listed"):
         ledger.set("listed_at:person", stamp(now))
         ledger.set(_UNLISTED, left)
@@ -137,10 +143,18 @@ def _everything(session: Session, place: Target, kind: str, number: int) -> None
         keep(session, kind, page, number)
         count += len(page)
         session.progress(f"listing {kind}s", count, 0)
+    _doubt_nothing(session, kind, count)
     with ledger.transaction("listed"):
         ledger.set(f"listed_at:{kind}", stamp(now))
         ledger.crm.end_sweep(kind, number)
     _log(session, kind, "everything", count, spent)
+
+
+def _doubt_nothing(session: Session, kind: str, count: int) -> None:
+    """Raise Unknown for a list of everything that shows nothing, while something of it is there."""
+    known = None if count else session.ledger.crm.newest(kind)
+    if known is not None and directory.absence(session.client, kind, known) is None:
+        raise Unknown(f"an empty list, although {kind} {known} is there", what=f"{kind}s")
 
 
 def _own(session: Session, place: Target, kind: str, ours: Sequence[str], number: int) -> None:
@@ -169,8 +183,9 @@ def keep(session: Session, kind: str, page: Sequence[Listed], number: int | None
         for key in ledger.presence.show(kind, [str(item.id) for item in page]):
             event("sync.shown_again", kind=kind, key=key)
             ledger.senders.touch(ledger.records.senders_of(kind, key))
-            if kind in {"lead", "deal"}:
-                link_activities(session, key)
+            if kind in {"organization", "lead", "deal"}:
+                for sender in ledger.records.senders_of(kind, key):
+                    link_later(session, sender)
             if kind == "person":
                 ledger.journal.release_for("person", key)
 

@@ -25,7 +25,7 @@ from daemon.sync.news import tell
 from daemon.sync.prepare import forget_place
 from daemon.sync.refresh import look_again
 from daemon.sync.session import Session, note_lag
-from daemon.sync.wanted_activities import link_activities
+from daemon.sync.wanted_activities import link_later
 
 # What a record keeps of what was written: enough to see a difference, no bodies.
 _KEPT = {
@@ -225,6 +225,16 @@ class Outcomes:
         names = _KEPT.get(row.kind)
         return dict(planned) if names is None else {n: planned[n] for n in names if n in planned}
 
+    def _link(self, row: JournalRow) -> None:
+        """Have linked to what was made now what was made without it."""
+        if row.kind in {"lead", "deal"}:
+            link_later(self._session, row.key)
+        if row.kind == "organization" and row.last_error:
+            members = self.ledger.records.senders_of(row.kind, row.key)
+            for address in members:
+                link_later(self._session, address)
+            self._plan_again(members)  # their persons may have been made without it
+
     def _follow(self, row: JournalRow, now: datetime) -> None:
         """What else follows from a finished change."""
         self._unblocked = self._unblocked or (row.kind != "activity" and row.action != "update")
@@ -238,8 +248,8 @@ class Outcomes:
             sender = self.ledger.senders.get(row.key)
             if sender is not None and sender.class_.name == "person_with_deal":
                 self._plan_again([row.key])  # it has crossed the threshold meanwhile
-        if row.kind in {"lead", "deal"} and row.action == "create":
-            link_activities(self._session, row.key)
+        if row.action == "create":
+            self._link(row)
         if row.kind == "deal" and row.action == "convert" and row.fields.get("label_ids"):
             self._label(row, now)
         if self._shares_deals:
@@ -295,9 +305,6 @@ class Outcomes:
         if rest.next_try is not None:
             self._pushed.parked += self.ledger.journal.park_kind(row.kind, str(problem))
             self._parked_others = True
-            self.ledger.conditions.failed(
-                "resting", str(problem), now, row.kind, next_try=rest.next_try
-            )
             event("sync.rests", kind=row.kind, until=stamp(rest.next_try), reason=problem)
 
     def _taken(self, kind: str) -> None:
@@ -305,7 +312,6 @@ class Outcomes:
         rested = self.resting.pop(kind).next_try is not None
         self.ledger.resting.ended(kind)
         if rested:
-            self.ledger.conditions.forget("resting", kind)
             self.ledger.journal.release_kind(kind)
             self._parked_others = True
 

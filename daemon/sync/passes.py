@@ -144,6 +144,7 @@ class Sync:
     def _pass(self) -> Pushed:
         session = self.session
         total = Pushed()
+        session.client.check_clock()
         if not self._configured:
             configuration.follow(session)
             self._configured = not session.stopping()

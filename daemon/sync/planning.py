@@ -31,7 +31,7 @@ from daemon.sync.safety_limit import withholds
 from daemon.sync.session import Session
 from daemon.sync.wanted_activities import (
     claim,
-    link_activities,
+    link_later,
     owned,
     take_back,
     wanted_activities,
@@ -166,7 +166,7 @@ def _plan(
         sender = None if adoption.kind == "organization" else row.address
         ledger.records.adopt(adoption, sender, now)
         if adoption.kind in {"lead", "deal"}:
-            link_activities(session, row.address)
+            link_later(session, row.address)
         event("sync.adopted", kind=adoption.kind, key=adoption.key, reason=adoption.reason)
     person = drafted.known.person
     found = any(adoption.kind == "person" for adoption in plan.adoptions)
@@ -259,7 +259,7 @@ def _reconcile(
     wanted: dict[str, Change] = {change.kind: change for change in changes}
     for row in coming.values():
         change = wanted.get(row.kind)
-        if row.action == "archive" or not _can_be_taken_back(row):
+        if row.action == "archive" or "unlinked" in row.fields or not _can_be_taken_back(row):
             continue
         if change is None or change.action != row.action or row.action == "update":
             session.ledger.journal.drop(row)

@@ -231,24 +231,33 @@ class Pusher:
             row = replace(row, fields={**row.fields, "participants": list(persons)})
         order = self._order(row, target, tuple(dict.fromkeys(persons.values())), around)
         self._outcomes.proves[row.id] = [one for one in order.links.all() if one[1] in unproven]
-        if row.kind == "activity" and row.action == "create" and self._waits_for_link(row, order):
+        links = row.action == "create" or "unlinked" in row.fields
+        if links and sender is not None and self._waits_for_link(row, order, sender):
             row = replace(row, fields={**row.fields, "unlinked": True})
-        elif row.kind == "activity" and order.links.deal is not None:
+        if row.kind == "activity" and order.links.deal is not None:
             row = replace(row, fields={**row.fields, "deal": str(order.links.deal)})
         return row, order
 
-    def _waits_for_link(self, row: JournalRow, order: WriteRequest) -> bool:
-        """Whether a lead or deal that this should be linked to is parked, or not to be seen."""
-        if order.links.deal is not None or order.links.lead is not None or row.sender is None:
+    def _waits_for_link(self, row: JournalRow, order: WriteRequest, sender: SenderRow) -> bool:
+        """Whether something that this should be linked to is parked, or not to be seen."""
+        if row.kind not in {"lead", "deal", "activity"}:
+            return False
+        journal, records, links = self.ledger.journal, self.ledger.records, order.links
+        key = sender.organization
+        if key is not None and links.organization is None:
+            live = records.live_id("organization", key)
+            if live is not None or journal.open_row("organization", key) is not None:
+                return True
+        if row.kind != "activity" or links.deal is not None or links.lead is not None:
             return False
         if "deal" in row.fields:
             return False  # that deal was closed meanwhile
-        whose = row.deal or row.sender
-        coming = self.ledger.journal.open_rows(whose)
-        deal = self.ledger.records.live_id("deal", whose)
+        whose = row.deal or sender.address
+        coming = journal.open_rows(whose)
+        deal = records.live_id("deal", whose)
         if deal is not None and "deal" not in coming:
             return self._takes_mail(deal)  # else it was closed, and its mail hangs on nothing
-        lead = self.ledger.records.live_id("lead", whose)
+        lead = records.live_id("lead", whose)
         return bool({"lead", "deal"} & coming.keys()) or lead is not None
 
     def _is_wanted(self, row: JournalRow, sender: SenderRow | None) -> bool:
@@ -262,7 +271,7 @@ class Pusher:
         if row.sender is None and "participants" not in row.fields:
             return {}, set()
         key = row.fields.get("organization") or row.organization
-        if row.kind == "activity":
+        if row.kind == "activity" or "unlinked" in row.fields:
             key = sender.organization if sender else None
         live = self.ledger.records.around({*_names(row), row.sender or ""}, key)
         there = [r for r in live if r.pipedrive_id is not None and not r.missing]

@@ -59,14 +59,14 @@ def owned(changes: list[Change], owner: str | None) -> list[Change]:
     ]
 
 
-def link_activities(session: Session, address: str) -> None:
-    """Link what was logged while this sender's lead or deal couldn't be linked to."""
+def link_later(session: Session, address: str) -> None:
+    """Link what was made while this sender's organization, lead or deal couldn't be linked to."""
     ledger, now = session.ledger, session.now()
     person = ledger.records.live_id("person", address)
     same = {record.key for record in ledger.records.by_id("person", person)} if person else set()
-    for one in ledger.records.unlinked_activities(same | {address}):
+    for one in ledger.records.unlinked(same | {address}):
         link = {"unlinked": False}
-        change = Change("activity", one.key, "update", link, RANK_FIELDS, address)
+        change = Change(one.kind, one.key, "update", link, RANK_FIELDS, address)
         ledger.journal.plan(change, now, session.run)
 
 

@@ -12,6 +12,7 @@ from daemon.sandbox.crm.exchange import Response, html_response, json_response
 
 Shape = Literal[
     "null",  # success:true, data:null
+    "none",  # an empty list where there are rows, an empty object
     "missing",  # no `data` at all
     "swapped",  # a list where an object belongs, an object where a list does
     "strings",  # every number as a string
@@ -74,6 +75,7 @@ def _nulls(data: Any) -> Any:
 
 _DATA: dict[str, Callable[[Any], Any]] = {
     "null": lambda _data: None,
+    "none": lambda data: [] if isinstance(data, list) else {},
     "swapped": _swapped,
     "strings": _strings,
     "keyless": _keyless,
