@@ -104,6 +104,10 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "Mail2dealNeedsAPerson",
         {'mail2deal_problems{L,part="approval",weight="person"}': f"_x200 1x{MINUTES}"},
     ),
+    "Pipedrive can't be listed": (
+        "Mail2dealKeepsFailing",
+        {'mail2deal_problems{L,part="listing",weight="failing"}': f"_x100 1x{MINUTES}"},
+    ),
     "changes hang in flight": (
         "Mail2dealKeepsFailing",
         {'mail2deal_problems{L,part="in flight",weight="failing"}': f"_x100 2x{MINUTES}"},

@@ -201,6 +201,24 @@ def test_what_we_made_a_moment_ago_and_nobody_shows_yet_is_not_taken_for_deleted
         assert shop.ledger.rows("SELECT * FROM records WHERE tombstone IS NOT NULL") == []
 
 
+def test_what_people_delete_is_noticed_within_hours(shop: Shop) -> None:
+    first = shop.writes(ADA)
+    shop.hears(ADA, answers=first)
+    shop.hears(BOB)
+    shop.hears(CYD)
+    shop.next_day()
+    for kind, key in (("deal", ADA), ("person", BOB), ("organization", "third.com")):
+        shop.acts.delete(f"{kind}s", int(shop.record(kind, key).pipedrive_id or 0))
+    shop.clock.passes(hours=4)
+    before = shop.mark()
+    shop.sync()
+
+    assert shop.record("deal", ADA).tombstone == "deleted"
+    assert shop.record("person", BOB).tombstone == "deleted"
+    assert shop.record("organization", "third.com").tombstone == "deleted"
+    assert shop.tokens(before) < 50
+
+
 def test_a_person_that_is_there_again_lives_again(shop: Shop) -> None:
     shop.hears(ADA)
     shop.sync()
@@ -247,6 +265,24 @@ def test_a_person_hidden_from_our_token_hinders_nobody_and_is_never_made_again(
         assert shop.count()["persons"] == 3
         assert len(shop.activities()) == 5
         assert not shop.record("person", ADA).missing
+
+
+def test_a_merge_that_the_lists_show_late_is_followed_all_the_same(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path, company={"list_lag": 300})
+    with shop.ledger:
+        shop.hears(ADA)
+        shop.hears(BOB)
+        settle(shop)
+        survivor = shop.person(BOB)["id"]
+        shop.acts.merge("persons", shop.person(ADA)["id"], survivor)
+        shop.hears(ADA)
+        shop.sync_.sync()
+        assert shop.record("person", ADA).tombstone == "deleted"
+
+        shop.next_day()
+
+        assert shop.record("person", ADA).pipedrive_id == str(survivor)
+        assert len(shop.activities()) == 3
 
 
 def test_lists_that_lag_and_lost_answers_double_nothing(tmp_path: Path) -> None:
@@ -318,9 +354,12 @@ def test_a_listing_that_shows_nothing_although_something_is_there_is_listed_agai
     shop.hears(ADA)
     with pytest.raises(Problem, match=r"list"):
         shop.sync_.sync()
+    assert [one.part for one in shop.ledger.conditions.problems()] == ["listing"]
     shop.sandbox.faults.clear()
 
     settle(shop, hours=8)
+
+    assert shop.ledger.conditions.problems() == []
 
     assert [one["id"] for one in shop.acts.every("leads") if one["person_id"] == person] == [lead]
     assert shop.count()["persons"] == 2

@@ -34,7 +34,7 @@ _DUE = {
     "resting": ("next_try", timedelta(days=2)),
 }
 _LISTED = tuple(f"listed_at:{kind}" for kind in ("organization", "person", "deal", "lead"))
-_MARKS = ("swept_at", "place", *_LISTED)
+_MARKS = ("swept_at", "looked_lately_at", "place", *_LISTED)
 
 
 class Clock:

@@ -103,6 +103,19 @@ class Crm:
             )
         ]
 
+    def found_again(self) -> set[str]:
+        """Senders whose person is gone, and whose address a person has that is listed now.
+
+        As the survivor of a merge that a lagging list didn't show at first.
+        """
+        rows = self._db.execute(
+            "SELECT r.key FROM records r INDEXED BY records_deleted"
+            " CROSS JOIN crm_emails e ON e.email = r.key"
+            " WHERE r.kind = 'person' AND r.tombstone = 'deleted'"
+            " AND e.person_id <> CAST(r.pipedrive_id AS INTEGER)"
+        )
+        return {row["key"] for row in rows}
+
     def converted_leads(self) -> list[tuple[Record, int]]:
         """Our leads that a listed deal came from, with that deal, which isn't a record yet.
 

@@ -349,6 +349,12 @@ def m020_carried(db: Database) -> None:
     _run(db, CARRIED)
 
 
+@migrations()
+def m021_resting(db: Database) -> None:
+    """What rests stands in `resting` alone; a copy of it was left behind by `retry`."""
+    db.execute("DELETE FROM conditions WHERE part = 'resting'")
+
+
 def _run(db: Database, script: str) -> None:
     for statement in statements(script):
         db.execute(statement)

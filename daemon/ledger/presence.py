@@ -86,6 +86,17 @@ class Presence:
             )
         )
 
+    def touched_lately(self, since: datetime, limit: int) -> dict[str, list[Record]]:
+        """Persons and organizations of those for whom something was written since, latest first.
+
+        At most so many senders; only what was seen and isn't missed.
+        """
+        rows = self._db.execute(_TOUCHED, (stamp(since), limit)).fetchall()
+        found: dict[str, list[Record]] = {"person": [], "organization": []}
+        for row in rows:
+            found[row["kind"]].append(record_of(row))
+        return found
+
     def to_look_for(self, now: datetime) -> list[Record]:
         """Missing records whose second look is due: it may prove them gone."""
         rows = self._db.execute(
@@ -94,3 +105,17 @@ class Presence:
             (NOT_FOUND, stamp(now - _APART)),
         )
         return [record_of(row) for row in rows]
+
+
+_TOUCHED = """
+WITH lately (sender) AS MATERIALIZED (
+  SELECT sender FROM journal INDEXED BY journal_done
+  WHERE state = 'done' AND done_at >= ? AND sender IS NOT NULL
+  GROUP BY sender ORDER BY max(done_at) DESC LIMIT ?),
+named (kind, key) AS MATERIALIZED (
+  SELECT 'person', sender FROM lately UNION
+  SELECT 'organization', s.organization FROM lately CROSS JOIN senders s ON s.address = sender
+  WHERE s.organization IS NOT NULL)
+SELECT r.* FROM named CROSS JOIN records r ON r.kind = named.kind AND r.key = named.key
+WHERE r.tombstone IS NULL AND r.pipedrive_id IS NOT NULL AND r.shown AND r.missing_since IS NULL
+"""

@@ -142,6 +142,13 @@ def own(
             yield [_read(kind, row, mail_key) for row in page]
 
 
+def deleted_deals(client: Client, since: datetime) -> list[str]:
+    """Ids of the deals that were deleted since an instant, of the last 30 days at most."""
+    bound = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    call = Call.to("deals.list", query={"status": "deleted", "updated_since": bound})
+    return [str(number(row, "id")) for page in client.pages(call) for row in page]
+
+
 def search_person(client: Client, address: str) -> list[ListedPerson]:
     """Persons with this address by a search, each hit read again since searches aren't exact."""
     query: dict[str, Scalar] = {"term": address, "fields": "email", "exact_match": True}

@@ -5,8 +5,9 @@ gone when Pipedrive says so, or when two looks an hour apart haven't found it th
 """
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
-from daemon.ledger.timestamp import stamp
+from daemon.ledger.timestamp import instant_or_none, stamp
 from daemon.log import event
 from daemon.pipedrive import directory
 from daemon.pipedrive.directory import Absence
@@ -16,6 +17,10 @@ from daemon.sync import listing
 from daemon.sync.session import Session
 
 BY_PEOPLE = "by people, in Pipedrive"
+_LOOK_EVERY = timedelta(hours=4)
+_LATELY, _LOOKED_AT = timedelta(days=7), 200  # senders at most
+_OVERLAP = timedelta(minutes=2)  # their clock and ours may differ
+_LOOKED = "looked_lately_at"  # setting
 
 
 def follow(session: Session, place: Target, *, whole: bool) -> set[str]:
@@ -44,6 +49,8 @@ def follow(session: Session, place: Target, *, whole: bool) -> set[str]:
         for record in gone:
             touched |= set(ledger.records.senders_of(record.kind, record.key))
             ledger.records.mark_gone(record.kind, record.key, "deleted", now, BY_PEOPLE)
+        if whole:
+            touched |= ledger.crm.found_again()
         ledger.senders.touch(touched)
         if whole:
             ledger.set("swept_at", stamp(now))
@@ -52,10 +59,48 @@ def follow(session: Session, place: Target, *, whole: bool) -> set[str]:
     return touched | _overtaken(session)
 
 
+def look_due(session: Session) -> datetime | None:
+    """When `look_lately` is due; None before the first listing."""
+    marks = session.ledger.settings(_LOOKED, "swept_at")
+    last = [instant_or_none(marks.get(name)) for name in (_LOOKED, "swept_at")]
+    if last[1] is None:
+        return None
+    return max(one for one in last if one is not None) + _LOOK_EVERY
+
+
+def look_lately(session: Session, place: Target) -> None:
+    """Look for what people have deleted since the last look of what was written to lately.
+
+    Persons and organizations by their ids (10 tokens for 100), deals by their status (10 for 500);
+    leads have no such list and wait for the full one.
+    """
+    ledger, now, client = session.ledger, session.now(), session.client
+    due = look_due(session) or now
+    if client.budget.for_backlog():
+        doubtful = ledger.records.by_id(
+            "deal", *directory.deleted_deals(client, due - _LOOK_EVERY - _OVERLAP)
+        )
+        lately = ledger.presence.touched_lately(now - _LATELY, _LOOKED_AT)
+        for kind, records in lately.items():
+            ids = [record.pipedrive_id or "" for record in records]
+            there: set[str] = set()
+            for page in directory.own(client, kind, ids, place.codes.get("mail_key")):
+                listing.keep(session, kind, page)
+                there |= {str(item.id) for item in page}
+            doubtful += [one for one in records if one.pipedrive_id not in there]
+        _follow_gone(session, _gone(session, place, [r for r in doubtful if not r.tombstone]))
+    with ledger.transaction("looked"):
+        ledger.set(_LOOKED, stamp(now))
+
+
 def look_twice(session: Session, place: Target) -> None:
     """Look once more for what was missed an hour ago."""
     ledger, now = session.ledger, session.now()
-    gone = _gone(session, place, ledger.presence.to_look_for(now))
+    _follow_gone(session, _gone(session, place, ledger.presence.to_look_for(now)))
+
+
+def _follow_gone(session: Session, gone: Iterable[Record]) -> None:
+    ledger, now = session.ledger, session.now()
     touched: set[str] = set()
     if gone:
         with ledger.transaction("external changes"):

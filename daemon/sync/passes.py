@@ -10,7 +10,7 @@ from daemon.log import event
 from daemon.pipedrive.objects import Target
 from daemon.pipedrive.outcomes import Moved
 from daemon.sync import configuration, listing
-from daemon.sync.external_changes import look_twice
+from daemon.sync.external_changes import look_due, look_lately, look_twice
 from daemon.sync.lost_records import adopt_lost_activities
 from daemon.sync.outcomes import Pushed
 from daemon.sync.planning import plan_due
@@ -138,7 +138,7 @@ class Sync:
 
     def _next_due(self) -> datetime | None:
         ledger = self.session.ledger
-        due = [ledger.backlog.next_due(), everything_due(self.session)]
+        due = [ledger.backlog.next_due(), everything_due(self.session), look_due(self.session)]
         return min((moment for moment in due if moment is not None), default=None)
 
     def _pass(self) -> Pushed:
@@ -191,6 +191,9 @@ class Sync:
         if self._look_twice:
             look_twice(session, place)
             self._look_twice = False
+        lately = look_due(session)
+        if lately is not None and lately <= session.now():
+            look_lately(session, place)
         due, drafts = refresh(session, place, self._started)
         if not self._adopted_lost:
             adopt_lost_activities(session, self._fields_made)

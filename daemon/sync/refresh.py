@@ -6,9 +6,11 @@ deals need those that there are. Objects that are about to be adopted because of
 are read first, for a token each.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from daemon.errors import Rejected, RetryLater
 from daemon.intake.states import known_us
 from daemon.ledger.senders import SenderRow
 from daemon.ledger.timestamp import instant_or_none
@@ -17,12 +19,14 @@ from daemon.message.us import Us
 from daemon.pipedrive import directory
 from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.objects import Target
+from daemon.pipedrive.outcomes import BudgetSpent
 from daemon.rules.case import RANK_FRESH
 from daemon.sync import listing
 from daemon.sync.external_changes import follow
 from daemon.sync.planning import Draft, Drafts, draft
 from daemon.sync.session import Session
 
+LISTING = "listing"  # part of the health in the ledger
 _EVERYTHING_EVERY = timedelta(days=1)
 _DRAFTS = 1000  # due senders that decide what is listed
 # Setting: kinds that a refusal showed to be other than we thought.
@@ -44,7 +48,8 @@ def refresh(
     due = [row.address for row in rows]
     swept = everything_due(session)
     if swept is None or session.now() >= swept:
-        listing.sweep(session, place, _strangers(session))
+        with _noted(session):
+            listing.sweep(session, place, _strangers(session))
         due += _follow(session, place, directory.KINDS, whole=True)
         if not listing.is_complete(session):
             listing.search(session, _strangers(session))
@@ -62,11 +67,30 @@ def refresh(
         if not kinds:
             return due, drafts
         asked |= kinds
-        seen |= listing.list_updated(session, place, kinds)
+        with _noted(session):
+            seen |= listing.list_updated(session, place, kinds)
         due += _follow(session, place, kinds, whole=False)
         if "person" in kinds and not listing.is_complete(session):
             listing.search(session, _strangers(session))
         rows = _due(session)
+
+
+@contextmanager
+def _noted(session: Session) -> Iterator[None]:
+    """Keep in the ledger whether listings work, where that is news."""
+    ledger, facts = session.ledger, session.usage.facts
+    try:
+        yield
+    except (RetryLater, Rejected) as problem:
+        if not isinstance(problem, BudgetSpent) and not session.stopping():
+            facts[LISTING] = False
+            with ledger.transaction("listing fails", repeatable=True):
+                ledger.conditions.failed(LISTING, str(problem), session.wall())
+        raise
+    if not facts.get(LISTING):  # it failed, or nothing was listed yet since the start
+        facts[LISTING] = True
+        with ledger.transaction("listing works", repeatable=True):
+            ledger.conditions.good(LISTING, session.wall())
 
 
 def _due(session: Session) -> list[SenderRow]:
