@@ -78,7 +78,16 @@ def _update(client: Client, order: WriteRequest, place: Target) -> Outcome:
     if "ours" in order.fields:
         return _update_ours(client, order, place, target)
     content = patch(order.kind, order.fields, order.links, place)
-    # What people may have filled meanwhile is looked at first: a token, where it matters.
+    _leave_what_is_theirs(client, order, content, target)
+    if content:
+        _send_linked(client, Call.on(order.kind, "update", target, body=content), order, place)
+    return Outcome(target)
+
+
+def _leave_what_is_theirs(
+    client: Client, order: WriteRequest, content: dict[str, Any], target: str
+) -> None:
+    """Look first at what people may have filled meanwhile: a token, where it matters."""
     filled = [name for name in _PEOPLES if name in content]
     if filled:
         there = _read(client, order.kind, target)
@@ -102,9 +111,6 @@ def _update(client: Client, order: WriteRequest, place: Target) -> Outcome:
         content["participants"] = joined
         if joined == before:
             del content["participants"]
-    if content:
-        _send_linked(client, Call.on(order.kind, "update", target, body=content), order, place)
-    return Outcome(target)
 
 
 def _update_ours(client: Client, order: WriteRequest, place: Target, target: str) -> Outcome:
