@@ -122,7 +122,7 @@ def test_without_the_permission_to_add_fields_everything_else_works(tmp_path: Pa
         before = shop.mark()
         shop.hears(ADA)
         shop.sync()
-        shop.clock.passes(hours=8)
+        shop.clock.passes(hours=3)
         shop.sync()
         assert set(shop.spent(before)) == {"POST /activities"}
 

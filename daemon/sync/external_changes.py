@@ -4,7 +4,7 @@ An absence proves little: a list leaves out what this token may not see, and may
 gone when Pipedrive says so, or when two looks an hour apart haven't found it that was shown before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from daemon.ledger.timestamp import instant_or_none, stamp
@@ -68,14 +68,15 @@ def look_due(session: Session) -> datetime | None:
     return max(one for one in last if one is not None) + _LOOK_EVERY
 
 
-def look_lately(session: Session, place: Target) -> None:
+def look_lately(session: Session, place: Target) -> set[str]:
     """Look for what people have deleted since the last look of what was written to lately.
 
     Persons and organizations by their ids (10 tokens for 100), deals by their status (10 for 500);
-    leads have no such list and wait for the full one.
+    leads have no such list and wait for the full one. Gives the kinds of what is gone.
     """
     ledger, now, client = session.ledger, session.now(), session.client
     due = look_due(session) or now
+    gone: list[Record] = []
     if client.budget.for_backlog():
         doubtful = ledger.records.by_id(
             "deal", *directory.deleted_deals(client, due - _LOOK_EVERY - _OVERLAP)
@@ -88,9 +89,11 @@ def look_lately(session: Session, place: Target) -> None:
                 listing.keep(session, kind, page)
                 there |= {str(item.id) for item in page}
             doubtful += [one for one in records if one.pipedrive_id not in there]
-        _follow_gone(session, _gone(session, place, [r for r in doubtful if not r.tombstone]))
+        gone = _gone(session, place, [r for r in doubtful if not r.tombstone])
+        _follow_gone(session, gone)
     with ledger.transaction("looked"):
         ledger.set(_LOOKED, stamp(now))
+    return {record.kind for record in gone}
 
 
 def look_twice(session: Session, place: Target) -> None:
@@ -99,7 +102,7 @@ def look_twice(session: Session, place: Target) -> None:
     _follow_gone(session, _gone(session, place, ledger.presence.to_look_for(now)))
 
 
-def _follow_gone(session: Session, gone: Iterable[Record]) -> None:
+def _follow_gone(session: Session, gone: Sequence[Record]) -> None:
     ledger, now = session.ledger, session.now()
     touched: set[str] = set()
     if gone:

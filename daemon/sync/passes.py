@@ -16,7 +16,7 @@ from daemon.sync.outcomes import Pushed
 from daemon.sync.planning import plan_due
 from daemon.sync.prepare import prepare
 from daemon.sync.push import Pusher
-from daemon.sync.refresh import everything_due, refresh
+from daemon.sync.refresh import everything_due, look_again, refresh
 from daemon.sync.relocation import relocate
 from daemon.sync.safety_limit import check, creates_record, is_first
 from daemon.sync.session import LAG, Session
@@ -191,9 +191,7 @@ class Sync:
         if self._look_twice:
             look_twice(session, place)
             self._look_twice = False
-        lately = look_due(session)
-        if lately is not None and lately <= session.now():
-            look_lately(session, place)
+        self._look_lately(place)
         due, drafts = refresh(session, place, self._started)
         if not self._adopted_lost:
             adopt_lost_activities(session, self._fields_made)
@@ -208,6 +206,17 @@ class Sync:
         pushed = Pusher(session, place).push(takes)
         self._add(total, pushed)
         return pushed
+
+    def _look_lately(self, place: Target) -> None:
+        """Look for deletions between two full listings; what seems gone may be elsewhere."""
+        session, now = self.session, self.session.now()
+        due, everything = look_due(session), everything_due(session)
+        if due is None or due > now or (everything is not None and everything <= now):
+            return
+        kinds = look_lately(session, place)
+        if kinds:
+            with session.ledger.transaction("look again"):
+                look_again(session, kinds)
 
     def _make_fields(self, place: Target, total: Pushed) -> Target:
         """Make the fields that are planned, those that Pipedrive refuses aside; the place then."""
