@@ -159,7 +159,7 @@ def _apart(what: str, calm: list[Any], stormy: list[Any]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("seed", range(LIVES))
+@pytest.mark.parametrize("seed", range(1, LIVES + 1))
 def test_a_service_that_lives_through_a_storm_ends_where_a_calm_one_does(
     seed: int, tmp_path: Path
 ) -> None:
