@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from daemon.message.invite import Invite
 from daemon.message.traces import QUOTED, SAID, fingerprints
 from daemon.message.verdict import Us, Verdict
+from daemon.rules.correspondence import Correspondence
 from daemon.rules.organization import public_providers
 from daemon.rules.reply import OurMail, is_written_to_them, named
-from daemon.rules.sender import Correspondence, Counting, SenderState, sender_state
+from daemon.rules.sender import Counting, SenderState, sender_state
 
 ADA = "ada@acme.example"
 WE = "sales@ours.example"

@@ -15,9 +15,10 @@ from oracle import Expected, expect
 from daemon.message.parse import Message, bounded_date, parse
 from daemon.message.verdict import Judgement, Us, judge
 from daemon.rules.classify import Rules, classify_sender
+from daemon.rules.correspondence import Correspondence
 from daemon.rules.organization import public_providers
 from daemon.rules.reply import OurMail
-from daemon.rules.sender import Correspondence, Counting, SenderState, sender_state
+from daemon.rules.sender import Counting, SenderState, sender_state
 from daemon.sandbox.company import Scenario
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)

@@ -61,7 +61,7 @@ def test_intake_and_sync_classify_alike(tmp_path: Path) -> None:
     session = shop.sync_.session
     place, us = prepare(session), states.known_us(shop.ledger, shop.reading.us)
     with shop.ledger.transaction("test"):
-        shop.ledger.senders.distrust()
+        shop.ledger.states.distrust()
         states.recompute(shop.ledger, shop.reading, cases)
         reasons = {row["reason"] for row in shop.ledger.rows("SELECT reason FROM senders")}
         assert reasons == {"3 messages", "in Pipedrive before us, 3 of 4 messages"}

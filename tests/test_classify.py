@@ -4,7 +4,8 @@ import pytest
 from letters import ADA, invite, ours, state, theirs
 
 from daemon.rules.classify import Class, Rules, classify_sender
-from daemon.rules.sender import Correspondence, SenderState
+from daemon.rules.correspondence import Correspondence
+from daemon.rules.sender import SenderState
 
 RULES = Rules()
 NOTHING = state()

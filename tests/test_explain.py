@@ -8,8 +8,8 @@ from daemon.message.address import Address
 from daemon.message.nature import Weighed
 from daemon.message.verdict import Judgement, Verdict
 from daemon.rules.classify import Class, Rules, classify_sender
+from daemon.rules.correspondence import Correspondence
 from daemon.rules.explain import REASONS, Explanation, MessageLine, explain
-from daemon.rules.sender import Correspondence
 
 RULES = Rules()
 ADA_ = Address("Ada", ADA)
@@ -73,7 +73,7 @@ NUMBERS: dict[str, tuple[Explanation, Class, str, tuple[str, ...]]] = {
     ),
     "known before": (
         explained(*messages(9), known_before=True),
-        Class("lead", "in Pipedrive before us, 9 messages (10 needed)"),
+        Class("lead", "in Pipedrive before us, 9 of 10 messages"),
         (
             "in Pipedrive before us, without a deal: a deal takes "
             "9 messages (10 needed), or 0 replies (1 needed), or 0 meetings (1 needed)"
@@ -141,7 +141,7 @@ NUMBERS: dict[str, tuple[Explanation, Class, str, tuple[str, ...]]] = {
     ),
     "an invitation of theirs, known before": (
         explained(theirs(1, invites=(invite("REQUEST", organizer=ADA),)), known_before=True),
-        Class("lead", "in Pipedrive before us, 1 message (10 needed)"),
+        Class("lead", "in Pipedrive before us, 1 of 10 messages"),
         (
             "in Pipedrive before us, without a deal: a deal takes "
             "1 message (10 needed), or 0 replies (1 needed), or 0 meetings (1 needed)"

@@ -133,7 +133,7 @@ def told(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:
 
 def anew(ledger: Ledger) -> None:
     with ledger.transaction("test"):
-        ledger.senders.distrust()
+        ledger.states.distrust()
     rebuild(ledger, READING)
 
 

@@ -10,7 +10,7 @@ from letters import ADA, at, ours, state, theirs
 from daemon.message.booking import BOOKED, UNBOOKED, booked
 from daemon.message.invite import Invite
 from daemon.message.parse import parse
-from daemon.rules.sender import Correspondence
+from daemon.rules.correspondence import Correspondence
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from letters import ADA, SERVER, facts, other, ours, state, theirs
 
 from daemon.message.subject import base_subject
 from daemon.message.traces import QUOTED, SAID, fingerprints, split
+from daemon.rules.correspondence import Correspondence
 from daemon.rules.reply import CONVERSATION, OurMail
-from daemon.rules.sender import Correspondence
 
 WORDS = "We can deliver three pumps of the new series in the second week of May."
 PASSED = facts(authenticated=True)

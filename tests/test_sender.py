@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from letters import ADA, PUBLIC, US, at, conversations, invite, other, ours, state, theirs
 
 from daemon.message.verdict import Verdict
-from daemon.rules.correspondence import Unanswered
+from daemon.rules.correspondence import Correspondence, Unanswered
 from daemon.rules.reply import Proof
-from daemon.rules.sender import Correspondence, Counting, SenderState, sender_state
+from daemon.rules.sender import Counting, SenderState, sender_state
 
 FORGED = "never-sent@ours.example"
 

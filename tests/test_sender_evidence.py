@@ -4,7 +4,7 @@ import pytest
 from letters import ours, state, theirs
 
 from daemon.message.verdict import Verdict
-from daemon.rules.sender import Correspondence
+from daemon.rules.correspondence import Correspondence
 
 
 @pytest.mark.parametrize("reason", ["no-reply-address", "list-unsubscribe", "list-id", "verp"])

@@ -221,7 +221,7 @@ def _learn_servers(
         return set()
     ledger.set(own_servers.SETTING, counts)
     changed = own_servers.learned(counts) != own_servers.learned(before)
-    return ledger.senders.addresses() if changed else set()
+    return ledger.states.addresses() if changed else set()
 
 
 def _is_ours(ledger: Ledger, reading: ScoringSettings, address: str) -> bool:
@@ -277,7 +277,7 @@ def rebuild(
     Called inside no transaction; runs in transactions of its own, a page of messages each. It ends
     early when `carry_on`, which is told how many messages are judged, says so.
     """
-    last, done, touched = 0, 0, set(ledger.senders.addresses())
+    last, done, touched = 0, 0, set(ledger.states.addresses())
     while page := ledger.messages.page(last, _PAGE):
         last, done = page[-1].id, done + len(page)
         with ledger.transaction("rejudge"):

@@ -81,19 +81,19 @@ def _compute(
     ledger: Ledger, reading: ScoringSettings, counting: Counting, addresses: Sequence[str]
 ) -> int:
     """Compute the states of senders from all their messages; how many have changed."""
-    dossiers = ledger.histories.of(addresses)
-    histories = [one.messages for one in dossiers.values()]
-    context = _context(ledger, histories, copies=counting.us.copies)
+    histories = ledger.histories.of(addresses)
+    messages = [one.messages for one in histories.values()]
+    context = _context(ledger, messages, copies=counting.us.copies)
     states: list[tuple[SenderState, Class, History]] = []
-    for address, one in dossiers.items():
+    for address, one in histories.items():
         if not one.messages:
             continue
         state = _state(address, one.messages, context, counting, reading.public)
         before, deal = one.standing
         class_ = classify_sender(state, reading.rules, known_before=before, has_deal=deal)
         states.append((state, class_, one))
-    ledger.senders.remove(address for address, one in dossiers.items() if not one.messages)
-    return ledger.senders.write(states)
+    ledger.states.remove(address for address, one in histories.items() if not one.messages)
+    return ledger.states.write(states)
 
 
 def _grow(
@@ -101,7 +101,7 @@ def _grow(
 ) -> set[str]:
     """Count one message more for senders with long histories; for whom that could be done."""
     done = set[str]()
-    for address, state in ledger.senders.long_known(one_more).items():
+    for address, state in ledger.states.long_known(one_more).items():
         message = one_more[address]
         letter = ledger.histories.letter(address, message)
         around = ledger.conversations.around(address, message, letter)
@@ -109,7 +109,7 @@ def _grow(
         if after is not None:
             before, deal = ledger.histories.standing(address)
             class_ = classify_sender(after, reading.rules, known_before=before, has_deal=deal)
-            ledger.senders.grow(after, class_, message)
+            ledger.states.grow(after, class_, message)
             done.add(address)
     return done
 

@@ -11,8 +11,7 @@ from daemon.ledger.sql_list import AMONG, CHUNK, chunks, listed
 from daemon.ledger.timestamp import instant
 from daemon.message.candidates import Fact
 from daemon.message.verdict import Verdict
-from daemon.rules.correspondence import IN_COPY
-from daemon.rules.sender import Correspondence
+from daemon.rules.correspondence import IN_COPY, Correspondence
 
 
 class CrmStanding(NamedTuple):

@@ -41,6 +41,7 @@ from daemon.ledger.resting import Resting
 from daemon.ledger.runs import Runs
 from daemon.ledger.senders import Senders
 from daemon.ledger.sql_list import AMONG, listed
+from daemon.ledger.states import States
 from daemon.ledger.threads import Threads
 from daemon.ledger.troubles import Troubles
 
@@ -59,6 +60,7 @@ class Ledger:
         self.messages = Messages(connection)
         self.conversations = Conversations(connection)
         self.histories = Histories(connection)
+        self.states = States(connection)
         self.senders = Senders(connection)
         self.activities = Activities(connection)
         self.records = Records(connection)

@@ -175,10 +175,10 @@ def state_gaps(ledger: Ledger, reading: ScoringSettings) -> Iterator[Gap]:
         ledger.copy_to(copy)
         with Ledger.open(copy) as rebuilt:
             with rebuilt.transaction("before"):
-                rebuilt.senders.keep_states()
-                rebuilt.senders.distrust()
+                rebuilt.states.keep()
+                rebuilt.states.distrust()
             scoring.rebuild(rebuilt, reading)
-            for address in rebuilt.senders.changed_states():
+            for address in rebuilt.states.changed():
                 yield Gap("state", address, "isn't what its messages say")
 
 
@@ -198,7 +198,7 @@ def close(ledger: Ledger, reading: ScoringSettings, gaps: list[Gap], now: dateti
             elif gap.sender is not None:
                 touched.add(gap.sender)
             elif gap.kind == "state":  # the digest may be that of the right state
-                ledger.senders.distrust(gap.key)
+                ledger.states.distrust(gap.key)
         ledger.senders.touch(touched)
     if any(gap.kind == "state" for gap in gaps):
         scoring.rebuild(ledger, reading)

@@ -13,8 +13,9 @@ from typing import Literal
 from daemon.message.nature import Weighed, reasons
 from daemon.message.verdict import SOFT_REASONS, Judgement, Verdict
 from daemon.rules.classify import Class, Rules, meetings, messages, replies
+from daemon.rules.correspondence import Correspondence
 from daemon.rules.meeting import Meeting, Side, Status
-from daemon.rules.sender import Correspondence, SenderState
+from daemon.rules.sender import SenderState
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from daemon.message.nature import lift
 from daemon.message.verdict import Verdict
 from daemon.rules.carried import Carried, added, seconds
 from daemon.rules.correspondence import IN_COPY, Correspondence
+from daemon.rules.final_verdicts import ROLE_AFTER_REPLY
 from daemon.rules.organization import PublicProviders, organization_key
 from daemon.rules.reply import OurMail, Proof, named_by, proof_beside_name
-from daemon.rules.sender import ROLE_AFTER_REPLY, Counting, SenderState, display_name, facts_of
+from daemon.rules.sender import Counting, SenderState, display_name, facts_of
 
 
 class Around(NamedTuple):

@@ -7,17 +7,15 @@ It doesn't fetch, store or classify anything, and never reads a clock.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from daemon.message.author import SUBMITTED
-from daemon.message.booking import BOOKED, UNBOOKED
 from daemon.message.candidates import Fact
 from daemon.message.names import clean_name, made_up_name
-from daemon.message.nature import lift
 from daemon.message.verdict import Us, Verdict
 from daemon.rules.carried import LONG, Carried, carry
 from daemon.rules.correspondence import (
@@ -28,25 +26,17 @@ from daemon.rules.correspondence import (
     Undelivered,
     unanswered,
 )
-from daemon.rules.meeting import Meeting, Statement, meetings
+from daemon.rules.final_verdicts import final_verdicts
+from daemon.rules.meeting import Meeting, Statement
 from daemon.rules.organization import PublicProviders, organization_key
 from daemon.rules.reply import (
     OurMail,
     Proof,
-    is_authenticated,
-    is_written_to_them,
     our_answers,
     our_waits,
     proofs,
 )
-
-__all__ = ["Correspondence", "Counting", "Meeting", "SenderState", "sender_state"]
-
-_ANSWERS_US = Verdict("contact", "answers-us")
-_ANSWERED_BY_US = Verdict("contact", "answered-by-us")
-ROLE_AFTER_REPLY = Verdict("contact", "role-after-reply")
-_BOOKINGS = {BOOKED: "REQUEST", UNBOOKED: "CANCEL"}
-_UPDATE = Verdict("evidence", "itip-update")
+from daemon.rules.statements import meetings_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +96,14 @@ def sender_state(
     in_copy = [m for m in messages if m.way == IN_COPY]
     messages = [m for m in messages if m.way != IN_COPY] if in_copy else messages
     proven = proofs(address, messages, ours, counting.us, public)
-    verdicts = _final_verdicts(messages, proven, ours)
+    verdicts = final_verdicts(messages, proven, ours)
     contacts = [m for m in messages if verdicts[m.key][0] == "contact"]
     received = [m for m in contacts if m.direction == "received"]
     sent = [m for m in contacts if m.direction == "sent"]
     dates = [m.sent_at for m in contacts]
     answered = {m.key: proven[m.key] for m in received if m.key in proven}
     reply_keys = tuple(sorted([*answered, *our_answers(received, sent, ours)]))
-    met = _meetings(address, messages, about, counting.us, public, written_to=bool(sent))
+    met = meetings_with(address, messages, about, counting.us, public, written_to=bool(sent))
     domain = address.rpartition("@")[2]
     state = SenderState(
         address=address,
@@ -194,93 +184,6 @@ def _organization(
     return organization_key(domain, public)
 
 
-def _final_verdicts(
-    messages: Sequence[Correspondence],
-    proven: Mapping[str, Proof],
-    ours: Mapping[str, OurMail],
-) -> dict[str, Verdict]:
-    """Verdicts by key, with the evidence lifted that turns out to come from a person."""
-    verdicts = {m.key: m.verdict for m in messages}
-    if len(verdicts) != len(messages):
-        raise ValueError("a message key is given twice")
-    soft = [m for m in messages if m.verdict[0] == "evidence" and m.direction == "received"]
-    sent = [m for m in messages if m.direction == "sent" and m.verdict.kind == "contact"]
-    verdicts.update(_lifted(soft, sent, proven))
-    role = [m for m in soft if m.verdict.reason == "role-address"]
-    if role and _is_a_conversation(messages, verdicts, proven, ours):
-        verdicts.update((m.key, ROLE_AFTER_REPLY) for m in role)
-    verdicts.update((key, _UPDATE) for key in _updates(messages, verdicts, proven))
-    return verdicts
-
-
-def _lifted(
-    soft: Iterable[Correspondence],
-    sent: Iterable[Correspondence],
-    proven: Mapping[str, Proof],
-) -> Iterator[tuple[str, Verdict]]:
-    """Evidence that a correspondence turns into contacts, as far as its reason allows.
-
-    Strong traces of a machine take an answer to a mail that we sent to this very address: somebody
-    is there, whatever the address is called. Weak ones only show that a relay carried the mail, so
-    an answer to what we sent to a colleague does, and an answer of ours.
-    """
-    to_them = {m.key for m in sent}
-    we_answered = {answered for m in sent for answered in m.answers}
-    for m in soft:
-        lifted_by = lift(m.verdict.reason)
-        if lifted_by == "never" or m.verdict.reason == "role-address":
-            continue
-        if m.key in proven and (lifted_by != "theirs" or proven[m.key].answered in to_them):
-            yield m.key, _ANSWERS_US
-        elif lifted_by == "either" and m.message_id in we_answered:
-            yield m.key, _ANSWERED_BY_US
-
-
-def _is_a_conversation(
-    messages: Sequence[Correspondence],
-    verdicts: Mapping[str, Verdict],
-    proven: Mapping[str, Proof],
-    ours: Mapping[str, OurMail],
-) -> bool:
-    """Whether a role address and we have answered each other."""
-    theirs = [
-        m
-        for m in messages
-        if m.direction == "received"
-        and (verdicts[m.key].kind == "contact" or m.verdict.reason == "role-address")
-    ]
-    if any(m.key in proven for m in theirs):
-        return True
-    sent = [m for m in messages if m.direction == "sent" and m.verdict.kind == "contact"]
-    return bool(our_answers(theirs, sent, ours))
-
-
-def _updates(
-    messages: Sequence[Correspondence],
-    verdicts: Mapping[str, Verdict],
-    proven: Mapping[str, Proof],
-) -> list[str]:
-    """The keys of invitations that only repeat or move an earlier one: one meeting, one message."""
-    first: dict[str, tuple[tuple[int, datetime, str], str]] = {}
-    repeated = []
-    for m in messages:
-        if (
-            m.direction != "received"
-            or verdicts[m.key].kind != "contact"
-            or m.key in proven
-            or not m.invites
-            or any(invite.method != "REQUEST" for invite in m.invites)
-        ):
-            continue
-        invite = m.invites[0]
-        mine = (invite.sequence, m.sent_at, m.key), m.key
-        other = first.get(invite.uid)
-        first[invite.uid] = mine if other is None else min(mine, other)
-        if other is not None:
-            repeated.append(max(mine, other)[1])
-    return repeated
-
-
 def _thread_count(contacts: Iterable[Correspondence]) -> int:
     """The number of threads: messages joined by what they are, name, or have in common.
 
@@ -326,73 +229,6 @@ def _mean_hours(waits: Sequence[timedelta]) -> float | None:
     if not waits:
         return None
     return round(sum(waits, timedelta()) / (len(waits) * timedelta(hours=1)), 2)
-
-
-def _meetings(
-    address: str,
-    messages: Sequence[Correspondence],
-    about: Iterable[Statement],
-    us: Us,
-    public: PublicProviders,
-    *,
-    written_to: bool,
-) -> tuple[Meeting, ...]:
-    """The meetings with this sender, by what calendars said in its mails and in ours."""
-    said = _statements(address, messages, us) + _bookings(messages)
-    if not said:
-        return ()
-    keys = {m.key for m in messages}
-    uids = {statement.invite.uid for statement in said}
-    said += [s for s in about if s.key not in keys and s.invite.uid in uids]
-    company = organization_key(address.rpartition("@")[2], public)
-
-    def is_colleague(other: str) -> bool:
-        return company is not None and company == organization_key(other.rpartition("@")[2], public)
-
-    return meetings(address, said, us, written_to=written_to, is_colleague=is_colleague)
-
-
-def _bookings(messages: Sequence[Correspondence]) -> list[Statement]:
-    """What booking pages told: an invitation of the visitor's, once we have written back.
-
-    Anybody may book in another's name.
-    """
-    told = [m for m in messages if m.invites and m.way in SUBMITTED and m.verdict[0] != "ignored"]
-    if not told:
-        return []
-    last = max((m.sent_at for m in messages if is_written_to_them(m)), default=None)
-    return [
-        Statement(
-            replace(invite, method=_BOOKINGS[invite.method]),
-            ours=False,
-            sent_at=m.sent_at,
-            key=m.key,
-        )
-        for m in told
-        if last is not None and m.sent_at <= last
-        for invite in m.invites
-        if invite.method in _BOOKINGS
-    ]
-
-
-def _statements(address: str, messages: Iterable[Correspondence], us: Us) -> list[Statement]:
-    """What calendars said, evidence included, but not in mail that a server proved to be forged."""
-    return [
-        Statement(
-            invite,
-            ours=m.direction == "sent",
-            sent_at=m.sent_at,
-            key=m.key,
-            recipients=frozenset({address} if m.direction == "sent" else ()),
-            authenticated=invite.method == "REPLY" and is_authenticated(m.facts, us),
-        )
-        for m in messages
-        if m.invites
-        and m.way not in SUBMITTED
-        and m.verdict[0] != "ignored"
-        and m.verdict[1] != "dmarc-fail"
-        for invite in m.invites
-    ]
 
 
 def facts_of(received: Iterable[Correspondence]) -> tuple[Fact, ...]:

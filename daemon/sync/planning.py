@@ -106,7 +106,7 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
     group = _same_person(session, row.address, known, crm, twins)
     # What is kept of a long history has all that a plan needs, but not who waits for an answer.
     is_kept = row.is_long and group == [row.address] and session.settings.policy.follow_up is None
-    kept = ledger.senders.long_known(group) if is_kept else {}
+    kept = ledger.states.long_known(group) if is_kept else {}
     state = kept.get(group[0]) or states.state_of(ledger, session.reading, group, us)
     if state is None:
         return None
