@@ -17,6 +17,7 @@ from daemon.sync import listing
 from daemon.sync.session import Session
 
 BY_PEOPLE = "by people, in Pipedrive"
+EVERYTHING_EVERY = timedelta(days=1)
 _LOOK_EVERY = timedelta(hours=4)
 _LATELY, _LOOKED_AT = timedelta(days=7), 200  # senders at most
 _OVERLAP = timedelta(minutes=2)  # their clock and ours may differ
@@ -60,12 +61,16 @@ def follow(session: Session, place: Target, *, whole: bool) -> set[str]:
 
 
 def look_due(session: Session) -> datetime | None:
-    """When `look_lately` is due; None before the first listing."""
+    """When people's deletions are to be looked for, by `look_lately` or by listing everything.
+
+    None before the first listing.
+    """
     marks = session.ledger.settings(_LOOKED, "swept_at")
     last = [instant_or_none(marks.get(name)) for name in (_LOOKED, "swept_at")]
     if last[1] is None:
         return None
-    return max(one for one in last if one is not None) + _LOOK_EVERY
+    lately = max(one for one in last if one is not None) + _LOOK_EVERY
+    return min(lately, last[1] + EVERYTHING_EVERY)
 
 
 def look_lately(session: Session, place: Target) -> set[str]:

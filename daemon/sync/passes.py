@@ -138,7 +138,7 @@ class Sync:
 
     def _next_due(self) -> datetime | None:
         ledger = self.session.ledger
-        due = [ledger.backlog.next_due(), everything_due(self.session), look_due(self.session)]
+        due = [ledger.backlog.next_due(), look_due(self.session)]
         return min((moment for moment in due if moment is not None), default=None)
 
     def _pass(self) -> Pushed:
@@ -210,9 +210,12 @@ class Sync:
     def _look_lately(self, place: Target) -> None:
         """Look for deletions between two full listings; what seems gone may be elsewhere."""
         session, now = self.session, self.session.now()
-        due, everything = look_due(session), everything_due(session)
-        if due is None or due > now or (everything is not None and everything <= now):
+        due = look_due(session)
+        if due is None or due > now:
             return
+        everything = everything_due(session)
+        if everything is not None and everything <= now:
+            return  # that shows more
         kinds = look_lately(session, place)
         if kinds:
             with session.ledger.transaction("look again"):

@@ -8,7 +8,7 @@ are read first, for a token each.
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from daemon.errors import Rejected, RetryLater
 from daemon.intake.states import known_us
@@ -22,12 +22,11 @@ from daemon.pipedrive.objects import Target
 from daemon.pipedrive.outcomes import BudgetSpent
 from daemon.rules.case import RANK_FRESH
 from daemon.sync import listing
-from daemon.sync.external_changes import follow
+from daemon.sync.external_changes import EVERYTHING_EVERY, follow
 from daemon.sync.planning import Draft, Drafts, draft
 from daemon.sync.session import Session
 
 LISTING = "listing"  # part of the health in the ledger
-_EVERYTHING_EVERY = timedelta(days=1)
 _DRAFTS = 1000  # due senders that decide what is listed
 # Setting: kinds that a refusal showed to be other than we thought.
 _LOOK_AGAIN = "look_again"
@@ -102,7 +101,7 @@ def _due(session: Session) -> list[SenderRow]:
 def everything_due(session: Session) -> datetime | None:
     """When the next full listing is due; None before the first."""
     swept = instant_or_none(session.ledger.setting("swept_at"))
-    return swept + _EVERYTHING_EVERY if swept else None
+    return swept + EVERYTHING_EVERY if swept else None
 
 
 def look_again(session: Session, kinds: Collection[str]) -> None:
