@@ -11,15 +11,8 @@ from dataclasses import replace
 
 from daemon.ledger.records import record_of
 from daemon.ledger.sql_list import AMONG, listed
-from daemon.rules.deals import DealRules, OpenDeal
-from daemon.rules.records import Kind, Record
-
-PART: Kind = "participant"
-
-
-def part_key(deal: str, sender: str) -> str:
-    """The record key of a sender's part in a deal."""
-    return f"{deal} {sender}"
+from daemon.rules.deals import PART, DealRules, OpenDeal, part_key
+from daemon.rules.records import Record
 
 
 class Deals:

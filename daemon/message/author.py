@@ -30,8 +30,6 @@ from daemon.message.vendors import kind_of
 
 # Ways by which anybody can put any address before us: such mails never add up to a deal.
 SUBMITTED = frozenset({"form", "reply-to", "text"})
-# Ways on which From, signals and envelope are those of a relay and say nothing about the author.
-RELAYED = SUBMITTED | {"forward", "attached", "envelope"}
 _ASKING = frozenset({"says-wants", "asks"})
 # Ways on which a machine's address is the author's too, and judged as such.
 _WHOEVER = frozenset({"forward", "attached", "group"})

@@ -24,8 +24,7 @@ from daemon.pipedrive.participants import add
 from daemon.pipedrive.write_request import Outcome, WriteRequest
 from daemon.rules.listed import ListedLead
 
-# What we fill only while it is empty.
-_PEOPLES = frozenset({"org_id", "organization_id", "phones", "job_title"})
+_ONLY_IF_EMPTY = frozenset({"org_id", "organization_id", "phones", "job_title"})
 
 __all__ = ["NOT_SEEN", "Missing", "Outcome", "WriteRequest", "apply"]
 
@@ -88,22 +87,22 @@ def _leave_what_is_theirs(
     client: Client, order: WriteRequest, content: dict[str, Any], target: str
 ) -> None:
     """Look first at what people may have filled meanwhile: a token, where it matters."""
-    filled = [name for name in _PEOPLES if name in content]
-    if filled:
-        there = _read(client, order.kind, target)
-        for name in (name for name in filled if there.get(name)):
-            del content[name]
+    may_differ = _ONLY_IF_EMPTY | {"label_ids", "participants"}
+    if may_differ.isdisjoint(content) and "bounce_label" not in order.fields:
+        return
+    there = _read(client, order.kind, target)
+    for name in [name for name in _ONLY_IF_EMPTY if name in content and there.get(name)]:
+        del content[name]
     if "bounce_label" in order.fields:
-        labels = labelled(_read(client, order.kind, target), order.fields)
+        labels = labelled(there, order.fields)
         content |= {} if labels is None else {"label_ids": labels}
     elif "label_ids" in content:
         # It came of a lead, whose labels are others; what is there already stays.
-        labels = as_list(_read(client, order.kind, target).get("label_ids"))
+        labels = as_list(there.get("label_ids"))
         missing = [one for one in content.pop("label_ids") if one not in labels]
         if missing:
             content["label_ids"] = [*labels, *missing]
     if "participants" in content:
-        there = _read(client, order.kind, target)
         if "participants" not in there:
             raise Unknown("an activity without its participants", what=order.key)
         before = [one for one in there["participants"] or () if "person_id" in one]

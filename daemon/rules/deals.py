@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 Per = Literal["person", "conversation", "organization"]
 AfterClose = Literal["never", "won", "always"]
-
 InCopy = Literal["contacts", "all"]
+PART: Final = "participant"  # the kind of the record that says that a sender is in a deal
+
+
+def part_key(deal: str, sender: str) -> str:
+    """The record key of a sender's part in a deal."""
+    return f"{deal} {sender}"
 
 
 @dataclass(frozen=True, slots=True)

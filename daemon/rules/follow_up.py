@@ -77,8 +77,7 @@ def is_pursued(kinds: Collection[str], known: LocalRecords, crm: RemoteMatches) 
     if not {"lead", "deal"}.isdisjoint(kinds):
         return True
     if known.deal is not None and not known.deal.tombstone:
-        listed = [deal for deal in crm.deals if str(deal.id) == known.deal.pipedrive_id]
-        return all(deal.status == "open" and not deal.archived for deal in listed)
+        return crm.has_open(known.deal)
     return known.lead is not None and not known.lead.tombstone
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from daemon.message.address import as_written
 from daemon.rules.case import NAME_CHARS, RANK_DEAL, RANK_FIELDS, RANK_LEAD, Case, SenderPlan
-from daemon.rules.deals import OpenDeal, Purchase
+from daemon.rules.deals import PART, OpenDeal, Purchase, part_key
 from daemon.rules.records import (
     Action,
     Adoption,
@@ -13,7 +13,6 @@ from daemon.rules.records import (
     CrmDeal,
     Kind,
     Record,
-    RemoteMatches,
 )
 
 
@@ -22,10 +21,10 @@ def plan_opportunity(plan: SenderPlan, case: Case) -> None:
     known, crm, address, purchase = case.known, case.crm, case.address, case.purchase
     if purchase.deal is not None and not purchase.joins and purchase.why:
         plan.notes.append(f"mail goes to {purchase.deal.name}: {purchase.why}")
-    if known.deal is not None and _is_open(known.deal, crm):
+    if known.deal is not None and crm.has_open(known.deal):
         return
     gone = known.deal.pipedrive_id if known.deal is not None and known.deal.tombstone else None
-    open_deals = [d for d in crm.deals if _takes_more(d) and str(d.id) != gone]
+    open_deals = [d for d in crm.deals if d.is_open and str(d.id) != gone]
     if open_deals:
         plan.adoptions.append(_adopt_deal(open_deals, address, purchase))
         return
@@ -81,18 +80,6 @@ def _open_one(plan: SenderPlan, case: Case, *, has_lead: bool, again: bool) -> N
     )
 
 
-def _takes_more(deal: CrmDeal) -> bool:
-    return deal.status == "open" and not deal.archived
-
-
-def _is_open(record: Record, crm: RemoteMatches) -> bool:
-    """Whether our deal is open; one that isn't listed yet was just made."""
-    if record.tombstone:
-        return False
-    listed = [deal for deal in crm.deals if str(deal.id) == record.pipedrive_id]
-    return all(_takes_more(deal) for deal in listed)
-
-
 def _adopt_deal(deals: Collection[CrmDeal], address: str, purchase: Purchase) -> Adoption:
     chosen, why = purchase.deal, purchase.why
     deal = next((d for d in deals if chosen is not None and str(d.id) == chosen.id), None)
@@ -124,16 +111,8 @@ def _join(plan: SenderPlan, case: Case, deal: OpenDeal) -> None:
     if deal.id in case.purchase.parts or not case.policy.participants:
         return
     fields = {"deal": deal.id, "joined": True}
-    plan.changes.append(
-        Change(
-            "participant",
-            f"{deal.id} {address}",
-            "create",
-            fields,
-            case.rank(RANK_LEAD) + "3",
-            address,
-        )
-    )
+    key, rank = part_key(deal.id, address), case.rank(RANK_LEAD) + "3"
+    plan.changes.append(Change(PART, key, "create", fields, rank, address))
 
 
 def _is_our_lead(lead: Record, case: Case) -> bool:

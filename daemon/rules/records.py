@@ -72,6 +72,11 @@ class CrmDeal:
     source_lead_id: str | None = None
     touched_at: str | None = None  # its last change, as it was listed
 
+    @property
+    def is_open(self) -> bool:
+        """Whether people still work on it."""
+        return self.status == "open" and not self.archived
+
 
 @dataclass(frozen=True, slots=True)
 class CrmLead:
@@ -90,6 +95,11 @@ class RemoteMatches:
     organization: tuple[int, str] | None = None  # id and why this one
     deals: tuple[CrmDeal, ...] = ()
     leads: tuple[CrmLead, ...] = ()
+
+    def has_open(self, deal: Record) -> bool:
+        """Whether this deal of ours is open; one that isn't listed yet was just made."""
+        listed = (one for one in self.deals if str(one.id) == deal.pipedrive_id)
+        return not deal.tombstone and all(one.is_open for one in listed)
 
 
 @dataclass(frozen=True, slots=True)

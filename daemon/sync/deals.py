@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from daemon.ledger.deals import PART, part_key
 from daemon.ledger.journal import JournalRow
 from daemon.ledger.senders import SenderRow
 from daemon.log import event
 from daemon.rules.case import RANK_FIELDS, SenderPlan
-from daemon.rules.deals import Conversation, OpenDeal, Purchase, choose, purchase
+from daemon.rules.deals import PART, Conversation, OpenDeal, Purchase, choose, part_key, purchase
 from daemon.rules.records import Change, CrmDeal, LocalRecords, RemoteMatches
 from daemon.sync.session import Session
 
@@ -143,7 +142,7 @@ def _own(address: str, known: LocalRecords, crm: RemoteMatches) -> list[OpenDeal
     found = {
         identifier: _open(address, one)
         for identifier, one in listed.items()
-        if one.status == "open" and not one.archived and identifier != gone
+        if one.is_open and identifier != gone
     }
     deal = known.deal
     if deal is not None and not deal.tombstone and deal.pipedrive_id not in listed:

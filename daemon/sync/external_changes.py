@@ -19,7 +19,8 @@ from daemon.sync.session import Session
 BY_PEOPLE = "by people, in Pipedrive"
 EVERYTHING_EVERY = timedelta(days=1)
 _LOOK_EVERY = timedelta(hours=4)
-_LATELY, _LOOKED_AT = timedelta(days=7), 200  # senders at most
+_LATELY = timedelta(days=7)
+_AT_MOST = 200  # senders at a look
 _OVERLAP = timedelta(minutes=2)  # their clock and ours may differ
 _LOOKED = "looked_lately_at"  # setting
 
@@ -86,7 +87,7 @@ def look_lately(session: Session, place: Target) -> set[str]:
         doubtful = ledger.records.by_id(
             "deal", *directory.deleted_deals(client, due - _LOOK_EVERY - _OVERLAP)
         )
-        lately = ledger.presence.touched_lately(now - _LATELY, _LOOKED_AT)
+        lately = ledger.presence.touched_lately(now - _LATELY, _AT_MOST)
         for kind, records in lately.items():
             ids = [record.pipedrive_id or "" for record in records]
             there: set[str] = set()
