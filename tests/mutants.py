@@ -4,9 +4,10 @@
     python tests/mutants.py [--count 200] [--seed 1] [--jobs 2] [--list] [--near] [PATH ...]
 
 Each mutant is one change of one file of `PATHS`: a comparison turned, a condition negated, `and`
-for `or`, a number off by one, an item left out of a list, a call left out, a word of SQL. The tests that cover the file run on a copy of the repository; a mutant that passes
-them all survives and is printed. Random, but the same for the same seed and code. Log lines, texts
-and annotations are left alone: nothing decides by them.
+for `or`, a number off by one, an item left out of a list, a call left out, a word of SQL. The tests
+that cover the file run on a copy of the repository; a mutant that passes them all survives and is
+printed. Random, but the same for the same seed and code. Log lines, texts and annotations are left
+alone: nothing decides by them.
 """
 
 import argparse
@@ -29,14 +30,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 PATHS = (
     *("daemon/rules", "daemon/sync", "daemon/ledger/journal.py", "daemon/ledger/backlog.py"),
-    "daemon/intake/poll.py",
+    *("daemon/ledger/deals.py", "daemon/ledger/states.py", "daemon/intake/poll.py"),
 )
 # What covers a file, in two runs: the near tests catch nearly all, the others try what is left.
 NEAR = {
     "rules": "sender sender_evidence classify meeting meeting_series plan activities organization"
-    " backoff explain reply routes",
-    "sync": "sync_rules sync_errors sync_adoption sync_tombstones sync_activities lost_records",
-    "ledger": "ledger_journal sync_errors sync_adoption",
+    " backoff explain reply routes deal_rules deals follow_ups bounces growth",
+    "sync": "sync_rules sync_errors sync_adoption sync_tombstones sync_activities lost_records"
+    " deals follow_ups bounces",
+    "ledger": "ledger_journal sync_errors sync_adoption deals follow_ups growth",
     "intake": "folder_backoff polling isolation",
 }
 FAR = {

@@ -90,11 +90,7 @@ def histories(draw: st.DrawFn) -> list[Letter]:
             # Mostly in order, some dated back.
             hour=max(0, 10 * number - draw(st.sampled_from([0, 0, 0, 5, 15, 200]))),
             answers=tuple(draw(st.lists(st.integers(0, count), max_size=2, unique=True))),
-            kind=draw(
-                st.sampled_from(
-                    ["plain", "plain", "plain", "bulk", "calendar", "quoting", "subject"]
-                )
-            ),
+            kind=draw(st.sampled_from(KINDS)),
             thread=draw(st.sampled_from([None, None, "t1", "t2"])),
         )
         for number in range(count)

@@ -129,7 +129,6 @@ def test_a_dry_run_predicts_objects_activities_and_tokens_to_the_last_one(
 
 
 def assert_documented_shape(predicted: dict[str, Any]) -> None:
-    assert {"create", "tokens"} <= set(predicted)
     assert list(predicted) == list(found())
     assert list(predicted["create"]) == list(KINDS)
     assert len(predicted["important"]) == 20

@@ -7,7 +7,7 @@ bytes of a mail and the sandbox's store is the real thing but the IMAP line and 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -246,7 +246,3 @@ def _made(path: str, body: dict[str, Any]) -> str | None:
 
 def _mail_key(deal: dict[str, Any]) -> str:
     return next((v for v in deal["custom_fields"].values() if "@" in str(v)), "")
-
-
-def utc(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc, arg-type]
