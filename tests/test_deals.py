@@ -442,3 +442,26 @@ def test_audit_tells_who_was_taken_out(shop: Shop) -> None:
     assert [gap.key for gap in participant_gaps(shop.ledger, shop.client)] == [
         f"{deal['id']} {ABE}"
     ]
+
+
+def test_what_was_joined_stays_joined_when_the_setting_goes_back(shop: Shop) -> None:
+    shop.hears(ABE)
+    shop.hears_often(ADA, 5)
+    shop.sync()
+    (deal,) = shop.acts.every("deals")
+    opened, other = (ABE, ADA) if contact(shop, deal) == ABE else (ADA, ABE)
+    shop.settings(deals=DealRules(per="person"))
+    shop.hears_often(other, 6)
+    shop.hears_often(AMY, 5)
+    shop.sync()
+
+    assert shop.count()["deals"] == 2  # AMY's own
+    assert links(shop)[other] == links(shop)[opened] == {deal["id"]}
+    quiet(shop)
+    shop.acts.win(deal["id"])
+    shop.next_day()
+    shop.hears(other)
+    shop.sync()
+    assert links(shop)[other] == {deal["id"], None}
+    assert shop.count()["deals"] == 2  # it has had one
+    quiet(shop)

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+from acts import Acts
 from crm_kit import Shop, make_shop
 from world import World
 
 from daemon.errors import ConfigProblem
 from daemon.rules.routing import Origin, Route, choose, country
+from daemon.sandbox.crm import Switches
 
 FORM = Origin("web", frozenset({"info@ours.example"}), "eu.acme.de", "form")
 
@@ -173,3 +175,53 @@ def test_an_unknown_label_is_named_with_those_that_there_are(tmp_path: Path, kin
         shop.sync()
     assert "Hot" in str(raised.value.hint)
     assert shop.acts.every("persons") == []
+
+
+BOB = "bob@example.com"
+
+
+def test_who_has_left_owns_nothing_new_after_a_start_and_is_told(tmp_path: Path) -> None:
+    route = Route("all", owners=(BOB, "ada@example.com"))
+    world = World(tmp_path, routes=(route,))
+    world.receives("first@firm.com")
+    world.settle()
+    assert owners(world.acts) == [BOB]
+    Switches(world.sandbox).deactivate(BOB)
+    world.receives("second@firm.com")
+    world.receives("third@other.com")
+    world.settle()
+
+    assert owners(world.acts) == ["ada@example.com"] * 2 + [BOB]
+    with world.ledger() as ledger:
+        (told,) = ledger.conditions.of("owner")
+    assert (told.name, "deactivated" in told.reason) == (BOB, True)
+
+    Switches(world.sandbox).activate(BOB)
+    world.receives("fourth@more.com")
+    world.settle()
+    with world.ledger() as ledger:
+        assert ledger.conditions.of("owner") == []
+
+
+@pytest.mark.parametrize("sender", ["second@firm.com", "second@other.com"])
+def test_an_owner_who_leaves_while_the_service_runs_is_noticed_at_the_refusal(
+    tmp_path: Path, sender: str
+) -> None:
+    shop = make_shop(tmp_path, routes=(Route("all", owners=(BOB,)),))
+    with shop.ledger:
+        shop.hears("first@firm.com")
+        shop.sync()
+        Switches(shop.sandbox).deactivate(BOB)
+        shop.hears_often(sender, 5)
+        shop.sync()
+
+        assert owners(shop.acts) == ["ada@example.com", BOB]  # the token's user
+        assert {one["owner_id"] for one in shop.acts.every("deals")} != set()
+        assert len(shop.activities()) == 6
+        assert shop.ledger.backlog.pending() == {}
+        assert shop.ledger.conditions.is_failing("owner", BOB)
+
+
+def owners(acts: Acts) -> list[str]:
+    users = {user["id"]: user["email"] for user in acts.every("users")}
+    return sorted(users[one["owner_id"]] for one in acts.every("persons"))

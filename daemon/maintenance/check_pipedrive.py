@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from daemon.errors import Problem, Rejected
+from daemon.errors import ConfigProblem, Problem, Rejected
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.maintenance.check import CheckLine
@@ -48,7 +48,7 @@ def check_pipedrive(wiring: Wiring) -> Iterator[CheckLine]:
         ("lists", lambda: _lists(client)),
     ]
     if owners := _owners(wiring):
-        attempts.append(("owners", lambda: ", ".join(sorted(directory.owners(client, owners)))))
+        attempts.append(("owners", lambda: _active_owners(client, owners)))
     for what, attempt in attempts:
         try:
             yield CheckLine(f"pipedrive: {what}", attempt())
@@ -79,6 +79,17 @@ def _owners(wiring: Wiring) -> frozenset[str]:
     """E-mail addresses of all users that the configuration names as owners."""
     boxes = (box.owner.lower() for box in wiring.config.mailboxes if box.owner)
     return frozenset(boxes) | {owner for route in wiring.routes() for owner in route.owners}
+
+
+def _active_owners(client: Client, addresses: frozenset[str]) -> str:
+    found = directory.owners(client, addresses)
+    if found.left:
+        raise ConfigProblem(
+            f"the Pipedrive user {', '.join(found.left)} is deactivated",
+            what="mailboxes[].owner",
+            hint="activate the user, or name another: " + ", ".join(found.others),
+        )
+    return ", ".join(sorted(found.ids))
 
 
 def _route(client: Client, route: Route) -> str:

@@ -188,7 +188,7 @@ def _may_be_a_link(refusal: Capped) -> bool:
 
 
 def _hangs_on(content: Mapping[str, Any], place: Target) -> Iterator[tuple[str, str]]:
-    """Everything that a body names: records, the stage, our fields."""
+    """Everything that a body names: records, the stage, the owner, our fields."""
     names = {
         "org_id": "organization",
         "organization_id": "organization",
@@ -196,6 +196,7 @@ def _hangs_on(content: Mapping[str, Any], place: Target) -> Iterator[tuple[str, 
         "deal_id": "deal",
         "lead_id": "lead",
         "stage_id": "stage",
+        "owner_id": "owner",
     }
     for name, kind in names.items():
         if content.get(name) is not None:
@@ -213,6 +214,8 @@ def _absence(client: Client, kind: str, identifier: str, place: Target) -> Absen
     match kind:
         case "stage":
             return None if directory.has_stage(client, int(identifier)) else Absence.DELETED
+        case "owner":
+            return None if directory.is_active(client, int(identifier)) else Absence.DELETED
         case "field":
             of, code = FIELDS[identifier][0], place.codes[identifier]
             return None if directory.has_field(client, of, code) else Absence.NOT_FOUND

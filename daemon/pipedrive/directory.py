@@ -251,29 +251,41 @@ def _same(one: object, other: str) -> bool:
     return isinstance(one, str) and one.strip().casefold() == other.strip().casefold()
 
 
-def owners(client: Client, addresses: frozenset[str]) -> dict[str, int]:
-    """Ids of active users by e-mail address; raises ConfigProblem naming those who aren't."""
-    everybody = client.send(Call.to("users.list")).items
-    users = {
-        str(user.get("email")).lower(): number(user, "id")
-        for user in everybody
+class Owners(NamedTuple):
+    """Of the users who are to own records: ids of the active ones, and who has left."""
+
+    ids: dict[str, int]  # by e-mail address
+    left: list[str]  # e-mail addresses of those who are deactivated
+    others: list[str]  # of all active users, to choose from
+
+
+def owners(client: Client, addresses: frozenset[str]) -> Owners:
+    """Who of these can own records; raises ConfigProblem naming those who never could."""
+    everybody = {
+        str(user.get("email")).lower(): user for user in client.send(Call.to("users.list")).items
+    }
+    active = {
+        address: number(user, "id")
+        for address, user in everybody.items()
         if user.get("active_flag", True)
     }
-    missing = sorted(addresses - set(users))
-    gone = {str(user.get("email")).lower() for user in everybody}.intersection(missing)
-    if gone:
-        raise ConfigProblem(
-            f"the Pipedrive user {', '.join(sorted(gone))} is deactivated",
-            what="mailboxes[].owner",
-            hint="activate the user, or name another: " + ", ".join(sorted(users)),
-        )
+    missing = sorted(addresses - set(everybody))
     if missing:
         raise ConfigProblem(
             f"no Pipedrive user has the address {', '.join(missing)}",
             what="mailboxes[].owner",
-            hint="there are: " + ", ".join(sorted(users)),
+            hint="there are: " + ", ".join(sorted(active)),
         )
-    return {address: users[address] for address in addresses}
+    ids = {address: active[address] for address in addresses if address in active}
+    return Owners(ids, sorted(addresses - set(active)), sorted(active))
+
+
+def is_active(client: Client, user: int) -> bool:
+    """Whether a user can own new records."""
+    return any(
+        number(one, "id") == user and one.get("active_flag", True)
+        for one in client.send(Call.to("users.list")).items
+    )
 
 
 class Definitions(NamedTuple):

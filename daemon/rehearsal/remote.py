@@ -44,7 +44,7 @@ _KEPT = {
         "id subject type done due_date due_time duration note public_description participants "
         "deal_id lead_id org_id add_time update_time"
     ),
-    "users": "id name email",
+    "users": "id name email active_flag",
 }
 _MARGIN = timedelta(hours=1)  # more than the sync's own, for what two clocks may differ by
 

@@ -46,6 +46,7 @@ _NEXT = {
     "waiting": "mail2deal check",
     "not visible": "mail2deal check (it says whose token sees everything)",
     "events": "mend the receiver, then mail2deal retry",
+    "owner": "name another owner in the configuration, or activate the user",
     "clock": "set this machine's clock (timedatectl)",
 }
 PARTS = tuple(_NEXT)

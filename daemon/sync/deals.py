@@ -27,13 +27,20 @@ def purchase_of(
     own = _own(row.address, known, crm)
     if len(own) > 1:
         return purchase(_with_people(session, own), _conversations(session, row), joins=False)
-    if own or rules.per == "person":
+    if own:
         return Purchase()
     parts = session.ledger.deals.parts(row.address)
     joined = frozenset(str(one.fields["deal"]) for one in parts if one.fields.get("joined"))
+    if rules.per == "person" and not joined:
+        return Purchase()
     found = Purchase()
     if not _is_under_way(coming.get("deal")):
-        found = _others(session, row, known, crm, coming)
+        if rules.per != "person":
+            found = _others(session, row, known, crm, coming)
+        if found.deal is None and joined:
+            # What was joined stays so while it is open, whatever `deals.per` has become.
+            there = [one for one in session.ledger.deals.open_of([row.address]) if one.id in joined]
+            found = purchase(there, _conversations(session, row), joins=True)
     if found.deal is None and joined:
         closed = choose(session.ledger.deals.taking(joined, rules), None)
         found = Purchase(*closed) if closed is not None else found
@@ -70,7 +77,7 @@ def join(session: Session, address: str, plan: SenderPlan, purchase: Purchase) -
     nothing, is linked.
     """
     deals = session.ledger.deals
-    if session.settings.deals.per == "person":
+    if session.settings.deals.per == "person" and plan.joins is None:
         return []
     wanted = {change.key for change in plan.changes if change.kind == PART}
     for key in deals.coming_parts(address):

@@ -53,7 +53,7 @@ class Pushed:
     waiting: int = 0
     resume_at: datetime | None = None
     problem: Problem | None = None
-    touched: set[str] = field(default_factory=set)  # senders to be planned again
+    touched: set[str] = field(default_factory=set)  # senders to be planned again, as is noted
     asks: Problem | None = None  # what a person has to approve before more is created
     again: bool = False  # where records go has changed: prepare again before the rest is sent
     interrupted: bool = False  # others are to be planned, or the CRM listed, before the rest
@@ -182,14 +182,14 @@ class Outcomes:
         written = self._kept(row)
         if outcome.people is not None:
             written = dict(outcome.people)
-            self._plan_again([row.sender or row.key])
+            self._plan_again(self._whose(row))
         elif outcome.found and row.version > 1:
             # What was made may be an earlier version of this change: what can change is compared
             # anew, as if it had never been written. Without its class the update goes at once.
             kept = {n: v for n, v in written.items() if n not in {"class", "participants"}}
             written = {n: None if n in STATISTICS else v for n, v in kept.items()}
             written |= follow_up.as_first_made(row.fields)
-            self._plan_again(row.fields.get("participants") or [row.sender or row.key])
+            self._plan_again(row.fields.get("participants") or self._whose(row))
         self.ledger.records.written(
             row.kind,
             row.key,
@@ -277,7 +277,6 @@ class Outcomes:
             return
         told = {row.key} if row.kind == "lead" else to_be_told(self._session, sender)
         self._plan_again(told)
-        self.ledger.senders.touch(told)  # at once: nothing else would show what a crash leaves
 
     def _tell(self, row: JournalRow, now: datetime) -> None:
         subscribers = self._session.settings.subscribers
@@ -336,9 +335,9 @@ class Outcomes:
             journal.wait(row, due, str(problem), unknown=True)
         else:
             journal.drop(row)  # not made: what is wanted now is planned anew
-        self._plan_again([row.sender or row.key])
+        self._plan_again(self._whose(row))
         match problem.kind:
-            case "stage":
+            case "stage" | "owner":
                 forget_place(self._session)
                 self._pushed.again = True
             case "field":
@@ -377,5 +376,17 @@ class Outcomes:
             # Merged: its survivor has what it had. Converted: there is a deal.
             look_again(self._session, {kind} | ({"deal"} if kind == "lead" else set()))
 
+    def _whose(self, row: JournalRow) -> Iterable[str]:
+        """The senders for whom a change is made."""
+        if row.kind == "organization":
+            return self.ledger.records.senders_of(row.kind, row.key)
+        return [row.sender or row.key]
+
     def _plan_again(self, senders: Iterable[str]) -> None:
-        self._pushed.touched |= set(senders)
+        """Have them planned again, in the transaction of the outcome that makes it necessary.
+
+        After a crash nothing else would show that it is.
+        """
+        told = set(senders)
+        self._pushed.touched |= told
+        self.ledger.senders.touch(told)

@@ -253,7 +253,7 @@ class Sync:
         return self.session.ledger.backlog.has_unknown(self.session.now())
 
     def _add(self, total: Pushed, pushed: Pushed) -> bool:
-        """Join what one push did to the others of the pass, and have touched senders planned.
+        """Join what one push did to the others of the pass.
 
         True if nothing more may be sent for now.
         """
@@ -262,7 +262,4 @@ class Sync:
         total.waiting += pushed.waiting
         total.resume_at, total.problem = pushed.resume_at, pushed.problem
         total.kept_back_until = pushed.kept_back_until
-        if pushed.touched:
-            with self.session.ledger.transaction("touch"):
-                self.session.ledger.senders.touch(pushed.touched)
         return total.halted

@@ -111,7 +111,7 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
     if state is None:
         return None
     state = replace(state, address=row.address, organization=row.organization)
-    routed, usual = route(session, row), session.settings.policy
+    routed, usual = route(session, row, place), session.settings.policy
     policy = replace(
         routed.policy(usual, place),
         fresh_since=session.fresh_since(),

@@ -18,14 +18,15 @@ from daemon.sync.relocation import COMPANY_ID
 from daemon.sync.routes import stage_name
 from daemon.sync.session import Session
 
+OWNER = "owner"  # the part of `conditions` that says which owner has left
 _ASK_EVERY = timedelta(days=1)
 
 
 def prepare(session: Session) -> Target:
     """The place as the ledger knows it, asked for anew once a day or when it is configured anew.
 
-    Missing fields are planned in the journal, to be pushed before anything that shows them. Raises
-    ConfigProblem for unknown names.
+    Who of the owners has left is also asked at each start. Missing fields are planned in the
+    journal, to be pushed before anything that shows them. Raises ConfigProblem for unknown names.
     """
     settings, ledger = session.settings, session.ledger
     places = {stage_name(one): one.place for one in settings.routes if one.place}
@@ -42,8 +43,8 @@ def prepare(session: Session) -> Target:
         or session.now() - instant(known["at"]) >= _ASK_EVERY
     ):
         known = _ask(session, wanted, known)
-    if not session.client.answered:
-        session.client.send(Call.to("users.me"))  # before anything is dated: what time is it there?
+    elif not session.client.answered:
+        known = _start(session, known)
     codes = ledger.records.live_ids("field")
     _follow_fields(session, codes, marks.get("fields_written"))
     return Target(
@@ -84,8 +85,7 @@ def _ask(session: Session, wanted: list[Any], known: dict[str, Any] | None) -> d
     ledger, client = session.ledger, session.client
     me = client.send(Call.to("users.me"))
     stage = _stage(session, wanted, known)
-    addresses = _owners(session)
-    owners = directory.owners(client, addresses) if addresses else {}
+    owners = _active_owners(session)
     stages = {
         stage_name(one): directory.place(client, *one.place)
         for one in session.settings.routes
@@ -112,6 +112,34 @@ def _ask(session: Session, wanted: list[Any], known: dict[str, Any] | None) -> d
         ledger.set(COMPANY_ID, me.object.get("company_id"))
         _keep_fields(session, found.codes)
     return place
+
+
+def _start(session: Session, known: dict[str, Any]) -> dict[str, Any]:
+    """Ask what a start needs although the place is known: the time there, and who has left."""
+    session.client.send(Call.to("users.me"))  # before anything is dated
+    owners = _active_owners(session)
+    if owners != known["owners"]:
+        known = known | {"owners": owners}
+        with session.ledger.transaction("place"):
+            session.ledger.set("place", known)
+    return known
+
+
+def _active_owners(session: Session) -> dict[str, int]:
+    """Ids of the users who own what we make, by address; who has left is told and left out."""
+    addresses, conditions = _owners(session), session.ledger.conditions
+    ids, left = directory.owners(session.client, addresses)[:2] if addresses else ({}, [])
+    if not left and not conditions.of(OWNER):
+        return ids
+    now = session.wall()
+    with session.ledger.transaction("owners"):
+        conditions.keep_only(OWNER, left)
+        for address in left:
+            why = f"{address} is deactivated: others own what is made from now on"
+            if not conditions.is_failing(OWNER, address):
+                event("sync.owner_left", logging.WARNING, owner=address)
+            conditions.failed(OWNER, why, now, address, needs_person=True)
+    return ids
 
 
 def _stage(session: Session, wanted: list[Any], known: dict[str, Any] | None) -> int:

@@ -324,9 +324,11 @@ class Pusher:
         return int(deal) if deal and self._takes_mail(deal) else None
 
     def _takes_mail(self, deal: str) -> bool:
-        """Whether new mail goes to a deal; one that isn't listed yet is ours and young."""
+        """Whether new mail goes to a deal; one that isn't listed must be ours, and young."""
         listed, rules = self.ledger.crm.deal(deal), self._session.settings.deals
-        return listed is None or rules.takes_mail(listed.status, archived=listed.archived)
+        if listed is not None:
+            return rules.takes_mail(listed.status, archived=listed.archived)
+        return any(not record.tombstone for record in self.ledger.records.by_id("deal", deal))
 
     def _is_coming(self, kind: str, key: str) -> bool:
         row = self.ledger.journal.open_row(kind, key)

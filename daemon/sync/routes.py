@@ -36,22 +36,23 @@ class Routed:
 
     def keep(self, session: Session) -> None:
         """Remember whose turn it was, inside the transaction of the plan."""
-        if self.route is not None and self.route.owners and self.owner is not None:
+        if self.route is not None and self.key and self.owner is not None:
             session.ledger.assignments.assign(self.route.name, self.key, self.owner)
 
 
-def route(session: Session, row: SenderRow) -> Routed:
-    """The first route that fits the sender's first mail."""
+def route(session: Session, row: SenderRow, place: Target) -> Routed:
+    """The first route that fits the sender's first mail; owners who have left take no turn."""
     usual = Routed(session.owner_of(row.mailbox))
     if not session.settings.routes:
         return usual
     chosen = _chosen(session.ledger, session.settings.routes, row)
     if chosen is None:
         return usual
-    if not chosen.owners:
+    owners = tuple(one for one in chosen.owners if one in place.owners)
+    if not owners:
         return replace(usual, route=chosen)
     key = row.organization or row.address
-    owner = session.ledger.assignments.owner(chosen.name, key, chosen.owners)
+    owner = session.ledger.assignments.owner(chosen.name, key, owners)
     return Routed(owner, chosen, key)
 
 

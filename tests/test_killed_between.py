@@ -1,0 +1,157 @@
+"""Killed at each step, while Pipedrive shows what nobody planned: a restart ends the same.
+
+`make test` kills at the first ten steps, where that shows, `make test-all` at each. What an outcome makes necessary must stand in the ledger with it; nothing else is left of it then.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from crm_kit import Shop, make_shop
+
+from daemon import failpoints
+from daemon.rules.case import Policy
+from daemon.rules.classify import Rules
+from daemon.rules.deals import DealRules
+from daemon.rules.routing import Route
+from daemon.sandbox.crm import Switches
+from daemon.sync import Sync
+
+ADA, ABE, BOB = "ada@acme.com", "abe@acme.com", "bob@example.com"
+
+
+def archived_meanwhile(shop: Shop) -> None:
+    """People archive the lead that is about to become a deal."""
+    shop.hears(ADA)
+    shop.sync()
+    shop.hears_often(ADA, 4)
+    shop.plan()
+    (lead,) = shop.acts.every("leads")
+    shop.acts.archive("leads", lead["id"])
+
+
+def deleted_meanwhile(shop: Shop) -> None:
+    """People delete the person of whom more is about to be logged."""
+    shop.hears(ADA)
+    shop.sync()
+    shop.hears_often(ADA, 4)
+    shop.plan()
+    shop.acts.delete("persons", shop.person(ADA)["id"])
+
+
+def organization_deleted(shop: Shop) -> None:
+    shop.hears(ADA)
+    shop.sync()
+    shop.hears_often(ABE, 5)
+    shop.plan()
+    (one,) = shop.acts.every("organizations")
+    shop.acts.delete("organizations", one["id"])
+
+
+def deal_deleted(shop: Shop) -> None:
+    """People delete the deal that a colleague is about to join."""
+    shop.hears_often(ADA, 5)
+    shop.sync()
+    shop.hears(ABE)
+    shop.plan()
+    (deal,) = shop.acts.every("deals")
+    shop.acts.delete("deals", deal["id"])
+
+
+def merged_meanwhile(shop: Shop) -> None:
+    """People merge the person who is about to be a participant into one of theirs."""
+    shop.hears_often(ADA, 5)
+    shop.hears(ABE)
+    shop.sync()
+    other = shop.acts.add_person("Abraham", "abraham@acme.com")
+    shop.hears_often(ABE, 3)
+    shop.plan()
+    shop.acts.merge("persons", shop.person(ABE)["id"], other)
+
+
+def crossing_together(shop: Shop) -> None:
+    """A lead becomes a deal, and a colleague with a lead joins it."""
+    shop.hears(ADA)
+    shop.hears(ABE)
+    shop.sync()
+    shop.hears_often(ADA, 4)
+    shop.hears_often(ABE, 4)
+    shop.plan()
+
+
+def owner_leaves(shop: Shop) -> None:
+    shop.hears(ADA)
+    shop.sync()
+    shop.hears("eve@beta.com")
+    shop.hears_often(ADA, 4)
+    shop.plan()
+    Switches(shop.sandbox).deactivate(BOB)
+
+
+SCENES: list[Callable[[Shop], None]] = [
+    archived_meanwhile,
+    deleted_meanwhile,
+    organization_deleted,
+    deal_deleted,
+    merged_meanwhile,
+    crossing_together,
+    owner_leaves,
+]
+
+
+def begin(home: Path, scene: Callable[[Shop], None]) -> Shop:
+    home.mkdir()
+    shop = make_shop(
+        home,
+        workers=1,
+        policy=Policy(Rules(), follow_up=timedelta(days=2)),
+        deals=DealRules(per="organization"),
+        routes=(Route("all", owners=(BOB,)),),
+    )
+    scene(shop)
+    return shop
+
+
+def ended(shop: Shop) -> tuple[Any, ...]:
+    """What there is in the end, and a second run writes nothing."""
+    shop.sync()
+    shop.clock.passes(days=3)
+    shop.sync()
+    before = len(shop.sandbox.writes())
+    shop.sync()
+    assert len(shop.sandbox.writes()) == before
+    joined = sorted(
+        (deal["title"], len(deal.get("_participants", ()))) for deal in shop.acts.every("deals")
+    )
+    return shop.shown(), joined, shop.parked()
+
+
+@pytest.mark.parametrize("most", [10, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
+def test_killed_at_any_step_it_ends_the_same(
+    tmp_path: Path, scene: Callable[[Shop], None], most: int
+) -> None:
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    log = tmp_path / "steps"
+    whole = begin(tmp_path / "whole", scene)
+    failpoints.arm(log=str(log))
+    whole.sync()
+    failpoints.arm()
+    wanted = ended(whole)
+    whole.ledger.close()
+    steps = log.read_text().splitlines()
+    assert len(steps) > 5
+    for number, step in enumerate(steps[:most], 1):
+        shop = begin(tmp_path / str(number), scene)
+        with shop.ledger:
+            failpoints.arm(kill_at=number, die=die)
+            with pytest.raises(KeyboardInterrupt):
+                shop.sync()
+            failpoints.arm()
+            shop.sync_ = Sync(replace(shop.sync_.session))
+            assert ended(shop) == wanted, step
