@@ -87,3 +87,11 @@ def test_gmail_receives_at_an_address_first() -> None:
     )
     own = "Authentication-Results: mx.google.com; dmarc=pass header.from=firm1.example"
     assert authenticated(brought(1, own, hop=hop).signals, {"google.com"}) == "pass"
+
+
+def test_a_learned_server_is_believed_in_the_mail_that_it_brought_only() -> None:
+    hop = "from a.example by mx.hoster.example with ESMTPS"  # of another mailbox of ours
+    forged = brought(1, passed(1), hop=hop)
+    assert authenticated(forged.signals, (), {"us.example"}) is None
+    assert authenticated(forged.signals, {"us.example"}) == "pass"  # if the configuration says so
+    assert authenticated(brought(1, passed(1)).signals, (), {"us.example"}) == "pass"

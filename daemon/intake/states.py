@@ -48,7 +48,7 @@ def with_learned(us: Us, settings: Mapping[str, Any]) -> Us:
     return replace(
         us,
         addresses=us.addresses | set(settings.get(LEARNED, ())),
-        authserv_ids=us.authserv_ids | own_servers.learned(settings.get(own_servers.SETTING, {})),
+        learned_servers=own_servers.learned(settings.get(own_servers.SETTING, {})),
     )
 
 

@@ -151,7 +151,8 @@ def _invented(names: Pseudonyms, us: Us) -> Us:
         us,
         addresses=frozenset(map(names.address, us.addresses)),
         domains=frozenset(map(names.domain, us.domains)),
-        authserv_ids=frozenset(map(names.domain, us.authserv_ids)),
+        authserv_ids=frozenset(map(names.domain, us.authserv_ids | us.learned_servers)),
+        learned_servers=frozenset(),
         ignored_addresses=frozenset(map(names.address, us.ignored_addresses)),
         ignored_domains=frozenset(map(names.domain, us.ignored_domains)),
     )

@@ -154,16 +154,23 @@ def is_forged(signals: Iterable[str], servers: Iterable[str]) -> bool:
     return any(f"authserv:{server}" in signals or _is_of(server, known) for server in failed)
 
 
-def authenticated(signals: Iterable[str], servers: Iterable[str]) -> str | None:
+def authenticated(
+    signals: Iterable[str], servers: Iterable[str], learned: Iterable[str] = ()
+) -> str | None:
     """What a server of ours found by DMARC: "pass", "fail", or None if none of them says.
 
-    `servers`: authserv-ids, or domains of them, that are known to be ours.
+    `servers`: authserv-ids, or domains of them, that the configuration names: believed wherever
+    the field stands. `learned`: those that we found out: believed in the mail that they brought.
     """
-    known = tuple(servers)
+    signals, known, brought = frozenset(signals), tuple(servers), tuple(learned)
     found = None
     for signal in signals:
         name, _, server = signal.partition(":")
-        if name in {"dmarc-fail", "dmarc-pass"} and _is_of(server, known):
+        is_ours = _is_of(server, known) or (
+            # Another mailbox's server lets a stranger name this one.
+            f"authserv:{server}" in signals and _is_of(server, brought)
+        )
+        if name in {"dmarc-fail", "dmarc-pass"} and is_ours:
             if name == "dmarc-fail":
                 return "fail"
             found = "pass"

@@ -44,6 +44,7 @@ class Us:
     addresses: frozenset[str] = frozenset()
     domains: frozenset[str] = frozenset()
     authserv_ids: frozenset[str] = frozenset()  # servers whose Authentication-Results are believed
+    learned_servers: frozenset[str] = frozenset()  # the same, in mail that they brought themselves
     ignored_addresses: frozenset[str] = frozenset()
     ignored_domains: frozenset[str] = frozenset()
     max_recipients: int = 10

@@ -105,7 +105,8 @@ def _is_our_answer(message: Message, sender: Address, us: Us) -> bool:
     """
     if not us.is_us(sender) or not message.answers or all(map(us.is_us, message.to)):
         return False
-    proven = "filed" in message.signals or authenticated(message.signals, us.authserv_ids) == "pass"
+    found = authenticated(message.signals, us.authserv_ids, us.learned_servers)
+    proven = "filed" in message.signals or found == "pass"
     return proven and nature(message.signals, sender, "from").reason is None
 
 

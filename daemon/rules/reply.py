@@ -275,9 +275,10 @@ def our_waits(
 
 def is_authenticated(facts: str, us: Us) -> bool:
     """Whether our own server said dmarc=pass of a message."""
-    if not us.authserv_ids or "dmarc-pass:" not in facts:
+    if not (us.authserv_ids or us.learned_servers) or "dmarc-pass:" not in facts:
         return False
-    return authenticated(_facts(facts).get("marks", ()), us.authserv_ids) == "pass"
+    signals = _facts(facts).get("marks", ())
+    return authenticated(signals, us.authserv_ids, us.learned_servers) == "pass"
 
 
 def _is_of(name: str, address: str, their_name: str, their_address: str) -> bool:
