@@ -267,3 +267,18 @@ def test_a_message_without_arrival_or_size_is_read(ledger: Ledger) -> None:
         taken_in(server, ledger)
 
     assert (len(seen(ledger)), quarantined(ledger)) == (5, {})
+
+
+@pytest.mark.parametrize("said", [b"TAG NO no such thing\r\n", b"* BYE gone\r\n" + HANGUP])
+def test_a_folder_with_a_new_name_that_cannot_be_opened_costs_no_other(
+    said: bytes, ledger: Ledger
+) -> None:
+    with Server(lambda *_: None, count=1) as server:
+        taken_in(server, ledger)
+        server.answers["LIST"] = LIST.replace(b" Sent", b" Outbox")
+        server.answers["EXAMINE"] = lambda c: said if b"Outbox" in c else server.examine(c)
+        server.count = 2
+        tally = taken_in(server, ledger)
+
+    assert [problem.what for problem in tally.problems]
+    assert ("INBOX", 2) in seen(ledger)

@@ -6,7 +6,7 @@ import pytest
 from dovecot import Post, with_capability
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_imap import ScriptedImap
+from scripted_imap import Answer, ScriptedImap
 
 from daemon.errors import ConfigProblem, Rejected, RetryLater
 from daemon.mailbox.folders import (
@@ -377,3 +377,38 @@ def test_a_server_that_closes_no_read_only_folder_is_asked_for_status_all_the_sa
             mailbox.examine("INBOX")
 
             assert mailbox.status(["INBOX"])["INBOX"].messages == 1
+
+
+@pytest.mark.parametrize("refused", [b"INBOX", b"Sent"])
+def test_a_folder_whose_status_is_refused_for_now_costs_no_other(refused: bytes) -> None:
+    def answer(command: bytes) -> bytes:
+        if refused in command:
+            return b"TAG NO [SERVERBUG] index is broken, try again later\r\n"
+        name = command.split(b" ")[1]
+        return b"* STATUS %s (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 7)\r\nTAG OK\r\n" % name
+
+    there = {"INBOX", "Archive", "Sent"}
+    with ScriptedImap({"STATUS": answer}) as server, server.mailbox() as mailbox:
+        assert mailbox.status(sorted(there)).keys() == there - {refused.decode()}
+        with pytest.raises(RetryLater, match="index is broken"):
+            mailbox.status([refused.decode()])
+
+
+@pytest.mark.parametrize(
+    ("exists", "found"), [(0, 3), (2, 3), (2, 2), (0, 0)], ids=["none", "fewer", "one gone", "all"]
+)
+def test_an_examine_that_counts_fewer_than_status_has_search_decide(
+    exists: int, found: int
+) -> None:
+    opened = b"* %d EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT 1] ok\r\nTAG OK\r\n"
+    uids = b"".join(b" %d" % uid for uid in range(1, found + 1))
+    answers: dict[str, Answer] = {
+        "STATUS": b"* STATUS INBOX (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 7)\r\nTAG OK\r\n",
+        "EXAMINE": opened % exists,
+        "SEARCH": b"* SEARCH" + uids + b"\r\nTAG OK\r\n",
+    }
+    with ScriptedImap(answers) as server, server.mailbox() as mailbox:
+        mailbox.status(["INBOX"])
+        mailbox.examine("INBOX")
+        assert mailbox.uids() == list(range(1, found + 1))
+        assert not mailbox.account.ladder.broken()

@@ -7,7 +7,7 @@ import pytest
 from dovecot import Post, with_capability
 from scripted_imap import ScriptedImap
 
-from daemon.errors import RetryLater
+from daemon.errors import Rejected, RetryLater
 from daemon.mailbox.search import Search
 from daemon.sandbox.imap_server import start_imap
 
@@ -210,3 +210,13 @@ def test_a_closed_mailbox_says_so(dovecot: Post) -> None:
     assert mailbox.closed
     with pytest.raises(RetryLater):
         mailbox.command(b"NOOP")
+
+
+def test_uids_that_cannot_be_are_said() -> None:
+    said = b"".join(b"* %d FETCH (UID %d)\r\n" % (n, 2**63 + n) for n in (1, 2, 3)) + b"TAG OK\r\n"
+    with (
+        ScriptedImap({"SEARCH": b"TAG BAD what\r\n", "FETCH": said}) as server,
+        server.opened() as mailbox,
+        pytest.raises(Rejected, match="3 messages a UID that can't be"),
+    ):
+        mailbox.uids()

@@ -130,7 +130,7 @@ def _renamed(
     new = names - {folder.name for folder in known} - mailbox.missing.keys()
     if not gone or not new:
         return []
-    there = [mailbox.examine(name) for name in sorted(new)]
+    there = list(_opened(mailbox, sorted(new)))
     before = Counter(folder.uidvalidity for folder in known)
     after = Counter(status.uidvalidity for status in there)
     found: list[tuple[FolderRow, str]] = []
@@ -145,6 +145,18 @@ def _renamed(
                 gone.remove(folder)
                 break
     return found
+
+
+def _opened(mailbox: Mailbox, names: Sequence[str]) -> Iterator[FolderStatus]:
+    """What these folders say when they are opened; the trouble of one is for its own poll."""
+    for name in names:
+        try:
+            yield mailbox.examine(name)
+        except Problem as problem:
+            if isinstance(problem, RetryLater) and problem.after is not None:
+                raise
+            if mailbox.closed:
+                mailbox.reconnect()
 
 
 def _nothing_new(

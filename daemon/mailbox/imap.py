@@ -24,7 +24,7 @@ from daemon.mailbox.fetch import Fetch
 from daemon.mailbox.fetch_response import internal_date, number, read_fetch
 from daemon.mailbox.fetched import Fetched, Unfetched
 from daemon.mailbox.folders import FolderRole, FolderStatus
-from daemon.mailbox.search import Search
+from daemon.mailbox.search import SEARCH_WIDTH, Search
 from daemon.mailbox.session import ImapSession
 from daemon.mailbox.status import counters
 
@@ -63,6 +63,7 @@ class Mailbox:
         self._session = session
         self._selected: FolderStatus | None = None
         self._wire_names: dict[str, bytes] = {}
+        self._counted: dict[str, FolderStatus] = {}  # by STATUS, until the folder is opened
         self._roles: tuple[float, tuple[FolderRole, ...]] | None = None  # and when they were listed
 
     @classmethod
@@ -154,6 +155,7 @@ class Mailbox:
             if {"UIDVALIDITY", "UIDNEXT", "MESSAGES"}
             <= (numbers := found.get(folder_names.canonical(wire), {})).keys()
         }
+        self._counted = dict(counted)
         if len(counted) < len(wires):
             self._roles = None  # renamed or deleted, perhaps
         return counted
@@ -172,6 +174,10 @@ class Mailbox:
         exists = [int(found[1]) for found in reply.matching(_EXISTS)]
         numbers = {found[1].upper(): int(found[2]) for found in reply.matching(_COUNTER)}
         messages = exists[-1] if exists else 0
+        counted = self._counted.pop(name, None)
+        if counted is not None and counted.uidvalidity == numbers.get(b"UIDVALIDITY"):
+            # Where EXAMINE counts fewer, SEARCH decides: mails may have been expunged since.
+            messages = max(messages, min(counted.messages, SEARCH_WIDTH))
         if messages and b"UIDVALIDITY" not in numbers:
             raise Rejected("the server gives no UIDVALIDITY", what=what)
         status = FolderStatus(

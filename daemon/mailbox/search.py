@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 
-from daemon.errors import RetryLater
+from daemon.errors import Rejected, RetryLater
 from daemon.mailbox import imap_errors
 from daemon.mailbox.connection import ImapReply, Response
 from daemon.mailbox.cursor import expand, search_from, windows
@@ -130,10 +130,13 @@ class Search:
         """UIDs by FETCH, of messages that arrived on `day` or later."""
         what = b"(UID INTERNALDATE)" if day else b"(UID)"
         found: set[int] = set()
+        impossible: list[object] = []
 
         def take(response: Response) -> None:
             items = read_fetch(response) or {}
             uid, arrived = number(items.get(b"UID")), internal_date(items.get(b"INTERNALDATE"))
+            if not uid and b"UID" in items:
+                impossible.append(items[b"UID"])
             early = arrived is not None and day is not None and arrived.date() < day
             if uid and uid >= first and not early:
                 found.add(uid)
@@ -150,6 +153,11 @@ class Search:
                 return set()
             if not ok:
                 raise imap_errors.refused(text, what=self._session.account.name)
+        if impossible:
+            raise Rejected(
+                f"the server gives {len(impossible)} messages a UID that can't be",
+                what=self._session.account.name,
+            )
         if len(found) > self._messages + _SLACK:
             raise RetryLater(
                 f"the server names {len(found)} UIDs for {self._messages} messages",

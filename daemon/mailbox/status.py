@@ -32,6 +32,8 @@ def counters(session: ImapSession, wires: Mapping[str, bytes]) -> Counters:
 def _each(session: ImapSession, wires: list[bytes]) -> Counters:
     """STATUS one by one, a few on the wire at once where the server bears that."""
     found: Counters = {}
+    passing: list[RetryLater] = []
+    what = session.account.name
     pipelining = not session.ladder.gave_up("PIPELINING") and len(wires) > 1
     at_once = _AT_ONCE if pipelining else 1
     for start in range(0, len(wires), at_once):
@@ -53,9 +55,12 @@ def _each(session: ImapSession, wires: list[bytes]) -> Counters:
         if pipelining and not start and answers[0][0] and not any(ok for ok, _ in answers[1:]):
             session.give_up("PIPELINING", answers[1][1])
             return _each(session, wires)
-        for ok, text in answers:
-            problem_of_all = None if ok else imap_errors.refused(text, what=session.account.name)
-            if isinstance(problem_of_all, RetryLater):
-                raise problem_of_all
         found |= folders.statuses(untagged)
+        for refusal in (imap_errors.refused(text, what=what) for ok, text in answers if not ok):
+            if imap_errors.asks_for_patience(refusal.message):
+                raise refusal
+            if isinstance(refusal, RetryLater):
+                passing.append(refusal)
+    if passing and not found:
+        raise passing[0]  # the server's trouble; of one folder among others it is that folder's
     return found

@@ -182,6 +182,8 @@ def _answers(wiring: Wiring, section: MailboxSection, what: str) -> Iterator[Che
 def _folder(mailbox: Mailbox, what: str, role: FolderRole) -> CheckLine:
     """Whether a folder can be opened, and what lies in it."""
     try:
+        if mailbox.closed:  # over the folder before
+            mailbox.reconnect()
         status = mailbox.examine(role.name)
         newest = mailbox.newest()
     except Problem as problem:

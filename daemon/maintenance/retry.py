@@ -66,6 +66,8 @@ def quarantined(wiring: Wiring, ledger: Ledger) -> Iterator[tuple[str, bytes]]:
             mailbox.folders()
             for row in mine:
                 try:
+                    if mailbox.closed:  # over the message before
+                        mailbox.reconnect()
                     if mailbox.examine(row["name"]).uidvalidity != row["uidvalidity"]:
                         continue
                     raw = mailbox.raw(row["uid"])
