@@ -91,7 +91,8 @@ RECEIVED = [
     ("list-id", "evidence", {"signals": ("list-id", "list-of:us.example.evil.example")}),
     ("no-reply-address", "evidence", {"from_": at("no-reply")}),
     ("human", "contact", {"from_": at("info"), "signals": ("asks",)}),
-    ("impersonal", "evidence", {"from_": at("info")}),
+    ("human", "contact", {"from_": at("info")}),
+    ("impersonal", "evidence", {"from_": Address("Supplier Team", "tool@supplier.example")}),
     ("human", "contact", {"from_": at("info+7"), "signals": ("says-wants",)}),
 ]  # fmt: skip
 FROM_US = [

@@ -2,6 +2,8 @@
 
 import pytest
 
+from daemon.message.localparts import is_sending_host, names_a_person, names_the_domain
+from daemon.message.nature import lift
 from daemon.message.text_signals import HEAD_LIMIT, is_signed, speaks_of, text_signals
 from tests.test_nature import mail, reason
 
@@ -10,7 +12,7 @@ OURS = "<1@us.example>"
 NOTICES = {
     "no, receipt": ("Betalo <kvittering@betalo.example>", "Betaling", "Du har betalt 249,00 kr til Kontorvaror."),
     "it, document": ("NuvolaDoc <documenti@nuvoladoc.example>", "Nuovo", "Un collega ha caricato qualcosa. Accedi per vederlo."),
-    "de, domain": ("Domainkiste <support@domainkiste.example>", "us.example", "Die Domain us.example wird in 30 Tagen verlängert. Sie müssen nichts tun."),
+    "de, domain": ("Domainkiste <domains@domainkiste.example>", "us.example", "Die Domain us.example wird in 30 Tagen verlängert. Sie müssen nichts tun."),
     "nl, report": ("Zonnemonitor <rapport@zonnepanelen.example>", "September", "Opbrengst: 412 kWh."),
     "en, monitor": ("Uptime Watch <monitor@uptimewatch.example>", "DOWN", "The monitor us.example does not respond since 10:12."),
     "fr, plan": ("EquipeApp <planning@equipeapp.example>", "Semaine 46", "Léon a modifié le planning."),
@@ -23,6 +25,8 @@ NOTICES = {
     "a full mailbox": ("Noah Bakker <noah@bakker.example>", "Mailbox vol: Offerte", "De mailbox van noah@bakker.example is vol. Uw bericht is niet bezorgd."),
     "delivered": ("Pia Ash <p.ash@ash.example>", "Delivered: Offer", "Your message was delivered to the following recipients: Pia Ash"),
     "known senders only": ("Vincent Prat <vincent@prat.example>", "Re: Devis", "Je n'accepte que les courriels d'expéditeurs connus. Cliquez ici pour que votre message me soit remis."),
+    "a greeting without a comma": ("Mads Holm <ordre@slangehuset.example>", "Din ordre er afsendt", "Hej Elin\n\nDin ordre er netop afsendt. Track & trace: 00570712345.\n\nVenlig hilsen\nSlangehuset"),
+    "a desk, of what is yours": ("Elbolaget <info@elbolaget.example>", "Ditt avtal", "Ditt avtal förlängs den 1 oktober."),
     "a signed newsletter": ("Anna Keller <anna.k@akademie.example>", "Leitfaden", "Hallo,\n\nhier ist Ihr Leitfaden.\n\nHerzliche Grüße\nAnna Keller\n\nSie erhalten diese E-Mail, weil Sie sich eingetragen haben. Austragen"),
 }  # fmt: skip
 
@@ -53,6 +57,53 @@ def test_a_person_leaves_a_trace(sender: str, subject: str, text: str) -> None:
     assert reason(mail(text, subject, sender, **fields)) == "human"
 
 
+# In languages without a list of wishes, or without a wish: only the sender is a firm's.
+TERSE = {
+    "vi": ("info@nuocmam.example", "cần mua 100 túi lọc"),
+    "ka, a name that no list has": ("Zviad <zviadi77@rtveli.example>", "20 ფირფიტა მინდა"),
+    "kk, a name at a desk": ("Айбек <office@kymyz.example>", "20 дана сүзгі керек"),
+    "ta, named like the firm": ("Thamizh Tex <office@thamizhtex.example>", "சாயப்பட்டறைக்கு வடிகட்டி"),
+    "is, named like the firm": ("Hunanga <info@hunanga.example>", "vantar 20 síur fyrir hunang"),
+    "sw, a complaint": ("Kuku Farm <info@kukufarm.example>", "pampu yenu imefika salama asante"),
+    "de, bookkeeping": ("Buchhaltung <buchhaltung@kaeserei.example>", "wir sind umgezogen, neue Anschrift: Dorfstr. 4"),
+    "pl": ("kontakt@lutnia.example", "czy wysyłacie pojedyncze sztuki"),
+    "da, a fault": ("Slagteri Holm <mail@slagteriholm.example>", "den ene pumpe lækker stadig"),
+    "en, a list": ("orders@nortons.example", "after 200 K100 pads, same as last year"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sender", "text"), TERSE.values(), ids=TERSE.keys())
+def test_a_small_firm_writes_tersely(sender: str, text: str) -> None:
+    assert reason(mail(text, "filter", sender)) == "human"
+
+
+@pytest.mark.parametrize(
+    ("sender", "text"),
+    [
+        ("Panadería Soler <info@panaderiasoler.example>", "vale, adelante con los 20"),
+        ("Tea House <office@teahouse.example>", "კარგია"),
+        ("Support <support@valves.example>", "The seat is PTFE. We ship from Rotterdam."),
+        ("Frantoio Salento <info@frantoiosalento.example>", "va bene, procedete"),
+    ],
+)
+def test_a_firm_answers_in_one_line(sender: str, text: str) -> None:
+    assert reason(mail(text, "Re: Offer", sender, In_Reply_To=OURS)) == "human"
+
+
+def test_what_an_address_is_made_of() -> None:
+    assert is_sending_host("noreply-transfer.example")
+    assert not is_sending_host("transfer.example")
+    assert names_a_person("zviadi77", "Zviad")
+    assert names_a_person("bjorn", "Bjørn Moe")
+    assert names_the_domain("Verktøy", "verktoy.example")
+
+
+def test_a_correspondence_shows_a_person_behind_what_lacks_one() -> None:
+    assert {lift(one) for one in ("impersonal", "impersonal-desk", "impersonal-letter")} == {
+        "either"
+    }
+
+
 ANSWERS = {
     "left, by name": ("Ilona Pries <i.pries@pries.example>", "Frau Ilona Pries ist seit dem 1. Juli nicht mehr für uns tätig."),
     "telegraphic": ("Kit Fern <kit@fern.example>", "On leave, back 9 Nov. Urgent? Ring the yard."),
@@ -60,6 +111,8 @@ ANSWERS = {
     "ja, until": ("Mori Yoko <y.mori@kami.example>", "5月18日まで不在にしております。"),
     "part-time": ("Carol Wynne <carol@hop.example>", "Thank you. Please note that I work Monday to Wednesday and will reply when I am next in the office."),
     "retired": ("Bert Hollis <bert@forge.example>", "After 31 years I have retired. For orders please write to orders@forge.example."),
+    "cs, left": ("Petr Novotny <petr@mlyn.example>", "Dobrý den, pan Novotny již v naší společnosti nepracuje. Obraťte se prosím na info@mlyn.example."),
+    "it, a firm closed for holidays": ("Vetreria Alba <ufficio@vetreria-alba.example>", "Chiusura estiva: i nostri uffici riapriranno il 31 agosto."),
     "acknowledged, a desk": ("Mangimi Valpo <supporto@mangimi.example>", "Gentile cliente, la Sua richiesta è stata presa in carico. Numero ticket: 771204."),
     "acknowledged, in its own words": ("Barn Cider <hello@barncider.example>", "Howdy! Your note landed in our barn."),
 }  # fmt: skip

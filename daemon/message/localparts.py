@@ -28,6 +28,8 @@ _UMLAUTS = str.maketrans(
         "đ": "d",
     }
 )
+# Letters that have no accent to take off, as people type them who take one letter for one
+_PLAIN = str.maketrans({"ø": "o", "æ": "ae", "ł": "l", "đ": "d", "ß": "ss"})
 _LETTERS = re.compile(r"[^\W\d_]+")
 _MADE = re.compile(r"[0-9a-f]{5,}|[0-9a-z]{8,}")
 _HEXADECIMAL = frozenset("0123456789abcdef")
@@ -125,11 +127,12 @@ def _is_drawn(word: str, *, alone: bool) -> bool:
 
 
 def is_sending_host(domain: str) -> bool:
-    """Whether a domain is a part of somebody's that mailings are sent from: news.acme.com."""
-    rest = domain.removesuffix(organization(domain)).rstrip(".")
+    """Whether mailings are sent from a domain: news.acme.com, noreply-acme.com."""
+    own = organization(domain)
+    rest = domain.removesuffix(own).rstrip(".")
     return any(
         label.rstrip("0123456789") in _words("sending-host") for label in rest.split(".") if label
-    )
+    ) or is_no_reply(own.partition(".")[0])
 
 
 def is_pitch_domain(domain: str) -> bool:
@@ -157,8 +160,11 @@ def names_a_person(local: str, name: str) -> bool:
 
 
 def _is_of_name(part: str, words: tuple[str, ...]) -> bool:
-    """Whether a part of an address is a word of a name, or how one is called: ludo of Ludovic."""
-    return any(word.startswith(part) for word in words)
+    """Whether a part of an address is a word of a name, how one is called, or begins with it.
+
+    ludo of Ludovic, zviadi of Zviad.
+    """
+    return any(word.startswith(part) or (word[3:] and part.startswith(word)) for word in words)
 
 
 def is_one_word(name: str) -> bool:
@@ -236,13 +242,11 @@ def _from_name(words: tuple[str, ...]) -> frozenset[str]:
 def _spellings(name: str) -> Iterator[tuple[str, ...]]:
     """The words of a display name in the letters that addresses have: ü as ue and as u."""
     low = name.casefold()
-    for folded in (low.translate(_UMLAUTS), low):
+    for folded in dict.fromkeys((low.translate(_UMLAUTS), low.translate(_PLAIN))):
         plain = unicodedata.normalize("NFKD", folded)
         words = tuple(_LETTERS.findall("".join(c for c in plain if not unicodedata.combining(c))))
         if words:
             yield words
-        if folded == low.translate(_UMLAUTS) == low:
-            return
 
 
 def _folded_words(local: str) -> list[str]:

@@ -49,11 +49,9 @@ _OF_TEXT = ("says-", "subject-", "asks", "no-words", "long-text", "many-links", 
 
 # What shows that a person wrote: a name as the address, a mail program, a signature, a request.
 _OF_PERSON = frozenset({"named-address", "client", "signed", "asks", "says-wants", "asked-person"})
-# Senders that are a firm, a team or a desk.
-_OF_FIRM = frozenset(
-    {"brand-name", "group-name", "firm-name", "one-word", "via-service"}
-    | {"role-address", "notice-address"}
-)
+# Senders that call themselves a firm, a team or a notice. A role address alone is none of them:
+# from info@ the people of small firms write, tersely and in any language.
+_OF_FIRM = frozenset({"brand-name", "group-name", "firm-name", "via-service", "notice-address"})
 
 _ASKING = frozenset({"asks", "says-wants"})
 _TO_MANY = frozenset({"list-unsubscribe", "says-why", "says-view-online"})
@@ -108,7 +106,7 @@ def _about(signals: Iterable[str], of_address: Iterable[str], way: str) -> Itera
     if way == "from":
         found = frozenset((*signals, *of_address))
         if found & _OF_FIRM and not found & _OF_PERSON:
-            yield "impersonal-letter" if "greets" in found else "impersonal"
+            yield from _impersonal(found)
         if _is_circular(found):
             found -= {"signed"}
         elif _is_agents(found):
@@ -127,6 +125,16 @@ def _about(signals: Iterable[str], of_address: Iterable[str], way: str) -> Itera
         own = {"no-reply-address", "vendor"} if way == "relay" else {"no-reply-address"}
         yield from (one for one in signals if one.startswith(_OF_SERVER))
         yield from (one for one in of_address if one in own)
+
+
+def _impersonal(found: frozenset[str]) -> Iterator[str]:
+    """How a firm's mail without any trace of a person counts: less at desks, where people sit."""
+    is_letter = "greets" in found
+    yield "unsigned-letter" if is_letter else "unsigned"
+    if is_letter:
+        yield "impersonal-letter"
+    else:
+        yield "impersonal-desk" if "role-address" in found else "impersonal"
 
 
 def _is_circular(found: frozenset[str]) -> bool:
@@ -181,7 +189,8 @@ def _of_address(author: Address) -> tuple[str, ...]:
 def _address_signals(author: Address) -> Iterator[str]:
     local, domain = author.local, author.domain
     is_brand = names_the_domain(author.name, domain)
-    is_single = is_one_word(author.name)
+    is_team = names_a_team(author.name)
+    is_single = is_one_word(author.name) and not is_team
     # "Vipps <vipps@vipps.example>" is a firm; "Ada <ada@...>" is somebody.
     is_via = is_of_service(author)
     is_person = not is_via and not (is_brand and is_single) and names_a_person(local, author.name)
@@ -196,7 +205,7 @@ def _address_signals(author: Address) -> Iterator[str]:
         ("one-word", is_single and not (is_person or is_brand or is_public)),
         ("firm-name", not is_person and names_a_firm(author.name)),
         ("via-service", is_via),
-        ("group-name", names_a_team(author.name)),
+        ("group-name", is_team),
     ):
         if is_so:
             yield signal

@@ -119,6 +119,14 @@ _GREETS = re.compile(
     r"|こんにちは|お世話|はじめまして|您好|你好|尊敬|안녕|góðan|sæl|halló|bon dia|kaixo|egun on)",
     re.IGNORECASE,
 )
+# How notices begin: with what is the reader's ("Your order ...")
+_YOURS = re.compile(
+    r"\W{0,3}(?:your|ihre?[mnrs]?|deine?[mnrs]?|votre|vos|tu|tus|su|sus|sua|suas|seus?|teus?|la sua"
+    r"|il suo|la tua|il tuo|i tuoi|o seu|a sua|uw|je|jouw|din|dina|ditt|dine|dit|deres|twój|twoja"
+    r"|twoje|państwa|váš|vaše|vaša|tvůj|tvoje|az ön|sinun|teidän|teie|sinu|jūsu|jūsų|tavs|tavo"
+    r"|vaš|tvoj|vaša|ваша?|ваше|ваші|вашата|вашият|твоя|твой|お客様|您的|고객님|귀하)\b\s?",
+    re.IGNORECASE,
+)
 # A link may have a question mark: not a question.
 _URL = re.compile(r"https?://\S{0,500}", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
@@ -184,6 +192,7 @@ def _subject_signals(subject: str) -> Iterator[str]:
         ("ticket-subject", _NUMBER.search(subject) and _TICKET.search(subject)),
         ("spam-subject", _MARKED_SPAM.match(subject)),
         ("subject-challenge", _CHALLENGE.search(subject)),
+        ("begins-yours", _YOURS.match(subject)),
         ("template-left", _has_placeholder(subject)),
     ):
         if is_so:
@@ -203,6 +212,7 @@ def text_signals(head: str, tail: str) -> Iterator[str]:
     has_links = text.count("://") >= _MANY_LINKS
     for signal, is_so in (
         ("greets", _GREETS.match(head)),
+        ("begins-yours", _YOURS.match(head)),
         ("names-a-day", _UNTIL.search(head[:HEAD_LIMIT])),
         ("no-words", not head.strip()),
         ("long-text", len(head) >= _LONG_TEXT),
@@ -246,9 +256,9 @@ def is_signed(text: str, name: str, domain: str) -> bool:
         words = _NAME_WORD.findall(line.casefold())
         if not words or len(words) > 2 * _NAME_WORDS:
             continue
-        if line not in salutations and any(
-            _is_name(part, domain) for part in _PARTS.split(line)[:_SIGNED_PARTS]
-        ):
+        if line in salutations or _is_salutation(line):
+            continue
+        if any(_is_name(part, domain) for part in _PARTS.split(line)[:_SIGNED_PARTS]):
             return True
         if len(words) > _NAME_WORDS or names_a_team(line) or names_a_firm(line):
             continue
@@ -257,6 +267,12 @@ def is_signed(text: str, name: str, domain: str) -> bool:
         if line.istitle() and _CLOSING.match(before) and not names_the_domain(line, domain):
             return is_person or not own.issuperset(words)
     return False
+
+
+def _is_salutation(line: str) -> bool:
+    """Whether a line greets the reader by name, with a comma or without: "Hej Elin"."""
+    greeting = _GREETS.match(line)
+    return greeting is not None and line[greeting.end() :][:1].isspace()
 
 
 def _signs_in_line(line: str, domain: str) -> bool:
