@@ -103,6 +103,7 @@ def test_a_file_of_another_user_is_told_with_what_to_do(tmp_path: Path) -> None:
     code = (
         "import os, sys, encodings.idna, daemon.cli.status; from daemon.cli import main; import rich.table;"
         "from daemon.wiring import Wiring; import daemon.config.load;"
+        "from daemon.cli.packages import check_packages; check_packages();"
         "os.setgid(65534); os.setuid(65534); sys.argv = ['mail2deal', *sys.argv[1:]]; main()"
     )
     done = subprocess.run(

@@ -36,7 +36,7 @@ BODIES: Mapping[str, Shape] = {
 }
 NOT_OURS = {
     # contact sync and Campaigns, which a plain company doesn't have
-    *("notes", "im", "birthday", "job_title", "postal_address", "marketing_status"),
+    *("notes", "im", "birthday", "job_title", "postal_address"),
     "custom_fields",  # added to the shape at each request, with the fields there are
     "person_id in activities",
 }
