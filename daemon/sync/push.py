@@ -9,7 +9,7 @@ the wire at a time.
 
 import logging
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import timedelta
@@ -24,6 +24,7 @@ from daemon.pipedrive.apply import Outcome, WriteRequest, apply
 from daemon.pipedrive.objects import Links, Target
 from daemon.pipedrive.outcomes import Unknown
 from daemon.rules.case import RANK_FRESH
+from daemon.sync import links
 from daemon.sync.outcomes import Outcomes, Pushed
 from daemon.sync.session import Session
 
@@ -32,7 +33,6 @@ _LOOKS = 30  # times that the journal is read while as many are sent, at most
 _NEWS_EVERY = timedelta(seconds=5)  # looks for senders who have come meanwhile
 _PLAN_EVERY = timedelta(minutes=1)  # those of them who aren't fresh are planned together
 _REPORT_EVERY = timedelta(minutes=1)
-Around = Mapping[tuple[str, str], str]
 _InFlight = dict[Future[Outcome], JournalRow]
 
 
@@ -209,8 +209,8 @@ class Pusher:
         if not row.unknown and not self._is_wanted(row, sender):
             self._set_aside(row, "nobody needs it any more", drop=True)
             return None
-        around, unproven = self._around(row, sender)
-        persons = self._persons(row, around)
+        around, unproven = links.ids_around(self._session, row, sender)
+        persons = links.persons_of(self._session, row, around)
         if persons is None:
             return None
         if row.kind in {"lead", "deal", "participant", "activity"} and not persons:
@@ -229,36 +229,15 @@ class Pusher:
             return None
         if row.fields.get("participants"):
             row = replace(row, fields={**row.fields, "participants": list(persons)})
-        order = self._order(row, target, tuple(dict.fromkeys(persons.values())), around)
+        ids = tuple(dict.fromkeys(persons.values()))
+        order = self._order(row, target, links.links_of(self._session, row, ids, around))
         self._outcomes.proves[row.id] = [one for one in order.links.all() if one[1] in unproven]
-        links = row.action == "create" or "unlinked" in row.fields
-        if links and sender is not None and self._waits_for_link(row, order, sender):
+        makes = row.action == "create" or "unlinked" in row.fields
+        if makes and sender and links.waits_for_link(self._session, row, order.links, sender):
             row = replace(row, fields={**row.fields, "unlinked": True})
         if row.kind == "activity" and order.links.deal is not None:
             row = replace(row, fields={**row.fields, "deal": str(order.links.deal)})
         return row, order
-
-    def _waits_for_link(self, row: JournalRow, order: WriteRequest, sender: SenderRow) -> bool:
-        """Whether something that this should be linked to is parked, or not to be seen."""
-        if row.kind not in {"lead", "deal", "activity"}:
-            return False
-        journal, records, links = self.ledger.journal, self.ledger.records, order.links
-        key = sender.organization
-        if key is not None and links.organization is None:
-            live = records.live_id("organization", key)
-            if live is not None or journal.open_row("organization", key) is not None:
-                return True
-        if row.kind != "activity" or links.deal is not None or links.lead is not None:
-            return False
-        if "deal" in row.fields:
-            return False  # that deal was closed meanwhile
-        whose = row.deal or sender.address
-        coming = journal.open_rows(whose)
-        deal = records.live_id("deal", whose)
-        if deal is not None and "deal" not in coming:
-            return self._takes_mail(deal)  # else it was closed, and its mail hangs on nothing
-        lead = records.live_id("lead", whose)
-        return bool({"lead", "deal"} & coming.keys()) or lead is not None
 
     def _is_wanted(self, row: JournalRow, sender: SenderRow | None) -> bool:
         """Whether the sender of a change is still there, or anybody of an organization's."""
@@ -266,73 +245,19 @@ class Pusher:
             return self.ledger.senders.any_of(row.key)
         return row.sender is None or sender is not None
 
-    def _around(self, row: JournalRow, sender: SenderRow | None) -> tuple[Around, set[str]]:
-        """The ids of what a change may hang on, by kind and key, and those that nothing proves."""
-        if row.sender is None and "participants" not in row.fields:
-            return {}, set()
-        key = row.fields.get("organization") or row.organization
-        if row.kind == "activity" or "unlinked" in row.fields:
-            key = sender.organization if sender else None
-        live = self.ledger.records.around({*_names(row), row.sender or ""}, key)
-        there = [r for r in live if r.pipedrive_id is not None and not r.missing]
-        around: Around = {(r.kind, r.key): r.pipedrive_id or "" for r in there}
-        return around, {r.pipedrive_id or "" for r in there if not r.shown}
-
-    def _persons(self, row: JournalRow, around: Around) -> dict[str, int] | None:
-        """Ids of the persons that a change names, by address; None while one is being made."""
-        if row.kind in {"person", "organization", "field"}:
-            return {}
-        persons: dict[str, int] = {}
-        for name in _names(row):
-            identifier = around.get(("person", name))
-            if identifier is not None:
-                persons[name] = int(identifier)
-            elif self._is_coming("person", name):
-                return None
-        return persons
-
-    def _order(
-        self, row: JournalRow, target: str | None, persons: Sequence[int], around: Around
-    ) -> WriteRequest:
-        organization = next((i for (kind, _), i in around.items() if kind == "organization"), None)
-        hangs = row.kind == "activity" and row.sender is not None
+    def _order(self, row: JournalRow, target: str | None, hangs_on: Links) -> WriteRequest:
         return WriteRequest(
             kind=row.kind,
             key=row.key,
             action=row.action,
             fields=row.fields,
-            links=Links(
-                organization=int(organization) if organization else None,
-                person=persons[0] if persons else None,
-                deal=self._deal(row, around) if hangs else None,
-                lead=_first_live("lead", row, around) if hangs else None,
-                participants=tuple(persons),
-            ),
+            links=hangs_on,
             target=target,
             unknown=row.unknown,
             since=row.planned_at,
             settles_at=row.sent_at + self._settled_after if row.sent_at else None,
             conversion=row.conversion,
         )
-
-    def _deal(self, row: JournalRow, around: Around) -> int | None:
-        """The deal that an activity is linked to: the one that is named, else the sender's."""
-        deal = row.fields.get("deal")
-        if deal is None and row.deal is not None:
-            deal = self.ledger.records.live_id("deal", row.deal)
-        deal = deal or _first_live("deal", row, around)
-        return int(deal) if deal and self._takes_mail(deal) else None
-
-    def _takes_mail(self, deal: str) -> bool:
-        """Whether new mail goes to a deal; one that isn't listed must be ours, and young."""
-        listed, rules = self.ledger.crm.deal(deal), self._session.settings.deals
-        if listed is not None:
-            return rules.takes_mail(listed.status, archived=listed.archived)
-        return any(not record.tombstone for record in self.ledger.records.by_id("deal", deal))
-
-    def _is_coming(self, kind: str, key: str) -> bool:
-        row = self.ledger.journal.open_row(kind, key)
-        return row is not None and row.action == "create" and row.state != "parked"
 
     def _set_aside(
         self,
@@ -389,20 +314,6 @@ def _outcome(row: JournalRow, future: Future[Outcome]) -> tuple[JournalRow, Outc
         trace = "".join(traceback.format_exception(error))
         event("sync.bug", logging.ERROR, kind=row.kind, key=row.key, error=trace)
         return row, Unknown(f"{type(error).__name__}: {error}", what=f"{row.kind} {row.key}")
-
-
-def _names(row: JournalRow) -> Sequence[str]:
-    """The senders whose persons a change names."""
-    return row.fields.get("participants") or ([row.sender] if row.sender else [])
-
-
-def _first_live(kind: str, row: JournalRow, around: Around) -> str | None:
-    """The lead or deal of a sender, or of another address of the same person."""
-    sender = row.sender or ""
-    person = around.get(("person", sender))
-    twins = sorted(key for (k, key), i in around.items() if person and (k, i) == ("person", person))
-    found = (around.get((kind, address)) for address in (sender, *twins))
-    return next((identifier for identifier in found if identifier is not None), None)
 
 
 def _subjects(row: JournalRow) -> set[str]:
