@@ -1,4 +1,4 @@
-"""Words that tell a letter from a notice: the name that ends it, and whose question it asks."""
+"""Words that tell a letter from a notice: the name at its end, whose question, until which day."""
 
 import pytest
 
@@ -26,6 +26,7 @@ def test_a_letter_ends_with_the_name_of_a_person(text: str, name: str) -> None:
         ("Ihre Bestellung 12.\n\nMit freundlichen Grüßen\nIhr Team von Acme", "Acme"),
         ("Your parcel is on its way.\n\nBest regards\nCustomer Service", "Acme"),
         ("Your invoice 12 is attached.", "Acme"),
+        ("Hello Petra,", "Acme"),
         ("", ""),
     ],
 )
@@ -44,3 +45,17 @@ def test_a_notice_ends_with_the_name_of_a_firm_or_nobody(text: str, name: str) -
 )
 def test_how_to_unsubscribe_is_no_question_of_the_author(text: str, *, asks: bool) -> None:
     assert ("asks" in set(text_signals(text, ""))) is asks
+
+
+@pytest.mark.parametrize(
+    ("text", "names_a_day"),
+    [
+        ("I am away.\nBACK ON 9 November.", True),
+        ("ZURÜCK AM 14.11.", True),
+        ("Olen poissa 14.11. saakka", True),
+        ("We met until late.\n9 of us stayed.", False),
+        ("Back soon.", False),
+    ],
+)
+def test_a_day_until_when_somebody_is_away(text: str, *, names_a_day: bool) -> None:
+    assert ("names-a-day" in set(text_signals(text, ""))) is names_a_day

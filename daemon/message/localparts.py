@@ -187,6 +187,7 @@ def _given_names() -> frozenset[str]:
     return frozenset(bare(name) for line in read("given_names.txt") for name in line.split())
 
 
+@lru_cache(maxsize=1024)
 def names_a_firm(name: str) -> bool:
     """Whether a display name has a word that only firms and authorities have."""
     return _FIRM.search(name) is not None

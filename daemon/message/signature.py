@@ -7,7 +7,7 @@ name, or with a word for what people are; a company only by its legal form. Bett
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
 
@@ -40,7 +40,9 @@ _COMPOUNDS = (
         "leider",
     ),
 )
-_QUOTING = re.compile(r"[:：]|[-_=*–—]{2}")  # in every line that can introduce a quotation
+# A colon or one of these is in every line that can introduce a quotation. Each spelled out: so the
+# expression passes over all characters but these.
+_RULE = re.compile(r"[-_=*–—][-_=*–—]")
 _DIGITS = 7  # that a phone number has at least
 
 
@@ -52,7 +54,7 @@ def signature_facts(lines: Sequence[str], name: str, domain: str, way: str) -> l
     # Most letters end without a signature: the lines are only gone through for what can be there.
     found = {
         "phone": _phone(text, domain),
-        "title": _title(tail, name) if _may_name(folded, name) else "",
+        "title": _title(tail, name) if _has_all(folded, _plain_words(name)) else "",
         "company": "" if _words("forms").isdisjoint(_WORD.findall(folded)) else _company(tail),
     }
     return [
@@ -77,7 +79,7 @@ def _tail(lines: Sequence[str]) -> list[str]:
     for at, line in enumerate(lines):
         if not line or line.isspace():
             continue
-        if line[0] == ">" or (_QUOTING.search(line) and begins_quotation(lines, at)):
+        if line[0] == ">" or (_may_introduce(line) and begins_quotation(lines, at)):
             break
         own.append(line)
     if own[-1:] == ["--"]:
@@ -86,6 +88,11 @@ def _tail(lines: Sequence[str]) -> list[str]:
     if _HAS_SEPARATOR.search("\n".join(pieces)):
         pieces = [piece for line in pieces for piece in _SEPARATORS.split(line)]
     return [one for piece in pieces if (one := one_line(piece, _LINE_CHARS))]
+
+
+def _may_introduce(line: str) -> bool:
+    """Whether a line can introduce a quotation: a look that costs little and rules out most."""
+    return ":" in line or "：" in line or _RULE.search(line) is not None
 
 
 def _phone(text: str, domain: str) -> str:
@@ -137,15 +144,17 @@ def _title(tail: Sequence[str], name: str) -> str:
     return ""
 
 
-def _may_name(folded: str, name: str) -> bool:
-    """Whether all words of a name are in a text, if only as parts of others."""
-    return all(word in folded for word in _plain_words(name))
+def _has_all(folded: str, words: Iterable[str]) -> bool:
+    """Whether all these words are in a text, if only as parts of others."""
+    return all(word in folded for word in words)
 
 
 def _name_at(tail: Sequence[str], name: str) -> int | None:
     """The last line that is the author's name, or begins with it."""
     words = set(_plain_words(name))
     for at in range(len(tail) - 1, -1, -1):
+        if not _has_all(tail[at].casefold(), words):
+            continue
         line = _plain_words(tail[at].partition(",")[0])
         if words and line and len(line) <= len(words) + 2 and words <= set(line):
             return at

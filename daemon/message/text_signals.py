@@ -92,8 +92,8 @@ _UNTIL = re.compile(
     r"|regresso)\b.{0,16}?\b[0-9]{1,2}(?:st|nd|rd|th)?\b"
     r"|\b[0-9]{1,2}\.?(?:[0-9]{1,2}\.?)? ?(?:saakka|asti|-ig\b|[^\W\d_]{3,8}['’]?[ae] kadar)"
     r"|[0-9]{1,2}(?:日まで|日止|일까지)|至[0-9]{1,2}月|עד [0-9]|حتى [0-9]",
-    re.IGNORECASE,
-)
+)  # compared with lower case, which takes half the time of ignoring case
+_DIGIT = re.compile(r"[0-9]")
 # "No more of this? Click here": what programs write after a question
 _CLICK = re.compile(
     r"\b(?:click|klick|clique|cliquez|clic|clicca|clicchi|haz clic|haga clic|klik|klikk|kliknij"
@@ -213,7 +213,7 @@ def text_signals(head: str, tail: str) -> Iterator[str]:
     for signal, is_so in (
         ("greets", _GREETS.match(head)),
         ("begins-yours", _YOURS.match(head)),
-        ("names-a-day", _UNTIL.search(head[:HEAD_LIMIT])),
+        ("names-a-day", _DIGIT.search(head) and _UNTIL.search(head[:HEAD_LIMIT].lower())),
         ("no-words", not head.strip()),
         ("long-text", len(head) >= _LONG_TEXT),
         ("asks", _QUESTION.search(head) and _asks(head)),
@@ -246,33 +246,33 @@ def is_signed(text: str, name: str, domain: str) -> bool:
     A firm's or a team's name there is no signature: mail of programs ends so too.
     """
     whole = [line.strip() for line in text.strip()[-_SIGNED_LIMIT:].splitlines()]
-    salutations = {line.strip(_AROUND) for line in whole if line.endswith((",", "!", ":"))}
     last = [line for one in whole if (line := one.strip(_AROUND))][-_SIGNED_LINES:]
-    own = {word for word in _NAME_WORD.findall(name.casefold()) if word[1:]}
-    is_person = not names_a_team(name) and not names_the_domain(name, domain)
     if last and _signs_in_line(last[-1], domain):
         return True
+    own = {word for word in _NAME_WORD.findall(name.casefold()) if word[1:]}
+    is_person = not names_a_team(name) and not names_the_domain(name, domain)
     for before, line in pairwise(["", *last]):
         words = _NAME_WORD.findall(line.casefold())
         if not words or len(words) > 2 * _NAME_WORDS:
             continue
-        if line in salutations or _is_salutation(line):
+        is_name = any(_is_name(part, domain) for part in _PARTS.split(line)[:_SIGNED_PARTS])
+        is_own = is_person and len(line) > 1 and all(_is_called(word, own) for word in words)
+        closes = line.istitle() and _CLOSING.match(before) and not names_the_domain(line, domain)
+        # What costs more is asked only of a line that may sign.
+        may_sign = is_name or (len(words) <= _NAME_WORDS and (is_own or closes))
+        if not may_sign or _is_salutation(line, whole):
             continue
-        if any(_is_name(part, domain) for part in _PARTS.split(line)[:_SIGNED_PARTS]):
-            return True
-        if len(words) > _NAME_WORDS or names_a_team(line) or names_a_firm(line):
-            continue
-        if is_person and len(line) > 1 and all(_is_called(word, own) for word in words):
-            return True
-        if line.istitle() and _CLOSING.match(before) and not names_the_domain(line, domain):
-            return is_person or not own.issuperset(words)
+        if is_name or not (names_a_team(line) or names_a_firm(line)):
+            return is_name or is_person or not own.issuperset(words)
     return False
 
 
-def _is_salutation(line: str) -> bool:
-    """Whether a line greets the reader by name, with a comma or without: "Hej Elin"."""
+def _is_salutation(line: str, lines: list[str]) -> bool:
+    """Whether a line greets the reader: "Hej Elin", or a name with a comma behind it in `lines`."""
     greeting = _GREETS.match(line)
-    return greeting is not None and line[greeting.end() :][:1].isspace()
+    return (greeting is not None and line[greeting.end() :][:1].isspace()) or any(
+        one.endswith((",", "!", ":")) and one.strip(_AROUND) == line for one in lines
+    )
 
 
 def _signs_in_line(line: str, domain: str) -> bool:
