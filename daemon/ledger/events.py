@@ -9,6 +9,7 @@ from daemon.ledger.timestamp import instant, stamp
 from daemon.rules.events import News
 
 _KEEP_TOLD = timedelta(days=30)
+_AT_ONCE = 100  # events that are read together
 
 
 class Events:
@@ -44,12 +45,12 @@ class Events:
                 ),
             )
 
-    def waiting(self, receiver: str, limit: int = 100) -> list[tuple[int, News]]:
-        """What a receiver hasn't been told yet, the oldest first."""
+    def waiting(self, receiver: str) -> list[tuple[int, News]]:
+        """The oldest 100 events that a receiver hasn't been told of, in order."""
         rows = self._db.execute(
             "SELECT id, kind, key, happened_at, sender, facts FROM events"
             " WHERE receiver = ? AND told_at IS NULL AND NOT parked ORDER BY id LIMIT ?",
-            (receiver, limit),
+            (receiver, _AT_ONCE),
         )
         return [
             (row[0], News(row[1], row[2], instant(row[3]), row[4], json.loads(row[5])))

@@ -55,7 +55,7 @@ def price(ledger: Ledger) -> int:
     return total + sum(PRICES[f"{of}_fields.list"].tokens for of in ("person", "deal"))
 
 
-def all_gaps(wiring: Wiring, ledger: Ledger, show: Show = lambda *_: None) -> list[Gap]:
+def all_gaps(wiring: Wiring, ledger: Ledger, show: Show) -> list[Gap]:
     """Every disagreement between the mailboxes, the ledger and Pipedrive."""
     gaps: list[Gap] = []
     boxes = wiring.config.mailboxes

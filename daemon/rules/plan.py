@@ -5,7 +5,7 @@ never plans a delete, never touches what people own, and never plans again what 
 """
 
 from collections.abc import Collection
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any
 
 from daemon.message.address import as_written
@@ -16,7 +16,6 @@ from daemon.rules.case import (
     RANK_DEAL,
     RANK_FIELDS,
     RANK_LEAD,
-    USUAL_STATISTICS,
     Case,
     Policy,
     SenderPlan,
@@ -123,9 +122,7 @@ def _plan_organization(plan: SenderPlan, case: Case, rank: str) -> str | None:
     return domain
 
 
-def statistics(
-    state: SenderState, names: Collection[str] = USUAL_STATISTICS, zone: tzinfo = UTC
-) -> dict[str, Any]:
+def statistics(state: SenderState, names: Collection[str], zone: tzinfo) -> dict[str, Any]:
     """The values of our custom person fields, as far as there are such fields; days in `zone`."""
     last = state.last_contact
     values = {

@@ -25,13 +25,12 @@ from daemon.sync.session import UNCLAIMED, Session
 
 
 def wanted_activities(
-    session: Session, address: str, now: datetime, purchase: Purchase | None = None
+    session: Session, address: str, now: datetime, purchase: Purchase
 ) -> list[Change]:
     """Changes for the activities of a sender who has, or is about to have, a person.
 
-    `purchase`: where its mail goes, if that isn't simply its own lead or deal.
+    `purchase`: where its mail goes, if not simply to its own lead or deal.
     """
-    purchase = purchase or Purchase()
     changes: list[Change] = []
     if session.settings.emails:
         changes += _emails(session, address, purchase)
