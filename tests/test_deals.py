@@ -12,6 +12,7 @@ from daemon.maintenance.audit import participant_gaps
 from daemon.maintenance.forget import erase
 from daemon.maintenance.undo import undo
 from daemon.rules.deals import Conversation, DealRules, OpenDeal, choose
+from daemon.sandbox.crm import Fault
 from daemon.sync import Sync
 
 ADA, ABE, AMY = "ada@acme.com", "abe@acme.com", "amy@acme.com"
@@ -464,4 +465,41 @@ def test_what_was_joined_stays_joined_when_the_setting_goes_back(shop: Shop) -> 
     shop.sync()
     assert links(shop)[other] == {deal["id"], None}
     assert shop.count()["deals"] == 2  # it has had one
+    quiet(shop)
+
+
+@pytest.mark.parametrize("shape", ["null", "none", "keyless", "nulls", "strings", "swapped"])
+def test_a_participant_whose_answer_was_lost_is_added_once_whatever_lists_say(
+    shop: Shop, shape: Any
+) -> None:
+    path = "participants$"
+    shop.sandbox.faults.add(Fault("timeout", when="after", method="POST", path=path, count=1))
+    shop.sandbox.faults.add(Fault("shape", shape=shape, method="GET", path=path, count=2))
+    shop.hears_often(ADA, 5)
+    shop.hears(ABE)
+    for _ in range(4):
+        shop.sync()
+        shop.clock.passes(hours=1)
+
+    (deal,) = shop.acts.every("deals")
+    assert participants(shop, deal["id"]) == [ABE]
+    assert shop.parked() == []
+    quiet(shop)
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404, 500])
+def test_a_participant_that_is_refused_for_a_while_comes_by_itself(shop: Shop, status: int) -> None:
+    fault = Fault(
+        "refuse", when="before", status=status, method="POST", path="participants$", count=3
+    )
+    shop.sandbox.faults.add(fault)
+    shop.hears_often(ADA, 5)
+    shop.hears(ABE)
+    for _ in range(8):
+        shop.sync()
+        shop.clock.passes(hours=4)
+
+    (deal,) = shop.acts.every("deals")
+    assert participants(shop, deal["id"]) == [ABE]
+    assert links(shop)[ABE] == {deal["id"]}
     quiet(shop)

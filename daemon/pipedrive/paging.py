@@ -21,6 +21,7 @@ _HAS: Mapping[str, tuple[str, ...]] = {
     "leads.list": ("id", "person_id"),
     "leads.archived": ("id", "person_id"),
     "activities.list": ("id", "note"),
+    "participants.list": ("id", "person_id"),
     "person_fields.list": ("field_code", "field_name", "field_type"),
     "deal_fields.list": ("field_code", "field_name", "field_type"),
     "pipelines.list": ("id", "name"),
