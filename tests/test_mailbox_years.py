@@ -300,3 +300,23 @@ def test_an_alias_that_writes_to_others_is_learned(tmp_path: Path) -> None:
 
     with world.ledger() as ledger:
         assert ledger.setting("learned_addresses") == ["me@elsewhere.example"]
+
+
+def test_accounts_change_although_a_folder_of_one_was_renamed(tmp_path: Path) -> None:
+    world = Years(tmp_path)
+    world.receives("ada@acme.example")
+    assert world.look() == 1
+    theirs, at = Postbox(), START + timedelta(days=5)
+    theirs.deliver("INBOX", letter("bob@stone.example", WE, number=77, at=at), at)
+    ours, there, here = world.box, "other at mail.example", world.account
+    world.box, world.account = theirs, there
+    assert world.look() == 1
+    theirs.folders["Kunden"] = theirs.folders.pop("INBOX")
+    theirs.folders["Kunden"].uidvalidity += 100
+    assert world.look() == 0
+    for box, account in ((ours, here), (theirs, there), (ours, here)):
+        world.box, world.account = box, account
+        assert world.look() == 0
+        active = {name for _, name, is_active in world.folders() if is_active}
+        assert active == set(box.folders)
+    assert senders(world) == {"ada@acme.example": 1, "bob@stone.example": 1}

@@ -66,11 +66,7 @@ class Folders:
             "UPDATE folders SET account = ? WHERE mailbox = ? AND account IS NULL",
             (account, mailbox),
         )
-        others = self._db.execute(
-            "UPDATE folders SET name = name || ' (' || account || ')', active = 0"
-            " WHERE mailbox = ? AND account <> ? AND active",
-            (mailbox, account),
-        ).rowcount
+        others = self._put_aside(mailbox, account)
         aside, came = f" ({account})", 0
         for row in self._db.execute(
             "SELECT id, mailbox, name FROM folders WHERE account = ?", (account,)
@@ -90,13 +86,30 @@ class Folders:
                 )
         return bool(others or came)
 
-    def rename(self, folder: FolderRow, name: str) -> None:
-        """Note a folder's new name; another folder that has it already makes room."""
+    def _put_aside(self, mailbox: str, account: str) -> int:
+        """Take their names from the folders of other accounts, of those that are gone, too."""
+        rows = self._db.execute(
+            "SELECT id, name || ' (' || account || ')' AS aside FROM folders"
+            " WHERE mailbox = ? AND account <> ? AND instr(name, ' (' || account || ')') = 0",
+            (mailbox, account),
+        ).fetchall()
+        for row in rows:
+            self._make_room(mailbox, row["aside"])
+            self._db.execute(
+                "UPDATE folders SET name = ?, active = 0 WHERE id = ?", (row["aside"], row["id"])
+            )
+        return len(rows)
+
+    def _make_room(self, mailbox: str, name: str) -> None:
         self._db.execute(
             "UPDATE folders SET name = name || ' #' || id, active = 0"
             " WHERE mailbox = ? AND name = ?",
-            (folder.mailbox, name),
+            (mailbox, name),
         )
+
+    def rename(self, folder: FolderRow, name: str) -> None:
+        """Note a folder's new name; another folder that has it already makes room."""
+        self._make_room(folder.mailbox, name)
         self._db.execute(
             "UPDATE folders SET name = ?, scanned_at = NULL WHERE id = ?", (name, folder.id)
         )
