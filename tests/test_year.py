@@ -48,7 +48,9 @@ class YearOfAMailbox(RuleBasedStateMachine):
     def somebody_writes(self, who: str) -> None:
         number = len(self.raws) + 1
         at = max(self.world.clock.now, START + timedelta(days=31))
-        raw = letter(who, WE, number=number, at=at, text=f"Mail {number} of this year.")
+        # Without a Message-ID two mails of one second, subject and size are taken for one.
+        text = f"Mail {number} of this year{'.' * number}"
+        raw = letter(who, WE, number=number, at=at, text=text)
         if who == PEOPLE[2]:
             raw = raw.replace(f"Message-ID: <{number}@mail.example>\r\n".encode(), b"")
         self.raws.append(raw)
