@@ -113,6 +113,7 @@ ANSWERS = {
     "retired": ("Bert Hollis <bert@forge.example>", "After 31 years I have retired. For orders please write to orders@forge.example."),
     "cs, left": ("Petr Novotny <petr@mlyn.example>", "Dobrý den, pan Novotny již v naší společnosti nepracuje. Obraťte se prosím na info@mlyn.example."),
     "it, a firm closed for holidays": ("Vetreria Alba <ufficio@vetreria-alba.example>", "Chiusura estiva: i nostri uffici riapriranno il 31 agosto."),
+    "acknowledged, by a machine's address": ("Robot <autoresponder@grupovidal.example>", "Hemos recibido su mensaje. Gracias."),
     "acknowledged, a desk": ("Mangimi Valpo <supporto@mangimi.example>", "Gentile cliente, la Sua richiesta è stata presa in carico. Numero ticket: 771204."),
     "acknowledged, in its own words": ("Barn Cider <hello@barncider.example>", "Howdy! Your note landed in our barn."),
 }  # fmt: skip

@@ -49,9 +49,12 @@ _OF_TEXT = ("says-", "subject-", "asks", "no-words", "long-text", "many-links", 
 
 # What shows that a person wrote: a name as the address, a mail program, a signature, a request.
 _OF_PERSON = frozenset({"named-address", "client", "signed", "asks", "says-wants", "asked-person"})
-# Senders that call themselves a firm, a team or a notice. A role address alone is none of them:
+# Senders that call themselves a firm, a team or a machine. A role address alone is none of them:
 # from info@ the people of small firms write, tersely and in any language.
-_OF_FIRM = frozenset({"brand-name", "group-name", "firm-name", "via-service", "notice-address"})
+_OF_FIRM = frozenset(
+    {"brand-name", "group-name", "firm-name", "via-service"}
+    | {"notice-address", "no-reply-address"}
+)
 
 _ASKING = frozenset({"asks", "says-wants"})
 _TO_MANY = frozenset({"list-unsubscribe", "says-why", "says-view-online"})
