@@ -68,7 +68,8 @@ class Deals:
     def parts(self, sender: str) -> list[Record]:
         """All parts of a sender in deals of others, in order of the deals' ids."""
         rows = self._db.execute(
-            "SELECT * FROM records WHERE sender = ? AND kind = ? ORDER BY CAST(key AS INTEGER)",
+            "SELECT * FROM records INDEXED BY records_sender WHERE sender = ? AND kind = ?"
+            " ORDER BY CAST(key AS INTEGER)",
             (sender, PART),
         )
         return [record_of(row) for row in rows]
