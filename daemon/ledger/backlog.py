@@ -1,9 +1,10 @@
 """Questions about the changes on their way: how many there are, what is due, and when."""
 
 import sqlite3
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from daemon.ledger.journal import FREE, MAKES
+from daemon.ledger.presence import APART
 from daemon.ledger.timestamp import instant_or_none, stamp
 
 
@@ -42,7 +43,7 @@ class Backlog:
             " OR EXISTS (SELECT 1 FROM senders WHERE follow_up_due <= ?), EXISTS"
             " (SELECT 1 FROM records INDEXED BY records_second_look WHERE tombstone IS NULL"
             "  AND missing_since IS NOT NULL AND shown AND missing_since <= ?)",
-            (*(stamp(now),) * 3, stamp(now - timedelta(hours=1))),
+            (*(stamp(now),) * 3, stamp(now - APART)),
         ).fetchone()
         return bool(found), bool(look)
 
@@ -111,7 +112,8 @@ class Backlog:
             " UNION ALL SELECT min(not_before) FROM journal j WHERE not_before IS NOT NULL"
             f"  AND state IN ('planned', 'waiting') AND {FREE}"
             " UNION ALL SELECT min(next_try) FROM resting"
-            " UNION ALL SELECT strftime('%Y-%m-%dT%H:%M:%SZ', min(missing_since), '+1 hour')"
+            " UNION ALL SELECT strftime('%Y-%m-%dT%H:%M:%SZ', min(missing_since),"
+            f" '+{APART.total_seconds()} seconds')"
             "  FROM records INDEXED BY records_second_look WHERE tombstone IS NULL"
             "  AND missing_since IS NOT NULL AND shown AND missing_why = 'not found')"
         ).fetchone()

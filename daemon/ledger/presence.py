@@ -11,7 +11,7 @@ from daemon.ledger.timestamp import stamp
 from daemon.rules.records import Record
 
 NOT_FOUND = "not found"
-_APART = timedelta(hours=1)  # between two looks that prove an absence together
+APART = timedelta(hours=1)  # between two looks that prove an absence together
 _YOUNG = timedelta(minutes=10)  # reads may lag behind writes
 
 
@@ -68,7 +68,7 @@ class Presence:
             " WHERE kind = ? AND pipedrive_id = ? AND tombstone IS NULL",
             (stamp(now), why, kind, pipedrive_id),
         )
-        long_ago = stamp(now - _APART)
+        long_ago = stamp(now - APART)
         return why == NOT_FOUND and any(
             row["shown"] and row["missing_since"] and row["missing_since"] <= long_ago
             for row in rows
@@ -102,7 +102,7 @@ class Presence:
         rows = self._db.execute(
             "SELECT * FROM records INDEXED BY records_second_look WHERE tombstone IS NULL"
             " AND missing_since IS NOT NULL AND shown AND missing_why = ? AND missing_since <= ?",
-            (NOT_FOUND, stamp(now - _APART)),
+            (NOT_FOUND, stamp(now - APART)),
         )
         return [record_of(row) for row in rows]
 
