@@ -129,6 +129,7 @@ def test_what_both_ways_say_decides(plain: bytes, login: bytes, kind: type[Probl
     [
         "Account temporarily locked, try again later",
         "too many login failures",
+        "[LIMIT] Too many failed logins",
         "[UNAVAILABLE] Too many failed login attempts, please try again later",
         "Your account has been locked out",
         "[AUTHENTICATIONFAILED] account is disabled",

@@ -47,6 +47,9 @@ _LOCKED = re.compile(
     r"|web browser|unlock",
     re.IGNORECASE,
 )
+_FAILED_TOO_OFTEN = re.compile(
+    r"too many\b.{0,30}\b(?:fail\w*|invalid|incorrect|wrong|bad|unsuccessful)\b", re.IGNORECASE
+)
 _NO_SECRET = 2  # characters that are in any sentence
 _NO_BACKEND = re.compile(r"not connected", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -99,6 +102,8 @@ def login_refused(text: str, *, what: str, bad: bool, advice: str = "") -> AuthP
 
 def is_locked(text: str) -> bool:
     """Whether a refused login says that the account is locked for now."""
+    if _FAILED_TOO_OFTEN.search(text):
+        return True  # even with [LIMIT], which else is about connections
     about_us = _code(text) not in {"INUSE", "LIMIT"} and not _CROWDED.search(text)
     return about_us and _LOCKED.search(text) is not None
 
