@@ -34,11 +34,11 @@ def sales_tool(desk: Desk) -> None:
     header = "List-Unsubscribe: <mailto:stop@tool.example>"
     signals = {"list-unsubscribe"}
     first = machine_mail(
-        desk, author, "list-unsubscribe-only", wording.ASKS, signals=signals, headers=[header]
+        desk, author, "list-unsubscribe-only", wording.NOTICES, signals=signals, headers=[header]
     )
     other = desk.cast.person(desk.cast.company())
     cold = machine_mail(
-        desk, other, "list-unsubscribe-only", wording.ASKS, signals=signals, headers=[header]
+        desk, other, "list-unsubscribe-only", wording.NOTICES, signals=signals, headers=[header]
     )
     ours = answer_by_us(desk, other, cold, kind="answer-to-sales-tool")
     kind = "list-unsubscribe-answers-us"
