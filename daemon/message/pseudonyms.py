@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 
 from daemon.message.address import Address, ascii_domain
+from daemon.message.localparts import is_given_name
 from daemon.message.own_server import organization
 from daemon.message.relay import is_machine_like
 from daemon.message.us import within
@@ -38,6 +39,7 @@ _DOMAIN = re.compile(r"(?:[a-z0-9_-]{1,63}\.)+[a-z]{2,24}")
 _PRIVATE = re.compile(r"(?:0|10|127|255|169\.254|192\.168|172\.(?:1[6-9]|2\d|3[01]))\.")
 _SHORTEST = 3  # letters of a word that is replaced wherever it stands
 _KEPT_DIGITS = 6  # of a phone number: its country and area, so that it still can be one
+_GIVEN_NAMES = "given_names.txt"
 _ONSETS, _RHYMES = "bdfglmnprstvz", ("ador", "elin", "imar", "oven", "ural", "aske", "ilo", "unda")
 
 
@@ -148,10 +150,20 @@ class Pseudonyms:
         folded = word.casefold()
         if len(folded) < _SHORTEST or folded in self._words:
             return
-        if certain or folded not in _named_words():
+        if not certain and folded in _named_words():
+            return
+        if is_given_name(folded):
+            self._words[folded] = self._another_given_name(folded)
+        else:
             self._words[folded] = next(
                 one for one in _invented(len(self._words)) if one not in self._words
             )
+
+    def _another_given_name(self, name: str) -> str:
+        """Somebody else's: signatures are told by given names."""
+        digest = hashlib.sha256(f"{self._salt}{name}".encode()).digest()
+        others = [other for other in _given_names() if other not in {name, *self._words}]
+        return others[int.from_bytes(digest[:4], "big") % len(others)]
 
     def _scrambled(self, token: str) -> str:
         """Other letters and digits of the same kinds: hexadecimal stays hexadecimal."""
@@ -205,6 +217,11 @@ def _named_words() -> frozenset[str]:
     return frozenset(_LETTERS.findall(" ".join(_data()).casefold()))
 
 
+@cache
+def _given_names() -> tuple[str, ...]:
+    return tuple(name for line in _lines(_GIVEN_NAMES) for name in line.split())
+
+
 @lru_cache(maxsize=1)
 def _named_domains() -> frozenset[str]:
     """Domains of services and public providers, which name no person and no customer."""
@@ -225,12 +242,12 @@ def _tenants() -> frozenset[str]:
 
 @cache
 def _data() -> tuple[str, ...]:
-    """What all files of data say, without their comments and sources."""
+    """What all files of data but the given names say, without their comments and sources."""
     found: list[str] = []
     for path in sorted(files("daemon.message.data").iterdir(), key=lambda one: one.name):
         if path.name.endswith(".toml"):
             found += _values(tomllib.loads(path.read_text("utf-8")))
-        elif path.name.endswith(".txt"):
+        elif path.name.endswith(".txt") and path.name != _GIVEN_NAMES:
             found += _lines(path.name)
     return tuple(found)
 
