@@ -83,7 +83,11 @@ def like_gmail(patch: Patch) -> None:
 
     def answered(response: Response, *more: Any) -> Items | None:
         items = read_fetch(response, *more)
-        return items and items | {b"X-GM-THRID": items.get(b"UID")}
+        # UIDs of two folders may be the same; with the size they hardly are.
+        thread = (
+            b"%b%b" % (items.get(b"UID", b""), items.get(b"RFC822.SIZE", b"")) if items else b""
+        )
+        return items and items | {b"X-GM-THRID": thread}
 
     patch.setattr(Mailbox, "connect", staticmethod(connected))
     patch.setattr(Connection, "send", sent)
