@@ -112,7 +112,7 @@ def test_dovecot_keeps_order_dates_and_the_role_of_sent() -> None:
             reader.select_folder("INBOX", readonly=True)
             found = reader.fetch(range(1, 51), ["INTERNALDATE", "BODY[]", "RFC822.SIZE"])
             server.deliver("sales@example.com", "INBOX", b"Subject: late\n\nhi\n")
-            reader.command(b"NOOP")
+            reader.noop()
             assert reader.search() == list(range(1, 52))
             assert reader.fetch([51], ["RFC822.SIZE"])[51][b"RFC822.SIZE"] == len(
                 b"Subject: late\r\n\r\nhi\r\n"

@@ -48,7 +48,9 @@ _LOCKED = re.compile(
     re.IGNORECASE,
 )
 _FAILED_TOO_OFTEN = re.compile(
-    r"too many\b.{0,30}\b(?:fail\w*|invalid|incorrect|wrong|bad|unsuccessful)\b", re.IGNORECASE
+    r"too many\b(?!.{0,30}\bconnection)"
+    r".{0,30}\b(?:fail\w*|invalid|incorrect|wrong|bad|unsuccessful)\b",
+    re.IGNORECASE,
 )
 _NO_SECRET = 2  # characters that are in any sentence
 _NO_BACKEND = re.compile(r"not connected", re.IGNORECASE)
