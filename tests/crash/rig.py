@@ -215,7 +215,9 @@ def _plain(row: dict[str, Any], deals: dict[str, str]) -> tuple[Any, ...]:
         fields = json.loads(row["fields"])
         if "deal" in fields:
             fields["deal"] = deals[fields["deal"]]
-        row["fields"] = json.dumps(fields, sort_keys=True)
+        # A null says what an absent one says: what was made without it isn't written again.
+        said = {name: value for name, value in fields.items() if value is not None}
+        row["fields"] = json.dumps(said, sort_keys=True)
     return tuple(row.values())
 
 
