@@ -139,6 +139,11 @@ def scripts(strangers: int) -> list[Script]:
     return [*first, *more]
 
 
+# Who is in Pipedrive before, without an organization.
+BEFORE = {"jon@theta.example": "Jon Before"}
+
+
 def furnish(acts: Acts) -> None:
-    """Who is in Pipedrive before."""
-    acts.add_person("Jon Before", "jon@theta.example")
+    """Make them."""
+    for address, name in BEFORE.items():
+        acts.add_person(name, address)
