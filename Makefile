@@ -82,8 +82,10 @@ fuzz: $(VENV)/.test $(VENV)/.fuzz ## broken input without end: guided by coverag
 mutants: $(VENV)/.test ## do the tests notice small changes of the code that decides? hours
 	$(IN)/python tests/mutants.py $(MUTANTS)
 
-release: $(VENV)/.test ## is all ready? then wheel and sdist, built twice and compared, into dist/
+release: $(VENV)/.test $(VENV)/.package ## is all ready? then wheel, sdist, bill of materials, pinned versions: dist/
 	$(IN)/python packaging/release.py
+	packaging/sbom
+	cp packaging/requirements.txt dist/
 
 deb: $(VENV)/.package ## Debian packages for 12 and 13, into dist/; needs root
 	packaging/deb/build bookworm
