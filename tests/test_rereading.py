@@ -1,6 +1,7 @@
 """What an earlier version has read less of is read again, and what that would newly make waits."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -192,9 +193,18 @@ def world(home: Path) -> World:
     return made
 
 
+OPENED = ExitStack()
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    with OPENED:
+        yield
+
+
 def read_again(of: World, limit: SafetyLimit | None) -> Sync:
     """What a start of the next version does."""
-    ledger = Ledger.open(of.path)
+    ledger = OPENED.enter_context(Ledger.open(of.path))
     poll(of.box.connect(), ledger, replace(of.run_of(), again=99))  # type: ignore[arg-type]
     return Sync(replace(of.session(ledger), limit=limit))
 

@@ -109,7 +109,7 @@ def _show(found: Mapping[str, Any]) -> None:
     )
     output.say(
         f"{found['tokens']} tokens: {budget['days']} days of the {budget['tokens_a_day']} a day"
-        f" that the plan {budget['plan']} gives; the rehearsal itself read {read['tokens']}"
+        f" that may be spent; the rehearsal itself read {read['tokens']}"
     )
     if found["asks"]:
         output.say(found["asks"])

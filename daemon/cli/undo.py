@@ -10,7 +10,7 @@ from daemon.errors import ATTENTION, DONE, ConfigProblem, RetryLater
 from daemon.ledger import reports
 from daemon.ledger.lock import owned
 from daemon.ledger.store import Ledger
-from daemon.maintenance.undo import Undone, open_questions, price, undo
+from daemon.maintenance.undo import Undone, open_questions, price, to_delete, undo
 from daemon.wiring import Wiring
 
 
@@ -27,7 +27,6 @@ def command(wiring: Wiring, run: int | None, *, yes: bool) -> int:
     with ExitStack() as stack:
         held = owned(wiring.config.ledger, "mail2deal undo", wiring.now())
         ledger = stack.enter_context(held)
-        made = ledger.records.made_by(run)
         if ledger.runs.writes(run) is None:
             raise ConfigProblem(f"there is no run {run}", hint="`mail2deal undo` lists them")
         progress = stack.enter_context(output.progress(ledger))
@@ -37,11 +36,12 @@ def command(wiring: Wiring, run: int | None, *, yes: bool) -> int:
                 f"{count} changes of this run may have been made without our knowing",
                 hint="`mail2deal --catch-up --sync-only` settles them; then undo",
             )
-        words = output.listed(made) or "nothing"
+        there = to_delete(ledger, run)
         cost = price(ledger, run)
-        if not yes:
+        if not yes and there:
             click.confirm(
-                f"run {run} created {words}: delete in Pipedrive, for about {cost} tokens?",
+                f"run {run} created {output.listed(there)}: delete in Pipedrive, for about"
+                f" {cost} tokens?",
                 abort=True,
             )
         with ledger.transaction("run"):

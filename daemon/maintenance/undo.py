@@ -8,6 +8,7 @@ command goes on from there: deleting twice does no harm. Doesn't bring back what
 updated, nor the lead that became a deal or was archived for one.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -74,9 +75,14 @@ def undo(session: Session, run: int) -> Undone:
     return result
 
 
+def to_delete(ledger: Ledger, run: int) -> Counter[str]:
+    """How many records of each kind a run created that are still there; our fields stay."""
+    return Counter(one.kind for one in ledger.records.created_by(run) if one.kind in _ORDER)
+
+
 def price(ledger: Ledger, run: int) -> int:
     """About how many tokens it takes to undo a run."""
-    kinds = [one.kind for one in ledger.records.created_by(run) if one.kind in _ORDER]
+    kinds = list(to_delete(ledger, run).elements())
     parts = kinds.count("participant")
     kinds = [kind for kind in kinds if kind != "participant"]
     listing = sum(PRICES[f"{PLURALS[kind]}.list"].tokens for kind in directory.KINDS)

@@ -219,8 +219,9 @@ def _avg_response_hours(
     for m in received:
         proof = answered.get(m.key)
         if proof:
-            at = min(m.sent_at, earliest.get(proof.answered, (m.sent_at,))[0])
-            earliest[proof.answered] = at, proof.sent_at
+            # One id may be that of two mails of ours: the later one counts, in whatever order.
+            before = earliest.get(proof.answered, (m.sent_at, proof.sent_at))
+            earliest[proof.answered] = min(m.sent_at, before[0]), max(proof.sent_at, before[1])
     # With a wrong clock an answer may seem older than its question.
     return _mean_hours([max(timedelta(), at - asked) for at, asked in earliest.values()])
 
