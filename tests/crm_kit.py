@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 from acts import Acts
 from openapi import Description
@@ -277,6 +278,16 @@ def invitation(
     )
 
 
+_OPENED: list[Any] = []
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Close what the shops of a test have opened."""
+    while _OPENED:
+        _OPENED.pop().close()
+
+
 def make_shop(
     home: Path,
     *,
@@ -326,6 +337,7 @@ def make_shop(
         SyncSettings(**{**given, "workers": workers, **settings}),
         wall,
     )
+    _OPENED.extend((ledger, sandbox))
     return Shop(ledger, sandbox, Sync(session), client, clock, reading, folders)
 
 
