@@ -105,7 +105,7 @@ def test_a_job_that_fails_is_told_once_left_alone_and_told_when_it_works_again(
         eventually(lambda: company.calls["poll good"] >= 5)
         assert company.calls["poll bad"] == 1
         clocks.offset += 60
-        eventually(lambda: company.calls["poll bad"] == 2)
+        eventually(lambda: company.calls["poll bad"] >= 2)  # a jump may bring the third at once
         clocks.offset += 120
         eventually(lambda: company.calls["poll bad"] >= 3)
         eventually(lambda: "job.recovered" in caplog.text)
