@@ -278,14 +278,14 @@ def invitation(
     )
 
 
-_OPENED: list[Any] = []
+OPENED: list[Any] = []  # and is closed at the end of the test
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
-    """Close what the shops of a test have opened."""
-    while _OPENED:
-        _OPENED.pop().close()
+    """Close what a test has opened and left here."""
+    while OPENED:
+        OPENED.pop().close()
 
 
 def make_shop(
@@ -337,7 +337,7 @@ def make_shop(
         SyncSettings(**{**given, "workers": workers, **settings}),
         wall,
     )
-    _OPENED.extend((ledger, sandbox))
+    OPENED.extend((ledger, sandbox))
     return Shop(ledger, sandbox, Sync(session), client, clock, reading, folders)
 
 

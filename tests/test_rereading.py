@@ -1,7 +1,6 @@
 """What an earlier version has read less of is read again, and what that would newly make waits."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cli_kit import run as cli_run
+from crm_kit import OPENED
 from dovecot import Post
 from polling_kit import Desk, at, desk
 from test_upgrade import numbers, upgraded
@@ -193,18 +193,10 @@ def world(home: Path) -> World:
     return made
 
 
-OPENED = ExitStack()
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    with OPENED:
-        yield
-
-
 def read_again(of: World, limit: SafetyLimit | None) -> Sync:
     """What a start of the next version does."""
-    ledger = OPENED.enter_context(Ledger.open(of.path))
+    ledger = Ledger.open(of.path)
+    OPENED.append(ledger)
     poll(of.box.connect(), ledger, replace(of.run_of(), again=99))  # type: ignore[arg-type]
     return Sync(replace(of.session(ledger), limit=limit))
 
