@@ -101,6 +101,16 @@ class Deals:
             (PART, part_key(deal, sender), fields, why, sender),
         )
 
+    def leave(self, deal: str, sender: str) -> None:
+        """Forget a part that has come to nothing: no participant, and no mail linked to the deal."""
+        self._db.execute(
+            "DELETE FROM records WHERE kind = ? AND key = ? AND pipedrive_id IS NULL"
+            " AND NOT EXISTS (SELECT 1 FROM records a INDEXED BY records_sender"
+            "  WHERE a.sender = ? AND a.kind = 'activity'"
+            "  AND json_extract(a.fields, '$.deal') = ?)",
+            (PART, part_key(deal, sender), sender, deal),
+        )
+
     def linked(self, messages: Iterable[str]) -> frozenset[str]:
         """The ids of the deals to which the activities of these messages are linked."""
         rows = self._db.execute(

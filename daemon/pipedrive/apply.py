@@ -17,7 +17,7 @@ from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.find import deal_of_lead, find
-from daemon.pipedrive.missing import NOT_SEEN, Missing, require_settled
+from daemon.pipedrive.missing import NOT_SEEN, Missing, Outdated, require_same_deal, require_settled
 from daemon.pipedrive.objects import FIELDS, Links, Target, as_list, body, labelled, patch
 from daemon.pipedrive.outcomes import Answer, Capped, Gone, Refused, Unknown
 from daemon.pipedrive.participants import add
@@ -26,13 +26,13 @@ from daemon.rules.listed import ListedLead
 
 _ONLY_IF_EMPTY = frozenset({"org_id", "organization_id", "phones", "job_title"})
 
-__all__ = ["NOT_SEEN", "Missing", "Outcome", "WriteRequest", "apply"]
+__all__ = ["NOT_SEEN", "Missing", "Outcome", "Outdated", "WriteRequest", "apply"]
 
 
 def apply(client: Client, order: WriteRequest, place: Target) -> Outcome:
     """Make the change true; raises what Client.send raises, `Unknown` when it may be done.
 
-    Missing: see there; Refused: nothing that it names is missing.
+    Missing, Outdated: see there; Refused: nothing that it names is missing.
     """
     try:
         match order.action:
@@ -43,7 +43,7 @@ def apply(client: Client, order: WriteRequest, place: Target) -> Outcome:
             case "update":
                 return _update(client, order, place)
             case "create" if order.kind == "participant":
-                return add(client, order)
+                return add(client, order, place.codes.get("mail_key"))
             case _:
                 return _create(client, order, place)
     except Gone as refusal:
@@ -64,6 +64,7 @@ def _create(client: Client, order: WriteRequest, place: Target) -> Outcome:
         require_settled(client, order)
     if order.fields.get("ours") and order.fields.get("done"):
         return Outcome(needless=True)  # it would be made only to be done
+    require_same_deal(client, order, place.codes.get("mail_key"))
     content = body(order.kind, order.fields, order.links, place)
     if order.kind == "field":
         made = _send(client, Call.to(f"{order.fields['of']}_fields.create", body=content))

@@ -1,10 +1,12 @@
 """What keeps a change from being made now: what it names isn't there, or isn't settled."""
 
 from daemon.errors import RetryLater
+from daemon.pipedrive import directory
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.outcomes import Unknown
 from daemon.pipedrive.write_request import WriteRequest
+from daemon.rules.listed import ListedDeal
 
 NOT_SEEN = "may have been made, isn't to be seen yet"
 
@@ -21,6 +23,37 @@ class Missing(RetryLater):
         self.kind = kind
         self.id = identifier
         self.absence = absence
+
+
+class Outdated(RetryLater):
+    """Not sent, as people have closed or opened the deal that it was planned for.
+
+    `deal` is what a look has just shown.
+    """
+
+    def __init__(self, deal: ListedDeal) -> None:
+        """Keep what the deal is like now."""
+        status = "archived" if deal.archived else deal.status
+        super().__init__(f"the deal is {status} by now", what=f"deal {deal.id}")
+        self.deal = deal
+
+
+def require_same_deal(client: Client, order: WriteRequest, mail_key: str | None) -> None:
+    """Look at the deal of a change, a token, where it may have changed; raises Outdated, Missing.
+
+    Between two listings only this shows that a deal was won, lost, archived or reopened.
+    """
+    known = order.deal
+    if known is None:
+        return
+    there = directory.look(client, "deal", known.id, mail_key)
+    if isinstance(there, Absence):
+        raise Missing("deal", known.id, there)
+    if isinstance(there, ListedDeal) and (there.status, there.archived) != (
+        known.status,
+        known.archived,
+    ):
+        raise Outdated(there)
 
 
 def require_settled(client: Client, order: WriteRequest) -> None:

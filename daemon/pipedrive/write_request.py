@@ -9,6 +9,15 @@ from daemon.pipedrive.objects import Links
 
 
 @dataclass(frozen=True, slots=True)
+class KnownDeal:
+    """A deal as it was when it was last listed or looked at, which is a while ago."""
+
+    id: str
+    status: str = "open"
+    archived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class WriteRequest:
     """A change ready to be made: everything it hangs on has an id by now.
 
@@ -25,6 +34,7 @@ class WriteRequest:
     since: datetime | None = None  # when it was planned, which is before it was first sent
     settles_at: datetime | None = None  # until then, what was sent may still come to light
     conversion: str | None = None  # id of the conversion that is running
+    deal: KnownDeal | None = None  # look first whether this one is still as it was
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def links_of(session: Session, row: JournalRow, persons: Sequence[int], around: 
         organization=int(organization) if organization else None,
         person=persons[0] if persons else None,
         deal=_deal(session, row, around) if hangs else None,
-        lead=_first_live("lead", row, around) if hangs else None,
+        lead=first_live("lead", row, around) if hangs else None,
         participants=tuple(persons),
     )
 
@@ -80,7 +80,7 @@ def _deal(session: Session, row: JournalRow, around: Around) -> int | None:
     deal = row.fields.get("deal")
     if deal is None and row.deal is not None:
         deal = session.ledger.records.live_id("deal", row.deal)
-    deal = deal or _first_live("deal", row, around)
+    deal = deal or first_live("deal", row, around)
     return int(deal) if deal and _takes_mail(session, deal) else None
 
 
@@ -103,7 +103,7 @@ def _names(row: JournalRow) -> Sequence[str]:
     return row.fields.get("participants") or ([row.sender] if row.sender else [])
 
 
-def _first_live(kind: str, row: JournalRow, around: Around) -> str | None:
+def first_live(kind: str, row: JournalRow, around: Around) -> str | None:
     """The lead or deal of a sender, or of another address of the same person."""
     sender = row.sender or ""
     person = around.get(("person", sender))

@@ -13,11 +13,12 @@ from daemon.ledger.journal import JournalRow
 from daemon.ledger.resting import Rest
 from daemon.ledger.timestamp import stamp
 from daemon.log import event
-from daemon.pipedrive.apply import NOT_SEEN, Missing, Outcome
+from daemon.pipedrive.apply import NOT_SEEN, Missing, Outcome, Outdated
 from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.outcomes import Blocked, BudgetSpent, NotSent, Refused, TooMany
 from daemon.rules import backoff, follow_up
 from daemon.rules.case import STATISTICS
+from daemon.rules.deals import PART
 from daemon.rules.events import EventKind
 from daemon.rules.records import Adoption, Change
 from daemon.sync.deals import to_be_told
@@ -98,6 +99,9 @@ class Outcomes:
 
     def record(self, row: JournalRow, outcome: Outcome | Problem, now: datetime) -> None:
         """Record what came of a change."""
+        deal = row.fields.get("deal")
+        if isinstance(outcome, Problem) and not isinstance(outcome, Outdated) and deal is not None:
+            self._session.looked.pop(str(deal), None)  # it may not have come to the look
         proves = self.proves.get(row.id)
         if proves and row.kind == "activity" and isinstance(outcome, Outcome) and not outcome.found:
             self.ledger.presence.prove(proves)
@@ -159,6 +163,8 @@ class Outcomes:
                 pushed.resume_at = now + timedelta(seconds=problem.after or 2)
             case Missing():
                 self._missing(row, problem, now)
+            case Outdated():
+                self._outdated(row, problem, now)
             case Rejected():
                 self._refused(row, problem, now)
             case RetryLater():
@@ -345,6 +351,18 @@ class Outcomes:
                 self._pushed.again = True
             case _:
                 self._mark_gone(problem.kind, problem.id, now)
+
+    def _outdated(self, row: JournalRow, problem: Outdated, now: datetime) -> None:
+        """People have closed or reopened the deal: where its mail goes is planned again."""
+        self.ledger.crm.keep([problem.deal], self.ledger.setting("sweep") or 0)
+        if row.kind == PART and not row.unknown:
+            self.ledger.journal.drop(row)
+        else:
+            self.ledger.journal.wait(row, now, str(problem), unknown=row.unknown)
+        for sender in self._whose(row):
+            self.ledger.deals.leave(str(problem.deal.id), sender)
+        self._plan_again(self._whose(row))
+        self._pushed.interrupted = True
 
     def _is_proven(self, problem: Missing, now: datetime) -> bool:
         """Whether a look that doesn't find it, after others, shows that it is gone."""

@@ -23,8 +23,10 @@ from daemon.pipedrive import directory
 from daemon.pipedrive.apply import Outcome, WriteRequest, apply
 from daemon.pipedrive.objects import Links, Target
 from daemon.pipedrive.outcomes import Unknown
+from daemon.pipedrive.write_request import KnownDeal
 from daemon.rules.case import RANK_FRESH
 from daemon.sync import links
+from daemon.sync.deal_looks import DealLooks
 from daemon.sync.outcomes import Outcomes, Pushed
 from daemon.sync.session import Session
 
@@ -56,6 +58,7 @@ class Pusher:
         self._began = self._looked = self._reported = session.now()
         self._settled_after = session.settled_after()
         self._backlog = True  # whether there are tokens for what isn't fresh
+        self._looks = DealLooks(session)
 
     def push(self, takes: Callable[[JournalRow], bool]) -> Pushed:
         """Send what is due and `takes` says yes to, until nothing is or nothing may be sent.
@@ -230,7 +233,12 @@ class Pusher:
         if row.fields.get("participants"):
             row = replace(row, fields={**row.fields, "participants": list(persons)})
         ids = tuple(dict.fromkeys(persons.values()))
-        order = self._order(row, target, links.links_of(self._session, row, ids, around))
+        hangs_on = links.links_of(self._session, row, ids, around)
+        deal = self._looks.of(row, hangs_on, around)
+        if self._looks.should_list:
+            self.pushed.interrupted = True
+            return None
+        order = self._order(row, target, hangs_on, deal)
         self._outcomes.proves[row.id] = [one for one in order.links.all() if one[1] in unproven]
         makes = row.action == "create" or "unlinked" in row.fields
         if makes and sender and links.waits_for_link(self._session, row, order.links, sender):
@@ -245,7 +253,9 @@ class Pusher:
             return self.ledger.senders.any_of(row.key)
         return row.sender is None or sender is not None
 
-    def _order(self, row: JournalRow, target: str | None, hangs_on: Links) -> WriteRequest:
+    def _order(
+        self, row: JournalRow, target: str | None, hangs_on: Links, deal: KnownDeal | None
+    ) -> WriteRequest:
         return WriteRequest(
             kind=row.kind,
             key=row.key,
@@ -257,6 +267,7 @@ class Pusher:
             since=row.planned_at,
             settles_at=row.sent_at + self._settled_after if row.sent_at else None,
             conversion=row.conversion,
+            deal=deal,
         )
 
     def _set_aside(

@@ -153,7 +153,7 @@ def _needs(
     `more`: there are others, whose plans cost too much to draft.
     """
     ledger = session.ledger
-    marks = ledger.settings(_LOOK_AGAIN, *map(_listed_at, directory.KINDS))
+    marks = ledger.settings(_LOOK_AGAIN, *map(listed_at, directory.KINDS))
     urgent: set[str] = set(marks.get(_LOOK_AGAIN) or ())
     tolerant: set[str] = set()
     if more:
@@ -174,11 +174,12 @@ def _needs(
     tolerant |= ledger.backlog.kinds_to_make(now, rank)
     latest = now - session.settings.refresh
     latest = max(latest, started or latest)
-    listed = {kind: instant_or_none(marks.get(_listed_at(kind))) for kind in directory.KINDS}
+    listed = {kind: instant_or_none(marks.get(listed_at(kind))) for kind in directory.KINDS}
     return urgent | {k for k, at in listed.items() if k in tolerant and (at is None or at < latest)}
 
 
-def _listed_at(kind: str) -> str:
+def listed_at(kind: str) -> str:
+    """The setting that says when a kind was last listed."""
     return f"listed_at:{kind}"
 
 

@@ -58,6 +58,7 @@ class Session:
     limit: SafetyLimit | None = None  # what may be done without approval; None: anything
     stopping: Callable[[], bool] = lambda: False
     progress: Callable[[str, int, int], None] = lambda *_: None  # phase, done, total (0: unknown)
+    looked: dict[str, datetime] = field(default_factory=dict)  # when at a deal, by its id
 
     def now(self) -> datetime:
         """The time by Pipedrive's clock, as far as it has told it: what a sync goes by.
