@@ -202,11 +202,16 @@ def test_the_audit_command_counts_and_repairs(desk: Desk) -> None:
 
 
 def test_undo_without_a_run_lists_them_and_with_one_takes_it_back(desk: Desk) -> None:
-    assert "1 " in desk("undo").stdout
+    assert "left to undo" not in desk("undo").stdout
     made: dict[str, Any] = desk.world.crm()
     assert len(made["persons"]) == 2
     assert desk("undo", "1", "--yes").exit_code == 0
     assert desk.world.crm()["persons"] == []
+    (line,) = [one for one in desk("undo").stdout.splitlines() if "catch-up" in one]
+    assert line.endswith("; nothing of it is left to undo")
+    requests = len(desk.world.sandbox.requests_after(0))
+    assert desk("undo", "1").stdout == "nothing that run 1 created is left to delete\n"
+    assert len(desk.world.sandbox.requests_after(0)) == requests
     assert desk("undo", "99", "--yes").exit_code == 2
     writes = desk.writes()
     assert desk("--catch-up").exit_code == 0

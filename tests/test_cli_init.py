@@ -1,8 +1,10 @@
 """`init`: asks until answers are usable, tries them, writes a configuration that loads."""
 
+import codecs
 import json
 import os
 import pty
+import re
 import select
 import stat
 import subprocess
@@ -15,6 +17,7 @@ import yaml
 from click.testing import CliRunner
 from dovecot import Post
 from name_server import Table, name_server
+from rich.cells import cell_len
 
 from daemon.cli import main
 from daemon.config import load
@@ -121,6 +124,7 @@ def test_an_instance_of_the_unit_has_a_ledger_of_its_own(
 
     assert status == 0, out
     assert load(path).ledger == Path("/var/lib/mail2deal-acme/ledger.db")
+    assert out.splitlines()[-1] == "  sudo systemctl enable --now mail2deal@acme"
 
 
 def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
@@ -204,7 +208,7 @@ def test_a_wrong_answer_is_explained_and_asked_again(
         *("my company!", company),
         *("no-such-token", company, DEFAULT_TOKEN),  # asks for the company again, too
         "Nirgends",  # there is no such stage
-        *("", "Initial Contact"),
+        *("", ""),  # the first pipeline, and the usual stage is offered again
         *("yesterday", ""),
     ]
 
@@ -231,7 +235,23 @@ def test_a_wrong_answer_is_explained_and_asked_again(
     assert box.password is not None
     assert box.password.read() == dovecot.password
     assert config.pipedrive.token.read() == DEFAULT_TOKEN
+    assert (config.pipedrive.pipeline, config.pipedrive.stage) == (None, "Initial Contact")
     assert not list(tmp_path.glob("*.answers"))
+
+
+def test_a_pipeline_that_was_right_is_kept_when_the_stage_was_wrong(
+    tmp_path: Path, company: str
+) -> None:
+    path = tmp_path / "config.yaml"
+    given = ("--email", "a@example.com", "--host", "127.0.0.1:9", "--pipeline", "Sales")
+    answers = ["y", "", company, DEFAULT_TOKEN, "Nirgends", "", "", ""]
+
+    status, out = run(*given, "--output", str(path), typed="".join(f"{one}\n" for one in answers))
+
+    assert status == 0, out
+    assert "Pipeline for new deals [Sales]" in out
+    config = load(path)
+    assert (config.pipedrive.pipeline, config.pipedrive.stage) == ("Sales", "Initial Contact")
 
 
 def test_what_was_typed_survives_an_interruption(tmp_path: Path) -> None:
@@ -343,6 +363,7 @@ class Terminal:
         os.close(slave)
         self.master = master
         self.said = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end in a character
 
     def answer(self, question: str, text: str) -> None:
         """Wait for a question and type an answer."""
@@ -365,8 +386,15 @@ class Terminal:
             octets = os.read(self.master, 65_536)
         except OSError:  # the other end is closed
             return False
-        self.said += octets.decode(errors="replace")
+        self.said += self._decoder.decode(octets)
         return bool(octets)
+
+
+def assert_fits(said: str, columns: int) -> None:
+    """No line is longer than the terminal, but for commands and paths, which nothing may break."""
+    for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said).splitlines():
+        broken = line.strip().split(" ")
+        assert cell_len(line.rstrip()) <= columns or len(broken) == 1 or "mail2deal" in line, line
 
 
 def test_a_newcomer_comes_from_questions_to_first_leads(
@@ -394,6 +422,7 @@ def test_a_newcomer_comes_from_questions_to_first_leads(
         terminal.answer(question, answer)
     assert terminal.end() == 0, terminal.said
     assert len(answers) < 10
+    assert_fits(terminal.said, 80)
 
     commands = [line.strip() for line in terminal.said.splitlines() if "mail2deal --config" in line]
     assert [command.split()[-1] for command in commands] == ["check", "--dry-run", "--catch-up"]
@@ -401,6 +430,7 @@ def test_a_newcomer_comes_from_questions_to_first_leads(
         shown = Terminal(command.split()[1:], tmp_path)
         assert shown.end() == 0, shown.said
         assert "Traceback" not in shown.said
+        assert_fits(shown.said, 80)
 
     assert "3 leads" in shown.said
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["ledger"] == "ledger.db"

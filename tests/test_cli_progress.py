@@ -79,6 +79,30 @@ def test_totals_that_nobody_names_come_from_the_ledger(tmp_path: Path) -> None:
         assert phases.at("planning", 0, 0).total == 0
 
 
+def test_at_the_end_an_estimate_becomes_what_there_really_was(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        with ledger.transaction("test"):
+            for number in range(3):
+                ledger.rows(
+                    "INSERT INTO journal (kind, key, action, stage, fields, rank, state, version,"
+                    " planned_at) VALUES ('person', ?, 'create', 1, '{}', '1', 'planned', 1, '')",
+                    str(number),
+                )
+        phases = Phases(ledger)
+        phases.at("writing", 5, 6)  # three are still in the journal: somebody has stopped it
+        phases.at("planning", 2, 9)
+        phases.at("judging again", 4, 0)
+        phases.at("sales: INBOX", 3, 7)  # the folder failed
+        ends = dict(zip(phases.known, phases.end(), strict=True))
+
+        assert {name: (phase.done, phase.total) for name, phase in ends.items()} == {
+            "writing": (5, 8),
+            "planning": (2, 2),
+            "judging again": (4, 4),
+            "sales: INBOX": (3, 7),
+        }
+
+
 def test_a_phase_that_begins_again_has_a_new_rate() -> None:
     now = 0.0
     phases = Phases(clock=lambda: now)
@@ -117,7 +141,8 @@ def test_on_a_terminal_there_are_bars_and_json_stays_json(office_desk: Desk) -> 
     assert status == 0
     plain = ANSI.sub("", shown)
     for phase in ("sales: INBOX", "sales: Sent", "planning", "writing"):
-        assert re.search(rf"{phase}\s+━+.*\d+/\d+.*\d+/s", plain), phase
+        last = re.findall(rf"{phase}\s+━+.*?(\d+)/(\d+).*\d+/s", plain)[-1]
+        assert last[0] == last[1], phase  # a bar that is done is at its end
     assert "read 301 new messages, wrote" in plain
 
     status, shown = on_a_terminal(office_desk.command("status", "--json"), columns=30)

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from company_kit import Office
 
 from daemon import __version__
-from daemon.cli import main
+from daemon.cli import main, output
 from daemon.cli.catch_up import catch_up
 from daemon.cli.dry_run import dry_run
 from daemon.cli.explain import command as explain
@@ -33,6 +33,22 @@ def test_the_version_tells_that_of_the_ledger_and_short_help_works_everywhere() 
     assert f"ledger {newest()}" in shown
     for command in ([], ["status"], ["sandbox", "board"]):
         assert CliRunner().invoke(main, [*command, "-h"]).output.startswith("Usage: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ("one two three", ["one two", "  three"]),
+        ("  four five six", ["  four", "    five", "    six"]),
+        ("see `a b c d` now", ["see", "  `a b c d`", "  now"]),  # a command to copy stays whole
+        ("https://a.example/long", ["https://a.example/long"]),
+        ("日本語 日本語", ["日本語", "  日本語"]),  # two columns each
+        ("a ` b", ["a ` b"]),
+        ("", [""]),
+    ],
+)
+def test_a_line_breaks_between_words(line: str, parts: list[str]) -> None:
+    assert output.wrapped(line, 9) == parts
 
 
 def test_the_help_cuts_no_sentence_short(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,7 @@ def test_a_catch_up_that_follows_a_service_goes_on_when_that_ends(
     dovecot: Post, service: Service
 ) -> None:
     names = [f"stranger{number}" for number in range(24)]
-    service.sandbox.change(latency=1.5)
+    service.sandbox.change(latency=4.0)
     for name in names:
         dovecot.deliver(mail(name))
     said = service.home / "said"

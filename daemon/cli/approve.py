@@ -37,7 +37,7 @@ def command(wiring: Wiring, max_creates: int | None, *, yes: bool) -> int:
             output.say(one.reason)
         what = f"{max_creates} records" if max_creates else "all of it"
         if not yes:
-            click.confirm(f"approve {what}?", abort=True)
+            output.confirm_or_abort(f"approve {what}?")
         with ledger.transaction("approve"):
             approve(ledger, "mail2deal approve", max_creates, wiring.now())
     hours = APPROVED_FOR.total_seconds() / 3600

@@ -8,6 +8,7 @@ from daemon.config import MailboxSection
 from daemon.ledger.lock import Held, owned
 from daemon.ledger.store import Ledger
 from daemon.maintenance import catch_up as flow
+from daemon.service.running import is_service, reload_service
 from daemon.wiring import Wiring
 
 if TYPE_CHECKING:  # the sync is loaded by those who sync: see `wiring`
@@ -48,8 +49,12 @@ def catch_up(
         except Held as held:
             if sync_only:
                 raise
-            output.say(f"{held.holder} is at work: it will read further back")
-        followed = _follow(wiring, boxes, since, granted)
+            holder = held.holder
+        if is_service(holder):
+            followed = _follow(wiring, boxes, since, granted, holder)
+        else:
+            output.say(f"{holder} is at work: waiting until it has ended")
+            followed = flow.wait(wiring)
         if followed.word:
             output.note(f"mail2deal: {followed.word}")
         if followed.status is not None:
@@ -63,11 +68,20 @@ def _follow(
     boxes: list[MailboxSection],
     since: datetime | None,
     granted: int | Literal["all"] | None,
+    holder: str,
 ) -> flow.Followed:
     with Ledger.open(wiring.config.ledger) as ledger:
         _approve(wiring, ledger, granted)
+        flow.ask_service(wiring, ledger, boxes, since)
+    every = wiring.config.poll.every.total_seconds()
+    begins = (
+        "it was told to read its configuration again and to begin at once"
+        if reload_service(wiring.config.ledger, holder)
+        else f"it begins with its next poll (one every {every:.0f} s)"
+    )
+    output.say(f"{holder} is at work: it will read further back; {begins}")
     with output.progress() as progress:
-        return flow.follow(wiring, boxes, since, progress)
+        return flow.follow(wiring, boxes, progress)
 
 
 def _approve(wiring: Wiring, ledger: Ledger, granted: int | Literal["all"] | None) -> None:

@@ -25,7 +25,7 @@ def command(wiring: Wiring, *, offline: bool) -> int:
     for line in lines:
         if line.problem is None:
             mark, text = ("!", line.note) if line.note else (tick, line.found)
-            output.say(f"{mark:<3}{line.what}: {text}")
+            output.say(f"{mark:<3}{line.what}: {text}", hang=3)
             continue
         problems = (
             line.problem.problems
@@ -33,7 +33,7 @@ def command(wiring: Wiring, *, offline: bool) -> int:
             else (str(line.problem),)
         )
         for problem in problems:
-            output.say(f"{cross:<3}{line.what}: {problem}")
+            output.say(f"{cross:<3}{line.what}: {problem}", hang=3)
         todo += len(problems)
         status = worst([status, exit_status(line.problem)])
     output.say(

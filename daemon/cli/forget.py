@@ -32,7 +32,7 @@ def command(wiring: Wiring, address: str, *, in_pipedrive: bool, yes: bool) -> i
                 cost = price(one.kind for one in there)
                 records = output.counted(len(there), "record")
                 also = f" and {records} in Pipedrive (about {cost} tokens)"
-            click.confirm(f"erase {key}{also}, for good?", abort=True)
+            output.confirm_or_abort(f"erase {key}{also}, for good?")
         if in_pipedrive and there:
             session = wiring.session(ledger, None)
             try:

@@ -42,7 +42,7 @@ def command(path: Path, *, no_input: bool, force: bool, offline: bool, **given: 
     # Refusals are told as sentences between the questions; here the log would say them twice.
     output.log_to_stderr("text", quiet=True)
     ask = not no_input
-    if path.exists() and not force and not (ask and click.confirm(f"{path} exists: overwrite?")):
+    if path.exists() and not force and not (ask and output.confirm(f"{path} exists: overwrite?")):
         raise ConfigProblem(
             "exists, left as it is", what=str(path), hint="name another with --output"
         )
@@ -79,7 +79,9 @@ def _say_what_follows(path: Path, answers: draft.Answers, *, service: bool) -> N
     program = f"{sudo}mail2deal --config {path}"
     output.say("next:")
     if answers.oauth.get("grant") == "user":
-        output.say(f"  {program} login {draft.mailbox_name(answers)}")
-    output.say(f"  {program} check")
-    output.say(f"  {program} --dry-run")
-    output.say("  sudo systemctl enable --now mail2deal" if service else f"  {program} --catch-up")
+        output.command(f"  {program} login {draft.mailbox_name(answers)}")
+    output.command(f"  {program} check")
+    output.command(f"  {program} --dry-run")
+    unit = f"mail2deal@{company}" if (company := draft.instance(path)) else "mail2deal"
+    starts = f"sudo systemctl enable --now {unit}" if service else f"{program} --catch-up"
+    output.command(f"  {starts}")

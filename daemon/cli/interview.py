@@ -13,7 +13,7 @@ import click
 
 from daemon.cli import output
 from daemon.config.discovery import Discovered, MailProvider, by_domain, look_up, system_resolver
-from daemon.config.draft import CLIENT_ID, Answers
+from daemon.config.draft import CLIENT_ID, USUAL_STAGE, Answers
 from daemon.config.values import is_loopback
 from daemon.errors import AuthProblem, ConfigProblem, Problem
 from daemon.mailbox.account import Account
@@ -71,7 +71,7 @@ class Interview:
                 self.answers.port, self.answers.tls = trial.server(host, port)
             except Problem as problem:
                 output.note(f"  {problem}")
-                if click.confirm("  Take it all the same?", default=False, err=True):
+                if output.confirm("  Take it all the same?"):
                     return
                 self.answers.host, self.answers.port = "", 993
             else:
@@ -112,7 +112,8 @@ class Interview:
             f"  {kind.title()}: an application (an administrator sets it up once, for servers), or"
             " a user who logs in by a browser; docs/logins.md has both step by step"
         )
-        return str(click.prompt("Log in as", type=click.Choice(ways), default=ways[0], err=True))
+        check = _matching(re.compile("|".join(ways)), f"one of: {', '.join(ways)}")
+        return output.ask(f"Log in as ({', '.join(ways)})", ways[0], check=check)
 
     def _oauth(self, kind: str, way: str) -> None:
         oauth = {"provider": kind, "grant": way}
@@ -171,24 +172,27 @@ class Interview:
 
     def _stage(self) -> None:
         token = self.answers.typed.get("token", "")
-        pipeline = self.given["pipeline"] or self.answers.pipeline
         asks_pipeline = not (self._tries() and token)
+        self.answers.pipeline = self.given["pipeline"] or self.answers.pipeline
         while True:
             if asks_pipeline:
-                asked = "Pipeline for new deals (empty: the first)"
-                pipeline = self._text("pipeline", asked, str, pipeline or "")
-            name = self._text("stage", "Stage for new deals", str, self.answers.stage)
-            self.answers.pipeline, self.answers.stage = pipeline, name
+                empty = "" if self.answers.pipeline else " (empty: the first)"
+                asked = f"Pipeline for new deals{empty}"
+                self.answers.pipeline = self._text("pipeline", asked, str.strip, "")
+            self.answers.stage = self._text("stage", "Stage for new deals", str.strip)
             if not (self._tries() and token):
                 return
+            pipeline, stage = self.answers.pipeline, self.answers.stage
             try:
                 with trial.pipedrive(self.answers.url, token) as client:
-                    trial.stage(client, pipeline or None, name)
+                    trial.stage(client, pipeline or None, stage)
             except ConfigProblem as problem:
                 output.note(f"  {problem}")
-                self.given["stage"] = self.given["pipeline"] = None
-                self.answers.stage, self.answers.pipeline, pipeline = "", "", ""
-                asks_pipeline = True
+                asks_pipeline, self.given["pipeline"] = True, None
+                if problem.what == "pipedrive.pipeline":
+                    self.answers.pipeline = ""
+                else:  # the usual one may be in another pipeline, or be the one that is wrong
+                    self.answers.stage = USUAL_STAGE if stage != USUAL_STAGE else ""
             except Problem as problem:
                 output.note(f"  can't be tried now: {problem}")
                 return
@@ -226,14 +230,12 @@ class Interview:
                     flag = "email" if key == "address" else key
                     raise ConfigProblem(error.message, what=f"--{flag}") from error
                 output.note(f"Error: {error.message}")
-        return str(
-            click.prompt(question, default=before, value_proc=check, show_default=bool(before))
-        )
+        return output.ask(question, before, check=check)
 
     def _plain(self, question: str, default: str) -> str:
         if not self.ask:
             return default
-        return str(click.prompt(question, default=default, show_default=bool(default))).strip()
+        return output.ask(question, default)
 
     def _secret(self, key: str, question: str, attempt: Callable[[str], None]) -> bool:
         """Ask for a secret and try it; False if the answer before it was wrong."""
@@ -242,8 +244,7 @@ class Interview:
         known = self.answers.typed.get(key, "")
         while True:
             words = f"{question} ({'empty: the one typed before' if known else 'empty: later'})"
-            value = click.prompt(words, default=known, show_default=False, hide_input=True)
-            self.answers.typed[key] = value = str(value).strip()
+            self.answers.typed[key] = value = output.ask(words, known, hidden=True)
             self.keep()
             if not value or self.offline:
                 return True
@@ -257,7 +258,7 @@ class Interview:
                 return key != "token"
             except Problem as problem:
                 output.note(f"  {problem}")
-                return not click.confirm("  Change the answer before?", default=False, err=True)
+                return not output.confirm("  Change the answer before?")
             else:
                 return True
 

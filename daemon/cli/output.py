@@ -1,16 +1,22 @@
-"""Output of the commands: tables on a terminal, plain lines elsewhere, errors in one line."""
+"""Output of the commands, and their questions: results on stdout, everything else on stderr.
+
+On a terminal lines break between words, and tables fit its width. In pipes and files nothing is
+broken or cut.
+"""
 
 import json
 import logging
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +26,7 @@ from daemon.ledger.store import Ledger
 from daemon.log import JsonLines, TextLines, is_journal
 
 _WIDE = 10_000  # columns
+_WORD = re.compile(r"\s*(?:[^\s`]*`[^`]*`\S*|\S+)")  # a command in backticks is one word
 # No markup and no emoji: what came by mail is shown as it is.
 # A terminal that can't show a character shows `?` instead of ending the command.
 for stream in (sys.stdout, sys.stderr):
@@ -40,14 +47,81 @@ def tell(problem: Problem) -> int:
     return exit_status(problem)
 
 
-def say(text: str) -> None:
-    """Print one line of the result, on stdout."""
-    console.print(text)
+def say(text: str, hang: int = 2) -> None:
+    """Print one line of the result, on stdout; a part of it that is broken off begins `hang` in."""
+    _print(console, text, hang)
 
 
 def note(text: str) -> None:
     """Print one line about what is going on, on stderr."""
-    errors.print(text)
+    _print(errors, text, 2)
+
+
+def command(text: str) -> None:
+    """Print a command to type, on stdout: in one line, so that it can be copied."""
+    console.print(text)
+
+
+def _print(to: Console, text: str, hang: int) -> None:
+    for line in text.split("\n") if to.is_terminal else [text]:
+        for part in wrapped(line, to.width, hang) if to.is_terminal else [line]:
+            to.print(part)
+
+
+def wrapped(line: str, width: int, hang: int = 2) -> list[str]:
+    """A line as several of at most `width` columns, broken between words only."""
+    indent = " " * (len(line) - len(line.lstrip(" ")) + hang)
+    parts = [""]
+    for word in _WORD.findall(line):
+        if parts[-1].strip() and cell_len(parts[-1] + word) > width:
+            parts.append(indent + word.lstrip())
+        else:
+            parts[-1] += word
+    return parts
+
+
+def ask(
+    question: str,
+    default: str | None = None,
+    *,
+    check: Callable[[str], str] = str.strip,
+    hidden: bool = False,
+) -> str:
+    """Ask until `check` takes the answer: it returns it, or raises click.BadParameter.
+
+    An empty answer is the default; without one, the question is asked again.
+    """
+    offered = f" [{default}]" if default and not hidden else ""
+    while True:
+        last = _last_line(question, f"{offered}: ")
+        answer = click.prompt(
+            last, default=default, show_default=bool(offered), hide_input=hidden, err=True
+        )
+        try:
+            return check(str(answer))
+        except click.BadParameter as error:
+            note(f"Error: {error.message}")
+
+
+def confirm(question: str) -> bool:
+    """Ask a question whose answer is no unless somebody says yes."""
+    return click.confirm(_last_line(question, " [y/N]: "), default=False, err=True)
+
+
+def confirm_or_abort(question: str) -> None:
+    """Go on only if somebody says yes; raises click.Abort."""
+    if not confirm(question):
+        raise click.Abort
+
+
+def _last_line(question: str, ending: str) -> str:
+    """Print all of a question but its last line, which leaves room for what click appends."""
+    if not errors.is_terminal:
+        return question
+    *above, last = wrapped(question + "_" * cell_len(ending), errors.width)
+    for line in above:
+        errors.print(line)
+    return last[: len(last) - cell_len(ending)]
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -36,6 +36,7 @@ class _Phase:
     started: float
     total: int
     done: int = 0
+    is_named: bool = False  # whether the total was told rather than looked up
     task: "TaskID | None" = None
 
     def rate(self, now: float) -> float:
@@ -57,18 +58,31 @@ class Phases:
             task = phase.task if phase else None
             expected = total or self._expected(name, done)
             phase = self.known[name] = _Phase(self.clock(), expected, task=task)
-        phase.done = done
+        phase.done, phase.is_named = done, bool(total)
         phase.total = total or max(phase.total, done if phase.total else 0)
         return phase
 
+    def end(self) -> Iterator[_Phase]:
+        """Every phase once nothing more is done; an estimated total becomes what it really was."""
+        for name, phase in self.known.items():
+            left = self._left(name)
+            if left is not None or not phase.is_named:
+                phase.total = phase.done + (left or 0)
+            yield phase
+
     def _expected(self, name: str, done: int) -> int:
-        if self.ledger is None:
-            return 0
+        left = self._left(name)
+        if left is not None:
+            return done + left
+        return self.ledger.crm.count(_CRM[name]) if self.ledger and name in _CRM else 0
+
+    def _left(self, name: str) -> int | None:
+        """What the ledger says is left of a phase, None if it doesn't know."""
+        if self.ledger is None or name not in {"planning", "writing"}:
+            return None
         if name == "planning":
-            return done + len(self.ledger.senders.due(-1))
-        if name == "writing":
-            return done + self.ledger.backlog.unfinished()
-        return self.ledger.crm.count(_CRM[name]) if name in _CRM else 0
+            return len(self.ledger.senders.due(-1))
+        return self.ledger.backlog.unfinished()
 
 
 @contextmanager
@@ -99,6 +113,9 @@ def bars(console: Console, phases: Phases) -> Iterator[Show]:
             progress.update(phase.task, completed=done, total=phase.total or None, rate=rate)
 
         yield show
+        for phase in phases.end():  # not after an error: the bars show how far it came
+            if phase.task is not None:
+                progress.update(phase.task, completed=phase.done, total=phase.total)
 
 
 def lines(console: Console, phases: Phases) -> Show:

@@ -37,12 +37,16 @@ def command(wiring: Wiring, run: int | None, *, yes: bool) -> int:
                 hint="`mail2deal --catch-up --sync-only` settles them; then undo",
             )
         there = to_delete(ledger, run)
+        if not there:
+            with ledger.transaction("undo"):
+                ledger.journal.drop_of_run(run)
+            output.say(f"nothing that run {run} created is left to delete")
+            return DONE
         cost = price(ledger, run)
-        if not yes and there:
-            click.confirm(
+        if not yes:
+            output.confirm_or_abort(
                 f"run {run} created {output.listed(there)}: delete in Pipedrive, for about"
-                f" {cost} tokens?",
-                abort=True,
+                f" {cost} tokens?"
             )
         with ledger.transaction("run"):
             own = ledger.runs.begin(f"undo {run}", wiring.now())
@@ -66,8 +70,11 @@ def _report(result: Undone) -> int:
 
 def _list(ledger: Ledger) -> int:
     for row in reports.runs(ledger, 20):
-        made = output.listed(ledger.records.made_by(row["id"]))
-        output.say(
-            f"{row['id']:>5}  {row['started_at']}  {row['command']}: {made or 'made nothing'}"
-        )
+        made, left = ledger.records.made_by(row["id"]), to_delete(ledger, row["id"])
+        what = output.listed(made) or "made nothing"
+        if made and not left:
+            what += "; nothing of it is left to undo"
+        elif left and left != {kind: made[kind] for kind in left}:
+            what += f"; left: {output.listed(left)}"
+        output.say(f"{row['id']:>5}  {row['started_at']}  {row['command']}: {what}")
     return DONE

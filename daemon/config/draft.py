@@ -18,6 +18,7 @@ from daemon.config.discovery import by_domain
 _FOR_THE_UNIT = Path("/etc")
 
 
+USUAL_STAGE = "Initial Contact"
 CLIENT_ID = "YOUR-CLIENT-ID"  # stands in the file until its owner knows it
 # What is left to do where somebody hasn't typed a secret, by the key that names it.
 _SECRETS = {
@@ -40,7 +41,7 @@ class Answers:
     oauth: dict[str, str] = field(default_factory=dict)  # the section without its secret
     company: str = ""  # or the address of a sandbox
     pipeline: str = ""
-    stage: str = "Initial Contact"
+    stage: str = USUAL_STAGE
     since: str = ""
     secrets: str = "files"
     typed: dict[str, str] = field(default_factory=dict)  # secrets by the key that names them
@@ -69,6 +70,11 @@ class Answers:
 def is_for_the_unit(path: Path) -> bool:
     """Whether a configuration at `path` is the one that systemd's unit reads."""
     return path.is_relative_to(_FOR_THE_UNIT)
+
+
+def instance(path: Path) -> str:
+    """COMPANY of the unit mail2deal@COMPANY, which reads mail2deal/COMPANY/config.yaml; else ""."""
+    return path.parent.name if path.parent.parent.name == "mail2deal" else ""
 
 
 def write(path: Path, answers: Answers) -> list[str]:
@@ -109,8 +115,7 @@ def _ledger(path: Path) -> str:
     """The line that says where the ledger is: beside the file, or where the unit may write."""
     if not is_for_the_unit(path):
         return "ledger: ledger.db"
-    company = path.parent.name  # the instance mail2deal@COMPANY reads mail2deal/COMPANY/config.yaml
-    if path.parent.parent.name == "mail2deal":
+    if company := instance(path):
         return f"ledger: /var/lib/mail2deal-{company}/ledger.db"
     return "#ledger: /var/lib/mail2deal/ledger.db"
 

@@ -208,6 +208,15 @@ class Records:
         )
         return {row["kind"]: row["n"] for row in rows}
 
+    def left_of(self, run: int) -> dict[str, int]:
+        """How many of the records that a run created aren't tombstones, by kind."""
+        rows = self._db.execute(
+            "SELECT kind, count(*) AS n FROM records WHERE run = ? AND origin = 'created'"
+            " AND tombstone IS NULL AND pipedrive_id IS NOT NULL GROUP BY kind ORDER BY kind",
+            (run,),
+        )
+        return {row["kind"]: row["n"] for row in rows}
+
     def created_by(self, run: int) -> list[Record]:
         """What a run created that isn't a tombstone."""
         rows = self._db.execute(

@@ -2,7 +2,7 @@
 
 All mail is read before anything is written, so that a sender is classified once, at its end state:
 no lead that becomes a deal an hour later. Where a service is running, that service does the work:
-`follow` asks it to read further back and watches its progress in the ledger.
+`ask_service` asks it to read further back, and `follow` watches its progress in the ledger.
 """
 
 import sys
@@ -95,25 +95,31 @@ def catch_up(
     return result
 
 
-def follow(
-    wiring: Wiring, boxes: Sequence[MailboxSection], since: datetime | None, progress: Show
-) -> Followed:
-    """Have the running service read further back, and watch until it has, or can't."""
+def ask_service(
+    wiring: Wiring, ledger: Ledger, boxes: Sequence[MailboxSection], since: datetime | None
+) -> None:
+    """Have the running service read further back with its next poll."""
+    with ledger.transaction("floor"):
+        for box in boxes:
+            ledger.folders.lower_floor(box.name, since or wiring.floor(box))
+        ledger.set(AT_ONCE, [box.name for box in boxes])
+
+
+def follow(wiring: Wiring, boxes: Sequence[MailboxSection], progress: Show) -> Followed:
+    """Watch until the service has read further back and written, or can't."""
     names = [box.name for box in boxes]
     lock = Lock(wiring.config.ledger)
-    with Ledger.open(wiring.config.ledger) as ledger:
-        with ledger.transaction("floor"):
-            for box in boxes:
-                ledger.folders.lower_floor(box.name, since or wiring.floor(box))
-            ledger.set(AT_ONCE, names)
+    most = 0
+    with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
         while not wiring.stop.is_set():
             behind = ledger.folders.unread_back(names)
             behind += sum(bool(ledger.rereading.places(name, 1)) for name in names)
             pending = ledger.backlog.unfinished()
-            progress("folders still to read", behind, 0)
+            most = max(most, behind)
+            progress("reading further back", most - behind, most)
             progress("changes still to write", pending, 0)
             if not behind and not pending and not ledger.senders.due(1):
-                return Followed(DONE)
+                return Followed(DONE, "the service has read that far back, and written all of it")
             stuck = [one for one in ledger.conditions.problems() if one.needs_person]
             in_the_way = [one for one in stuck if one.part in _STOPPING or one.name in names]
             if in_the_way and not behind:
@@ -122,6 +128,15 @@ def follow(
                 return Followed(None)
             wiring.stop.wait(_LOOK)
     return Followed(LATER, "the service goes on with it")
+
+
+def wait(wiring: Wiring) -> Followed:
+    """Wait until the command that holds the ledger has ended."""
+    lock = Lock(wiring.config.ledger)
+    while lock.is_held():
+        if wiring.stop.wait(_LOOK):
+            return Followed(LATER, "nothing was read or written")
+    return Followed(None)
 
 
 _OUTCOMES = {

@@ -72,12 +72,15 @@ def undo(session: Session, run: int) -> Undone:
                 ledger.crm.drop(record.kind, record.pipedrive_id)
         result.deleted[record.kind] = result.deleted.get(record.kind, 0) + 1
         event("undo.deleted", kind=record.kind, key=record.key)
+    else:
+        session.progress("deleting", len(records), len(records))
     return result
 
 
 def to_delete(ledger: Ledger, run: int) -> Counter[str]:
     """How many records of each kind a run created that are still there; our fields stay."""
-    return Counter(one.kind for one in ledger.records.created_by(run) if one.kind in _ORDER)
+    left = ledger.records.left_of(run)
+    return Counter({kind: left[kind] for kind in _ORDER if kind in left})
 
 
 def price(ledger: Ledger, run: int) -> int:
@@ -127,6 +130,7 @@ def _kept(
     for number, record in enumerate(records):
         session.progress("looking", number, len(records))
         reasons[f"{record.kind} {record.key}"] = _touched(session, record, None, codes, changed)
+    session.progress("looking", len(records), len(records))
     kept = {key: why for key, why in reasons.items() if why is not None}
     with ledger.transaction("undo begins"):
         ledger.set(name, {"at": now, "kept": kept, "changed": changed})

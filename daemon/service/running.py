@@ -16,6 +16,11 @@ SERVICE = "mail2deal"  # what the service writes into the lock; commands add the
 _HOLDER = re.compile(rf"{SERVICE} \(pid ([1-9]\d{{0,9}})\)")
 
 
+def is_service(holder: str) -> bool:
+    """Whether who holds a ledger, as `Held` says, is the service and not a command."""
+    return _HOLDER.fullmatch(holder) is not None
+
+
 def reload_service(ledger: Path, holder: str) -> bool:
     """Have the service that holds a ledger read its configuration again, which forgives pauses.
 
