@@ -232,7 +232,7 @@ class Wiring:
                 fields_every=config.fields.every,
                 zone=config.timezone,
                 follow_up=config.activities.follow_up,
-                bounce=BounceMark(config.bounces.label, config.bounces.marketing),
+                bounce=BounceMark(**dict(config.bounces)),
                 fields=STATISTICS if config.fields.our_response_hours else USUAL_STATISTICS,
             ),
             pipeline=config.pipedrive.pipeline,

@@ -13,6 +13,7 @@ from daemon.message.us import Us
 from daemon.message.verdict import judge
 from daemon.rules.case import BounceMark, Policy
 from daemon.rules.classify import Rules
+from daemon.sandbox.crm import Fault
 
 ADA = "ada@acme.example"
 US = Us(addresses=frozenset({"sales@ours.example"}), domains=frozenset({"ours.example"}))
@@ -203,3 +204,67 @@ def test_without_the_keys_a_bounce_only_stops_follow_ups(tmp_path: Path) -> None
     later(shop, days=3)
     assert "PATCH /persons/{id}" not in shop.spent(mark)
     assert tasks(shop) == []
+
+
+def notes(shop: Shop) -> list[tuple[str, str, bool]]:
+    return [
+        (one["subject"], one["note"].partition("<br>")[0], one["done"])
+        for one in shop.activities()
+        if one["subject"].startswith("Undeliverable")
+    ]
+
+
+def test_a_note_says_once_that_no_mail_arrives_until_they_write(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path, policy=Policy(Rules(), bounce=BounceMark(note=True)))
+    said = (
+        f"Undeliverable: {ADA}",
+        f"A mail to {ADA} came back for good, with the status 5.1.1.",
+        True,
+    )
+    shop.hears(ADA)
+    number = shop.writes(ADA, answers=1)
+    bounces(shop, number)
+    shop.sync()
+    assert notes(shop) == [said]
+
+    bounces(shop, shop.writes(ADA))  # we try again
+    shop.sync()
+    assert notes(shop) == [said]
+    (one,) = [one for one in shop.activities() if one["subject"] == said[0]]
+    shop.acts.delete("activities", one["id"])
+    bounces(shop, shop.writes(ADA))
+    shop.next_day()
+    assert notes(shop) == []  # people don't want it
+
+    shop.hears(ADA)
+    bounces(shop, shop.writes(ADA))
+    shop.sync()
+    assert notes(shop) == [said]
+    shop.next_day()
+    mark = shop.mark()
+    shop.next_day()
+    assert not [one for one in shop.requests(mark) if one.method != "GET"]
+
+
+def test_the_note_is_made_once_although_its_answer_was_lost(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path, policy=Policy(Rules(), bounce=BounceMark(note=True)))
+    shop.hears(ADA)
+    number = shop.writes(ADA, answers=1)
+    shop.sync()
+    bounces(shop, number)
+    shop.sandbox.faults.add(Fault("timeout", method="POST", path="/activities$"))
+    shop.sync()
+    shop.next_day()
+    assert len(notes(shop)) == 1
+
+
+def test_switched_on_later_it_holds_for_what_came_back_before(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path)
+    shop.hears(ADA)
+    bounces(shop, shop.writes(ADA, answers=1))
+    shop.sync()
+    bounce = BounceMark("Cold lead", note=True)
+    shop.settings(policy=Policy(Rules(), bounce=bounce))
+    shop.next_day()
+    assert shop.person(ADA)["label_ids"] == label(shop)
+    assert len(notes(shop)) == 1

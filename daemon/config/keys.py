@@ -257,6 +257,7 @@ class BouncesSection(Section):
 
     label: Text | None = None
     marketing: Flag = False
+    note: Flag = False
 
 
 class PollSection(Section):

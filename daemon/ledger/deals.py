@@ -102,7 +102,7 @@ class Deals:
         )
 
     def leave(self, deal: str, sender: str) -> None:
-        """Forget a part that has come to nothing: no participant, and no mail linked to the deal."""
+        """Forget a part that came to nothing: no participant, and no mail linked to the deal."""
         self._db.execute(
             "DELETE FROM records WHERE kind = ? AND key = ? AND pipedrive_id IS NULL"
             " AND NOT EXISTS (SELECT 1 FROM records a INDEXED BY records_sender"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from daemon.rules.case import RANK_FRESH, activity_rank
+from daemon.rules.correspondence import Undelivered
 from daemon.rules.marks import marked
 from daemon.rules.records import Change, Fields
 
@@ -52,6 +53,23 @@ def email(mail: MailView, *, text: str, fresh_since: datetime | None = None) -> 
     }
     rank = activity_rank(due, fresh_since)
     return Change("activity", mail.key, "create", fields, rank, mail.participants[0])
+
+
+def undelivered(address: str, bounce: Undelivered) -> Change:
+    """The activity that notes that no mail arrives there: one until a mail of theirs comes."""
+    last = bounce.last_received.astimezone(UTC).isoformat() if bounce.last_received else ""
+    digest = hashlib.sha256(f"{address}\0{last}".encode()).hexdigest()[:32]
+    due, key = bounce.at.astimezone(UTC), f"undelivered-{digest}"
+    fields = {
+        "type": "email",
+        "subject": f"Undeliverable: {address}"[:_SUBJECT_CHARS],
+        "due_date": due.strftime("%Y-%m-%d"),
+        "due_time": due.strftime("%H:%M:%S"),
+        "done": True,
+        **marked(f"A mail to {address} came back for good, with the status {bounce.status}.", key),
+        "participants": [address],
+    }
+    return Change("activity", key, "create", fields, activity_rank(due), address)
 
 
 def meeting_key(uid: str) -> str:

@@ -22,11 +22,18 @@ NAME_CHARS = 255  # Pipedrive's limit for names and titles
 
 @dataclass(frozen=True, slots=True)
 class BounceMark:
-    """What a person gets to whom no mail can be delivered: a label, and no more marketing."""
+    """What a person gets to whom no mail can be delivered: a label, no more marketing, a note."""
 
     label: str | None = None
     marketing: bool = False
+    note: bool = False
     label_id: int | str | None = None  # once its name is looked up
+
+    @property
+    def wanted(self) -> str:
+        """What of it is wanted, in words; empty for nothing."""
+        said = [self.label or "", "marketing" * self.marketing, "note" * self.note]
+        return " ".join(said).strip()
 
     def fields(self, *, bounced: bool) -> dict[str, Any]:
         """What is written of it, empty where nothing is wanted."""

@@ -39,6 +39,7 @@ class Undelivered(NamedTuple):
 
     at: datetime
     status: str
+    last_received: datetime | None = None  # their latest mail before
 
 
 class Unanswered(NamedTuple):

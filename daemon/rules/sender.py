@@ -151,13 +151,13 @@ def _bounced(
     """
     to_them = {m.key for m in messages if m.direction == "sent"}
     found = [
-        Undelivered(m.sent_at, status)
+        Undelivered(m.sent_at, status, last_received)
         for m in messages
         if m.direction == "received" and '"bounced"' in m.facts
         for who, status in json.loads(m.facts).get("bounced", ())
         if who == address and any(name in ours and ours[name].key in to_them for name in m.answers)
     ]
-    latest = max(found, default=None)
+    latest = max(found, key=lambda one: (one.at, one.status), default=None)
     if latest is None or (last_received is not None and last_received > latest.at):
         return None
     return latest

@@ -19,6 +19,7 @@ def follow(session: Session) -> None:
         "emails": settings.emails,
         "meetings": settings.meetings,
         "follow_up": str(settings.policy.follow_up or ""),
+        "bounces": settings.policy.bounce.wanted,
     }
     before = ledger.setting(_SETTING)
     if before == now:
@@ -35,7 +36,9 @@ def follow(session: Session) -> None:
             return
         event("sync.judged_again", senders=changed)
     known = before or {}
-    more = before is not None and any(now[one] and not known[one] for one in ("emails", "meetings"))
+    more = before is not None and any(
+        now[one] and now[one] != known.get(one) for one in ("emails", "meetings", "bounces")
+    )
     if now["follow_up"] != known.get("follow_up", ""):
         more = more or bool(now["follow_up"])
         with ledger.transaction("configured"):

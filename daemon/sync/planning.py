@@ -18,7 +18,7 @@ from daemon.log import event
 from daemon.message.verdict import Us
 from daemon.pipedrive.objects import Target
 from daemon.rules.case import SenderPlan
-from daemon.rules.correspondence import Unanswered
+from daemon.rules.correspondence import Unanswered, Undelivered
 from daemon.rules.deals import Purchase
 from daemon.rules.follow_up import NextStep, is_pursued
 from daemon.rules.plan import choose_person, plan_sender
@@ -32,6 +32,7 @@ from daemon.sync.session import Session
 from daemon.sync.wanted_activities import (
     claim,
     link_later,
+    note_of_bounce,
     owned,
     take_back,
     wanted_activities,
@@ -55,6 +56,7 @@ class Draft:
     name: str
     unanswered: tuple[Unanswered, ...]
     pursued: bool  # it has a lead or an open deal
+    bounced: Undelivered | None
     purchase: Purchase
 
 
@@ -143,6 +145,7 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
         name=state.name,
         unanswered=state.unanswered,
         pursued=bool(pursued) and row.address == group[0] and state.bounced is None,
+        bounced=state.bounced,
         purchase=purchase,
     )
 
@@ -184,7 +187,8 @@ def _plan(
         wanted = wanted_activities(session, row.address, now, purchase)
         if claim(session, wanted):
             wanted = wanted_activities(session, row.address, now, purchase)
-        tasks = [placed(c, purchase.deal) if c.action == "create" else c for c in step.changes]
+        tasks = [*step.changes, *note_of_bounce(session, row.address, drafted.bounced)]
+        tasks = [placed(c, purchase.deal) if c.action == "create" else c for c in tasks]
         changes = kept + owned([*wanted, *tasks], drafted.routed.owner)
         changes += join(session, row.address, plan, purchase)
         others |= to_be_told(session, row)

@@ -15,8 +15,10 @@ from daemon.rules.activities import (
     meeting,
     meeting_key,
     participants,
+    undelivered,
 )
 from daemon.rules.case import RANK_FIELDS
+from daemon.rules.correspondence import Undelivered
 from daemon.rules.deals import Purchase
 from daemon.rules.marks import short
 from daemon.rules.records import Change
@@ -37,6 +39,15 @@ def wanted_activities(
     if session.settings.meetings:
         changes += _meetings(session, address, now, purchase)
     return changes
+
+
+def note_of_bounce(session: Session, address: str, bounce: Undelivered | None) -> list[Change]:
+    """The note that no mail arrives at an address, if it is wanted and not there yet."""
+    if bounce is None or not session.settings.policy.bounce.note:
+        return []
+    note = undelivered(address, bounce)
+    claim(session, [note])
+    return [] if session.ledger.records.get("activity", note.key) is not None else [note]
 
 
 def claim(session: Session, wanted: list[Change]) -> bool:
