@@ -127,7 +127,7 @@ def test_every_senders_state_is_what_the_generator_knows(
     ledger, _ = plain_run
 
     assert states(ledger) == wanted_states(expected)
-    assert ledger.folders.quarantined() == 0
+    assert ledger.quarantine.count() == 0
 
 
 def test_every_verdict_is_what_the_generator_knows(

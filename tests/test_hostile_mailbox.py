@@ -78,9 +78,9 @@ def test_a_quarantined_mail_that_somebody_deleted_is_let_go(
     for mail in company.server.create_folder("vanishing", FOLDERS[0]).glob("cur/*"):
         mail.unlink()
     with ledger.transaction("due"):
-        ledger.folders.release_quarantine(NOW)
+        ledger.quarantine.release(NOW)
 
     tally = company.read(ledger, mailbox="vanishing", folders=FOLDERS)
 
     assert tally.quarantined == 0
-    assert ledger.folders.quarantined() == 0
+    assert ledger.quarantine.count() == 0

@@ -110,7 +110,7 @@ def seen(ledger: Ledger) -> set[tuple[str, int]]:
 
 
 def quarantined(ledger: Ledger) -> dict[int, str]:
-    return {row["uid"]: row["reason"] for row in ledger.folders.quarantine_rows()}
+    return {row["uid"]: row["reason"] for row in ledger.quarantine.entries()}
 
 
 SICK: dict[str, bytes] = {

@@ -62,7 +62,7 @@ def run(wiring: Wiring, ledger: Ledger, name: str) -> int:
     """Read and write once, for the command `name`; print what is left, return the exit status."""
     with output.progress(ledger) as show:
         result = run_once(wiring, ledger, name, show)
-    parked, quarantined = ledger.backlog.counts().get("parked", 0), ledger.folders.quarantined()
+    parked, quarantined = ledger.backlog.counts().get("parked", 0), ledger.quarantine.count()
     writes = result.pushed.writes if result.pushed else 0
     output.say(
         f"read {result.new} messages, wrote {writes} changes for {wiring.usage.total} tokens;"

@@ -167,7 +167,7 @@ def _nothing_new(
         and (status.uidvalidity, status.uidnext) == (folder.uidvalidity, folder.uidnext)
         and folder.scanned_at is not None
         and now - folder.scanned_at < _FULL_SCAN_EVERY
-        and not ledger.folders.due_quarantine(folder.id, status.uidvalidity, now)
+        and not ledger.quarantine.due(folder.id, status.uidvalidity, now)
     )
 
 
@@ -310,10 +310,10 @@ def _to_retry(
     mailbox: Mailbox, ledger: Ledger, folder: FolderRow, uidvalidity: int, now: datetime
 ) -> list[int]:
     """Quarantined UIDs whose next try has come; those that the folder has lost are let go."""
-    due = ledger.folders.due_quarantine(folder.id, uidvalidity, now)
+    due = ledger.quarantine.due(folder.id, uidvalidity, now)
     if not due:
         return []
     there = set(mailbox.uids(first=min(due)))
     with ledger.transaction("quarantine"):
-        ledger.folders.let_go(folder.id, uidvalidity, [uid for uid in due if uid not in there])
+        ledger.quarantine.end(folder.id, uidvalidity, [uid for uid in due if uid not in there])
     return [uid for uid in due if uid in there]

@@ -136,7 +136,7 @@ class Writer:
                 ledger.rereading.gone(folder.id, uidvalidity, uids)
             ledger.folders.see(folder.id, uidvalidity, found.below)
             for item in found.unreadable if not found.again else ():
-                ledger.folders.quarantine(folder.id, uidvalidity, item.uid, item.reason, now)
+                ledger.quarantine.add(folder.id, uidvalidity, item.uid, item.reason, now)
         if found.again:
             self.tally.again += len(found.seen)
             run.progress(_AGAIN, self.tally.again, total)

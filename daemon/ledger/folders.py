@@ -1,4 +1,4 @@
-"""Folders, sightings and quarantine: where messages were seen and where reading goes on."""
+"""Folders and sightings: where messages were seen and where reading resumes."""
 
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
-from daemon.rules import backoff
 
 _LAST_UID = 2**32 - 1  # RFC 3501, nz-number
 
@@ -43,7 +42,7 @@ class FolderRow:
 
 
 class Folders:
-    """Owns `folders`, `sightings` and `quarantine`."""
+    """Owns `folders` and `sightings`; a UID with a sighting is in quarantine no more."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
@@ -161,11 +160,6 @@ class Folders:
             f"SELECT count(*) FROM folders WHERE active AND scanned_at IS NULL AND mailbox {AMONG}",
             (listed(mailboxes),),
         ).fetchone()
-        return int(count)
-
-    def quarantined(self) -> int:
-        """How many UIDs lie in quarantine."""
-        (count,) = self._db.execute("SELECT count(*) FROM quarantine").fetchone()
         return int(count)
 
     def begin_epoch(self, folder: FolderRow, uidvalidity: int, object_id: str | None) -> None:
@@ -290,39 +284,6 @@ class Folders:
             [row[:3] for row in rows],
         )
 
-    def quarantine(
-        self, folder: int, uidvalidity: int, uid: int, reason: str, now: datetime
-    ) -> None:
-        """Set one UID apart with its reason; the wait to its next try grows, then ends."""
-        row = self._db.execute(
-            "SELECT attempts FROM quarantine WHERE folder = ? AND uidvalidity = ? AND uid = ?",
-            (folder, uidvalidity, uid),
-        ).fetchone()
-        attempts = (row["attempts"] if row else 0) + 1
-        steps = backoff.UNREADABLE
-        due = backoff.due(now, backoff.pause(steps, attempts) if attempts <= len(steps) else None)
-        self._db.execute(
-            "INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET reason = excluded.reason, attempts = excluded.attempts,"
-            " not_before = excluded.not_before",
-            (folder, uidvalidity, uid, reason, attempts, stamp(now), stamp_or_none(due)),
-        )
-
-    def due_quarantine(self, folder: int, uidvalidity: int, now: datetime) -> list[int]:
-        """UIDs in quarantine whose next try has come."""
-        rows = self._db.execute(
-            "SELECT uid FROM quarantine WHERE folder = ? AND uidvalidity = ? AND not_before <= ?",
-            (folder, uidvalidity, stamp(now)),
-        )
-        return [row["uid"] for row in rows]
-
-    def let_go(self, folder: int, uidvalidity: int, uids: Iterable[int]) -> None:
-        """End the quarantine of UIDs that the folder no longer has."""
-        self._db.executemany(
-            "DELETE FROM quarantine WHERE folder = ? AND uidvalidity = ? AND uid = ?",
-            [(folder, uidvalidity, uid) for uid in uids],
-        )
-
     def read_again(self) -> None:
         """Have every folder looked through as a whole in its next poll."""
         self._db.execute("UPDATE folders SET scanned_at = NULL, next_due = NULL WHERE active")
@@ -335,21 +296,6 @@ class Folders:
             f" WHERE f.active AND NOT s.gone AND s.message {AMONG} ORDER BY s.message, f.id, s.uid",
             (listed(messages),),
         ).fetchall()
-
-    def quarantine_rows(self, mailbox: str | None = None) -> list[sqlite3.Row]:
-        """Every quarantined UID with its mailbox and folder, or those of one mailbox."""
-        return self._db.execute(
-            "SELECT f.mailbox, f.name, f.id AS folder, q.uidvalidity, q.uid, q.reason"
-            " FROM quarantine q JOIN folders f ON f.id = q.folder WHERE f.active"
-            " AND (? IS NULL OR f.mailbox = ?) ORDER BY f.mailbox, f.name, q.uid",
-            (mailbox, mailbox),
-        ).fetchall()
-
-    def release_quarantine(self, now: datetime) -> int:
-        """Make every quarantined UID due at once; how many there are."""
-        return self._db.execute(
-            "UPDATE quarantine SET attempts = 0, not_before = ?", (stamp(now),)
-        ).rowcount
 
 
 def _folder(row: sqlite3.Row) -> FolderRow:

@@ -4,7 +4,7 @@
 -- once released keeps its name and meaning. All instants are UTC, ISO 8601, seconds, `Z`. No mail
 -- body is kept anywhere: a subject, a bounded snippet, header facts.
 --
--- Whoever changes a table here writes the step for ledgers that exist into migrations.py; new
+-- Whoever changes a table here writes the step for ledgers that exist into steps/; new
 -- columns go to the end, where that step puts them. Views need no step of their own.
 
 -- Mailboxes ---------------------------------------------------------------------------------------

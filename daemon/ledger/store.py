@@ -35,6 +35,7 @@ from daemon.ledger.journal import Journal
 from daemon.ledger.messages import Messages
 from daemon.ledger.presence import Presence
 from daemon.ledger.private_file import make_privately, refuse_links
+from daemon.ledger.quarantine import Quarantine
 from daemon.ledger.records import Records
 from daemon.ledger.rereading import Rereading
 from daemon.ledger.resting import Resting
@@ -57,6 +58,7 @@ class Ledger:
         self._connection = connection
         self._repeatable: bool | None = None  # whether commits wait for the disk, once it is set
         self.folders = Folders(connection)
+        self.quarantine = Quarantine(connection)
         self.messages = Messages(connection)
         self.conversations = Conversations(connection)
         self.histories = Histories(connection)

@@ -103,7 +103,7 @@ def mailbox_gaps(mailbox: Mailbox, ledger: Ledger, name: str) -> Iterator[Gap]:
             for uid in page:
                 if uid not in known:
                     yield Gap("message", f"{where} UID {uid}", "not read")
-    for row in ledger.folders.quarantine_rows(name):
+    for row in ledger.quarantine.entries(name):
         yield Gap("quarantined", f"{name}/{row['name']} UID {row['uid']}", row["reason"])
 
 
@@ -186,7 +186,7 @@ def close(ledger: Ledger, reading: ScoringSettings, gaps: list[Gap], now: dateti
     """Let the next intake and sync close the gaps: due again, marked gone or computed anew."""
     with ledger.transaction("close gaps"):
         ledger.folders.read_again()
-        ledger.folders.release_quarantine(now)
+        ledger.quarantine.release(now)
         ledger.journal.retry()
         touched: set[str] = set()
         for gap in gaps:

@@ -257,5 +257,5 @@ def _status(ledger: Ledger, result: CaughtUp, *, stopped: bool) -> int:
         return USAGE
     if LATER in statuses or stopped or ledger.backlog.unfinished():
         return LATER
-    attention = ledger.backlog.counts().get("parked") or ledger.folders.quarantined()
+    attention = ledger.backlog.counts().get("parked") or ledger.quarantine.count()
     return ATTENTION if attention or statuses else DONE

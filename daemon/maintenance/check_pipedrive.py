@@ -8,7 +8,7 @@ from daemon.errors import ConfigProblem, Problem, Rejected
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.maintenance.check import CheckLine
-from daemon.pipedrive import directory
+from daemon.pipedrive import company
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.objects import FIELDS
@@ -82,7 +82,7 @@ def _owners(wiring: Wiring) -> frozenset[str]:
 
 
 def _active_owners(client: Client, addresses: frozenset[str]) -> str:
-    found = directory.owners(client, addresses)
+    found = company.owners(client, addresses)
     if found.left:
         raise ConfigProblem(
             f"the Pipedrive user {', '.join(found.left)} is deactivated",
@@ -97,15 +97,15 @@ def _route(client: Client, route: Route) -> str:
     said = []
     if route.place is not None:
         said.append(
-            f"{' / '.join(filter(None, route.place))} (id {directory.place(client, *route.place)})"
+            f"{' / '.join(filter(None, route.place))} (id {company.place(client, *route.place)})"
         )
     if route.owners:
         said.append(" and ".join(route.owners) + (" in turn" if len(route.owners) > 1 else ""))
     if wanted := wanted_labels([route]):
-        there = dict(directory.definitions(client).labels)
+        there = dict(company.definitions(client).labels)
         if "lead" in wanted:
-            there["lead"] = directory.lead_labels(client)
-        directory.chosen_labels(wanted, there)
+            there["lead"] = company.lead_labels(client)
+        company.chosen_labels(wanted, there)
         said += [f"{kind} labelled {', '.join(names)}" for kind, names in wanted.items()]
     if route.channel_id:
         said.append(f"channel ID {route.channel_id}")
@@ -219,13 +219,13 @@ def _budget(client: Client, seats: int) -> CheckLine:
 
 
 def _stage(client: Client, pipeline: str | None, stage: str) -> str:
-    number = directory.place(client, pipeline, stage)
+    number = company.place(client, pipeline, stage)
     return f"{stage!r} in {pipeline!r} (id {number})" if pipeline else f"{stage!r} (id {number})"
 
 
 def _fields(wiring: Wiring, client: Client) -> str:
     """Which of our fields there are; raises Rejected if some can't be had, and says why."""
-    found = directory.fields(client)
+    found = company.fields(client)
     wanted = FIELDS if wiring.config.fields.our_response_hours else _USUAL
     missing = {key: name for key, (_, name, _) in wanted.items() if key not in found}
     if not missing:

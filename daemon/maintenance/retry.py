@@ -20,7 +20,7 @@ def release(wiring: Wiring, ledger: Ledger) -> tuple[int, int, int]:
         ledger.events.retry()
         ledger.conditions.try_now(EVENTS)
         return (
-            ledger.folders.release_quarantine(wiring.now()),
+            ledger.quarantine.release(wiring.now()),
             ledger.journal.retry(),
             ledger.troubles.release(),
         )
@@ -57,7 +57,7 @@ def _show_folder(show: Show, mailbox: str, folder: str, done: int, total: int) -
 
 def quarantined(wiring: Wiring, ledger: Ledger) -> Iterator[tuple[str, bytes]]:
     """Fetch each quarantined message as it is, with a name for its file."""
-    rows = ledger.folders.quarantine_rows()
+    rows = ledger.quarantine.entries()
     for box in wiring.config.mailboxes:
         mine = [row for row in rows if row["mailbox"] == box.name]
         if not mine:

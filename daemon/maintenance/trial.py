@@ -11,7 +11,7 @@ from daemon.errors import ConfigProblem, Problem
 from daemon.mailbox.account import Account
 from daemon.mailbox.imap import Mailbox
 from daemon.mailbox.login import connect, hang_up, is_loopback
-from daemon.pipedrive import directory
+from daemon.pipedrive.company import place
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.read_only import ReadOnlyClient
 
@@ -94,4 +94,4 @@ def company(client: ReadOnlyClient) -> TokenOwner:
 
 def stage(client: ReadOnlyClient, pipeline: str | None, name: str) -> int:
     """The id of a stage; raises ConfigProblem that names the ones there are."""
-    return directory.place(client, pipeline, name)
+    return place(client, pipeline, name)

@@ -12,7 +12,7 @@ from typing import Any
 
 from daemon.errors import RetryLater
 from daemon.failpoints import failpoint
-from daemon.pipedrive import directory
+from daemon.pipedrive import company, directory
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.directory import Absence
@@ -214,12 +214,12 @@ def _absence(client: Client, kind: str, identifier: str, place: Target) -> Absen
     """What a look says of the absence of something that a body names; None if it is there."""
     match kind:
         case "stage":
-            return None if directory.has_stage(client, int(identifier)) else Absence.DELETED
+            return None if company.has_stage(client, int(identifier)) else Absence.DELETED
         case "owner":
-            return None if directory.is_active(client, int(identifier)) else Absence.DELETED
+            return None if company.is_active(client, int(identifier)) else Absence.DELETED
         case "field":
             of, code = FIELDS[identifier][0], place.codes[identifier]
-            return None if directory.has_field(client, of, code) else Absence.NOT_FOUND
+            return None if company.has_field(client, of, code) else Absence.NOT_FOUND
         case _:
             return directory.absence(client, kind, identifier)
 
@@ -252,7 +252,7 @@ def _convert(client: Client, order: WriteRequest, place: Target) -> Outcome:
     except Refused as refusal:
         if isinstance(refusal, Capped) and refusal.is_cap:
             raise  # a deal would be refused alike
-        if not directory.has_stage(client, stage):
+        if not company.has_stage(client, stage):
             raise Missing("stage", str(stage), Absence.DELETED) from None
         return _not_converted(client, order, lead)
     return Outcome(conversion=answer.identifier("conversion_id"))

@@ -166,7 +166,7 @@ def report(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
         "next_change": reports.next_change(ledger),
         "parked": reports.parked(ledger, 20),
         "quarantine": {
-            "messages": ledger.folders.quarantined(),
+            "messages": ledger.quarantine.count(),
             "reasons": reports.quarantine_reasons(ledger),
         },
         "budget": _budget(wiring, ledger),

@@ -85,7 +85,7 @@ class _Collector:
             ):
                 every = dict.fromkeys(_STATES, 0) if name == "journal" else {}
                 yield _gauges(name, f"{says} by {label}", label, every | counts)
-            yield _gauge("quarantined_messages", "Unreadable", ledger.folders.quarantined())
+            yield _gauge("quarantined_messages", "Unreadable", ledger.quarantine.count())
             spent = ledger.runs.spent(wiring.now().date().isoformat())
             yield _gauge("tokens_spent_today", "API tokens spent on this UTC day", spent)
             left = max(0, wiring.daily_tokens(ledger) - spent)

@@ -8,7 +8,7 @@ from typing import Any
 from daemon.errors import ConfigProblem
 from daemon.ledger.timestamp import instant, stamp
 from daemon.log import event
-from daemon.pipedrive import directory
+from daemon.pipedrive import company
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.objects import FIELDS, Target
 from daemon.rules.case import STATISTICS, USUAL_STATISTICS
@@ -87,23 +87,23 @@ def _ask(session: Session, wanted: list[Any], known: dict[str, Any] | None) -> d
     stage = _stage(session, wanted, known)
     owners = _active_owners(session)
     stages = {
-        stage_name(one): directory.place(client, *one.place)
+        stage_name(one): company.place(client, *one.place)
         for one in session.settings.routes
         if one.place
     }
-    found = directory.definitions(client)
+    found = company.definitions(client)
     settings = session.settings
     labels = wanted_labels(settings.routes, settings.policy.bounce.label)
     there = dict(found.labels)
     if "lead" in labels:
-        there["lead"] = directory.lead_labels(client)
+        there["lead"] = company.lead_labels(client)
     place = {
         "wanted": wanted,
         "at": stamp(session.now()),
         "stage_id": stage,
         "owners": owners,
         "stages": stages,
-        "labels": directory.chosen_labels(labels, there),
+        "labels": company.chosen_labels(labels, there),
         "job_titles": found.job_titles,
     }
     with ledger.transaction("place"):
@@ -128,7 +128,7 @@ def _start(session: Session, known: dict[str, Any]) -> dict[str, Any]:
 def _active_owners(session: Session) -> dict[str, int]:
     """Ids of the users who own what we make, by address; who has left is told and left out."""
     addresses, conditions = _owners(session), session.ledger.conditions
-    ids, left = directory.owners(session.client, addresses)[:2] if addresses else ({}, [])
+    ids, left = company.owners(session.client, addresses)[:2] if addresses else ({}, [])
     if not left and not conditions.of(OWNER):
         return ids
     now = session.wall()
@@ -145,10 +145,10 @@ def _active_owners(session: Session) -> dict[str, int]:
 def _stage(session: Session, wanted: list[Any], known: dict[str, Any] | None) -> int:
     """The stage by its name; one that people have renamed since stays the same stage."""
     try:
-        return directory.place(session.client, session.settings.pipeline, session.settings.stage)
+        return company.place(session.client, session.settings.pipeline, session.settings.stage)
     except ConfigProblem as problem:
         before = known["stage_id"] if known and known["wanted"][:2] == wanted[:2] else None
-        if before is None or not directory.has_stage(session.client, before):
+        if before is None or not company.has_stage(session.client, before):
             raise
         event("sync.stage_renamed", logging.WARNING, stage_id=before, problem=problem)
         return int(before)
