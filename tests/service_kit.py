@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from notify_socket import eventually
 
-from daemon.service.process import Service, Timing, Work
+from daemon.service.process import Service
 from daemon.service.schedule import Timetable
+from daemon.service.work import Timing, Work
 
 Result = TypeVar("Result")
 HOURLY = Timetable(("sales",), timedelta(hours=1))

@@ -236,7 +236,7 @@ def test_a_renewal_makes_good_for_earlier_failures(scripted: ScriptedImap, news:
         eventually(lambda: watcher.wants("sales"))
         watcher.watch("sales", scripted.mailbox())
         eventually(lambda: scripted.commands.count(b"IDLE") >= 3)
-        eventually(lambda: watcher._trust["sales", "INBOX"].failures == 0)
+        eventually(lambda: watcher._trust._folders["sales", "INBOX"].failures == 0)
 
 
 def test_a_folder_that_cannot_be_opened_raises_and_leaves_nothing_behind(

@@ -9,7 +9,7 @@ import pytest
 from sqlite_utils import Database
 
 from daemon.ledger import schema
-from daemon.ledger.migrations import migrations
+from daemon.ledger.migrations import STEPS, migrations
 from daemon.ledger.store import Ledger
 
 RELEASED = Path(__file__).parent / "release_0" / "ledger.sql"
@@ -86,3 +86,8 @@ def test_a_new_ledger_has_no_step_before_it(tmp_path: Path) -> None:
     Ledger.open(tmp_path / "ledger.db").close()
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as ledger:
         assert migrations.pending(Database(ledger)) == []
+
+
+def test_every_script_is_a_step() -> None:
+    scripts = {path.stem for path in SCHEMA.with_name("steps").iterdir()}
+    assert scripts == set(STEPS)

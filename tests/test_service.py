@@ -13,8 +13,9 @@ from notify_socket import Listener, eventually, listening
 from service_kit import QUICK, Company, live
 
 from daemon.errors import AuthProblem, ConfigProblem, LedgerProblem
-from daemon.service.process import Service, Work
+from daemon.service.process import Service
 from daemon.service.schedule import Timetable
+from daemon.service.work import Work
 
 
 @pytest.fixture
@@ -180,7 +181,8 @@ DAEMON = """
     import logging, sys, time
     from datetime import timedelta
     from daemon.service.schedule import Timetable
-    from daemon.service.process import Service, Timing, Work
+    from daemon.service.process import Service
+    from daemon.service.work import Timing, Work
     logging.basicConfig(level="INFO", format="%(message)s")
     service = Service(Timing(grace={grace}, look=0.05))
     def poll(name):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from daemon.mailbox.account import Account
-from daemon.service.process import Timing
+from daemon.service.work import Timing
 
 UNITS = Path(__file__).parent.parent / "systemd"
 SERVICES = ("mail2deal.service", "mail2deal@.service", "mail2deal-catch-up.service")

@@ -12,8 +12,9 @@ from notify_socket import Listener, eventually, listening
 from service_kit import QUICK, Clocks, Company, live
 
 from daemon.errors import LedgerProblem, RetryLater
-from daemon.service.process import Service, Timing
+from daemon.service.process import Service
 from daemon.service.schedule import Timetable
+from daemon.service.work import Timing
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from daemon.ledger.lock import owned
 from daemon.ledger.store import Ledger
 from daemon.maintenance.audit import Gap, all_gaps, close, price
 from daemon.wiring import Wiring
+from daemon.wiring.settings import scoring_settings
 
 
 @click.command("audit")
@@ -26,11 +27,11 @@ def command(wiring: Wiring, *, repair: bool, rebuild: bool, as_json: bool) -> in
             return _report(_gaps(wiring, ledger), as_json=as_json)
     with owned(wiring.config.ledger, "mail2deal audit", wiring.now()) as ledger:
         if rebuild:
-            changed = compute_anew(ledger, wiring.reading())
+            changed = compute_anew(ledger, scoring_settings(wiring.config))
             output.note(f"computed every sender anew: {changed} differed")
         gaps = _gaps(wiring, ledger)
         if repair and gaps:
-            close(ledger, wiring.reading(), gaps, wiring.now())
+            close(ledger, scoring_settings(wiring.config), gaps, wiring.now())
             run(wiring, ledger, "audit --repair")
             output.note(f"found {len(gaps)} gaps, and looked again:")
             gaps = _gaps(wiring, ledger)

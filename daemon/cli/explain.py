@@ -15,6 +15,7 @@ from daemon.message.address import as_written
 from daemon.rules.classify import meetings, replies
 from daemon.rules.explain import Explanation, MessageLine
 from daemon.wiring import Wiring
+from daemon.wiring.settings import scoring_settings
 
 # Where a phone number, a title or a company's name was found, by the source in the ledger.
 _FROM = {
@@ -57,7 +58,8 @@ def command(
         if save is not None:
             _save(wiring, ledger, address, save, message)
             return DONE
-        told = tell(ledger, wiring.reading(), address, newest=None if every else NEWEST)
+        settings = scoring_settings(wiring.config)
+        told = tell(ledger, settings, address, newest=None if every else NEWEST)
     if as_json:
         output.print_json(as_dict(told))
     else:

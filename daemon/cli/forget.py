@@ -10,6 +10,7 @@ from daemon.maintenance.forget import delete_in_pipedrive, erase, remains
 from daemon.message.parse import Address
 from daemon.pipedrive.removal import price
 from daemon.wiring import Wiring
+from daemon.wiring.settings import scoring_settings
 
 
 @click.command("forget")
@@ -41,7 +42,7 @@ def command(wiring: Wiring, address: str, *, in_pipedrive: bool, yes: bool) -> i
             finally:
                 session.keep_usage()
             there = []
-        erase(ledger, wiring.reading(), key, wiring.now())
+        erase(ledger, scoring_settings(wiring.config), key, wiring.now())
     words = "erased" if known else "no mail of this address was known; nothing to erase"
     output.say(f"{key}: {words}. Mail from it is ignored from now on.")
     for one in there:

@@ -4,9 +4,10 @@
 turns the data into what the edges and the pure steps take.
 """
 
-from daemon.config.keys import Config, MailboxSection, PipedriveSection
+from daemon.config.keys import Config, PipedriveSection
 from daemon.config.load import load, secrets_of
 from daemon.config.logins import OAuthSection
+from daemon.config.mailboxes import MailboxSection
 from daemon.config.secret import Secret
 from daemon.config.values import Listen
 

@@ -7,7 +7,7 @@ a test compares the two.
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -17,37 +17,30 @@ from pydantic import (
     field_validator,
 )
 
-from daemon.config.logins import OAuthSection, SharedLogin
+from daemon.config.logins import OAuthSection
+from daemon.config.mailboxes import MailboxSection
 from daemon.config.section import CHECKED, Section, one_of
 from daemon.config.values import (
     Address,
     Command,
     Count,
     Country,
-    Day,
     Domain,
     Duration,
     DurationOrOff,
     FilePath,
     Flag,
-    Host,
     Loopback,
     Part,
     Pause,
-    Port,
     SecretReference,
-    SentFolders,
     Share,
     SnippetLength,
     Subdomain,
     Text,
     Url,
     Zone,
-    is_loopback,
 )
-
-_PORTS = {"implicit": 993, "starttls": 143, "none": 143}  # RFC 8314, RFC 9051
-
 
 # As `daemon.rules.events` has them: the configuration knows no rules.
 EventKind = Literal[
@@ -58,56 +51,6 @@ EventKind = Literal[
     "follow_up_due",
     "needs_person",
 ]
-
-
-class FoldersSection(Section):
-    """Which folders are read; `sent` None means that the Sent folder is found by itself."""
-
-    inbox: tuple[Text, ...] = ("INBOX",)
-    sent: SentFolders = None
-
-    @field_validator("inbox")
-    @classmethod
-    def _some_folder(cls, inbox: tuple[str, ...]) -> tuple[str, ...]:
-        if not inbox:
-            raise ValueError("must name at least one folder")
-        return inbox
-
-
-class MailboxSection(Section):
-    """One IMAP account of ours."""
-
-    name: Text
-    host: Host
-    tls: Literal["implicit", "starttls", "none"] = "implicit"
-    port: Port = CHECKED
-    ca_file: FilePath | None = None
-    username: Text
-    oauth: SharedLogin | None = None
-    password: SecretReference | None = CHECKED
-    folders: FoldersSection = FoldersSection()
-    since: Day | None = None
-    owner: Text | None = None
-
-    @field_validator("tls")
-    @classmethod
-    def _no_secret_in_the_clear(cls, tls: str, info: ValidationInfo) -> str:
-        if tls == "none" and "host" in info.data and not is_loopback(info.data["host"]):
-            raise ValueError("none is for this machine only: use implicit or starttls")
-        return tls
-
-    @field_validator("port", mode="before")
-    @classmethod
-    def _usual_port(cls, port: Any, info: ValidationInfo) -> Any:
-        if port is None:
-            return _PORTS[info.data.get("tls", "implicit")]
-        return port
-
-    @field_validator("password")
-    @classmethod
-    def _one_login(cls, password: Any, info: ValidationInfo) -> Any:
-        one_of("password", password, "oauth", info)
-        return password
 
 
 class PipedriveSection(Section):

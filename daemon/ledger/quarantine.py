@@ -14,9 +14,7 @@ class Quarantine:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def add(
-        self, folder: int, uidvalidity: int, uid: int, reason: str, now: datetime
-    ) -> None:
+    def add(self, folder: int, uidvalidity: int, uid: int, reason: str, now: datetime) -> None:
         """Set one UID apart with its reason; the wait to its next try grows, then ends."""
         row = self._db.execute(
             "SELECT attempts FROM quarantine WHERE folder = ? AND uidvalidity = ? AND uid = ?",

@@ -26,9 +26,9 @@ from typing import Literal
 from daemon.errors import Problem
 from daemon.log import event
 from daemon.mailbox.imap import Mailbox
+from daemon.mailbox.trust import INBOX, Trust
 from daemon.rules import backoff
 
-INBOX = "INBOX"
 _LONGEST_LINE = 1 << 16
 _READ = 1 << 14
 _NEWS = re.compile(rb"\* (?:\d{1,18} EXISTS|STATUS )", re.IGNORECASE)
@@ -63,18 +63,12 @@ class _Line:
     told: bool = False
 
     @property
+    def key(self) -> tuple[str, str]:
+        return self.name, self.folder
+
+    @property
     def tag(self) -> bytes:
         return b"m2dw%d" % self.tags
-
-
-@dataclass(slots=True)
-class _Trust:
-    """Whether a mailbox is worth another line, and when."""
-
-    watched: bool = False
-    notified: bool = False  # of all folders, by the line of INBOX
-    failures: int = 0
-    not_before: float = 0.0
 
 
 @dataclass(slots=True)
@@ -101,8 +95,7 @@ class Watcher:
         self._rhythm = rhythm or Rhythm()
         self._monotonic = monotonic
         self._orders = _Orders()
-        self._trust: dict[tuple[str, str], _Trust] = {}  # by mailbox and folder
-        self._lock = threading.Lock()  # around _trust
+        self._trust = Trust(self._rhythm.again, monotonic)
         self._selector = selectors.DefaultSelector()
         self._inner, self._outer = socket.socketpair()
         self._inner.settimeout(0)
@@ -120,19 +113,11 @@ class Watcher:
 
     def watched(self) -> int:
         """How many mailboxes have a line."""
-        with self._lock:
-            return len({name for (name, _), one in self._trust.items() if one.watched})
+        return self._trust.watched()
 
     def wants(self, name: str, folder: str = INBOX) -> bool:
         """Whether a connection for this folder of a mailbox is welcome now."""
-        with self._lock:
-            trust = self._trust.setdefault((name, folder), _Trust())
-            hears_of_all = self._trust.setdefault((name, INBOX), _Trust()).notified
-            return (
-                not trust.watched
-                and self._monotonic() >= trust.not_before
-                and (folder == INBOX or not hears_of_all)
-            )
+        return self._trust.wants(name, folder)
 
     def watch(
         self, name: str, mailbox: Mailbox, folder: str = INBOX, folders: Sequence[str] = ()
@@ -148,7 +133,7 @@ class Watcher:
             return False
         try:
             if not mailbox.can("IDLE"):
-                self._distrust((name, folder), self._rhythm.never)
+                self._trust.refused((name, folder), self._rhythm.never)
                 mailbox.close()
                 return False
             mailbox.examine(folder)
@@ -158,24 +143,18 @@ class Watcher:
         except Problem:
             mailbox.close()
             raise
-        with self._lock:
-            trust = self._trust.setdefault((name, folder), _Trust())
-            trust.watched, trust.notified = True, notifies
+        self._trust.begun((name, folder), notified=notifies)
         self._orders.lines.put(_Line(name, folder, mailbox, line, bytearray(read)))
         self._wake()
         return True
 
     def distrust(self, name: str, folder: str = INBOX) -> None:
         """A connection for this folder couldn't be had: leave it to polling for a while."""
-        with self._lock:
-            trust = self._trust.setdefault((name, folder), _Trust())
-            trust.failures = max(trust.failures, 1)  # what fails at once will fail again
-        self._failed((name, folder))
+        self._trust.failed((name, folder), at_once=True)
 
     def forget(self) -> None:
         """Close all lines and begin anew: the configuration may mean other accounts."""
-        with self._lock:
-            self._trust.clear()
+        self._trust.clear()
         self._orders.forget = True
         self._wake()
 
@@ -271,7 +250,7 @@ class Watcher:
             return line.state == "starting" and self._settle(line)
         if tagged := _TAGGED.match(text):
             if tagged[1].lower() != line.tag or tagged[2].upper() != b"OK":
-                self._distrust((line.name, line.folder), self._rhythm.never)
+                self._trust.refused(line.key, self._rhythm.never)
                 raise _Ended(f"IDLE refused: {text[:100].decode('ascii', 'replace').strip()}")
             if line.state != "ending":
                 raise _Ended("IDLE ended by the server")
@@ -295,8 +274,7 @@ class Watcher:
         if first:
             event("watch.begun", mailbox=line.name)
         else:
-            with self._lock:
-                self._trust.setdefault((line.name, line.folder), _Trust()).failures = 0
+            self._trust.renewed(line.key)
         return first
 
     def _act(self, line: _Line) -> None:
@@ -322,7 +300,7 @@ class Watcher:
         line.due = self._monotonic() + self._rhythm.answer
 
     def _drop(self, line: _Line, reason: str) -> None:
-        self._failed((line.name, line.folder))
+        self._trust.failed(line.key)
         self._close(line)
         event("watch.lost", mailbox=line.name, reason=reason)
         self._notice(line.name)  # a poll shows whether the server is there
@@ -331,23 +309,7 @@ class Watcher:
         with contextlib.suppress(KeyError):
             self._selector.unregister(line.socket)
         line.mailbox.abandon()
-        with self._lock:
-            if (line.name, line.folder) in self._trust:
-                trust = self._trust[line.name, line.folder]
-                trust.watched = trust.notified = False
-
-    def _failed(self, key: tuple[str, str]) -> None:
-        with self._lock:
-            trust = self._trust.setdefault(key, _Trust())
-            trust.failures += 1
-            # Once may be a restart of the server; again and again, it drops such lines.
-            again = trust.failures - 1
-            wait = backoff.pause(self._rhythm.again, again) if again else 0.0
-            trust.not_before = max(trust.not_before, self._monotonic() + wait)
-
-    def _distrust(self, key: tuple[str, str], seconds: float) -> None:
-        with self._lock:
-            self._trust.setdefault(key, _Trust()).not_before = self._monotonic() + seconds
+        self._trust.ended(line.key)
 
 
 class _Ended(Exception):

@@ -26,6 +26,7 @@ from daemon.pipedrive.costs import PLURALS, PRICES, Call
 from daemon.pipedrive.outcomes import Gone
 from daemon.pipedrive.paging import PAGE
 from daemon.wiring import Wiring
+from daemon.wiring.settings import scoring_settings
 
 Show = Callable[[str, int, int], object]  # phase, done, total (0: unknown)
 
@@ -83,7 +84,7 @@ def all_gaps(wiring: Wiring, ledger: Ledger, show: Show) -> list[Gap]:
     finally:
         session.client.close()
     show("computing senders anew", 0, 0)
-    gaps += state_gaps(ledger, wiring.reading())
+    gaps += state_gaps(ledger, scoring_settings(wiring.config))
     return gaps
 
 

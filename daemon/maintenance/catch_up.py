@@ -30,6 +30,7 @@ from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Mailbox
 from daemon.mailbox.login import is_loopback
 from daemon.wiring import Wiring
+from daemon.wiring.settings import scoring_settings
 
 if TYPE_CHECKING:  # the sync is loaded by those who sync: see `wiring`
     from daemon.sync import Pushed, SafetyLimit, Sync
@@ -167,7 +168,7 @@ def take_in(
         return Mailbox.connect(wiring.account(box), bulk=True)
 
     run = Pass(
-        reading=wiring.reading(),
+        reading=scoring_settings(wiring.config),
         name=box.name,
         floor=floor,
         now=wiring.now,

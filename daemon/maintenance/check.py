@@ -13,6 +13,7 @@ from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import FolderRole, Mailbox
 from daemon.mailbox.ladder import INSTEAD
 from daemon.wiring import Wiring
+from daemon.wiring.settings import scoring_settings
 
 _LEARNED = "learned_addresses"
 _PATIENCE = 15.0  # seconds that a person waits for a silent server
@@ -58,7 +59,7 @@ def _dates(wiring: Wiring) -> Iterator[CheckLine]:
 
 def _us(wiring: Wiring) -> Iterator[CheckLine]:
     """Domains that can't all be ours: everybody who writes from there would be one of us."""
-    public = wiring.reading().public
+    public = scoring_settings(wiring.config).public
     for domain in wiring.config.us.domains:
         if domain in public:
             problem = ConfigProblem(

@@ -16,6 +16,7 @@ from daemon.rules.routing import Route
 from daemon.sync.prepare import wanted_labels
 from daemon.sync.routes import taken
 from daemon.wiring import Wiring
+from daemon.wiring.settings import routes
 
 _USUAL = {key: field for key, field in FIELDS.items() if key != "our_response_hours"}
 _TAKERS = 5  # that are named
@@ -55,7 +56,7 @@ def check_pipedrive(wiring: Wiring) -> Iterator[CheckLine]:
         except Problem as problem:
             yield CheckLine(f"pipedrive: {what}", problem=problem)
     takers = _takers(wiring)
-    for route in wiring.routes():
+    for route in routes(wiring.config):
         try:
             found = f"{_route(client, route)}; {takers(route)}"
             yield CheckLine(f"route {route.name}", found)
@@ -78,7 +79,7 @@ def check_pipedrive(wiring: Wiring) -> Iterator[CheckLine]:
 def _owners(wiring: Wiring) -> frozenset[str]:
     """E-mail addresses of all users that the configuration names as owners."""
     boxes = (box.owner.lower() for box in wiring.config.mailboxes if box.owner)
-    return frozenset(boxes) | {owner for route in wiring.routes() for owner in route.owners}
+    return frozenset(boxes) | {owner for route in routes(wiring.config) for owner in route.owners}
 
 
 def _active_owners(client: Client, addresses: frozenset[str]) -> str:
@@ -114,11 +115,11 @@ def _route(client: Client, route: Route) -> str:
 
 def _takers(wiring: Wiring) -> Callable[[Route], str]:
     """Of each route, how many senders with a person take it, and the first of them."""
-    routes, chosen = wiring.routes(), defaultdict[str, list[str]](list)
-    if routes and wiring.config.ledger.exists():
+    every, chosen = routes(wiring.config), defaultdict[str, list[str]](list)
+    if every and wiring.config.ledger.exists():
         with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
             for address in sorted(ledger.records.senders_with("person")):
-                route = taken(ledger, routes, address)
+                route = taken(ledger, every, address)
                 if route is not None:
                     chosen[route.name].append(address)
 

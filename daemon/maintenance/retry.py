@@ -12,6 +12,7 @@ from daemon.mailbox.imap import Mailbox
 from daemon.maintenance.catch_up import CaughtUp, Show, read, write_out
 from daemon.sync import Sync
 from daemon.wiring import Wiring
+from daemon.wiring.settings import scoring_settings
 
 
 def release(wiring: Wiring, ledger: Ledger) -> tuple[int, int, int]:
@@ -33,7 +34,7 @@ def run_once(wiring: Wiring, ledger: Ledger, command: str, show: Show) -> Caught
     for box in wiring.config.mailboxes:
         start = wiring.floor(box) or wiring.now()
         one = Pass(
-            wiring.reading(),
+            scoring_settings(wiring.config),
             box.name,
             start,
             wiring.now,

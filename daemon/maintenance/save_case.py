@@ -25,6 +25,7 @@ from daemon.message.parse import Address, Message, parse
 from daemon.message.pseudonyms import Pseudonyms
 from daemon.message.verdict import Judgement, Us, judge
 from daemon.wiring import Wiring
+from daemon.wiring.settings import scoring_settings
 
 _MOST = 20  # mails in a case
 _ANY_CLASS = ["ignore", "lead", "person_with_deal"]
@@ -56,7 +57,7 @@ def saved_case(wiring: Wiring, ledger: Ledger, address: str, key: str | None) ->
     Raises Rejected where there is none to be had, or what keeps us from the mailbox.
     """
     sender = Address("", address.strip().lower()).key
-    us = known_us(ledger, wiring.reading().us)
+    us = known_us(ledger, scoring_settings(wiring.config).us)
     wanted = _wanted(ledger, sender, key)
     mails = _fetched(wiring, ledger, wanted)
     if not mails or mails[-1].stored.id != wanted[-1].id:
@@ -197,7 +198,8 @@ def _expected(
     parties = ledger.messages.parties_of(mail.stored.id for mail in mails)
     others = {one for some in parties.values() for one, _, _ in some}
     expected: dict[str, Any] = {names.address(one): {"class": _ANY_CLASS} for one in sorted(others)}
-    state, row = state_of(ledger, wiring.reading(), [sender]), ledger.senders.get(sender)
+    state = state_of(ledger, scoring_settings(wiring.config), [sender])
+    row = ledger.senders.get(sender)
     if state is not None and row is not None and whole:
         expected[names.address(sender)] = {
             "class": row.class_.name,

@@ -26,6 +26,7 @@ from daemon.sync import Sync
 from daemon.sync.routes import routes_of
 from daemon.sync.safety_limit import is_first, strangers_touched
 from daemon.wiring import Wiring
+from daemon.wiring.settings import routes
 
 # In the order of docs/rehearsal.md.
 _KEYS = (
@@ -206,7 +207,7 @@ def _look(wiring: Wiring, tell_price: Callable[[str], object]) -> ListedCompany:
     with closing(wiring.reading_client()) as client_:
         known = listed(wiring.config.ledger)
         last = last_activity(wiring.config.ledger)
-        labels = any(route.labels.get("lead") for route in wiring.routes())
+        labels = any(route.labels.get("lead") for route in routes(wiring.config))
         more = "" if known else ", and 10 to 20 more for each further 500 objects of a kind"
         tell_price(
             f"a rehearsal: nothing is written; reading Pipedrive by listing takes"

@@ -17,9 +17,10 @@ from daemon.service.events import Courier, receivers
 from daemon.service.health import health, summary
 from daemon.service.metrics import Metrics
 from daemon.service.poll import Polling
-from daemon.service.process import Service, Work
+from daemon.service.process import Service
 from daemon.service.running import SERVICE
 from daemon.service.schedule import Timetable
+from daemon.service.work import Work
 from daemon.sync import Pushed, Sync
 from daemon.sync.condition import keep_failure, keep_pass
 from daemon.wiring import Wiring

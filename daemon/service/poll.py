@@ -27,9 +27,11 @@ from daemon.mailbox.account import Account
 from daemon.mailbox.connections import Connections, Left, NoRoom
 from daemon.mailbox.imap import Mailbox
 from daemon.mailbox.imap_errors import TurnedAway
-from daemon.mailbox.watch import INBOX, Watcher
+from daemon.mailbox.trust import INBOX
+from daemon.mailbox.watch import Watcher
 from daemon.rules import backoff
 from daemon.wiring import Wiring
+from daemon.wiring.settings import scoring_settings
 
 _LONGEST = backoff.LONGEST_ASKED * 1.5  # seconds that a mailbox is ever left alone
 CROWDED = "crowded_hosts"  # name in the ledger's settings
@@ -77,7 +79,7 @@ class _Plan:
     @classmethod
     def of(cls, wiring: Wiring) -> Self:
         boxes = {box.name: box for box in wiring.config.mailboxes}
-        return cls(wiring, boxes, wiring.reading())
+        return cls(wiring, boxes, scoring_settings(wiring.config))
 
 
 @dataclass(slots=True)

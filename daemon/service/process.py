@@ -22,7 +22,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -30,7 +29,8 @@ from daemon.errors import ConfigProblem, Problem
 from daemon.log import event
 from daemon.service.job import JobState
 from daemon.service.notify import notify, ready, reloading, status_line, stopping, watchdog_seconds
-from daemon.service.schedule import PollSchedule, Timetable
+from daemon.service.schedule import PollSchedule
+from daemon.service.work import Timing, Work
 
 _Result = TypeVar("_Result")
 
@@ -43,38 +43,6 @@ _JOB: ContextVar[JobState | None] = ContextVar("job", default=None)
 _CLOCK_JUMP = 5.0  # seconds by which wall clock and monotonic clock may drift apart in one look
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """The callables that the service runs; each may raise a Problem."""
-
-    prepare: Callable[[], Timetable]  # opens the ledger; READY follows when it returns
-    poll: Callable[[str], object]  # one pass over one mailbox, in any worker thread
-    sync: Callable[[], datetime | None]  # pushes what is due; when the next change is, if known
-    reload: Callable[[], Timetable]  # reads the configuration again; raises: the old one stays
-    close: Callable[[], object]  # after the last pass has ended
-    # Told in the sync's thread why a pass failed, and the seconds until the next try.
-    sync_failed: Callable[[Exception, float], object] = lambda *_: None
-    status: Callable[[], str] = str  # more for `systemctl status`; answers at once, never raises
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How patient the service is, in seconds."""
-
-    grace: float = 9.0  # from STOPPING to the end, whatever a pass is doing
-    patience: float = 120.0  # without a sign of life a pass has hung; half the watchdog's time
-    look: float = 5.0  # how often the main thread looks around
-    idle: float = 60.0  # how long the sync sleeps when nothing is due
-    workers: int = 16  # mailboxes polled at the same time
-
-
-def _timing(watchdog: float | None) -> Timing:
-    usual = Timing()
-    if watchdog is None:
-        return usual
-    return replace(usual, patience=watchdog / 2, look=min(usual.look, watchdog / 4))
-
-
 class Service:
     """One run of the daemon; its callers' threads may use everything without an underscore."""
 
@@ -85,7 +53,7 @@ class Service:
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        timing = timing or _timing(watchdog_seconds())
+        timing = timing or Timing.for_watchdog(watchdog_seconds())
         self._timing = timing
         self._monotonic = monotonic
         self._now = now

@@ -7,8 +7,8 @@ no mailbox. Due-ness is data: a restart knows from the ledger alone what there i
 """
 
 from daemon.pipedrive.usage import TokenUsage
-from daemon.sync.outcomes import Pushed
 from daemon.sync.passes import Sync, plan_only
+from daemon.sync.pushed import Pushed
 from daemon.sync.safety_limit import AskFirst, SafetyLimit, approve, held_back
 from daemon.sync.session import Session, SyncSettings
 

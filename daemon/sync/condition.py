@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from daemon.errors import AuthProblem, ConfigProblem, LedgerProblem, Problem
 from daemon.ledger.store import Ledger
 from daemon.pipedrive.outcomes import BudgetSpent
-from daemon.sync.outcomes import Pushed
+from daemon.sync.pushed import Pushed
 
 SYNC, BUDGET = "sync", "budget"
 _SELDOM = timedelta(minutes=1)  # between two notes that all is well

@@ -4,7 +4,7 @@ Called inside the transaction that closes the change; never talks to Pipedrive.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,14 +19,12 @@ from daemon.pipedrive.outcomes import Blocked, BudgetSpent, NotSent, Refused, To
 from daemon.rules import backoff, follow_up
 from daemon.rules.case import STATISTICS
 from daemon.rules.deals import PART
-from daemon.rules.events import EventKind
-from daemon.rules.records import Adoption, Change
-from daemon.sync.deals import to_be_told
-from daemon.sync.news import tell
+from daemon.rules.records import Adoption
+from daemon.sync.consequences import apply_consequences
 from daemon.sync.prepare import forget_place
+from daemon.sync.pushed import Pushed
 from daemon.sync.refresh import look_again
 from daemon.sync.session import Session, note_lag
-from daemon.sync.wanted_activities import link_later
 
 # What a record keeps of what was written: enough to see a difference, no bodies.
 _KEPT = {
@@ -36,35 +34,6 @@ _KEPT = {
     ),
     "organization": (),
 }
-
-
-_TOLD: Mapping[tuple[str, str], EventKind] = {
-    ("lead", "create"): "lead_created",
-    ("deal", "create"): "deal_created",
-    ("deal", "convert"): "lead_converted",
-}
-
-
-@dataclass(slots=True)
-class Pushed:
-    """What a push did; `resume_at` is set when it stopped before the journal was empty."""
-
-    writes: int = 0
-    parked: int = 0
-    waiting: int = 0
-    resume_at: datetime | None = None
-    problem: Problem | None = None
-    touched: set[str] = field(default_factory=set)  # senders to be planned again, as is noted
-    asks: Problem | None = None  # what a person has to approve before more is created
-    again: bool = False  # where records go has changed: prepare again before the rest is sent
-    interrupted: bool = False  # others are to be planned, or the CRM listed, before the rest
-    kept_back_until: datetime | None = None  # the backlog waits: the tokens left are for the fresh
-    tried: set[int] = field(default_factory=set)  # changes of kinds that rest, tried all the same
-
-    @property
-    def halted(self) -> bool:
-        """Whether nothing more may be sent for now."""
-        return self.resume_at is not None or self.problem is not None or self.again
 
 
 class Outcomes:
@@ -139,7 +108,8 @@ class Outcomes:
             self._converted_by_people(row, outcome.id, outcome.lead, now)
         else:
             self._written(row, outcome, now)
-        self._follow(row, now)
+        self._unblocked = self._unblocked or (row.kind != "activity" and row.action != "update")
+        self._plan_again(apply_consequences(self._session, row, now))
         journal.done(row, now)
         if row.action in {"create", "convert"} and row.kind in self.resting:
             self._taken(row.kind)
@@ -230,66 +200,6 @@ class Outcomes:
             }
         names = _KEPT.get(row.kind)
         return dict(planned) if names is None else {n: planned[n] for n in names if n in planned}
-
-    def _link(self, row: JournalRow) -> None:
-        """Have linked to what was made now what was made without it."""
-        if row.kind in {"lead", "deal"}:
-            link_later(self._session, row.key)
-        if row.kind == "organization" and row.last_error:
-            members = self.ledger.records.senders_of(row.kind, row.key)
-            for address in members:
-                link_later(self._session, address)
-            self._plan_again(members)  # their persons may have been made without it
-
-    def _follow(self, row: JournalRow, now: datetime) -> None:
-        """What else follows from a finished change."""
-        self._unblocked = self._unblocked or (row.kind != "activity" and row.action != "update")
-        self._tell(row, now)
-        records, journal = self.ledger.records, self.ledger.journal
-        if row.kind == "person" and row.action == "create":
-            journal.release_for("person", row.key)
-            if self._session.settings.emails and self.ledger.activities.missing(row.key, 1):
-                self._plan_again([row.key])  # logged without it, while it couldn't be made
-        if row.kind == "lead" and row.action == "create":
-            sender = self.ledger.senders.get(row.key)
-            if sender is not None and sender.class_.name == "person_with_deal":
-                self._plan_again([row.key])  # it has crossed the threshold meanwhile
-        if row.action == "create":
-            self._link(row)
-        if row.kind == "deal" and row.action == "convert" and row.fields.get("label_ids"):
-            self._label(row, now)
-        if self._shares_deals:
-            self._tell_others(row)
-        if row.kind == "deal" and row.action == "convert":
-            records.mark_gone("lead", row.key, "converted", now, "to the deal, by us")
-        elif row.kind == "deal" and records.live_id("lead", row.key) is not None:
-            journal.plan_archive(row, now, self._session.run)
-
-    def _label(self, row: JournalRow, now: datetime) -> None:
-        """Have the labels of deals given to one that came of a lead, which has others."""
-        fields = {"label_ids": row.fields["label_ids"]}
-        change = Change("deal", row.key, "update", fields, row.rank, row.sender)
-        self.ledger.journal.plan(change, now, self._session.run)
-
-    @property
-    def _shares_deals(self) -> bool:
-        settings = self._session.settings
-        return settings.deals.per != "person" or settings.in_copy is not None
-
-    def _tell_others(self, row: JournalRow) -> None:
-        """Have those planned who may join this deal, and one whose lead others' deal replaces."""
-        sender = self.ledger.senders.get(row.key) if row.kind in {"lead", "deal"} else None
-        if sender is None or row.action == "archive":
-            return
-        told = {row.key} if row.kind == "lead" else to_be_told(self._session, sender)
-        self._plan_again(told)
-
-    def _tell(self, row: JournalRow, now: datetime) -> None:
-        subscribers = self._session.settings.subscribers
-        kind = _TOLD.get((row.kind, row.action)) if subscribers else None
-        made = self.ledger.records.live_id(row.kind, row.key) if kind else None
-        if kind is not None and made is not None:
-            tell(self.ledger, subscribers, kind, row.key, now, (row.kind, made))
 
     def _refused(self, row: JournalRow, problem: Rejected, now: datetime) -> None:
         """Set it aside for a while; after three different records alike, all of its kind."""

@@ -12,10 +12,10 @@ from daemon.pipedrive.outcomes import Moved
 from daemon.sync import configuration, listing
 from daemon.sync.external_changes import look_due, look_lately, look_twice
 from daemon.sync.lost_records import adopt_lost_activities
-from daemon.sync.outcomes import Pushed
 from daemon.sync.planning import plan_due
 from daemon.sync.prepare import prepare
 from daemon.sync.push import Pusher
+from daemon.sync.pushed import Pushed
 from daemon.sync.refresh import everything_due, look_again, refresh
 from daemon.sync.relocation import relocate
 from daemon.sync.safety_limit import check, creates_record, is_first

@@ -27,7 +27,8 @@ from daemon.pipedrive.write_request import KnownDeal
 from daemon.rules.case import RANK_FRESH
 from daemon.sync import links
 from daemon.sync.deal_looks import DealLooks
-from daemon.sync.outcomes import Outcomes, Pushed
+from daemon.sync.outcomes import Outcomes
+from daemon.sync.pushed import Pushed
 from daemon.sync.session import Session
 
 _WINDOW = 1000  # rows looked at for the next ones to send

@@ -25,7 +25,6 @@ from postbox import START, WE
 from snapshots import snapshot
 
 from daemon import failpoints
-from daemon import wiring as wiring_module
 from daemon.cli.catch_up import catch_up
 from daemon.config import load
 from daemon.ledger.store import Ledger
@@ -33,7 +32,7 @@ from daemon.rules.organization import public_providers
 from daemon.sandbox.crm import Sandbox, Settings, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.imap_server import ImapServer
-from daemon.wiring import Wiring
+from daemon.wiring import Wiring, settings
 
 DIED = -signal.SIGKILL
 COMPANY = Settings(burst=False, plan="ultimate", seats=4)
@@ -141,7 +140,7 @@ class Rig:
         self.clock = SharedClock()
         public_providers((), ())  # read before the fork
         # One worker, so that the steps come in one order.
-        wiring_module._WORKERS["ultimate"] = 1
+        settings._WORKERS["ultimate"] = 1
 
     @contextmanager
     def pipedrive(self, home: Home) -> Iterator[int]:

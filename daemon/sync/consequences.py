@@ -1,0 +1,84 @@
+"""What else follows from a change that Pipedrive has taken; called in the outcome's transaction."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from daemon.ledger.journal import JournalRow
+from daemon.rules.events import EventKind
+from daemon.rules.records import Change
+from daemon.sync.deals import to_be_told
+from daemon.sync.news import tell
+from daemon.sync.session import Session
+from daemon.sync.wanted_activities import link_later
+
+_TOLD: Mapping[tuple[str, str], EventKind] = {
+    ("lead", "create"): "lead_created",
+    ("deal", "create"): "deal_created",
+    ("deal", "convert"): "lead_converted",
+}
+
+
+def apply_consequences(session: Session, row: JournalRow, now: datetime) -> set[str]:
+    """Note what follows from a finished change; the senders who are to be planned again."""
+    _tell(session, row, now)
+    again: set[str] = set()
+    if row.action == "create":
+        again.update(_created(session, row))
+    again.update(_sharing(session, row))
+    if row.kind == "deal":
+        _replace_lead(session, row, now)
+    return again
+
+
+def _created(session: Session, row: JournalRow) -> Iterator[str]:
+    """A record was made: what waited for it, or was made without it, goes on."""
+    ledger = session.ledger
+    match row.kind:
+        case "person":
+            ledger.journal.release_for("person", row.key)
+            if session.settings.emails and ledger.activities.missing(row.key, 1):
+                yield row.key  # its mails were logged without it, while it couldn't be made
+        case "lead":
+            sender = ledger.senders.get(row.key)
+            if sender is not None and sender.class_.name == "person_with_deal":
+                yield row.key  # it has crossed the threshold meanwhile
+            link_later(session, row.key)
+        case "deal":
+            link_later(session, row.key)
+        case "organization" if row.last_error:
+            for address in ledger.records.senders_of(row.kind, row.key):
+                link_later(session, address)
+                yield address  # its person may have been made without it
+
+
+def _replace_lead(session: Session, row: JournalRow, now: datetime) -> None:
+    """A deal takes the place of its sender's lead, and gets the labels of deals."""
+    journal, records = session.ledger.journal, session.ledger.records
+    if row.action == "convert":
+        if row.fields.get("label_ids"):
+            fields = {"label_ids": row.fields["label_ids"]}
+            change = Change("deal", row.key, "update", fields, row.rank, row.sender)
+            journal.plan(change, now, session.run)
+        records.mark_gone("lead", row.key, "converted", now, "to the deal, by us")
+    elif records.live_id("lead", row.key) is not None:
+        journal.plan_archive(row, now, session.run)
+
+
+def _sharing(session: Session, row: JournalRow) -> set[str]:
+    """Those who may join this deal, and one whose lead others' deal replaces."""
+    settings = session.settings
+    shares = settings.deals.per != "person" or settings.in_copy is not None
+    if not shares or row.kind not in {"lead", "deal"} or row.action == "archive":
+        return set()
+    sender = session.ledger.senders.get(row.key)
+    if sender is None:
+        return set()
+    return {row.key} if row.kind == "lead" else set(to_be_told(session, sender))
+
+
+def _tell(session: Session, row: JournalRow, now: datetime) -> None:
+    subscribers = session.settings.subscribers
+    kind = _TOLD.get((row.kind, row.action)) if subscribers else None
+    made = session.ledger.records.live_id(row.kind, row.key) if kind else None
+    if kind is not None and made is not None:
+        tell(session.ledger, subscribers, kind, row.key, now, (row.kind, made))
