@@ -179,7 +179,7 @@ def test_what_is_wrong_on_this_machine_is_found_without_any_server(
 def test_a_server_that_accepts_and_says_nothing_is_named_and_costs_one_try(
     office_desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.wiring._PATIENCE", 0.3)
+    monkeypatch.setattr("daemon.wiring.edges._PATIENCE", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host = f"127.0.0.1:{silent.getsockname()[1]}"
         section(office_desk, "pipedrive", base_url=f"http://{host}")
