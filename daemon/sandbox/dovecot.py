@@ -9,73 +9,8 @@ import os
 import pwd
 import shutil
 import subprocess
+from importlib.resources import files
 from pathlib import Path
-
-_TEXT = """
-base_dir = {home}/run
-state_dir = {home}/state
-log_path = {home}/log
-ssl = {ssl}
-{tls}
-protocols = imap
-listen = 127.0.0.1
-login_greeting = {greeting}
-default_internal_user = {user}
-default_internal_group = {group}
-default_login_user = {user}
-first_valid_uid = 1
-first_valid_gid = 1
-mail_home = {home}/mail/%u
-mail_location = maildir:~/Maildir
-mail_max_userip_connections = {connections}
-disable_plaintext_auth = no
-auth_mechanisms = plain login
-auth_failure_delay = 0
-passdb {{
-  driver = passwd-file
-  args = username_format=%u {home}/users/%u
-  auth_verbose = no
-}}
-userdb {{
-  driver = static
-  args = uid={user} gid={group} home={home}/mail/%u
-}}
-namespace inbox {{
-  inbox = yes
-  separator = /
-{sent}
-}}
-service anvil {{
-  chroot =
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-service stats {{
-  chroot =
-}}
-service imap-hibernate {{
-  chroot =
-}}
-service imap-login {{
-  chroot =
-  client_limit = 1000
-  service_count = 0
-  inet_listener imap {{
-    address = 127.0.0.1
-    port = {port}
-  }}
-  inet_listener imaps {{
-    address = 127.0.0.1
-    port = {tls_port}
-    ssl = yes
-  }}
-}}
-service imap {{
-  process_limit = {processes}
-}}
-{more}
-"""
 
 
 def binary() -> str | None:
@@ -113,7 +48,8 @@ def configuration(
     `more` comes last, so it may set again what is set here.
     """
     user = pwd.getpwuid(os.getuid() or pwd.getpwnam("nobody").pw_uid)
-    return _TEXT.format(
+    text = (files("daemon.sandbox") / "dovecot.conf").read_text("utf-8")
+    return text.format(
         home=home,
         greeting=home.name,
         port=port,

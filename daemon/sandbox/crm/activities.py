@@ -79,36 +79,8 @@ BODY = Shape(
 
 
 def new(call: ApiCall, body: Doc) -> Doc:
-    """A new activity's document, with the API's defaults."""
-    doc: Doc = {
-        "subject": "ApiCall",
-        "type": "call",
-        "owner_id": call.user["id"],
-        "creator_user_id": call.user["id"],
-        "is_deleted": False,
-        "add_time": call.stamp,
-        "update_time": call.stamp,
-        "deal_id": None,
-        "lead_id": None,
-        "person_id": None,
-        "org_id": None,
-        "project_id": None,
-        "due_date": call.stamp[:10],
-        "due_time": None,
-        "duration": None,
-        "busy": False,
-        "done": False,
-        "marked_as_done_time": None,
-        "location": None,
-        "participants": [],
-        "attendees": [],
-        "conference_meeting_client": None,
-        "conference_meeting_url": None,
-        "conference_meeting_id": None,
-        "public_description": None,
-        "priority": None,
-        "note": None,
-    }
+    """A new activity's document, due today unless the body says otherwise."""
+    doc = call.fresh(KIND, {"due_date": call.stamp[:10]})
     change(call, doc, body)
     return doc
 

@@ -7,17 +7,19 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.sandbox.crm import checks
+from daemon.sandbox.crm.api import DEFAULTS
 from daemon.sandbox.crm.checks import Check, Shape
 from daemon.sandbox.crm.clock import DAY_SECONDS, stamp
 from daemon.sandbox.crm.exchange import Doc, Refusal, Reply, invalid, not_found
 from daemon.sandbox.crm.permissions import need, need_to_add, need_to_change, seen
 from daemon.sandbox.crm.settings import Settings
 from daemon.sandbox.crm.store import Store
-from daemon.sandbox.crm.values import nested, shown
+from daemon.sandbox.crm.values import merge, nested, shown
 
 HTTP_NOT_FOUND = 404
 PAGE_DEFAULT = 100
@@ -135,6 +137,23 @@ class ApiCall:
         """The `visible_to` of a new record that names none: the default of its owner's role."""
         owner = self.store.get("users", body.get("owner_id", self.user["id"]))
         return int((owner or self.user)["visibility"])
+
+    def fresh(self, kind: str, body: Doc) -> Doc:
+        """A new record's document: the API's defaults, then what the body says."""
+        filled = {
+            "owner_id": self.user["id"],
+            "creator_id": self.user["id"],
+            "creator_user_id": self.user["id"],
+            "add_time": self.stamp,
+            "update_time": self.stamp,
+            "visible_to": self.visibility(body),
+            "currency": self.settings.currency,
+        }
+        doc = {name: filled.get(name, value) for name, value in deepcopy(DEFAULTS[kind]).items()}
+        doc.update(body)
+        if kind in FIELD_SETS:
+            doc["custom_fields"] = merge({}, body.get("custom_fields", {}))
+        return doc
 
     def may_add(self, kind: str, body: Mapping[str, Any]) -> None:
         """403 for a user who may not make this, 400 for links to what isn't there."""

@@ -28,7 +28,7 @@ def _all(_: ApiCall) -> tuple[str, list[Any]]:
 class Noun:
     """One of the two kinds, by what tells it from the other.
 
-    `new` makes a document of a body, `completed` adds to a body what follows from it, `narrowed`
+    `completed` adds to a body what follows from it, `narrowed`
     says which documents a list is of (SQL and its values), `filters` what its query may hold,
     `synced` what only a company with contact sync has.
     """
@@ -36,11 +36,15 @@ class Noun:
     kind: str
     adding: Shape
     updating: Shape
-    new: Callable[[ApiCall, Doc], Doc]
     completed: Callable[[Doc], Doc] = _unchanged
     narrowed: Callable[[ApiCall], tuple[str, list[Any]]] = _all
     filters: Mapping[str, Check] = field(default_factory=dict)
     synced: Mapping[str, Check] = field(default_factory=dict)
+
+    def new(self, call: ApiCall, body: Doc) -> Doc:
+        """A new record's document."""
+        synced = dict.fromkeys(self.synced) if call.settings.contact_sync else {}
+        return call.fresh(self.kind, {**synced, **self.completed(body)})
 
     def add(self, call: ApiCall) -> Reply:
         """POST."""

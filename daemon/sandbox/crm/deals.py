@@ -63,44 +63,8 @@ UPDATE = Shape(_KEYS)
 
 
 def new(call: ApiCall, body: Doc) -> Doc:
-    """A new deal's document, with the API's defaults; its stage must be settled."""
-    doc: Doc = {
-        "title": "",
-        "creator_user_id": call.user["id"],
-        "owner_id": call.user["id"],
-        "person_id": None,
-        "org_id": None,
-        "pipeline_id": None,
-        "stage_id": None,
-        "value": 0,
-        "currency": call.settings.currency,
-        "add_time": call.stamp,
-        "update_time": call.stamp,
-        "stage_change_time": None,
-        "is_deleted": False,
-        "is_archived": False,
-        "archive_time": None,
-        "status": "open",
-        "probability": None,
-        "lost_reason": None,
-        "visible_to": call.visibility(body),
-        "close_time": None,
-        "won_time": None,
-        "lost_time": None,
-        "expected_close_date": None,
-        "label_ids": [],
-        "origin": "API",
-        "origin_id": None,
-        "channel": None,
-        "channel_id": None,
-        "source_lead_id": None,
-        "acv": None,
-        "arr": None,
-        "mrr": None,
-        **body,
-    }
-    doc["custom_fields"] = merge({}, body.get("custom_fields", {}))
-    return doc
+    """A new deal's document; its stage must be settled."""
+    return call.fresh(KIND, body)
 
 
 def placed(call: ApiCall, body: Doc) -> Doc:

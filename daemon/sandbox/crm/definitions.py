@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daemon.sandbox.crm import checks, values
+from daemon.sandbox.crm.api import SYSTEM_FIELDS
 from daemon.sandbox.crm.call import PAGING, ApiCall
 from daemon.sandbox.crm.checks import Check, Shape
 from daemon.sandbox.crm.exchange import Doc, Refusal, Reply, invalid, not_found
@@ -18,39 +19,6 @@ from daemon.sandbox.crm.routing import Endpoint
 ENTITIES = ("person", "deal", "organization")
 _NAME_LIMIT = 255
 
-_SYSTEM: Mapping[str, tuple[tuple[str, str, str], ...]] = {
-    "person": (
-        ("Name", "name", "varchar"),
-        ("Owner", "owner_id", "user"),
-        ("Organization", "org_id", "org"),
-        ("Email", "emails", "varchar"),
-        ("Phone", "phones", "phone"),
-        ("Labels", "label_ids", "set"),
-        ("Person created", "add_time", "date"),
-        ("Update time", "update_time", "date"),
-    ),
-    "deal": (
-        ("Title", "title", "varchar"),
-        ("Owner", "owner_id", "user"),
-        ("Value", "value", "monetary"),
-        ("Contact person", "person_id", "people"),
-        ("Organization", "org_id", "org"),
-        ("Pipeline", "pipeline_id", "double"),
-        ("Stage", "stage_id", "stage"),
-        ("Status", "status", "status"),
-        ("Expected close date", "expected_close_date", "date"),
-        ("Labels", "label_ids", "set"),
-        ("Deal created", "add_time", "date"),
-    ),
-    "organization": (
-        ("Name", "name", "varchar"),
-        ("Owner", "owner_id", "user"),
-        ("Address", "address", "address"),
-        ("Website", "website", "varchar"),
-        ("Labels", "label_ids", "set"),
-        ("Organization created", "add_time", "date"),
-    ),
-}
 _PARTS = ("ui_visibility", "important_fields", "required_fields")
 
 
@@ -172,7 +140,7 @@ class FieldDefinitions:
                 "field_type": kind,
                 "options": labels if code == "label_ids" else None,
             }
-            for name, code, kind in (*_SYSTEM[self.entity], *self._synced(call))
+            for name, code, kind in (*SYSTEM_FIELDS[self.entity], *self._synced(call))
         ]
 
     def _synced(self, call: ApiCall) -> tuple[tuple[str, str, str], ...]:

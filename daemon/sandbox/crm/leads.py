@@ -73,35 +73,11 @@ def new_id(call: ApiCall) -> str:
 
 
 def new(call: ApiCall, body: Doc) -> Doc:
-    """A new lead's document, with the API's defaults."""
-    now = stamp_ms(call.now)
-    doc: Doc = {
-        "id": body.get("id") or new_id(call),
-        "title": "",
-        "owner_id": call.user["id"],
-        "creator_id": call.user["id"],
-        "label_ids": [],
-        "person_id": None,
-        "organization_id": None,
-        "source_name": "API",
-        "origin": "API",
-        "origin_id": None,
-        "channel": None,
-        "channel_id": None,
-        "source_deal_id": None,
-        "is_archived": False,
-        "is_deleted": False,
-        "was_seen": False,
-        "value": None,
-        "expected_close_date": None,
-        "next_activity_id": None,
-        "add_time": now,
-        "update_time": now,
-        "visible_to": str(call.visibility(body)),
-        **body,
-    }
+    """A new lead's document, with v1's form of times and visibility."""
+    now, visible_to = stamp_ms(call.now), str(call.visibility(body))
+    own = {"id": new_id(call), "add_time": now, "update_time": now, "visible_to": visible_to}
+    doc = call.fresh(KIND, {**own, **body})
     doc["cc_email"] = f"{call.settings.company}+lead{doc['id'][:8]}@pipedrivemail.com"
-    doc["custom_fields"] = merge({}, body.get("custom_fields", {}))
     return doc
 
 

@@ -6,11 +6,8 @@ There is no domain field; `website` is stored and not searched, as in the real o
 from collections.abc import Mapping
 
 from daemon.sandbox.crm import checks
-from daemon.sandbox.crm.call import ApiCall
 from daemon.sandbox.crm.checks import Check, Shape
 from daemon.sandbox.crm.contacts import Noun
-from daemon.sandbox.crm.exchange import Doc
-from daemon.sandbox.crm.values import merge
 
 KIND = "organizations"
 NAME_LIMIT = 255
@@ -32,26 +29,6 @@ ADD = Shape({**_KEYS, "add_time": checks.moment}, required=("name",))
 UPDATE = Shape(_KEYS)
 
 
-def new(call: ApiCall, body: Doc) -> Doc:
-    """A new organization's document, with the API's defaults."""
-    doc: Doc = {
-        "name": "",
-        "owner_id": call.user["id"],
-        "add_time": call.stamp,
-        "update_time": call.stamp,
-        "is_deleted": False,
-        "visible_to": call.visibility(body),
-        "address": None,
-        "label_ids": [],
-        "website": None,
-        "linkedin": None,
-        "industry": None,
-        "annual_revenue": None,
-        "employee_count": None,
-        **body,
-    }
-    doc["custom_fields"] = merge({}, body.get("custom_fields", {}))
-    return doc
-
-
-ROUTES = Noun(KIND, ADD, UPDATE, new).routes()
+NOUN = Noun(KIND, ADD, UPDATE)
+new = NOUN.new
+ROUTES = NOUN.routes()

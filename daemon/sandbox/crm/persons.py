@@ -13,7 +13,6 @@ from daemon.sandbox.crm.contacts import Noun
 from daemon.sandbox.crm.exchange import Doc
 from daemon.sandbox.crm.organizations import NAME_LIMIT, VISIBILITY
 from daemon.sandbox.crm.participants import persons_of
-from daemon.sandbox.crm.values import merge
 
 KIND = "persons"
 _ADDRESS_LIMIT = 255
@@ -65,29 +64,6 @@ def named(body: Doc) -> Doc:
     return {**body, "first_name": first, "last_name": last.strip() or None}
 
 
-def new(call: ApiCall, body: Doc) -> Doc:
-    """A new person's document, with the API's defaults."""
-    doc: Doc = {
-        "name": "",
-        "first_name": None,
-        "last_name": None,
-        "owner_id": call.user["id"],
-        "org_id": None,
-        "add_time": call.stamp,
-        "update_time": call.stamp,
-        "emails": [],
-        "phones": [],
-        "is_deleted": False,
-        "visible_to": call.visibility(body),
-        "label_ids": [],
-        "picture_id": None,
-        **({"job_title": None} if call.settings.contact_sync else {}),
-        **named(body),
-    }
-    doc["custom_fields"] = merge({}, body.get("custom_fields", {}))
-    return doc
-
-
 def listed(call: ApiCall) -> tuple[str, list[Any]]:
     """Which persons a list is of, as SQL and its values; `deal_id` finds those of one deal."""
     where, values = "is_deleted = 0", []
@@ -101,4 +77,6 @@ def listed(call: ApiCall) -> tuple[str, list[Any]]:
 
 _FILTERS = {"org_id": checks.query_integer, "deal_id": checks.query_integer}
 _SYNCED = {"job_title": checks.text(_ADDRESS_LIMIT)}
-ROUTES = Noun(KIND, ADD, UPDATE, new, named, listed, _FILTERS, _SYNCED).routes()
+NOUN = Noun(KIND, ADD, UPDATE, named, listed, _FILTERS, _SYNCED)
+new = NOUN.new
+ROUTES = NOUN.routes()
