@@ -69,7 +69,7 @@ def left_out(desk: Desk) -> None:
     portal = f"rent@mail.{desk.office.ignored_domains[0]}"
     for name, address in (("Tax Adviser", adviser), ("Landlord", portal)):
         author = Party(name, address, address, address.rpartition("@")[2].removeprefix("mail."))
-        note = plain_mail(desk, author, "ignored", wording.fill(desk.rng, wording.NOTICES))
+        note = plain_mail(desk, author, "ignored", wording.fill(desk.rng, "notices"))
         answer_by_us(desk, author, note, kind="answer-to-ignored")
 
 

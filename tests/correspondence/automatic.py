@@ -1,6 +1,6 @@
 """Rarer stories of mail that no person wrote, and of people's mail that looks like it."""
 
-from daemon.sandbox.company import render, wording
+from daemon.sandbox.company import render
 from daemon.sandbox.company.conversations import answer, answer_by_us, converse
 from daemon.sandbox.company.desk import Desk
 from daemon.sandbox.company.facts import Party
@@ -22,7 +22,7 @@ def mailing_list(desk: Desk) -> None:
     author = desk.cast.person(company)
     headers = [f"List-Id: <users.{company.domain}>", "precedence: list"]
     signals = {"list-id", "precedence-bulk"}
-    machine_mail(desk, author, "mailing-list", wording.ASKS, signals=signals, headers=headers)
+    machine_mail(desk, author, "mailing-list", "asks", signals=signals, headers=headers)
 
 
 def sales_tool(desk: Desk) -> None:
@@ -34,11 +34,11 @@ def sales_tool(desk: Desk) -> None:
     header = "List-Unsubscribe: <mailto:stop@tool.example>"
     signals = {"list-unsubscribe"}
     first = machine_mail(
-        desk, author, "list-unsubscribe-only", wording.NOTICES, signals=signals, headers=[header]
+        desk, author, "list-unsubscribe-only", "notices", signals=signals, headers=[header]
     )
     other = desk.cast.person(desk.cast.company())
     cold = machine_mail(
-        desk, other, "list-unsubscribe-only", wording.NOTICES, signals=signals, headers=[header]
+        desk, other, "list-unsubscribe-only", "notices", signals=signals, headers=[header]
     )
     ours = answer_by_us(desk, other, cold, kind="answer-to-sales-tool")
     kind = "list-unsubscribe-answers-us"
@@ -50,7 +50,7 @@ def no_reply_answers(desk: Desk) -> None:
     """A shop mails from no-reply@, but answers there as a person when we write to it."""
     company = desk.cast.company()
     author = desk.cast.mailbox(f"{company.name} Orders", "no-reply", company)
-    machine_mail(desk, author, "no-reply", wording.NOTICES)
+    machine_mail(desk, author, "no-reply", "notices")
     ours = converse(desk, [author], "u", kind="outreach-to-no-reply")[0]
     answer(desk, author, ours, kind="no-reply-answers-us")
 
@@ -61,14 +61,14 @@ def notification(desk: Desk) -> None:
     author = desk.cast.mailbox(f"{company.name} Portal", "portal.system", company)
     headers = ["Auto-Submitted: (by our portal) auto-generated; owner-email=a@b.example"]
     signals = {"auto-submitted"}
-    machine_mail(desk, author, "auto-generated", wording.NOTICES, signals=signals, headers=headers)
+    machine_mail(desk, author, "auto-generated", "notices", signals=signals, headers=headers)
 
 
 def not_automatic(desk: Desk) -> None:
     """Headers that look automatic on mail of people: they count."""
     for header in ("Auto-Submitted: no", "X-Auto-Response-Suppress: All"):
         author = desk.cast.stranger()
-        machine_mail(desk, author, "human-with-auto-header", wording.ASKS, headers=[header])
+        machine_mail(desk, author, "human-with-auto-header", "asks", headers=[header])
 
 
 def plain_bounce(desk: Desk) -> None:

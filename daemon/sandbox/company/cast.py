@@ -8,47 +8,8 @@ import random
 from dataclasses import dataclass, replace
 
 from daemon.sandbox.company.facts import Office, Party
+from daemon.sandbox.company.words import WORDS
 
-
-def _split(words: str) -> tuple[str, ...]:
-    return tuple(words.split())
-
-
-FIRST = _split(
-    "Amelia Benjamin Clara Daniel Elena Felix Greta Henrik Ines Jonas Katharina Lukas Maren Niklas "
-    "Olivia Patrick Rosalind Sebastian Theresa Victor Wanda Yannick Agnes Bruno Cecilia Dario "
-    "Estelle Frederik Gemma Hugo Isolde Julian Kirsten Leopold Miriam Nathan Ottilie Pascal Rhea "
-    "Stefan Tamara Ulrich Vera Willem Astrid Bastian Carla Dominic Edith Fabian Helena Ivo Judith "
-    "Konrad Linnea Matteo Noemi Oscar Priya Rafael Sunita Tobias Ursula Zoe"
-)
-LAST = _split(
-    "Abernathy Bergstrom Calloway Drummond Engelhardt Fairbanks Grimshaw Hallström Iversen Jacoby "
-    "Kettler Lindqvist Marchetti Norwood Ostrander Pemberton Quillfeather Rasmussen Sandoval "
-    "Thornbury Ullmann Vandermeer Whitcombe Yardley Zimmerli Ashdown Brandauer Castellan "
-    "Delacroix Eastwick Fenwick Galbraith Hartigan Ingersoll Jankowski Kilbride Langford Montague "
-    "Nightingale Oakhurst Prendergast Ravenscroft Silverton Tremaine Underhill Vasquez Wolfhagen "
-    "Blackwood Cromwell Dunmore Eberhart Farnsworth Goldhorn Hollister Kirchner Lockhart"
-)
-STEMS = _split(
-    "northwind castell harrow meridian bluefin oakline tidewater granite silverfern ironbridge "
-    "halcyon larch vantage keystone summit copperfield brightmoor saltmarsh westgate foxglove "
-    "quarry beacon hawthorn lumen polaris rowan sterling thistle umber verdant willow zephyr "
-    "anchor birch cobalt drift ember falcon glacier heron inlet juniper kestrel lantern"
-)
-TRADES = _split(
-    "tools marine foods logistics robotics textiles optics energy brewing packaging dental farms "
-    "printing ceramics timber water glass bikes press labs"
-)
-ENDINGS = ("com", "com", "com", "de", "co.uk", "example", "net", "fr", "io", "com.au", "ch", "nl")
-FREEMAIL = (
-    "gmail.com",
-    "gmx.de",
-    "outlook.com",
-    "yahoo.co.uk",
-    "web.de",
-    "icloud.com",
-    "gmail.com",
-)
 NAMES_RUN_SHORT = 40  # draws without a free name, after which names get numbers
 
 
@@ -113,7 +74,7 @@ class Cast:
         number = 0
         while True:
             number += 1
-            stem, trade, ending = rng.choice(STEMS), rng.choice(TRADES), rng.choice(ENDINGS)
+            stem, trade, ending = (rng.choice(WORDS[w]) for w in ("stems", "trades", "endings"))
             more = "" if number < NAMES_RUN_SHORT else f"-{number}"
             domain = f"{stem}-{trade}{more}.{ending}"
             if domain not in self._taken:
@@ -126,7 +87,7 @@ class Cast:
 
     def private(self) -> Party:
         """Somebody new with a freemail address, so without an organization."""
-        return self._somebody(self._rng.choice(FREEMAIL), None)
+        return self._somebody(self._rng.choice(WORDS["freemail"]), None)
 
     def stranger(self) -> Party:
         """Somebody new: three in four at a company of their own, the others on freemail."""
@@ -145,7 +106,7 @@ class Cast:
         number = 0
         while True:
             number += 1
-            first, last = rng.choice(FIRST), rng.choice(LAST)
+            first, last = rng.choice(WORDS["first"]), rng.choice(WORDS["last"])
             plain = last.lower().replace("ö", "o")
             style = rng.choice(("{f}.{l}", "{f}.{l}", "{f}.{l}", "{f}", "{i}.{l}", "{f}_{l}"))
             local = style.format(f=first.lower(), l=plain, i=first[0].lower())

@@ -25,12 +25,12 @@ def converse(
     """One thread with `them` (the first of them writes), a mail for each letter of `turns`."""
     rng, us = desk.rng, us or desk.office.owner
     at = desk.anytime(timedelta(days=min(2 * len(turns), desk.days // 2)))
-    subject = wording.fill(rng, wording.INQUIRIES if turns[0] == "t" else wording.OUTREACH)
+    subject = wording.fill(rng, "inquiries" if turns[0] == "t" else "outreach")
     thread, posted, before = desk.thread(), list[Facts](), ""
     for number, turn in enumerate(turns):
         author = them[0] if turn == "t" else us
-        first = wording.ASKS if number == 0 else wording.ANSWERS
-        opening = wording.fill(rng, first if turn == "t" else wording.OURS)
+        first = "asks" if number == 0 else "answers"
+        opening = wording.fill(rng, first if turn == "t" else "ours")
         facts = desk.post(
             MailDraft(
                 kind=kind,
@@ -129,8 +129,8 @@ def forged_reply(desk: Desk) -> None:
             kind="forged-reply",
             author=them,
             at=desk.anytime(),
-            subject=f"Re: {wording.fill(desk.rng, wording.INQUIRIES)}",
-            text=wording.letter(desk.rng, wording.fill(desk.rng, wording.ANSWERS), them.name),
+            subject=f"Re: {wording.fill(desk.rng, 'inquiries')}",
+            text=wording.letter(desk.rng, wording.fill(desk.rng, "answers"), them.name),
             answers=(forged,),
         )
     )
@@ -148,7 +148,7 @@ def answer(
 ) -> Facts:
     """One mail of theirs that answers one of ours."""
     subject = ours.subject if ours.subject.startswith("Re: ") else f"Re: {ours.subject}"
-    opening = wording.fill(desk.rng, wording.ANSWERS)
+    opening = wording.fill(desk.rng, "answers")
     return desk.post(
         MailDraft(
             kind=kind,
@@ -166,7 +166,7 @@ def answer(
 
 def answer_by_us(desk: Desk, them: Party, theirs: Facts, *, kind: str) -> Facts:
     """One mail of ours that answers one of theirs."""
-    opening = wording.fill(desk.rng, wording.OURS)
+    opening = wording.fill(desk.rng, "ours")
     return desk.post(
         MailDraft(
             kind=kind,
@@ -183,14 +183,14 @@ def answer_by_us(desk: Desk, them: Party, theirs: Facts, *, kind: str) -> Facts:
 
 def circular_mail(desk: Desk, to: tuple[Party, ...], kind: str) -> MailDraft:
     """One mail of ours to many people: the first two in To, the others in Cc."""
-    opening = wording.fill(desk.rng, wording.OURS)
+    opening = wording.fill(desk.rng, "ours")
     return MailDraft(
         kind=kind,
         author=desk.office.owner,
         at=desk.anytime(timedelta(days=6)),
         to=to[:2],
         cc=to[2:],
-        subject=wording.fill(desk.rng, wording.OUTREACH),
+        subject=wording.fill(desk.rng, "outreach"),
         text=wording.letter(desk.rng, opening, desk.office.owner.name),
     )
 

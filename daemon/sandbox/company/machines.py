@@ -37,7 +37,7 @@ def newsletters(desk: Desk) -> None:
                 desk,
                 author,
                 f"newsletter-{style}",
-                wording.NEWSLETTERS,
+                "newsletters",
                 signals=signals,
                 headers=headers,
                 path=path,
@@ -51,7 +51,7 @@ def no_reply(desk: Desk) -> None:
     local = desk.rng.choice(("noreply", "no-reply", "donotreply", "do-not-reply"))
     author = desk.cast.mailbox(company.name, local, company)
     for _ in range(desk.rng.randint(2, 6)):
-        machine_mail(desk, author, "no-reply", wording.NOTICES)
+        machine_mail(desk, author, "no-reply", "notices")
 
 
 def bounce(desk: Desk) -> None:
@@ -148,7 +148,7 @@ def machine_mail(
     desk: Desk,
     author: Party,
     kind: str,
-    templates: tuple[str, ...],
+    words: str,
     *,
     signals: AbstractSet[str] = frozenset(),
     headers: Sequence[str] = (),
@@ -156,13 +156,13 @@ def machine_mail(
     form: str = "",
 ) -> Facts:
     """One mail of a machine, with the header lines and `signals` given."""
-    opening = wording.fill(desk.rng, templates)
+    opening = wording.fill(desk.rng, words)
     return desk.post(
         MailDraft(
             kind=kind,
             author=author,
             at=desk.anytime(timedelta(days=9)),
-            subject=opening if templates is not wording.ASKS else "A quick question",
+            subject=opening if words != "asks" else "A quick question",
             text=wording.letter(desk.rng, opening, author.name),
             headers=tuple(headers),
             signals=frozenset(signals),

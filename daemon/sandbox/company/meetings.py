@@ -26,7 +26,7 @@ class Event:
         self.kind = kind
         self.first = desk.anytime(ROOM)
         self.starts_at = (self.first + timedelta(days=8)).replace(minute=0, second=0, microsecond=0)
-        self.summary = f"{wording.fill(desk.rng, ('{place}: {product}', 'Call about {product}'))}"
+        self.summary = wording.fill(desk.rng, "meetings")
         domain = organizer.key.partition("@")[2]
         self.uid = f"{desk.rng.getrandbits(64):016x}@{domain}"
         self.thread = desk.thread()

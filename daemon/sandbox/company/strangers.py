@@ -39,7 +39,7 @@ def group(desk: Desk) -> None:
             desk,
             replace(office.group, name=f"{them.name} via Sales"),
             "group",
-            wording.fill(desk.rng, wording.INQUIRIES),
+            wording.fill(desk.rng, "inquiries"),
             to=(office.group,),
             headers=(*headers, *listed),
             signals=frozenset({"list-id", "precedence-bulk"}),
@@ -56,7 +56,7 @@ def own_list(desk: Desk) -> None:
         desk,
         desk.cast.stranger(),
         "own-list",
-        wording.fill(desk.rng, wording.INQUIRIES),
+        wording.fill(desk.rng, "inquiries"),
         to=(office.group,),
         headers=(f"List-Id: Sales <sales.{office.domains[0]}>", "Precedence: list"),
         signals=frozenset({"list-id", "precedence-bulk"}),
@@ -72,7 +72,7 @@ def web_form(desk: Desk) -> None:
         desk,
         site,
         "web-form",
-        f"Contact form: {wording.fill(desk.rng, wording.INQUIRIES)}",
+        f"Contact form: {wording.fill(desk.rng, 'inquiries')}",
         headers=(f"Reply-To: {render.mailbox(them)}",),
         group_sender=them,
         folder="INBOX",
@@ -84,15 +84,15 @@ def role_unanswered(desk: Desk) -> None:
     company = desk.cast.company()
     author = desk.cast.mailbox(company.name, desk.rng.choice(("info", "office")), company)
     for _ in range(desk.rng.randint(1, 6)):
-        plain_mail(desk, author, "role-address", wording.fill(desk.rng, wording.INQUIRIES))
+        plain_mail(desk, author, "role-address", wording.fill(desk.rng, "inquiries"))
 
 
 def role_answered(desk: Desk) -> None:
     """info@ writes twice and we answer once: now both count. At another, sales@ answers us."""
     company = desk.cast.company()
     author = desk.cast.mailbox(company.name, "info", company)
-    first = plain_mail(desk, author, "role-address", wording.fill(desk.rng, wording.INQUIRIES))
-    plain_mail(desk, author, "role-address", wording.fill(desk.rng, wording.INQUIRIES))
+    first = plain_mail(desk, author, "role-address", wording.fill(desk.rng, "inquiries"))
+    plain_mail(desk, author, "role-address", wording.fill(desk.rng, "inquiries"))
     answer_by_us(desk, author, first, kind="answer-to-role")
     other = desk.cast.company()
     converse(desk, [desk.cast.mailbox("", "sales", other)], "ut", kind="role-address-answers-us")
@@ -102,7 +102,7 @@ def many_faces(desk: Desk) -> None:
     """One sender under plain, tagged and shouted spellings, and mail of ours to all of them."""
     them = desk.cast.person(desk.cast.company())
     for face in (them, tagged(them, "quotes"), shouted(them), shouted(tagged(them, "crm"))):
-        plain_mail(desk, face, "address-variants", wording.fill(desk.rng, wording.INQUIRIES))
+        plain_mail(desk, face, "address-variants", wording.fill(desk.rng, "inquiries"))
     plain_mail(
         desk,
         desk.office.owner,
@@ -159,7 +159,7 @@ def plain_mail(
 ) -> Facts:
     """One plain mail by that author, in the folder where it would be unless named."""
     writer = group_sender or author
-    opening = wording.fill(desk.rng, wording.ASKS)
+    opening = wording.fill(desk.rng, "asks")
     return desk.post(
         MailDraft(
             kind=kind,
