@@ -8,7 +8,7 @@ from daemon.sandbox.company.words import WORDS
 
 def fill(rng: random.Random, kind: str) -> str:
     """A sentence of that kind in `words.json`, product, place and number drawn, with a capital."""
-    line = rng.choice(WORDS[kind]).format(
+    line = str(rng.choice(WORDS[kind])).format(
         n=rng.choice((2, 5, 8, 12, 20, 24, 40, 60, 75, 120, 200, 350)),
         product=rng.choice(WORDS["products"]),
         place=rng.choice(WORDS["places"]),
