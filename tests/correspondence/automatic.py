@@ -81,17 +81,15 @@ def plain_bounce(desk: Desk) -> None:
     own = Party("Mail Delivery Subsystem", f"mailer-daemon@{host}", f"mailer-daemon@{host}")
     text = f"Hi. This is the qmail-send program. I couldn't deliver to <{them.key}>."
     for author, kind in ((theirs, "bounce-plain"), (own, "bounce-internal")):
-        desk.post(
-            returned_mail(
-                desk,
-                ours,
-                author,
-                "failure notice",
-                kind=kind,
-                content=render.plain(text),
-                headers=(f"X-Failed-Recipients: {them.key}",),
-                signals={"bounce"},
-            )
+        returned_mail(
+            desk,
+            ours,
+            author,
+            {"bounce"},
+            kind=kind,
+            subject="failure notice",
+            content=render.plain(text),
+            headers=(f"X-Failed-Recipients: {them.key}",),
         )
 
 
@@ -107,17 +105,9 @@ def read_receipt(desk: Desk) -> None:
         ";\r\n report-type=disposition-notification",
     )
     subject = f"Read: {ours.subject}"
-    draft = returned_mail(
-        desk,
-        ours,
-        them,
-        subject,
-        kind="read-receipt",
-        content=content,
-        headers=(),
-        signals={"report"},
+    returned_mail(
+        desk, ours, them, {"report"}, kind="read-receipt", subject=subject, content=content
     )
-    desk.post(draft)
 
 
 ORDINARY = (newsletters, no_reply)

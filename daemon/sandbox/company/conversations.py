@@ -7,6 +7,7 @@ before. Every story draws new people, so it can be told any number of times.
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
+from typing import Any
 
 from daemon.sandbox.company import wording
 from daemon.sandbox.company.desk import Desk, MailDraft
@@ -147,36 +148,29 @@ def answer(
     signals: AbstractSet[str] = frozenset(),
 ) -> Facts:
     """One mail of theirs that answers one of ours."""
-    subject = ours.subject if ours.subject.startswith("Re: ") else f"Re: {ours.subject}"
-    opening = wording.fill(desk.rng, "answers")
-    return desk.post(
-        MailDraft(
-            kind=kind,
-            author=them,
-            at=at or desk.later(ours.written_at),
-            subject=subject,
-            text=wording.letter(desk.rng, opening, them.name, quoted=ours.text),
-            answers=tuple(i for i in (ours.message_id, *ours.answers) if i),
-            thread=ours.thread,
-            headers=headers,
-            signals=frozenset(signals),
-        )
+    return _answering(
+        desk, ours, "answers", them, kind=kind, at=at, headers=headers, signals=frozenset(signals)
     )
 
 
 def answer_by_us(desk: Desk, them: Party, theirs: Facts, *, kind: str) -> Facts:
     """One mail of ours that answers one of theirs."""
-    opening = wording.fill(desk.rng, "ours")
+    return _answering(desk, theirs, "ours", desk.office.owner, kind=kind, to=(them,))
+
+
+def _answering(
+    desk: Desk, asked: Facts, words: str, author: Party, *, at: datetime | None = None, **more: Any
+) -> Facts:
+    opening = wording.fill(desk.rng, words)
     return desk.post(
         MailDraft(
-            kind=kind,
-            author=desk.office.owner,
-            at=desk.later(theirs.written_at),
-            to=(them,),
-            subject=f"Re: {theirs.subject}",
-            text=wording.letter(desk.rng, opening, desk.office.owner.name, quoted=theirs.text),
-            answers=tuple(i for i in (theirs.message_id, *theirs.answers) if i),
-            thread=theirs.thread,
+            author=author,
+            at=at or desk.later(asked.written_at),
+            subject=f"Re: {asked.subject.removeprefix('Re: ')}",
+            text=wording.letter(desk.rng, opening, author.name, quoted=asked.text),
+            answers=tuple(i for i in (asked.message_id, *asked.answers) if i),
+            thread=asked.thread,
+            **more,
         )
     )
 

@@ -7,11 +7,14 @@ that is too eager shows.
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
+from typing import Any
 
 from daemon.sandbox.company import render, wording
 from daemon.sandbox.company.conversations import converse
 from daemon.sandbox.company.desk import Desk, MailDraft
 from daemon.sandbox.company.facts import Facts, Party
+
+_BOUNCED = frozenset({"report", "bounce", "auto-submitted", "auto-reply"})
 
 
 def newsletters(desk: Desk) -> None:
@@ -40,7 +43,7 @@ def newsletters(desk: Desk) -> None:
                 "newsletters",
                 signals=signals,
                 headers=headers,
-                path=path,
+                return_path=path,
                 form="html",
             )
 
@@ -61,17 +64,15 @@ def bounce(desk: Desk) -> None:
     host = f"mx.{them.key.partition('@')[2]}"
     name, address = "Mail Delivery System", f"MAILER-DAEMON@{host}"
     author = Party(name, address, address.lower(), them.organization)
-    desk.post(
-        returned_mail(
-            desk,
-            ours,
-            author,
-            "Undelivered Mail Returned to Sender",
-            kind="bounce-dsn",
-            content=report(them, f"The user {them.key} doesn't exist here."),
-            headers=("Auto-Submitted: auto-replied",),
-            signals={"report", "bounce", "auto-submitted", "auto-reply"},
-        )
+    returned_mail(
+        desk,
+        ours,
+        author,
+        _BOUNCED,
+        kind="bounce-dsn",
+        subject="Undelivered Mail Returned to Sender",
+        content=report(them, f"The user {them.key} doesn't exist here."),
+        headers=("Auto-Submitted: auto-replied",),
     )
 
 
@@ -84,17 +85,15 @@ def exchange_ndr(desk: Desk) -> None:
     local = f"MicrosoftExchange{desk.rng.getrandbits(64):016x}ae4615bbc36ab6ce41109e"
     address = f"{local}@{tenant}"
     author = Party("Microsoft Outlook", address, address.lower(), "onmicrosoft.example")
-    desk.post(
-        returned_mail(
-            desk,
-            ours,
-            author,
-            f"Undeliverable: {ours.subject}",
-            kind="bounce-m365",
-            content=report(them, f"Your message to {them.key} couldn't be delivered."),
-            headers=("X-MS-Exchange-Message-Is-Ndr: ", "Auto-Submitted: auto-replied"),
-            signals={"report", "bounce", "auto-submitted", "auto-reply"},
-        )
+    returned_mail(
+        desk,
+        ours,
+        author,
+        _BOUNCED,
+        kind="bounce-m365",
+        subject=f"Undeliverable: {ours.subject}",
+        content=report(them, f"Your message to {them.key} couldn't be delivered."),
+        headers=("X-MS-Exchange-Message-Is-Ndr: ", "Auto-Submitted: auto-replied"),
     )
 
 
@@ -109,18 +108,17 @@ def out_of_office(desk: Desk) -> None:
     for header, signals, null_path in ways:
         them = desk.cast.stranger()
         ours = converse(desk, [them], "u", kind="outreach")[0]
-        draft = returned_mail(
+        returned_mail(
             desk,
             ours,
             them,
-            f"Automatic reply: {ours.subject}",
+            signals,
+            null_path=null_path,
             kind="auto-reply",
+            subject=f"Automatic reply: {ours.subject}",
             content=render.plain("I am away until Monday and will answer after that."),
             headers=(header,),
-            signals=signals,
-            null_path=null_path,
         )
-        desk.post(draft)
 
 
 def our_absence(desk: Desk) -> None:
@@ -152,10 +150,9 @@ def machine_mail(
     *,
     signals: AbstractSet[str] = frozenset(),
     headers: Sequence[str] = (),
-    path: str | None = None,
-    form: str = "",
+    **more: Any,
 ) -> Facts:
-    """One mail of a machine, with the header lines and `signals` given."""
+    """One mail of a machine, with the header lines and `signals` given; `more` is of its draft."""
     opening = wording.fill(desk.rng, words)
     return desk.post(
         MailDraft(
@@ -166,8 +163,7 @@ def machine_mail(
             text=wording.letter(desk.rng, opening, author.name),
             headers=tuple(headers),
             signals=frozenset(signals),
-            return_path=path,
-            form=form,
+            **more,
         )
     )
 
@@ -176,26 +172,22 @@ def returned_mail(
     desk: Desk,
     ours: Facts,
     author: Party,
-    subject: str,
+    signals: AbstractSet[str],
     *,
-    kind: str,
-    content: render.Part,
-    headers: tuple[str, ...],
-    signals: set[str],
     null_path: bool = True,
-) -> MailDraft:
+    **more: Any,
+) -> Facts:
     """What a machine sends back within a minute of a mail of ours, mostly with a null sender."""
-    return MailDraft(
-        kind=kind,
-        author=author,
-        at=ours.written_at + timedelta(seconds=desk.rng.randint(5, 55)),
-        subject=subject,
-        content=content,
-        answers=tuple(i for i in (ours.message_id, *ours.answers) if i),
-        thread=ours.thread,
-        headers=headers,
-        signals=frozenset(signals | {"empty-return-path"} if null_path else signals),
-        return_path="" if null_path else None,
+    return desk.post(
+        MailDraft(
+            author=author,
+            at=ours.written_at + timedelta(seconds=desk.rng.randint(5, 55)),
+            answers=tuple(i for i in (ours.message_id, *ours.answers) if i),
+            thread=ours.thread,
+            signals=frozenset(signals | {"empty-return-path"} if null_path else signals),
+            return_path="" if null_path else None,
+            **more,
+        )
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from daemon.sandbox.company import render, wording
 from daemon.sandbox.company.cast import shouted, tagged
@@ -143,36 +144,17 @@ def spoofed(desk: Desk) -> None:
     plain_mail(desk, desk.cast.stranger(), "dmarc-fail-elsewhere", "Offer", headers=(elsewhere,))
 
 
-def plain_mail(
-    desk: Desk,
-    author: Party,
-    kind: str,
-    subject: str,
-    *,
-    to: tuple[Party, ...] = (),
-    cc: tuple[Party, ...] = (),
-    headers: tuple[str, ...] = (),
-    signals: frozenset[str] = frozenset(),
-    group_sender: Party | None = None,
-    own_list: bool = False,
-    folder: str = "",
-) -> Facts:
-    """One plain mail by that author, in the folder where it would be unless named."""
-    writer = group_sender or author
+def plain_mail(desk: Desk, author: Party, kind: str, subject: str, **more: Any) -> Facts:
+    """One plain mail by that author; `more` is what else its draft has."""
+    writer = more.get("group_sender") or author
     opening = wording.fill(desk.rng, "asks")
     return desk.post(
         MailDraft(
             kind=kind,
             author=author,
             at=desk.anytime(timedelta(days=8)),
-            to=to,
-            cc=cc,
             subject=subject,
             text=wording.letter(desk.rng, opening, writer.name or author.name),
-            headers=headers,
-            signals=signals,
-            group_sender=group_sender,
-            own_list=own_list,
-            folder=folder,
+            **more,
         )
     )
