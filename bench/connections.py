@@ -3,7 +3,7 @@
 Some providers limit what one connection gets. Where all connections share one line, as in
 `backfill`, a second one is of no use; here each has 40 ms and 2 MB/s.
 
-    python bench/connections.py [MAILS]
+    python bench/connections.py [MAILS [ROUNDS]]
 """
 
 import sys
@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime
 
 from line import slow_line
-from measure import ratio
+from measure import paired
 from postoffice import PASSWORD, post_office
 
 from daemon.intake.fetching import FetchRequest, portions
@@ -51,11 +51,13 @@ def seconds(port: int, *, lines: int) -> float:
 
 
 def main(arguments: list[str]) -> None:
+    rounds = int(arguments[1]) if arguments[1:] else 5
     with post_office() as office:
         office.mailbox("one", int(arguments[0]) if arguments else 10_000)
         with slow_line(office.server.port, rate=RATE, each=True) as line:
-            one, two = (seconds(line.port, lines=lines) for lines in (1, 2))
-    ratio("backfill, a rate for each connection: one's time / two's", one / two, at_least=1.5)
+            pairs = [[seconds(line.port, lines=lines) for lines in (1, 2)] for _ in range(rounds)]
+    one, two = zip(*pairs, strict=True)
+    paired("backfill, a rate for each connection: one's time / two's", one, two, at_least=1.5)
 
 
 if __name__ == "__main__":

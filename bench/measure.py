@@ -84,11 +84,31 @@ def rss_of_session(leader: int) -> int:
     return sum(_rss(pid) for pid, one in stats.items() if one and int(one[3]) == leader)
 
 
-def ratio(what: str, value: float, *, at_least: float = 0.0, at_most: float = 0.0) -> None:
+def paired(
+    what: str,
+    over: Sequence[float],
+    under: Sequence[float],
+    *,
+    at_least: float = 0.0,
+    at_most: float = 0.0,
+) -> None:
+    """Print the ratio of what was measured in pairs, in turn: their median, the least, the most.
+
+    What else the machine does disturbs both of a pair alike, and a median isn't moved by one pair.
+    """
+    each = sorted(a / b for a, b in zip(over, under, strict=True))
+    spread = f"{each[0]:.3g} to {each[-1]:.3g}"
+    ratio(what, statistics.median(each), at_least=at_least, at_most=at_most, spread=spread)
+
+
+def ratio(
+    what: str, value: float, *, at_least: float = 0.0, at_most: float = 0.0, spread: str = ""
+) -> None:
     """Print one line of the table of ratios that `bench/run.py` collects."""
     target = f">= {at_least:g}" if at_least else f"<= {at_most:g}"
     met = value >= at_least if at_least else value <= at_most
-    print(f"ratio\t{what}\t{value:.3g}\t{target}\t{'met' if met else 'MISSED'}", flush=True)
+    word = "met" if met else "MISSED"
+    print(f"ratio\t{what}\t{value:.3g}\t{spread}\t{target}\t{word}", flush=True)
 
 
 def _children_cpu() -> float:
