@@ -78,6 +78,7 @@ class World:
         self.number = 0
         self.stays = False
         self.ahead = timedelta()  # how far our own clock is off
+        self.token = DEFAULT_TOKEN
         self._alive: tuple[Ledger, Sync] | None = None
         self.timeout = (5.0, 5.0)
         self.settings = SyncSettings(
@@ -116,7 +117,7 @@ class World:
 
     def session(self, ledger: Ledger, run: int | None = None) -> Session:
         """A fresh session on an open ledger."""
-        usage = TokenUsage()
+        usage, token = TokenUsage(), self.token
         http = requests.Session()
         http.trust_env = False
         if self.url is None:
@@ -124,7 +125,7 @@ class World:
             http.mount("https://", SandboxAdapter(self.sandbox, sleep=self.clock.sleep))
         client = Client(
             self.url or URL,
-            lambda: DEFAULT_TOKEN,
+            lambda: token,
             plan="ultimate",
             seats=4,
             session=http,
