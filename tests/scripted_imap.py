@@ -2,7 +2,8 @@
 
 `answers` maps a verb ("FETCH" also for "UID FETCH") to bytes, or to a function of the command line
 that returns bytes. `TAG` in them becomes the command's tag. What isn't scripted is answered like a
-small well-behaved server. An answer that ends with `HANGUP` closes the connection after it.
+small well-behaved server. An answer that ends with `HANGUP` closes the connection after it, one that
+ends with `DRIP` goes on byte by byte until the client leaves.
 """
 
 import socket
@@ -15,6 +16,7 @@ from loopback import Loopback
 from daemon.mailbox.imap import Account, Mailbox
 
 HANGUP = b"<hangup>"
+DRIP = b"<drip>"
 Answer = bytes | Callable[[bytes], bytes]
 
 _USUAL: dict[str, Answer] = {
@@ -87,14 +89,17 @@ class ScriptedImap(Loopback):
                     return
 
     def _say(self, line: socket.socket, said: bytes) -> bool:
-        hangup = said.endswith(HANGUP)
-        said = said.removesuffix(HANGUP)
+        hangup, drips = said.endswith(HANGUP), said.endswith(DRIP)
+        said = said.removesuffix(HANGUP).removesuffix(DRIP)
         step = self.segment or max(1, len(said))
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for start in range(0, len(said), step):
             line.sendall(said[start : start + step])
             if self.pace:
                 time.sleep(self.pace)
+        while drips and not self.over:
+            line.sendall(b"x")  # raises when the client has left
+            time.sleep(0.02)
         return hangup
 
 

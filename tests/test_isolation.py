@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from scripted_imap import HANGUP, ScriptedImap, asked, facts, part, whole
+from scripted_imap import DRIP, HANGUP, ScriptedImap, asked, facts, part, whole
 
 from daemon.errors import RetryLater
 from daemon.intake import fetching
@@ -119,7 +119,9 @@ SICK: dict[str, bytes] = {
     "no answer": b"",
     "a raw line feed in a structure": b'* 1 FETCH (UID 1 BODYSTRUCTURE ("TEXT\n" "PLAIN"))\r\n',
     "a literal shorter than announced": b"* 1 FETCH (UID 1 BODY[] {999999}\r\nshort)\r\nTAG OK\r\n",
-    "a literal that drips": b"* 1 FETCH (UID 1 BODY[] {99999999999}\r\n",
+    "a literal too large for any mail": b"* 1 FETCH (UID 1 BODY[] {99999999999}\r\n",
+    "a literal that drips": b"* 1 FETCH (UID 1 BODY[] {65536}\r\n" + DRIP,
+    "a line that drips": b"* 1 FETCH (UID 1 BODYSTRUCTURE (" + DRIP,
     "not IMAP": b"<html>502 Bad Gateway</html>\r\n",
 }
 
@@ -136,6 +138,24 @@ def test_a_message_that_costs_the_line_lies_in_quarantine_alone(
     assert tally.problems == []
     everything = {("INBOX", uid) for uid in range(1, MANY + 1)} - {("INBOX", 333)}
     assert seen(ledger) == everything | {("Sent", 1), ("Sent", 2)}
+
+
+def test_what_holds_a_folder_up_is_told_while_it_does(ledger: Ledger) -> None:
+    told: list[str] = []
+
+    def sick(uid: int, _: str) -> bytes | None:
+        if uid != 3:
+            return None
+        with Ledger.open(ledger.path, readonly=True) as status:
+            told.extend(f"{one.name} {one.reason}" for one in status.conditions.problems())
+        return b"* 1 FETCH (UID 1 BODY[] {65536}\r\n" + DRIP
+
+    with Server(sick, count=5) as server:
+        taken_in(server, ledger)
+
+    assert "sales: INBOX sales: connection lost: no answer in time" in told
+    (left,) = ledger.conditions.problems()
+    assert (left.part, left.name) == ("quarantine", "sales: INBOX")
 
 
 def test_several_are_found_in_one_pass_and_the_rest_comes_first(ledger: Ledger) -> None:

@@ -71,12 +71,14 @@ class Suspects:
     groups: deque[tuple[int, ...]] = field(default_factory=deque)
     plain: set[int] = field(default_factory=set)  # asked for as a whole, without their structure
     losses: int = 0
+    tell: Callable[[RetryLater], object] = lambda _: None  # of each line that was lost
 
     def lost(self, mailbox: Mailbox, request: FetchRequest, problem: RetryLater) -> None:
         """Open the line anew after a loss; raises `problem` where that can't help."""
         self.losses += 1
         if not mailbox.closed or problem.after is not None or self.losses > _MOST_LOSSES:
             raise problem
+        self.tell(problem)
         mailbox.reconnect()
         if mailbox.examine(request.folder).uidvalidity != request.uidvalidity:
             raise problem

@@ -208,7 +208,7 @@ class _OpenFolder:
     def __init__(self, mailbox: Mailbox, ledger: Ledger, run: Pass, row: FolderRow) -> None:
         self.mailbox = mailbox
         self.row = row
-        self.suspects = Suspects()
+        self.suspects = Suspects(tell=self._lost)
         self._ledger = ledger
         self._run = run
         self._request: FetchRequest
@@ -263,6 +263,12 @@ class _OpenFolder:
             row, uidvalidity=status.uidvalidity, uidnext=None, scanned_at=None, resets=resets
         )
         return status
+
+    def _lost(self, problem: RetryLater) -> None:
+        """Say in the ledger what holds this folder up, until it is read to its end."""
+        with self._ledger.transaction("line lost"):
+            self._ledger.folders.held_up(self.row.id, str(problem))
+        event("intake.line_lost", mailbox=self._run.name, folder=self.row.name, error=problem)
 
     def _given_out_again(self, present: Collection[int]) -> set[int]:
         """UIDs under which another message lies than the one that was seen (RFC 3501, 2.3.1.1).

@@ -250,6 +250,13 @@ class Folders:
             (error, stamp(next_due), mailbox, name, name),
         )
 
+    def held_up(self, folder: int, why: str) -> None:
+        """Note what goes wrong in a folder while it is read; reading it to its end takes it back."""
+        self._db.execute(
+            "UPDATE folders SET failures = max(failures, 1), last_error = ? WHERE id = ?",
+            (why, folder),
+        )
+
     def known_uids(
         self, folder: int, uidvalidity: int, first: int = 1, last: int = _LAST_UID
     ) -> set[int]:

@@ -22,7 +22,8 @@ Response = list[bytes]
 KEEP = 1 << 20  # bytes of one line or literal that are kept; what is longer is read past
 SMALL = 8 << 20  # bytes of an answer that says little
 LARGE = 1 << 28  # bytes of an answer with messages in it
-_SECONDS = 900.0  # for one answer as a whole; the stream leaves a silent server much sooner
+_SECONDS = 300.0  # for one answer as a whole; the stream leaves a silent server much sooner
+_LARGE_RATE = 100_000  # bytes a second of a mail that is fetched whole
 
 _LITERAL = re.compile(rb"~?\{(\d{1,18})\+?\}$")
 _STATUS_LINE = re.compile(rb"\* (?:OK|NO|BAD|BYE|PREAUTH)\b", re.IGNORECASE)
@@ -72,7 +73,10 @@ class Connection:
         if self._under_way:
             raise RuntimeError("a fetch on this connection isn't read to its end")
         untagged: list[Response] = []
-        ok, text = self.finish(self.send(line), untagged.append, keep=keep, most=most)
+        seconds = _SECONDS + most / _LARGE_RATE
+        ok, text = self.finish(
+            self.send(line), untagged.append, keep=keep, most=most, seconds=seconds
+        )
         return ImapReply(ok, text, untagged)
 
     def send(self, line: bytes) -> bytes:
@@ -97,14 +101,17 @@ class Connection:
         *,
         keep: int = KEEP,
         most: int = LARGE,
+        seconds: float = _SECONDS,
     ) -> tuple[bool, str]:
         """Hand over untagged responses until the answer to `tag` has come; (was it OK, text).
 
-        A literal is cut to `keep` bytes; an answer of more than `most` bytes ends the connection.
+        A literal is cut to `keep` bytes; an answer of more than `most` bytes, or one that takes
+        more than so many seconds, ends the connection.
         """
-        self._stream.expect(seconds=_SECONDS, size=most)
+        self._stream.expect(seconds=seconds, size=most)
         while tag not in self._done:
             response = self._response(keep)
+            self._stream.progress()
             tagged = _TAGGED.match(response[0])
             if tagged:
                 self._done[tagged[1]] = (tagged[2].upper() == b"OK", imap_errors.words(tagged[3]))

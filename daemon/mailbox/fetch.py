@@ -157,7 +157,8 @@ class Fetch(Iterator[Fetched | Unfetched]):
         if self._waiting:
             return self._waiting.popleft()
         largest = max(self._groups, key=lambda wants: len(self._groups[wants]), default=None)
-        is_full = largest is not None and len(self._groups[largest]) >= _most(largest)
+        most = 0 if largest is None else min(_most(largest), self._facts.size)
+        is_full = largest is not None and len(self._groups[largest]) >= most
         if not is_full and len(self._open) <= self._most + (OPEN - UNDER_WAY - 1) * BATCH:
             uids = next(self._facts, ())
             if uids:
@@ -166,7 +167,7 @@ class Fetch(Iterator[Fetched | Unfetched]):
         if largest is None:
             return None
         group = self._groups.pop(largest)
-        uids, rest = tuple(group[: _most(largest)]), group[_most(largest) :]
+        uids, rest = tuple(group[:most]), group[most:]
         if rest:
             self._groups[largest] = rest
         return FetchCommand("parts" if largest else "whole", uids, largest)

@@ -129,7 +129,7 @@ def lost(error: BaseException | str, *, what: str, before_login: bool = False) -
     """The error for a connection that is gone or can't be trusted any more."""
     text = words(str(error)) or type(error).__name__
     if isinstance(error, TimeoutError):
-        text = "no answer in time"
+        text = "no answer in time"  # or one that comes so slowly that it doesn't end
     kind = Crowded if _CROWDED.search(text) else RetryLater
     if before_login and kind is RetryLater and isinstance(error, BaseException):
         kind = _closed_or_not(error, text)

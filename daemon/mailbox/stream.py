@@ -1,7 +1,9 @@
 """The bytes of one connection: read within bounds of time and size, compressed if both sides agree.
 
 Every answer has a deadline and a number of bytes, however slowly or generously the server sends
-it. While it waits, `alive` is called about once a second: waiting for a server isn't hanging.
+it. In the middle of it a server may be silent for a while; what it sends earns it more time at the
+slowest rate that we accept, so a literal that comes byte by byte ends as soon as silence does.
+While it waits, `alive` is called about once a second: waiting for a server isn't hanging.
 Compression is DEFLATE (RFC 4978), unpacked in bounded pieces, so that the same bounds hold for it.
 """
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _BUFFER = 1 << 18  # bytes of one read: where other threads compute, each read waits for them
 _SLICE = 1.0  # seconds of waiting between two signs of life
+SLOWEST = 2000  # bytes a second; a message of 64 kB may take half a minute more than silence
 _RAW_DEFLATE = -15  # with the largest window (RFC 4978, 3)
 _PIECE = 1 << 16  # bytes that one step reads or unpacks at most
 _MOST_FOR_NOTHING = 1 << 16  # compressed bytes in a row from which nothing comes
@@ -48,6 +51,11 @@ class Stream:
         """Begin an answer that must end within so many seconds and bytes."""
         self._receiver.deadline = time.monotonic() + seconds
         self._receiver.left = size
+        self.progress()
+
+    def progress(self) -> None:
+        """Something whole has come: the server may be silent as long as ever again."""
+        self._receiver.patience = self._silence
 
     def readline(self, limit: int) -> bytes:
         """The next line with its end, at most `limit` bytes of it; empty at the end."""
@@ -100,6 +108,7 @@ class _Receiver(io.RawIOBase):
     def __init__(self, sock: socket.socket, silence: float, alive: Callable[[], object]) -> None:
         self.deadline = self._beaten = time.monotonic()
         self.left = 0  # bytes of this answer
+        self.patience = silence  # seconds that we still wait for bytes
         self.interrupted = False
         self.paused = False  # behave as if nothing were there
         self._socket = sock
@@ -134,7 +143,6 @@ class _Receiver(io.RawIOBase):
         self._inflate, self._packed = zlib.decompressobj(_RAW_DEFLATE), packed
 
     def _receive(self, room: "WriteableBuffer") -> int:
-        silent_at = time.monotonic() + self._silence
         while True:
             now = time.monotonic()
             if now - self._beaten >= _SLICE:
@@ -144,13 +152,19 @@ class _Receiver(io.RawIOBase):
                 raise OSError("interrupted")
             if now >= self.deadline:
                 raise TimeoutError("the answer doesn't end")
-            if now >= silent_at:
+            if self.patience <= 0:
                 raise TimeoutError("no answer in time")
-            self._socket.settimeout(min(self.deadline - now, silent_at - now, _SLICE))
+            wait = min(self.deadline - now, self.patience, _SLICE)
+            self._socket.settimeout(wait)
             try:
-                return self._socket.recv_into(room)
+                size = self._socket.recv_into(room)
             except TimeoutError:
+                self.patience -= wait
                 continue
+            # Only time spent waiting counts, not how long this process had no turn.
+            self.patience -= min(time.monotonic() - now, wait)
+            self.patience = min(self._silence, self.patience + size / SLOWEST)
+            return size
 
     def _unpacked(self, inflate: "zlib._Decompress", most: int) -> bytes:
         """The next unpacked bytes; empty at the end of the line or of the compressed data."""
