@@ -201,9 +201,26 @@ def test_idle_that_is_refused_is_not_asked_for_again_soon(
 ) -> None:
     idle(scripted, said)
     with watching(news) as watcher:
-        watcher.watch("sales", scripted.mailbox())
+        account = scripted.account()
+        watcher.watch("sales", Mailbox.connect(account))
         news.next()
         assert not watcher.wants("sales")
+        assert list(account.ladder.broken()) == ["IDLE"]
+
+
+@pytest.mark.parametrize("said", [b"", HANGUP, b"<html>\r\n", b"* BYE what\r\n" + HANGUP])
+def test_idle_that_never_begins_is_given_up_after_two_lines(
+    scripted: ScriptedImap, news: News, said: bytes
+) -> None:
+    idle(scripted, said)
+    account = scripted.account()
+    with watching(news, answer=0.2) as watcher:
+        for lines in (1, 2):
+            watcher.watch("sales", Mailbox.connect(account))
+            news.next()
+            assert list(account.ladder.broken()) == ["IDLE"][: lines - 1]
+        assert not watcher.watch("sales", Mailbox.connect(account))
+        assert watcher.watched() == 0
 
 
 def test_a_connection_that_a_nat_has_forgotten_is_noticed_at_its_renewal(

@@ -28,7 +28,7 @@ _BATCH_BYTES = 1 << 19  # … and about so many bytes
 _AHEAD = 4  # batches that are fetched ahead of need
 _PATIENCE = 3.0  # seconds for what a connection is reading when nobody wants it any more
 _SMALLER = 8  # into so many requests one is split whose line was lost
-_MOST_LOSSES = 16  # lines lost in one pass over a folder; the next pass continues
+_MOST_LOSSES = 24  # lines lost in one pass over a folder; the next pass continues
 WORTH_A_SECOND = 2000  # messages for which another connection pays
 
 
@@ -69,7 +69,10 @@ class Suspects:
     """Messages of one folder that were under way when a line was lost."""
 
     groups: deque[tuple[int, ...]] = field(default_factory=deque)
-    plain: set[int] = field(default_factory=set)  # asked for as a whole, without their structure
+    # UIDs that alone have cost the line: asked for without their structure, then without pieces.
+    plain: set[int] = field(default_factory=set)
+    unpieced: set[int] = field(default_factory=set)
+    pieces_blameless: bool = False  # a line was lost without them as well
     losses: int = 0
     tell: Callable[[RetryLater], object] = lambda _: None  # of each line that was lost
 
@@ -119,19 +122,21 @@ def isolate(mailbox: Mailbox, request: FetchRequest, suspects: Suspects) -> Iter
     while groups:
         left = dict.fromkeys(groups.popleft())
         part = replace(request, wanted=tuple(left))
-        plain = suspects.plain.issuperset(left)
+        plain, unpieced = suspects.plain.issuperset(left), suspects.unpieced.issuperset(left)
+        items = mailbox.fetch(part.wanted, one_at_a_time=True, plain=plain, partial=not unpieced)
         try:
-            for batch in _fetch(mailbox, part, one_at_a_time=True, plain=plain):
+            for batch in _sorted(items, part):
                 for uid in batch.uids():
                     left.pop(uid, None)
                 yield batch
         except RetryLater as problem:
             suspects.lost(mailbox, request, problem)
-            if plain:
+            suspects.pieces_blameless |= unpieced
+            if unpieced or (plain and suspects.pieces_blameless):
                 reason = problem.message
                 yield Batch(unreadable=[Unfetched(uid, reason, cost_the_line=True) for uid in left])
             elif len(left) == 1:
-                suspects.plain.update(left)
+                (suspects.unpieced if plain else suspects.plain).update(left)
                 groups.appendleft(tuple(left))
             else:
                 groups.extendleft(reversed(_split(tuple(left))))
@@ -213,12 +218,8 @@ class _Helper(Iterable[Fetched]):
             self._mailbox.interrupt()
 
 
-def _fetch(
-    mailbox: Mailbox, request: FetchRequest, *, one_at_a_time: bool = False, plain: bool = False
-) -> Iterator[Batch]:
-    uids = mailbox.batches(request.wanted, most=request.at_once)
-    items = mailbox.fetch(uids, one_at_a_time=one_at_a_time, plain=plain)
-    return _sorted(items, request)
+def _fetch(mailbox: Mailbox, request: FetchRequest) -> Iterator[Batch]:
+    return _sorted(mailbox.fetch(mailbox.batches(request.wanted, most=request.at_once)), request)
 
 
 def _sorted(

@@ -251,7 +251,7 @@ class Folders:
         )
 
     def held_up(self, folder: int, why: str) -> None:
-        """Note what goes wrong in a folder while it is read; reading it to its end takes it back."""
+        """Note what goes wrong while a folder is read; its end takes that back."""
         self._db.execute(
             "UPDATE folders SET failures = max(failures, 1), last_error = ? WHERE id = ?",
             (why, folder),

@@ -63,16 +63,18 @@ class Fetch(Iterator[Fetched | Unfetched]):
         thread_item: bytes | None,
         one_at_a_time: bool = False,
         plain: bool = False,
+        partial: bool = True,
     ) -> None:
         """`thread_item` is the item that holds the server's thread id, if it has one.
 
-        `ladder` tells what the server can't do, `give_up` adds to it.
+        `ladder` tells what the server can't do, `give_up` adds to it. Without `partial` it is tried
+        whether the server can do it if no pieces are asked for.
         """
         # When the line was lost: the messages of the first command that had no answer.
         self.suspects: tuple[int, ...] = ()
         self._ladder = ladder
         self._give_up = give_up
-        self._partial = not ladder.gave_up("PARTIAL")
+        self._partial = partial and not ladder.gave_up("PARTIAL")
         self._proven: set[str] = set()  # extensions that have worked in this run
         self._wire = wire
         self._thread_item = thread_item
@@ -184,8 +186,8 @@ class Fetch(Iterator[Fetched | Unfetched]):
     def _settle(self, sent: _Sent, *, ok: bool, text: str) -> Iterator[Fetched | Unfetched]:
         """Use what one command brought; ask again for the messages that need more."""
         ask = sent.ask
-        if ok:
-            self._worked(sent)
+        if ok and sent.pipelined:
+            self._proven.add("PIPELINING")
         more: list[PartialMessage] = []
         left: list[PartialMessage] = []
         for message in (self._open[uid] for uid in ask.uids):
@@ -195,6 +197,8 @@ class Fetch(Iterator[Fetched | Unfetched]):
                 left.append(message)
                 continue
             self._failures = 0
+            if ask.kind != "facts" or b"[1]" in items:
+                self._pieces_came(sent)
             if ask.kind == "facts":
                 message.learn(items, self._thread_item, self._known.pop(message.uid, None))
             elif ask.kind == "parts":
@@ -207,28 +211,30 @@ class Fetch(Iterator[Fetched | Unfetched]):
                 yield self._done(message)
         self._refusing = self._one_at_a_time or not ok
         if ok:
-            yield from self._left_out(ask, left)
+            yield from self._left_out(sent, left)
         elif left:
             yield from self._refused(sent, left, text)
         self._ask_more(more)
 
-    def _left_out(self, ask: FetchCommand, left: list[PartialMessage]) -> Iterator[Unfetched]:
+    def _left_out(self, sent: _Sent, left: list[PartialMessage]) -> Iterator[Unfetched]:
         """OK, but without these: expunged meanwhile, or the server's answer made no sense."""
+        ask = sent.ask
+        if left and ask.has_pieces and sent.partial and "PARTIAL" not in self._proven:
+            self._partial = False
+            self._waiting.appendleft(replace(ask, uids=tuple(one.uid for one in left)))
+            return
         for message in left:
             if ask.kind == "whole" or not message.seen:
                 yield self._gave_up(message, "not returned")
             else:
                 self._waiting.appendleft(FetchCommand("whole", (message.uid,)))
 
-    def _worked(self, sent: _Sent) -> None:
-        """Note what a command that was answered shows of the server."""
-        if sent.pipelined:
-            self._proven.add("PIPELINING")
-        if sent.ask.has_pieces:
-            if sent.partial:
-                self._proven.add("PARTIAL")
-            else:
-                self._give_up("PARTIAL", "pieces of parts are refused")
+    def _pieces_came(self, sent: _Sent) -> None:
+        """Note that the server can send pieces, or that it only sends the whole of what it has."""
+        if sent.partial:
+            self._proven.add("PARTIAL")
+        else:
+            self._give_up("PARTIAL", "pieces of parts are refused")
 
     def _refused(self, sent: _Sent, left: list[PartialMessage], text: str) -> Iterator[Unfetched]:
         """NO or BAD: halve the batch until the message that the server can't serve is alone.

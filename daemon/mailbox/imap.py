@@ -218,14 +218,19 @@ class Mailbox:
         return Batches(uids, min(size for size in sizes if size), lines)
 
     def fetch(
-        self, uids: Sequence[int] | Batches, *, one_at_a_time: bool = False, plain: bool = False
+        self,
+        uids: Sequence[int] | Batches,
+        *,
+        one_at_a_time: bool = False,
+        plain: bool = False,
+        partial: bool = True,
     ) -> Iterator[Fetched | Unfetched]:
         """Messages of the open folder: every UID once, as it becomes ready, in no fixed order.
 
         It may be left at any point; after another command on this mailbox it can't continue.
         `batches` may be shared with the fetch of another connection. With `one_at_a_time`, a
         command waits for the answer to the one before; `plain` asks for no structure, but for the
-        beginning of the whole.
+        beginning of the whole, and without `partial` for all of it.
         """
         if not isinstance(uids, Batches):
             uids = self.batches(uids)
@@ -241,6 +246,7 @@ class Mailbox:
             thread_item=thread_item,
             one_at_a_time=one_at_a_time,
             plain=plain,
+            partial=partial,
         )
         return self._session.run
 

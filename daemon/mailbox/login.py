@@ -33,10 +33,24 @@ def log_in(account: Account, alive: Callable[[], object] = lambda: None) -> Imap
             what=account.name,
             hint="only loopback may do without TLS",
         )
+    try:
+        return _authenticated(account, alive)
+    except sasl.PlainLost as lost:
+        try:
+            client = _authenticated(account, alive, plain=False)
+        except Problem:
+            raise lost.problem from None
+        account.ladder.give_up("AUTH=PLAIN", lost.problem.message)
+        return client
+
+
+def _authenticated(
+    account: Account, alive: Callable[[], object], *, plain: bool = True
+) -> ImapClient:
     client = connect(account, alive)
     try:
         client.line.expect(seconds=account.read_timeout, size=LOGIN_BYTES)
-        sasl.authenticate(client, account)
+        sasl.authenticate(client, account, plain=plain)
         with _as_ours(account):
             client.capabilities()  # now: later, imapclient might ask inside another command
     except BaseException:

@@ -12,7 +12,7 @@ from imaplib import IMAP4
 
 from imapclient.exceptions import LoginError
 
-from daemon.errors import AuthProblem, ConfigProblem, Problem
+from daemon.errors import AuthProblem, ConfigProblem, Problem, RetryLater
 from daemon.mailbox import imap_errors
 from daemon.mailbox.account import Account
 from daemon.mailbox.client import ImapClient
@@ -25,52 +25,62 @@ _LONG = 8  # characters that no ordinary word is mistaken for
 _BREAKING = re.compile(r"[\x00\x01\r\n]")
 
 
-def authenticate(client: ImapClient, account: Account) -> None:
+class PlainLost(Exception):
+    """The line was lost over AUTHENTICATE PLAIN, where LOGIN is possible; `problem` says how."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def authenticate(client: ImapClient, account: Account, *, plain: bool = True) -> None:
     """Log in; raises AuthProblem, ConfigProblem, or RetryLater (not now, or the line is gone).
 
-    What the server says of a failure is told without the password or token, should it repeat them.
+    Raises PlainLost where another connection may do better without `plain`. What the server says of
+    a failure is told without the password or token, should it repeat them.
     """
     secrets: set[str] = set()
     try:
-        _log_in(client, account, secrets)
-    except LoginError as error:
-        raise imap_errors.without(_refusal(error, account), secrets) from None
-    except Problem as problem:
-        raise imap_errors.without(problem, secrets) from None
+        _log_in(client, account, secrets, plain=plain)
+    except PlainLost as lost:
+        imap_errors.without(lost.problem, secrets)
+        raise
     except Exception as error:  # noqa: BLE001 - garbage from a server raises nearly anything
-        what = f"{account.name} ({account.host}:{account.port})"
-        strange = imap_errors.not_connected(error, what=what, ca_file=account.ca_file)
-        raise imap_errors.without(strange, secrets) from None
+        raise imap_errors.without(_problem(error, account), secrets) from None
 
 
-def _log_in(client: ImapClient, account: Account, secrets: set[str]) -> None:
+def _problem(error: Exception, account: Account) -> Problem:
+    """What a failed login means, whoever raised it."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, LoginError):
+        return _refusal(error, account)
+    what = f"{account.name} ({account.host}:{account.port})"
+    return imap_errors.not_connected(error, what=what, ca_file=account.ca_file)
+
+
+def _log_in(client: ImapClient, account: Account, secrets: set[str], *, plain: bool) -> None:
     if account.token is not None:
         _with_token(client, account, account.token, secrets)
     elif account.password is not None:
         password = account.password()
         secrets |= _forms(password) | _forms(f"\0{account.username}\0{password}")
-        _with_password(client, account, password)
+        _with_password(client, account, password, plain=plain)
     else:
         raise ConfigProblem("neither a password nor a token", what=account.name)
 
 
-def _with_password(client: ImapClient, account: Account, password: str) -> None:
+def _with_password(client: ImapClient, account: Account, password: str, *, plain: bool) -> None:
     """By AUTHENTICATE PLAIN; where that fails, by LOGIN, before the password is called wrong."""
     if _BREAKING.search(account.username + password):
         raise ConfigProblem("user name or password holds a control character", what=account.name)
     quotable = _QUOTABLE.fullmatch(account.username + password) is not None
     may_log_in = quotable and not client.has_capability("LOGINDISABLED")
     refused: Problem | None = None
-    if client.has_capability("AUTH=PLAIN") and not (
-        may_log_in and account.ladder.gave_up("AUTH=PLAIN")
-    ):
-        try:
-            client.plain_login(account.username, password)  # UTF-8, no quoting
-        except LoginError as error:
-            if not may_log_in or not _is_worth_another_way(error, account):
-                raise
-            refused = _refusal(error, account)
-        else:
+    plain = plain and not account.ladder.gave_up("AUTH=PLAIN")
+    if client.has_capability("AUTH=PLAIN") and (plain or not may_log_in):
+        refused = _refused_plain(client, account, password, another_way=may_log_in)
+        if refused is None:
             return
     if may_log_in:
         try:
@@ -92,6 +102,32 @@ def _with_password(client: ImapClient, account: Account, password: str) -> None:
         what=account.name,
         hint="set a password of plain letters and digits",
     )
+
+
+def _refused_plain(
+    client: ImapClient, account: Account, password: str, *, another_way: bool
+) -> Problem | None:
+    """Log in by AUTHENTICATE PLAIN; what the server says if there is `another_way` to try then."""
+    try:
+        client.plain_login(account.username, password)  # UTF-8, no quoting
+    except (LoginError, OSError) as error:
+        if another_way and _lost_the_line(error, account):
+            raise PlainLost(_problem(error, account)) from None
+        if not another_way or isinstance(error, OSError):
+            raise
+        if not _is_worth_another_way(error, account):
+            raise
+        return _refusal(error, account)
+    return None
+
+
+def _lost_the_line(error: Exception, account: Account) -> bool:
+    """Whether there was no answer that can be read, and nothing that says to come back later."""
+    if isinstance(error, LoginError) and not isinstance(error.__context__, IMAP4.abort):
+        return False
+    problem = _problem(error, account)
+    asks = isinstance(problem, imap_errors.Crowded)
+    return isinstance(problem, RetryLater) and problem.after is None and not asks
 
 
 def _is_worth_another_way(error: LoginError, account: Account) -> bool:

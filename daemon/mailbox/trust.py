@@ -63,8 +63,8 @@ class Trust:
             if key in self._folders:
                 self._folders[key].watched = self._folders[key].notified = False
 
-    def failed(self, key: Key, *, at_once: bool = False) -> None:
-        """A line was dropped; `at_once`: it couldn't even be had, and won't be soon."""
+    def failed(self, key: Key, *, at_once: bool = False) -> int:
+        """A line was dropped, how often in a row; `at_once`: it couldn't even be had."""
         with self._lock:
             one = self._folders[key]
             one.failures = max(one.failures, int(at_once)) + 1
@@ -72,6 +72,7 @@ class Trust:
             again = one.failures - 1
             wait = backoff.pause(self._again, again) if again else 0.0
             one.not_before = max(one.not_before, self._monotonic() + wait)
+            return one.failures
 
     def refused(self, key: Key, seconds: float) -> None:
         """The server doesn't let us listen: leave it to polling for so long."""

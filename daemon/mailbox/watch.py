@@ -250,8 +250,10 @@ class Watcher:
             return line.state == "starting" and self._settle(line)
         if tagged := _TAGGED.match(text):
             if tagged[1].lower() != line.tag or tagged[2].upper() != b"OK":
+                refused = f"IDLE refused: {text[:100].decode('ascii', 'replace').strip()}"
                 self._trust.refused(line.key, self._rhythm.never)
-                raise _Ended(f"IDLE refused: {text[:100].decode('ascii', 'replace').strip()}")
+                line.mailbox.account.ladder.give_up("IDLE", refused)
+                raise _Ended(refused)
             if line.state != "ending":
                 raise _Ended("IDLE ended by the server")
             self._idle(line)
@@ -300,7 +302,8 @@ class Watcher:
         line.due = self._monotonic() + self._rhythm.answer
 
     def _drop(self, line: _Line, reason: str) -> None:
-        self._trust.failed(line.key)
+        if self._trust.failed(line.key) > 1 and not line.told:
+            line.mailbox.account.ladder.give_up("IDLE", reason)
         self._close(line)
         event("watch.lost", mailbox=line.name, reason=reason)
         self._notice(line.name)  # a poll shows whether the server is there

@@ -1,16 +1,17 @@
 """FLOW everything that has to work, tried one by one without writing anywhere."""
 
+import contextlib
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daemon.config import MailboxSection, secrets_of
-from daemon.errors import ConfigProblem, Problem
-from daemon.intake import own_servers
+from daemon.errors import ConfigProblem, LedgerProblem, Problem
+from daemon.intake import own_servers, server_memory
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
-from daemon.mailbox.imap import FolderRole, Mailbox
+from daemon.mailbox.imap import Account, FolderRole, Mailbox
 from daemon.mailbox.ladder import INSTEAD
 from daemon.wiring import Wiring
 from daemon.wiring.settings import scoring_settings
@@ -139,7 +140,7 @@ def _ledger(wiring: Wiring) -> Iterator[CheckLine]:
 def _mailbox(wiring: Wiring, section: MailboxSection) -> Iterator[CheckLine]:
     what = f"mailbox {section.name}"
     try:
-        account = wiring.account(section)
+        account = _remembered(wiring, section)
         hasty = replace(account, connect_timeout=_PATIENCE, read_timeout=_PATIENCE)
         mailbox = Mailbox.connect(hasty)
     except Problem as problem:
@@ -164,6 +165,19 @@ def _mailbox(wiring: Wiring, section: MailboxSection) -> Iterator[CheckLine]:
         for name, why in mailbox.account.ladder.broken().items():
             note = f"{name} is offered and fails ({why}): mail2deal {INSTEAD[name]} for a day"
             yield CheckLine(f"{what}: {name}", note=note)
+        if mailbox.account.ladder.batch is not None:
+            note = f"the server is slow: {mailbox.account.ladder.batch} mails are asked for at once"
+            yield CheckLine(f"{what}: pace", note=note)
+
+
+def _remembered(wiring: Wiring, section: MailboxSection) -> Account:
+    """The account, with what the service has found that its server can't do."""
+    account = wiring.account(section)
+    with contextlib.suppress(LedgerProblem):  # the ledger has a line of its own
+        if wiring.config.ledger.exists():
+            with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
+                server_memory.load(account, ledger)
+    return account
 
 
 def _answers(wiring: Wiring, section: MailboxSection, what: str) -> Iterator[CheckLine]:
