@@ -8,7 +8,7 @@ import pytest
 from dovecot import Post
 from polling_kit import MAIL, PATIENCE, at, desk, kill_sessions
 from proxy import Proxy
-from scripted_imap import HANGUP, ScriptedImap
+from scripted_imap import HANGUP, Answer, ScriptedImap, serve
 
 from daemon.mailbox import connections
 from daemon.mailbox.account import Account
@@ -230,6 +230,45 @@ def test_a_connection_that_ends_in_a_poll_is_replaced_within_that_poll(tmp_path:
         work.poll()
         assert work.polling.tallies.failures == 0
         assert sum(line.startswith(b"LOGIN") for line in server.commands) == 2
+
+
+@pytest.mark.parametrize("word", [b"NO", b"BAD"])
+def test_a_kept_connection_without_a_mailbox_behind_it_is_replaced_within_the_poll(
+    word: bytes, tmp_path: Path
+) -> None:
+    """Exchange keeps such a connection open for ever, and refuses everything on it."""
+    logins, lost = [0], [0]
+    examined = b"* %d EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT %d] ok\r\nTAG OK\r\n"
+    counted = b"* STATUS INBOX (MESSAGES %d UIDNEXT %d UIDVALIDITY 7)\r\nTAG OK\r\n"
+
+    def log_in(_: bytes) -> bytes:
+        logins[0] += 1
+        return b"TAG OK\r\n"
+
+    def said(answer: bytes) -> Answer:
+        def one(_: bytes) -> bytes:
+            if logins[0] <= lost[0]:
+                return b"TAG " + word + b" User is authenticated but not connected.\r\n"
+            return answer % (lost[0], lost[0] + 1)
+
+        return one
+
+    answers: dict[str, Answer] = {
+        "LOGIN": log_in,
+        "EXAMINE": said(examined),
+        "STATUS": said(counted),
+        "SEARCH": b"* SEARCH 1\r\nTAG OK\r\n",
+        "FETCH": serve([1]),
+    }
+    with (
+        ScriptedImap(answers) as server,
+        desk(tmp_path, {"port": server.port, "password": "pw"}) as work,
+    ):
+        work.poll()
+        lost[0] = 1  # the one connection there is; and a mail has come
+        assert work.poll() == 1
+        assert logins[0] == 2
+        assert work.ledger.conditions.problems() == []
 
 
 def test_a_second_connection_that_the_server_refuses_leaves_the_mailbox_to_polling(

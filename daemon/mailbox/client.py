@@ -7,6 +7,7 @@ passes a stream that bounds it. `tests/test_mailbox_client.py` holds the librari
 """
 
 import contextlib
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from daemon.mailbox.stream import Stream
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
+_WORDLESS = re.compile(rb"\S+ (?:OK|NO|BAD)\r\n", re.IGNORECASE)
 LOGIN_BYTES = 1 << 20  # greeting, capabilities and login together take a few thousand
 _KEEP_ALIVE = (
     ("TCP_KEEPIDLE", 120),
@@ -93,9 +95,14 @@ class Imap4(IMAP4):
             raise
 
     def readline(self) -> bytes:
-        """The next line; some servers end it with a bare line feed, which imaplib refuses."""
+        """The next line, so that imaplib takes it: not all servers write it by RFC 3501.
+
+        Some end it with a bare line feed, and some say OK without another word.
+        """
         line = self.stream().readline(LOGIN_BYTES)
-        return line[:-1] + b"\r\n" if line.endswith(b"\n") and line[-2:] != b"\r\n" else line
+        if line.endswith(b"\n") and line[-2:] != b"\r\n":
+            line = line[:-1] + b"\r\n"
+        return line[:-2] + b" \r\n" if _WORDLESS.fullmatch(line) else line
 
     def read(self, size: int) -> bytes:
         """The bytes of a literal."""

@@ -166,10 +166,14 @@ class Mailbox:
         if name in self.missing:
             raise self.missing[name]
         what = f"{self.account.name}/{name}"
-        reply = self._session.ask(b"EXAMINE " + folder_names.quoted(self._wire_name(name)))
+        line = b"EXAMINE " + folder_names.quoted(self._wire_name(name))
+        reply = self._session.ask(line)
+        if not reply.ok and imap_errors.lost_its_backend(reply.text):
+            self.reconnect()  # this connection won't recover; a new one may
+            reply = self._session.ask(line)
+            if not reply.ok and imap_errors.lost_its_backend(reply.text):
+                self._session.connection.close()
         if not reply.ok:
-            if imap_errors.lost_its_backend(reply.text):
-                self._session.connection.close()  # it won't recover; a new one may
             raise imap_errors.refused(reply.text, what=what)
         exists = [int(found[1]) for found in reply.matching(_EXISTS)]
         numbers = {found[1].upper(): int(found[2]) for found in reply.matching(_COUNTER)}

@@ -13,6 +13,7 @@ from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Account, FolderRole, Mailbox
 from daemon.mailbox.ladder import INSTEAD
+from daemon.rules.organization import registrable_domain
 from daemon.wiring import Wiring
 from daemon.wiring.settings import scoring_settings
 
@@ -62,12 +63,18 @@ def _us(wiring: Wiring) -> Iterator[CheckLine]:
     """Domains that can't all be ours: everybody who writes from there would be one of us."""
     public = scoring_settings(wiring.config).public
     for domain in wiring.config.us.domains:
+        below = f"a.{domain}"
         if domain in public:
-            problem = ConfigProblem(
-                f"{domain} is a public provider: nobody who writes from there would ever count",
-                hint="name your own addresses there as us.addresses instead",
+            of_many = (
+                f"{domain} is a public provider: nobody who writes from there would ever count"
             )
-            yield CheckLine("us.domains", problem=problem)
+            hint = "name your own addresses there as us.addresses instead"
+        elif registrable_domain(below) == below:
+            of_many = f"{domain} has customers of its own: none of them would ever count"
+            hint = f"name your own part of it: you.{domain}"
+        else:
+            continue
+        yield CheckLine("us.domains", problem=ConfigProblem(of_many, hint=hint))
 
 
 def _roles(wiring: Wiring) -> Iterator[CheckLine]:

@@ -1,0 +1,98 @@
+"""What `check` says of mailboxes whose server does strange things, and of what can't be meant."""
+
+from pathlib import Path
+
+import pytest
+from config_kit import written
+from scripted_imap import HANGUP, ScriptedImap
+
+from daemon.config import load
+from daemon.errors import exit_status
+from daemon.intake.server_memory import remembered
+from daemon.ledger.store import Ledger
+from daemon.maintenance.check import CheckLine, check_here, check_mailboxes
+from daemon.wiring import Wiring
+
+LIST = b'* LIST () "/" INBOX\r\n* LIST (\\Sent) "/" Sent\r\nTAG OK listed\r\n'
+
+
+def wiring(home: Path, port: int = 1, us: str = "{}") -> Wiring:
+    text = f"""
+        mailboxes:
+          - {{name: sales, host: 127.0.0.1, port: {port}, tls: none, username: ada, password: pw}}
+        pipedrive: {{company: yourcompany, token: "{"a" * 40}"}}
+        us: {us}
+        ledger: {home}/ledger.db
+        """
+    return Wiring(load(written(home, text)))
+
+
+def lines(found: Wiring) -> dict[str, CheckLine]:
+    return {line.what.removeprefix("mailbox sales: "): line for line in check_mailboxes(found)}
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (b"TAG NO [NOPERM] not for you\r\n", 1),
+        (b"TAG NO [NONEXISTENT] no such folder\r\n", 1),
+        (b"TAG BAD what\r\n", 1),
+        (b"TAG NO [INUSE] in use\r\n", 75),
+        (b"* BYE internal error\r\n" + HANGUP, 75),
+        (HANGUP, 75),
+        (b"* 3 EXISTS\r\nTAG OK but no UIDVALIDITY\r\n", 1),
+        (b"<html>\r\n", 75),
+    ],
+)
+def test_a_folder_that_cannot_be_opened_gets_no_tick_and_costs_no_other(
+    said: bytes, status: int, tmp_path: Path
+) -> None:
+    good = b"* 0 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT 1] ok\r\nTAG OK\r\n"
+    answers = {"LIST": LIST, "EXAMINE": lambda one: said if b"INBOX" in one else good}
+    with ScriptedImap(answers) as server:
+        found = lines(wiring(tmp_path, server.port))
+
+    problem = found["INBOX"].problem
+    assert problem is not None
+    assert exit_status(problem) == status
+    assert found["Sent"].problem is None
+    assert "role sent, 0 messages" in found["Sent"].found
+
+
+def test_what_the_service_has_learned_of_a_server_is_shown(tmp_path: Path) -> None:
+    with ScriptedImap({"LIST": LIST}, capabilities="IMAP4rev1 ESEARCH") as server:
+        service = wiring(tmp_path, server.port)
+        account = service.account(service.config.mailboxes[0])
+        with Ledger.open(tmp_path / "ledger.db") as ledger, remembered(account, ledger):
+            account.ladder.give_up("ESEARCH", "said BAD")
+            account.ladder.slow_down(7)
+        found = lines(wiring(tmp_path, server.port))
+
+    note = (
+        "ESEARCH is offered and fails (said BAD): mail2deal searches with a plain SEARCH for a day"
+    )
+    assert found["ESEARCH"].note == note
+    assert found["pace"].note == "the server is slow: 7 mails are asked for at once"
+
+
+@pytest.mark.parametrize(
+    ("domain", "said"),
+    [
+        ("gmail.com", "public provider"),
+        ("Hotmail.DE", "public provider"),
+        ("yahoo.co.jp", "public provider"),
+        ("co.uk", "customers of its own"),
+        ("gov.uk", "customers of its own"),
+        ("acme.co.uk", None),
+        ("straße.example", None),
+        ("mail.acme.example", None),
+    ],
+)
+def test_a_domain_that_cannot_all_be_ours_is_said(
+    domain: str, said: str | None, tmp_path: Path
+) -> None:
+    problems = [
+        line.problem for line in check_here(wiring(tmp_path, us=f"{{domains: ['{domain}']}}"))
+    ]
+    told = [str(problem) for problem in problems if problem is not None]
+    assert [said in one for one in told] == ([] if said is None else [True])
