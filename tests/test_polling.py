@@ -258,11 +258,13 @@ def test_a_kept_connection_without_a_mailbox_behind_it_is_replaced_within_the_po
         "EXAMINE": said(examined),
         "STATUS": said(counted),
         "SEARCH": b"* SEARCH 1\r\nTAG OK\r\n",
-        "FETCH": serve([1]),
+        "FETCH": lambda one: (
+            serve([1])(one) if b"UID FETCH" in one else b"* 1 FETCH (UID 1)\r\nTAG OK done\r\n"
+        ),
     }
     with (
         ScriptedImap(answers) as server,
-        desk(tmp_path, {"port": server.port, "password": "pw"}) as work,
+        desk(tmp_path, {"port": server.port, "password": "pw", "since": "2026-01-01"}) as work,
     ):
         work.poll()
         lost[0] = 1  # the one connection there is; and a mail has come

@@ -242,7 +242,9 @@ class Fetch(Iterator[Fetched | Unfetched]):
         Where the command may have been refused for its form, it is first asked in a simpler one.
         """
         problem = imap_errors.refused(text, what=self._wire.what)
-        if imap_errors.asks_for_patience(text):
+        if isinstance(problem, imap_errors.NoBackend):
+            self._wire.close()
+        if self._wire.closed or imap_errors.asks_for_patience(text):
             raise problem
         ask = sent.ask
         uids = tuple(message.uid for message in left)

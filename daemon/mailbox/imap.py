@@ -167,12 +167,11 @@ class Mailbox:
             raise self.missing[name]
         what = f"{self.account.name}/{name}"
         line = b"EXAMINE " + folder_names.quoted(self._wire_name(name))
-        reply = self._session.ask(line)
-        if not reply.ok and imap_errors.lost_its_backend(reply.text):
-            self.reconnect()  # this connection won't recover; a new one may
+        try:
             reply = self._session.ask(line)
-            if not reply.ok and imap_errors.lost_its_backend(reply.text):
-                self._session.connection.close()
+        except imap_errors.NoBackend:
+            self.reconnect()
+            reply = self._session.ask(line)
         if not reply.ok:
             raise imap_errors.refused(reply.text, what=what)
         exists = [int(found[1]) for found in reply.matching(_EXISTS)]

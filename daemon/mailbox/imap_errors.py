@@ -65,6 +65,10 @@ class TurnedAway(RetryLater):
     """A new connection was closed before it had answered anything: perhaps there are too many."""
 
 
+class NoBackend(RetryLater):
+    """The connection has lost the mailbox behind it, and won't recover; a new one may have it."""
+
+
 def words(text: bytes | str) -> str:
     """What a server said, as one bounded line that is safe to log and to show."""
     shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
@@ -74,6 +78,8 @@ def words(text: bytes | str) -> str:
 def refused(text: str, *, what: str) -> Rejected | RetryLater:
     """The error for a tagged NO or BAD: one that passes by itself, or a refusal for good."""
     wait = backoff(text)
+    if lost_its_backend(text):
+        return NoBackend(f"the server says: {text}", what=what, after=wait)
     if wait is not None or _passes(text):
         return RetryLater(f"the server says: {text}", what=what, after=wait)
     return Rejected(f"the server refuses: {text}", what=what)

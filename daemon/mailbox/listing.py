@@ -12,7 +12,6 @@ from typing import Protocol
 from daemon.errors import Problem, RetryLater
 from daemon.log import event
 from daemon.mailbox import folders as names
-from daemon.mailbox import imap_errors
 from daemon.mailbox.fetch_response import read_fetch
 from daemon.mailbox.folders import FolderStatus, MailboxFolder
 from daemon.mailbox.session import ImapSession
@@ -59,7 +58,7 @@ def folders(session: ImapSession) -> tuple[MailboxFolder, ...]:
 def _plain(session: ImapSession) -> tuple[MailboxFolder, ...]:
     reply = session.ask(b'LIST "" "*"')
     if not reply.ok:
-        raise imap_errors.refused(reply.text, what=session.account.name)
+        raise session.refusal(reply.text)
     return names.listed(reply.untagged)
 
 

@@ -118,7 +118,7 @@ class Search:
             return None
         if not reply.ok:
             if imap_errors.asks_for_patience(reply.text):
-                raise imap_errors.refused(reply.text, what=session.account.name)
+                raise session.refusal(reply.text)
             session.give_up("SEARCH", reply.text)
             return None
         uids = _found(reply, limit=limit)
@@ -152,7 +152,7 @@ class Search:
             if not ok and only_last:
                 return set()
             if not ok:
-                raise imap_errors.refused(text, what=self._session.account.name)
+                raise self._session.refusal(text)
         if impossible:
             raise Rejected(
                 f"the server gives {len(impossible)} messages a UID that can't be",

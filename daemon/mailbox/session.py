@@ -8,7 +8,7 @@ import contextlib
 import time
 from collections.abc import Callable
 
-from daemon.errors import Problem, RetryLater
+from daemon.errors import Problem, Rejected, RetryLater
 from daemon.log import event
 from daemon.mailbox import imap_errors
 from daemon.mailbox.account import Account
@@ -98,7 +98,8 @@ class ImapSession:
     def ask(self, line: bytes, *, keep: int = KEEP, most: int = SMALL) -> ImapReply:
         """Send one command and wait for its answer, be it OK, NO or BAD.
 
-        Raises TurnedAway where the server closes a new connection instead of any answer.
+        Raises TurnedAway where the server closes a new connection instead of any answer, NoBackend
+        where nothing can be had over this connection any more.
         """
         try:
             reply = self.wire.ask(line, keep=keep, most=most)
@@ -108,13 +109,22 @@ class ImapSession:
                 raise imap_errors.TurnedAway(problem.message, what=problem.what) from problem
             raise
         self._answered = time.monotonic()
+        if not reply.ok and isinstance(refusal := self.refusal(reply.text), imap_errors.NoBackend):
+            raise refusal
         return reply
+
+    def refusal(self, text: str) -> Rejected | RetryLater:
+        """The error for a tagged NO or BAD; after NoBackend the connection is closed."""
+        refusal = imap_errors.refused(text, what=self.account.name)
+        if isinstance(refusal, imap_errors.NoBackend):
+            self.connection.close()
+        return refusal
 
     def command(self, line: bytes, *, keep: int = KEEP, most: int = SMALL) -> ImapReply:
         """The same; a refusal raises Rejected or RetryLater."""
         reply = self.ask(line, keep=keep, most=most)
         if not reply.ok:
-            raise imap_errors.refused(reply.text, what=self.account.name)
+            raise self.refusal(reply.text)
         return reply
 
     def attempt(
@@ -138,7 +148,7 @@ class ImapSession:
         try:
             reply = self.ask(line, most=most)
         except RetryLater as problem:
-            if problem.after is not None or not fresh:
+            if problem.after is not None or not fresh or isinstance(problem, imap_errors.NoBackend):
                 raise
             self._connect()
             if first:
@@ -152,7 +162,7 @@ class ImapSession:
         if reply.ok and good(reply):
             return reply
         if not reply.ok and imap_errors.asks_for_patience(reply.text):
-            raise imap_errors.refused(reply.text, what=self.account.name)
+            raise self.refusal(reply.text)
         self.give_up(name, reply.text if not reply.ok else "answered with less than there is")
         return None
 

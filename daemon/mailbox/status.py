@@ -33,7 +33,6 @@ def _each(session: ImapSession, wires: list[bytes]) -> Counters:
     """STATUS one by one, a few on the wire at once where the server bears that."""
     found: Counters = {}
     passing: list[RetryLater] = []
-    what = session.account.name
     pipelining = not session.ladder.gave_up("PIPELINING") and len(wires) > 1
     at_once = _AT_ONCE if pipelining else 1
     for start in range(0, len(wires), at_once):
@@ -56,8 +55,8 @@ def _each(session: ImapSession, wires: list[bytes]) -> Counters:
             session.give_up("PIPELINING", answers[1][1])
             return _each(session, wires)
         found |= folders.statuses(untagged)
-        for refusal in (imap_errors.refused(text, what=what) for ok, text in answers if not ok):
-            if imap_errors.asks_for_patience(refusal.message):
+        for refusal in [session.refusal(text) for ok, text in answers if not ok]:
+            if session.connection.closed or imap_errors.asks_for_patience(refusal.message):
                 raise refusal
             if isinstance(refusal, RetryLater):
                 passing.append(refusal)
