@@ -65,16 +65,17 @@ def _us(wiring: Wiring) -> Iterator[CheckLine]:
     for domain in wiring.config.us.domains:
         below = f"a.{domain}"
         if domain in public:
-            of_many = (
-                f"{domain} is a public provider: nobody who writes from there would ever count"
+            problem = ConfigProblem(
+                f"{domain} is a public provider: nobody who writes from there would ever count",
+                hint="name your own addresses there as us.addresses instead",
             )
-            hint = "name your own addresses there as us.addresses instead"
+            yield CheckLine("us.domains", problem=problem)
         elif registrable_domain(below) == below:
-            of_many = f"{domain} has customers of its own: none of them would ever count"
-            hint = f"name your own part of it: you.{domain}"
-        else:
-            continue
-        yield CheckLine("us.domains", problem=ConfigProblem(of_many, hint=hint))
+            problem = ConfigProblem(
+                f"{domain} has customers of its own: none of them would ever count",
+                hint=f"name your own part of it: you.{domain}",
+            )
+            yield CheckLine("us.domains", problem=problem)
 
 
 def _roles(wiring: Wiring) -> Iterator[CheckLine]:
