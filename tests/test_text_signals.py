@@ -2,7 +2,8 @@
 
 import pytest
 
-from daemon.message.text_signals import is_signed, text_signals
+from daemon.message.letter import is_signed
+from daemon.message.text_signals import text_signals
 
 
 @pytest.mark.parametrize(

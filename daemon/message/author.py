@@ -136,7 +136,7 @@ def _handed_on(message: Message, sender: Address, us: Us) -> Author | None:
     )
     if reply and (foreign or of_service):
         way = "relay" if is_conversation(reply.address.domain) else "reply-to"
-        if service and same_site(reply.address.domain, sender.domain):
+        if same_site(reply.address.domain, sender.domain):
             way = "relay"
         return Author(_named(message, reply, sender), way, "form-of-others")
     asks = service and not _ASKING.isdisjoint(message.signals)
@@ -187,11 +187,19 @@ def _outside(message: Message, way: str, sender: Address, us: Us) -> Candidate |
             and not is_no_reply(one.address.local)
             and (
                 not same_site(one.address.domain, sender.domain)
-                or (way == "reply-to" and is_conversation(one.address.domain))
+                or (way == "reply-to" and _reaches_one(one.address, sender))
             )
         ):
             return one
     return None
+
+
+def _reaches_one(reply: Address, sender: Address) -> bool:
+    """Whether a portal's Reply-To stands for one person: it has a number, and another name."""
+    if is_conversation(reply.domain):
+        return True
+    own = kind_of(sender.domain) is None and reply.name not in {"", sender.name}
+    return own and any(map(str.isdigit, reply.local))
 
 
 def _only(message: Message, sender: Address, us: Us) -> Candidate | None:

@@ -1,22 +1,19 @@
 """What the header says of who sent a message, as signals: a machine, a list, a mail program.
 
-Facts only: what they mean for a sender is `nature`'s decision. Traces of single programs are data
-(data/headers.txt); here is what the standards define and what takes more than one field to see.
+Facts only: what they mean for a sender is `nature`'s decision. Traces of single programs are found
+by `programs`; here is what the standards define and what takes more than one field to see.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterator
 
 from daemon.message.address import Address, mailbox
 from daemon.message.autoreply import AUTO_REPLY_SUBJECTS, BOUNCE_SUBJECTS, begins_like
-from daemon.message.data import read
 from daemon.message.fields import Fields, first, without_comments
+from daemon.message.programs import is_yes, keyword, program_signals
 from daemon.message.vendors import kind_of
 
 _VALUE_LIMIT = 4_096  # characters of one header value
-_TRACE_LIMIT = 100  # characters of a program's name
-_NEGATIVE = frozenset({"no", "none", "false", "0"})
 _BULK = frozenset({"bulk", "list", "junk"})
 _AUTO_REPLY_PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply"})
 
@@ -49,13 +46,6 @@ _DELIVERED = frozenset({"received", "return-path", "delivered-to", "authenticati
 _GENERATED_BY = "x-ms-exchange-generated-message-source"
 _RULES_LOOP = "x-ms-exchange-inbox-rules-loop"
 _ID_HOST = re.compile(r"@([a-z0-9.-]{1,253})>?\s*$", re.IGNORECASE)
-# Ends of Message-IDs of people's programs: Gmail, Exchange Online, Yahoo, Android, Apple, Proton.
-_CLIENT_ENDS = (
-    *("@mail.gmail.com>", ".prod.outlook.com>", ".prod.exchangelabs.com>", "@mail.yahoo.com>"),
-    *(".mail.yahoo.com>", "@email.android.com>", "@me.com>", "@icloud.com>", "@proton.me>"),
-    *("@protonmail.com>", "@pm.me>"),
-)
-_APPLE_ID = re.compile(r"<[0-9A-F]{8}-(?:[0-9A-F]{4}-){3}[0-9A-F]{12}@")
 _BY_API = re.compile(r"\bwith HTTPS?\b", re.IGNORECASE)
 
 # Bounce addresses. BATV (prvs=) and SRS also hide an address in the local part, but people's mail
@@ -78,7 +68,7 @@ def header_signals(
     redirected = _is_redirected(fields, author)
     yield from _automatic_signals(fields, subject, redirected=redirected)
     yield from _bounce_signals(fields, author, subject, kinds, redirected=redirected)
-    yield from _traces(fields)
+    yield from program_signals(fields)
     yield from _carrier_signals(fields)
     if answers(fields):
         yield "answers"
@@ -104,9 +94,9 @@ def _list_signals(fields: Fields) -> Iterator[str]:
         yield "mailing-list"
     for name in ("precedence", "x-precedence"):
         for value in fields.get(name, ()):
-            if _keyword(value) in _BULK:
+            if keyword(value[:_VALUE_LIMIT]) in _BULK:
                 yield "precedence-bulk"
-            elif _keyword(value) in _AUTO_REPLY_PRECEDENCE:
+            elif keyword(value[:_VALUE_LIMIT]) in _AUTO_REPLY_PRECEDENCE:
                 yield "auto-reply"
 
 
@@ -119,12 +109,12 @@ def _is_redirected(fields: Fields, author: Address | None) -> bool:
 def _automatic_signals(fields: Fields, subject: str, *, redirected: bool) -> Iterator[str]:
     """Auto-Submitted by RFC 3834 section 5, and what was said before there was one."""
     for value in fields.get("auto-submitted", ()):
-        keyword = _keyword(value)
-        if keyword and keyword != "no":
+        word = keyword(value[:_VALUE_LIMIT])
+        if word and word != "no":
             yield "auto-submitted"
-        if keyword.replace("_", "-") == "auto-replied":
+        if word.replace("_", "-") == "auto-replied":
             yield "auto-reply"
-    suppressed = _is_yes(first(fields, "x-auto-response-suppress"))
+    suppressed = is_yes(first(fields, "x-auto-response-suppress"))
     loop = first(fields, _RULES_LOOP) and not redirected
     no_path = _return_path(fields) == "<>"
     # The loop field alone is a count of redirects; an answer of a rule leaves one thing more.
@@ -179,32 +169,6 @@ def _is_verp(address: Address, author: Address | None) -> bool:
     return bool(_VERP_ADDRESS.search(local) or _BOUNCE_TAG.search(local))
 
 
-def _traces(fields: Fields) -> Iterator[str]:
-    """What single programs leave in fields of theirs."""
-    for name in _trace_table().keys() & fields.keys():
-        if signal := _trace(name, fields[name][0][:_TRACE_LIMIT].lower()):
-            yield signal
-    message_id = first(fields, "message-id")[:_VALUE_LIMIT]
-    if message_id.lower().endswith(_CLIENT_ENDS) or _APPLE_ID.match(message_id):
-        yield "client"
-
-
-@lru_cache(maxsize=1024)  # of a few programs, over and over
-def _trace(name: str, value: str) -> str | None:
-    patterns = _trace_table()[name]
-    return next((signal for pattern, signal in patterns if _fits(value, pattern)), None)
-
-
-def _fits(value: str, pattern: str) -> bool:
-    if pattern == "*":
-        return bool(value)
-    if pattern == "yes":
-        return _is_yes(value)
-    if pattern.startswith("~"):
-        return pattern[1:] in value
-    return value.startswith(pattern)
-
-
 def _carrier_signals(fields: Fields) -> Iterator[str]:
     """What sent the mail, by the hosts that it names: a marketing service, a helpdesk, a relay."""
     hosts = [_return_path(fields).rstrip(">").rpartition("@")[2].lower()]
@@ -224,24 +188,3 @@ def _carrier_signals(fields: Fields) -> Iterator[str]:
     received = fields.get("received", [])
     if received and _BY_API.search(received[-1][:_VALUE_LIMIT]):
         yield "by-api"
-
-
-def _keyword(value: str) -> str:
-    """The first word of a structured value, lower case, without comments and parameters."""
-    words = without_comments(value[:_VALUE_LIMIT]).partition(";")[0].partition(",")[0].split()
-    return words[0].strip("\"'").lower() if words else ""
-
-
-def _is_yes(value: str) -> bool:
-    return bool(value) and _keyword(value) not in _NEGATIVE
-
-
-@lru_cache(maxsize=1)
-def _trace_table() -> Mapping[str, tuple[tuple[str, str], ...]]:
-    """data/headers.txt by field: how its value begins, and the signal; the first that fits."""
-    table: dict[str, tuple[tuple[str, str], ...]] = {}
-    for line in read("headers.txt"):
-        field, values, signal, _ = (part.strip() for part in line.split(" | "))
-        name = field.lower()
-        table[name] = table.get(name, ()) + tuple((v.strip(), signal) for v in values.split(","))
-    return table

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from daemon.message.address import Address
 from daemon.message.data import read
 from daemon.message.localparts import (
+    is_given_name,
     is_made_per_mail,
     is_mailbox_provider,
     is_no_reply,
@@ -39,10 +40,12 @@ GROUPS: tuple[Group, ...] = ("server", "header", "command", "absent", "answer", 
 # What a list or group of ours puts on every mail that it hands on, whoever wrote it.
 _OF_GROUP = frozenset(
     {"list-id", "list-unsubscribe", "one-click", "mailing-list", "precedence-bulk", "verp"}
-    | {"errors-to", "feedback-id", "by-api", "auto-submitted", "campaign-host"}
+    | {"errors-to", "feedback-id", "by-api", "auto-submitted", "campaign-host", "casual"}
 )
 # What a calendar puts on the invitations that it sends for people.
-_OF_CALENDAR = frozenset({"auto-submitted", "verp", "feedback-id", "by-api", "list-unsubscribe"})
+_OF_CALENDAR = frozenset(
+    {"auto-submitted", "verp", "feedback-id", "by-api", "list-unsubscribe", "no-client", "casual"}
+)
 _OF_SERVER = ("server-", "spam-mark")  # beginnings of what servers said
 _OF_COMMAND = ("asked-",)  # what the administrator's command said
 _OF_TEXT = ("says-", "subject-", "asks", "no-words", "long-text", "many-links", "template-left")
@@ -52,12 +55,15 @@ _OF_PERSON = frozenset({"named-address", "client", "signed", "asks", "says-wants
 # Senders that call themselves a firm, a team or a machine. A role address alone is none of them:
 # from info@ the people of small firms write, tersely and in any language.
 _OF_FIRM = frozenset(
-    {"brand-name", "group-name", "firm-name", "via-service"}
+    {"brand-name", "group-name", "firm-name", "desk-name", "via-service"}
     | {"notice-address", "no-reply-address"}
 )
 
+_ONE_WORD_DESK = frozenset({"one-word", "role-address"})
+
 _ASKING = frozenset({"asks", "says-wants"})
 _TO_MANY = frozenset({"list-unsubscribe", "says-why", "says-view-online"})
+_IN_BRANDS_NAME = frozenset({"of-brand", "says-unsubscribe", "no-client"})
 
 _DOMAIN_SIGNALS = {"campaign": "campaign-host", "desk": "desk"}  # by the kind in vendors.txt
 
@@ -108,10 +114,15 @@ def _about(signals: Iterable[str], of_address: Iterable[str], way: str) -> Itera
     """The signals that speak of the author."""
     if way == "from":
         found = frozenset((*signals, *of_address))
-        if found & _OF_FIRM and not found & _OF_PERSON:
+        is_firm = not found.isdisjoint(_OF_FIRM) or found >= _ONE_WORD_DESK
+        if is_firm and found.isdisjoint(_OF_PERSON):
             yield from _impersonal(found)
+        else:
+            found -= {"casual"}
         if _is_circular(found):
             found -= {"signed"}
+            if "of-brand" in found and "no-client" in found:
+                found = found - {"named-address"} | {"programless"}
         elif _is_agents(found):
             found -= {"auto-submitted"}
         yield from found
@@ -133,6 +144,8 @@ def _about(signals: Iterable[str], of_address: Iterable[str], way: str) -> Itera
 def _impersonal(found: frozenset[str]) -> Iterator[str]:
     """How a firm's mail without any trace of a person counts: less at desks, where people sit."""
     is_letter = "greets" in found
+    if "no-client" in found and not is_letter:
+        yield "programless"
     yield "unsigned-letter" if is_letter else "unsigned"
     if is_letter:
         yield "impersonal-letter"
@@ -142,7 +155,8 @@ def _impersonal(found: frozenset[str]) -> Iterator[str]:
 
 def _is_circular(found: frozenset[str]) -> bool:
     """Whether a mail can be stopped like a newsletter and asks nothing, so its end is printed."""
-    return not found.isdisjoint(_TO_MANY) and found.isdisjoint(_ASKING)
+    to_many = not found.isdisjoint(_TO_MANY) or found >= _IN_BRANDS_NAME
+    return to_many and found.isdisjoint(_ASKING)
 
 
 def _is_agents(found: frozenset[str]) -> bool:
@@ -209,6 +223,7 @@ def _address_signals(author: Address) -> Iterator[str]:
         ("firm-name", not is_person and names_a_firm(author.name)),
         ("via-service", is_via),
         ("group-name", is_team),
+        ("desk-name", not (is_brand or is_person or is_team) and _is_desks(local, author.name)),
     ):
         if is_so:
             yield signal
@@ -218,6 +233,12 @@ def _address_signals(author: Address) -> Iterator[str]:
             yield "vendor"
     elif kind in _DOMAIN_SIGNALS:
         yield _DOMAIN_SIGNALS[kind]
+
+
+def _is_desks(local: str, name: str) -> bool:
+    """Whether a role address stands under a name in which nobody's first name is."""
+    words = name.split()
+    return len(words) > 1 and is_role(local) and not any(map(is_given_name, words))
 
 
 def _local_signals(local: str, *, is_person: bool) -> Iterator[str]:

@@ -30,6 +30,7 @@ from daemon.message.finding import Found, Parts, find
 from daemon.message.header import Header, lenient_date, read
 from daemon.message.header_signals import answers, header_signals
 from daemon.message.invite import CalendarPart, Invite, common_name, invites
+from daemon.message.letter import is_casual, is_signed
 from daemon.message.own_server import server_signals
 from daemon.message.quote import Words
 from daemon.message.subject import base_subject
@@ -37,7 +38,6 @@ from daemon.message.text import one_line
 from daemon.message.text_signals import (
     before_quote,
     end_of,
-    is_signed,
     speaks_of,
     subject_signals,
     text_signals,
@@ -157,6 +157,8 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
             signals.add("speaks-of-author")
         if author and is_signed(_letter(parts, words.own), author.name, author.domain):
             signals.add("signed")
+        if is_casual(reading.subject, words.own):
+            signals.add("casual")
     returned = NO_BOUNCE
     if "bounce" in signals:
         returned = bounce(raw, fields, leaves, words.own)
@@ -283,6 +285,8 @@ def _header_says(pairs: Pairs, fields: Fields, reading: Header, kinds: frozenset
     signals.update(server_signals(pairs, fields, reading.author))
     if signals.isdisjoint(_DECIDED):
         signals.update(subject_signals(reading.subject, answers=answers(fields)))
+    else:
+        signals.discard("no-client")
     return signals
 
 
