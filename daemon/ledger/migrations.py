@@ -12,7 +12,7 @@ from sqlite_utils import Database, Migrations
 
 from daemon.ledger.sql_script import statements
 from daemon.message.identity import trace
-from daemon.message.parse import text_hash
+from daemon.message.traces import text_hash
 
 # The steps of which the first release's ledger was made.
 RELEASED = ("m001_initial", "m002_troubles", "m003_forgotten", "m004_counts")

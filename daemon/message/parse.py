@@ -42,7 +42,7 @@ from daemon.message.text_signals import (
     subject_signals,
     text_signals,
 )
-from daemon.message.traces import NO_TRACES, Traces, traces
+from daemon.message.traces import HASHED, NO_TRACES, Traces, text_hash, traces
 
 __all__ = ["Address", "Message", "bounded_date", "parse"]
 
@@ -73,8 +73,6 @@ _ORIGINAL_IDS = (
     "origin-messageid",
 )
 _STAMP = 200  # characters at the end of a Received that hold its date
-_HASHED = 500  # characters of a mail's text that tell it from others
-_LETTERS = re.compile(r"[^\W_]+")
 # What a header can say so clearly that no word of the text is looked at.
 _DECIDED = frozenset({"report", "bounce", "auto-reply", "empty-return-path", "challenge"})
 
@@ -105,7 +103,7 @@ class Message:
     facts: tuple[Fact, ...] = ()  # what it says about its author
     relayed_at: datetime | None = None  # when the last relay took it, by its Received
     bounced: tuple[Bounced, ...] = ()  # to whom a mail couldn't be delivered for good
-    text_hash: str = ""  # of the letters and digits it begins with, "" for none; see `identity`
+    text_hash: str = ""  # of the letters and digits it begins with, "" for none; see `traces`
 
 
 def parse(raw: bytes, *, size: int, thread: str | None = None, snippet_chars: int = 500) -> Message:
@@ -149,7 +147,7 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
     found = find(fields, reading, parts) if not opaque else Found()
     limit = 0 if opaque else snippet_chars
     # As many as it takes to tell mails apart, also where the ledger keeps fewer or none.
-    words = Words("", "") if opaque else _words(parts, max(limit, _HASHED))
+    words = Words("", "") if opaque else _words(parts, max(limit, HASHED))
     signals = _header_says(pairs, fields, reading, kinds) | found.signals
     if not opaque and signals.isdisjoint(_DECIDED):
         signals |= _text_says(parts, words.own, found.words)
@@ -162,7 +160,7 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
     returned = NO_BOUNCE
     if "bounce" in signals:
         returned = bounce(raw, fields, leaves, words.own)
-    hashed = _snippet(words, found.words, reading.subject, _HASHED)
+    hashed = _snippet(words, found.words, reading.subject, HASHED)
     calendars = _calendars(raw, leaves)
     return Message(
         key=_key(fields, message_id, author, reading.subject, size),
@@ -175,9 +173,7 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
         to=tuple(to.values())[:RECIPIENT_LIMIT],
         subject=reading.subject,
         date=reading.date,
-        snippet=hashed
-        if limit == _HASHED
-        else _snippet(words, found.words, reading.subject, limit),
+        snippet=hashed if limit == HASHED else _snippet(words, found.words, reading.subject, limit),
         signals=tuple(sorted(signals)),
         invites=(invites(calendars) if calendars else ()) or _booked(reading, found, words),
         opaque=opaque,
@@ -193,16 +189,6 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
 def _relayed_at(fields: Fields) -> datetime | None:
     """The stamp of the last relay on the way, RFC 5321 section 4.4."""
     return lenient_date(first(fields, "received")[-_STAMP:].rpartition(";")[2].strip())
-
-
-def text_hash(text: str) -> str:
-    """16 hexadecimal digits for the first letters and digits of a text, "" without any.
-
-    Not for white space and signs: these differ between a mail's plain and its HTML text, and
-    between renderings of one mail.
-    """
-    letters = "".join(_LETTERS.findall(text[:_HASHED])).casefold()[: _HASHED // 2]
-    return hashlib.sha256(letters.encode("utf-8", "replace")).hexdigest()[:16] if letters else ""
 
 
 def _own_id(value: str) -> str | None:
@@ -293,7 +279,7 @@ def _header_says(pairs: Pairs, fields: Fields, reading: Header, kinds: frozenset
 def _text_says(parts: Parts, own: str, handed: str) -> set[str]:
     """The signals of the author's words, and of the end of the text where they don't reach it."""
     if handed:
-        return set(text_signals(body.words(handed, None, _HASHED).own, ""))
+        return set(text_signals(body.words(handed, None, HASHED).own, ""))
     text = parts.text(parts.plain, _TEXT_LIMIT)
     markup = "" if text.strip() else parts.text(parts.html, _HTML_LIMIT)
     return set(text_signals(own, end_of(text, markup, own)))

@@ -6,6 +6,7 @@ that they survive being wrapped, marked and cut. Bounded, and nothing can be rea
 """
 
 import binascii
+import hashlib
 import re
 from dataclasses import dataclass
 from zlib import crc32
@@ -13,6 +14,7 @@ from zlib import crc32
 from daemon.message.fields import Fields, first
 from daemon.message.quote import Words
 
+HASHED = 500  # characters of a mail's text that tell it from others
 SAID = 16  # fingerprints of a mail's own words
 QUOTED = 64  # of those that it quotes
 _WORDS = 5  # that one fingerprint covers
@@ -86,3 +88,13 @@ def fingerprints(text: str, most: int) -> str:
 def split(joined: str) -> frozenset[str]:
     """The fingerprints that `fingerprints` has joined."""
     return frozenset(joined[i : i + 8] for i in range(0, len(joined), 8))
+
+
+def text_hash(text: str) -> str:
+    """16 hexadecimal digits for the first letters and digits of a text, "" without any.
+
+    Not for white space and signs: these differ between a mail's plain and its HTML text, and
+    between renderings of one mail.
+    """
+    letters = "".join(_TOKEN.findall(text[:HASHED])).casefold()[: HASHED // 2]
+    return hashlib.sha256(letters.encode("utf-8", "replace")).hexdigest()[:16] if letters else ""
