@@ -8,8 +8,12 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 BENCH ?=
 # More arguments for pytest: make test PYTEST='-k config -x'
 PYTEST ?=
-# One worker a core, a whole file for each, in the order of tests/conftest.py.
-APART = -n auto --dist loadfile --no-loadscope-reorder
+# Two workers a core, as tests of servers wait as much as they compute; a whole file for each, in the
+# order of tests/conftest.py.
+APART = -n $(shell expr 2 \* $$(nproc)) --dist loadfile --no-loadscope-reorder
+# Files of tests lie in memory where there is room: SQLite waits for a disk after each transaction.
+IN_MEMORY = $(shell df --output=avail,target /dev/shm 2>/dev/null | \
+	awk '$$1 > 2000000 && $$2 == "/dev/shm" {print "TMPDIR=/dev/shm"}')
 # Arguments for make mutants: MUTANTS='--count 50 daemon/rules'
 MUTANTS ?=
 IN = $(VENV)/bin
@@ -27,11 +31,11 @@ demo: $(VENV)/.demo ## the main job on embedded servers, in one minute
 	$(IN)/mail2deal demo
 
 test: $(VENV)/.test dovecot ## the tests, without those marked long
-	$(IN)/python -m pytest $(APART) -m 'not long' $(PYTEST)
+	$(IN_MEMORY) $(IN)/python -m pytest $(APART) -m 'not long' $(PYTEST)
 
 test-all: $(VENV)/.test dovecot ## all tests, as CI runs them: every fault, a kill at every step
 	MAIL2DEAL_SOAK_EXAMPLES=$${MAIL2DEAL_SOAK_EXAMPLES:-200} \
-	$(IN)/python -m pytest $(APART) $(PYTEST)
+	$(IN_MEMORY) $(IN)/python -m pytest $(APART) $(PYTEST)
 
 check: $(VENV)/.check $(VENV)/.test ## lint, format and types
 	$(IN)/ruff check .

@@ -174,6 +174,7 @@ def test_the_token_is_only_ever_in_its_header(plain_run: tuple[Ledger, Crm]) -> 
         assert "sandbox-token" not in logged.path + logged.query + logged.body
 
 
+@pytest.mark.long
 def test_one_message_at_a_time_and_other_folders_first_give_the_same(
     company: Office,
     plain_run: tuple[Ledger, Crm],
