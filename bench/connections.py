@@ -36,6 +36,7 @@ def seconds(port: int, *, lines: int) -> float:
             uidvalidity=status.uidvalidity,
             wanted=wanted,
             floor=None,
+            floor_uid=None,
             now=datetime.now(UTC),
             most=1000,
             ahead=True,

@@ -21,6 +21,7 @@ BEGIN, END = "<!-- measured -->\n", "<!-- end of what was measured -->\n"
 # In this order; the arguments make each short enough for all to fit.
 BENCHMARKS: dict[str, list[str]] = {
     "backfill": ["20000", "2000", "5"],
+    "parsers": [],
     "plans": ["5000", "5"],
     "connections": ["5000", "5"],
     "library": [],

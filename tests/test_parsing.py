@@ -47,9 +47,11 @@ def answers(parser: Parser, batches: list[list[Job]], total: int = 1000) -> list
     return found + [parser.get() for _ in range(len(batches) - len(found))]
 
 
-@pytest.fixture(autouse=True)
-def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parsing, "_cores", lambda: 2)
+@pytest.fixture(autouse=True, params=[2, 4])
+def cores(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int:
+    """On two cores one process parses, on four three do."""
+    monkeypatch.setattr(parsing, "_cores", lambda: request.param)
+    return int(request.param)
 
 
 @pytest.fixture
@@ -93,7 +95,7 @@ def test_where_no_process_comes_up_mails_are_parsed_here(
     monkeypatch.setattr(parsing, "_start", lambda: starts.append(1) or start_with(script))
 
     assert answers(parser, BATCHES) == [parse_here(batch, 500) for batch in BATCHES]
-    assert len(starts) <= 4
+    assert len(starts) <= 6
 
 
 def test_where_no_process_may_be_made_mails_are_parsed_here(
@@ -107,8 +109,8 @@ def test_where_no_process_may_be_made_mails_are_parsed_here(
     assert answers(parser, BATCHES) == [parse_here(batch, 500) for batch in BATCHES]
 
 
-def test_no_more_than_a_handful_of_batches_is_under_way(parser: Parser) -> None:
-    for _ in range(parsing._AHEAD):
+def test_no_more_than_a_handful_of_batches_is_under_way(parser: Parser, cores: int) -> None:
+    for _ in range(parsing._AHEAD * (cores - 1)):
         parser.put(BATCHES[0], total=1000)
     parser.put(BATCHES[0], total=1000)
 
@@ -134,3 +136,23 @@ def test_a_short_run_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
         answers(parser, BATCHES[:2])
     with Parser(500, worth_a_process=None) as parser:
         answers(parser, BATCHES[:2])
+
+
+def test_there_are_as_many_processes_as_other_cores(
+    parser: Parser, monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    started = []
+    start = parsing._start
+    monkeypatch.setattr(parsing, "_start", lambda: started.append(1) or start())
+
+    answers(parser, BATCHES)
+
+    assert len(started) == cores - 1
+
+
+def test_one_core_parses_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "_cores", lambda: 1)
+    monkeypatch.setattr(parsing, "_start", lambda: pytest.fail("there is no other core"))
+
+    with Parser(500, worth_a_process=1) as parser:
+        assert answers(parser, BATCHES) == [parse_here(batch, 500) for batch in BATCHES]

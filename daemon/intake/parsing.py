@@ -1,9 +1,9 @@
-"""Mails parsed in a process of their own, while whoever needs them fetches and writes.
+"""Mails parsed in processes of their own, while whoever needs them fetches and writes.
 
-Parsing is more than half of a backfill's work and all of it is computing, so a second process uses
-the second core. It knows only `daemon.message`, which keeps it small. It also protects us: a mail
-on which a C library crashes ends that process, not ours; then its batch is parsed one by one, and
-that mail alone is unreadable.
+Parsing is more than half of a backfill's work and all of it is computing, so other processes use
+the other cores. They know only `daemon.message`, which keeps them small. It also protects us: a
+mail on which a C library crashes ends that process, not ours; then its batch is parsed one by one,
+and that mail alone is unreadable.
 
 The answers are the same, in the same order, as without a process. Where none can be started, mails
 are parsed here. It is no ProcessPoolExecutor, because that starts a third process, imports the
@@ -38,7 +38,8 @@ from daemon.message.traces import Traces
 
 _LENGTH = 8  # bytes that tell how long what follows is
 _GREETING = "ready"
-_AHEAD = 5  # batches in the other process: one that it parses, some that wait or are answered
+_AHEAD = 5  # batches in each process: one that it parses, some that wait or are answered
+_MOST_PROCESSES = 3  # that parse: what more of them do, one process can't write
 _PIPE = 1 << 20  # bytes that can wait in either direction while the other side is busy
 
 
@@ -67,107 +68,147 @@ def parse_here(jobs: Iterable[Job], snippet_chars: int) -> list[Answer]:
 
 
 class Parser:
-    """Parses batches of mails in their order, long runs of them in a process of its own."""
+    """Parses batches of mails in their order, long runs of them in processes of their own."""
 
     def __init__(self, snippet_chars: int, worth_a_process: int | None) -> None:
         """`worth_a_process`: how many mails a run must have; None for never."""
         self._snippet_chars = snippet_chars
-        self._worth = worth_a_process if _cores() > 1 else None
+        # One core is left to whoever fetches and writes.
+        self._processes = [_Process() for _ in range(min(_cores() - 1, _MOST_PROCESSES))]
+        self._worth = worth_a_process if self._processes else None
         self._number = 0
-        self._greeted = False
-        self._process: subprocess.Popen[bytes] | None = None
         self._under_way: deque[_Sent] = deque()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end()
+        for process in self._processes:
+            process.end()
 
     def start(self) -> None:
-        """Start the process ahead of need: it takes a while to be ready."""
-        if self._worth is not None and self._process is None:
+        """Start the processes ahead of need: they take a while to be ready."""
+        if self._worth is not None:
             try:
-                self._process = _start()
+                for process in self._processes:
+                    process.start()
             except OSError as error:  # then the first batch tries again
                 event("parsing.process_lost", error=error)
 
     def put(self, jobs: Sequence[Job], *, total: int) -> None:
         """Hand over a batch; `total` is how many mails there are of its kind."""
-        here = not jobs or self._worth is None or (self._process is None and total < self._worth)
-        self._under_way.append(_Sent(jobs, None if here else self._send(jobs)))
+        is_short = self._worth is None or (
+            total < self._worth and not any(one.is_up for one in self._processes)
+        )
+        process = None if is_short or not jobs else self._least_busy()
+        self._under_way.append(self._sent(jobs, process))
 
     def is_ready(self) -> bool:
         """Whether the oldest batch should be taken now: it is parsed, or enough are under way."""
         if not self._under_way:
             return False
-        if self._under_way[0].number is None or len(self._under_way) > _AHEAD:
+        first = self._under_way[0]
+        if first.process is None or len(self._under_way) > _AHEAD * len(self._processes):
             return True
-        return self._process is None or _has_more(self._process.stdout)
+        return not first.process.is_up or first.process.has_more()
 
     def get(self) -> list[Answer]:
         """The answers to the oldest batch."""
-        jobs, number = self._under_way.popleft()
-        if number is None:
+        jobs, process, number = self._under_way.popleft()
+        if process is None:
             return parse_here(jobs, self._snippet_chars)
-        answers = self._receive(number)
+        answers = self._receive(process, number)
         if answers is None:
-            answers = [self._alone(job) for job in jobs]
-            # What was handed over meanwhile died with the process.
-            for _ in range(len(self._under_way)):
-                jobs, number = self._under_way.popleft()
-                self._under_way.append(_Sent(jobs, None if number is None else self._send(jobs)))
+            answers = [self._alone(job, process) for job in jobs]
+            # What was handed over to the same process meanwhile died with it.
+            for one in range(len(self._under_way)):
+                if self._under_way[one].process is process:
+                    self._under_way[one] = self._sent(self._under_way[one].jobs, process)
         return answers
 
-    def _alone(self, job: Job) -> Answer:
+    def _least_busy(self) -> "_Process":
+        busy = [one.process for one in self._under_way]
+        return min(self._processes, key=busy.count)
+
+    def _alone(self, job: Job, process: "_Process") -> Answer:
         """The answer to one job; a mail on which the process dies is unreadable."""
-        number = self._send([job])
-        if number is None:
+        _, sent_to, number = self._sent([job], process)
+        if sent_to is None:
             return parse_here([job], self._snippet_chars)[0]
-        answers = self._receive(number)
+        answers = self._receive(process, number)
         if answers is not None:
             return answers[0]
         if self._worth is None:
             return parse_here([job], self._snippet_chars)[0]
         return "the parser crashed on it"
 
-    def _send(self, jobs: Sequence[Job]) -> int | None:
-        """Hand over jobs, to a new process if there is none; their number, None if it can't be."""
-        if self._worth is None:
-            return None
+    def _sent(self, jobs: Sequence[Job], process: "_Process | None") -> "_Sent":
+        """Hand over jobs to a process, a new one if it has ended; else they are parsed here."""
+        if self._worth is None or process is None:
+            return _Sent(jobs, None, 0)
         self._number += 1
         try:
-            process = self._process = self._process or _start()
-            _write(process.stdin, (self._number, list(map(tuple, jobs)), self._snippet_chars))
+            process.send((self._number, list(map(tuple, jobs)), self._snippet_chars))
         except OSError as error:
             event("parsing.process_lost", error=error)
-            self._end()
-            return None
-        return self._number
+            process.end()
+            return _Sent(jobs, None, 0)
+        return _Sent(jobs, process, self._number)
 
-    def _receive(self, number: int | None) -> list[Answer] | None:
-        """The answers to the oldest jobs handed over; None if the process that had them is dead."""
-        process = self._process
-        if process is None or number is None:
+    def _receive(self, process: "_Process", number: int) -> list[Answer] | None:
+        """The answers to the oldest jobs of a process; None if the one that had them is dead."""
+        if not process.is_up:
             return None
-        if not self._greeted and not self._greets(process):
+        if not process.greets():  # it doesn't come up: no mail's fault, and the last attempt
+            event("parsing.process_does_not_start")
+            self._worth = None
+            process.end()
             return None
-        answered = _read(process.stdout)
+        answered = process.receive()
         if answered is None or answered[0] != number:
-            self._end()
+            process.end()
             return None
         return answered[1]  # type: ignore[no-any-return] # the other end of the pipe is `_serve`
 
-    def _greets(self, process: "subprocess.Popen[bytes]") -> bool:
-        """Whether a process has come up; one that doesn't is no mail's fault, and the last."""
-        self._greeted = _read(process.stdout) == _GREETING
-        if not self._greeted:
-            event("parsing.process_does_not_start")
-            self._worth = None
-            self._end()
+
+class _Process:
+    """One process that parses; started when it is first needed, and again after it has died."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._greeted = False
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it was started, and not found dead yet."""
+        return self._process is not None
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start it, if it isn't; raises OSError where that can't be."""
+        self._process = self._process or _start()
+        return self._process
+
+    def send(self, what: object) -> None:
+        """Hand something over; raises OSError if there is nobody."""
+        _write(self.start().stdin, what)
+
+    def greets(self) -> bool:
+        """Whether it has come up; waits for it."""
+        self._greeted = self._greeted or _read(self.start().stdout) == _GREETING
         return self._greeted
 
-    def _end(self) -> None:
+    def receive(self) -> Any:
+        """What it answers next; None if it has died."""
+        return _read(self.start().stdout)
+
+    def has_more(self) -> bool:
+        """Whether it has answered something that wasn't received yet."""
+        look = select.poll()
+        look.register(self.start().stdout, select.POLLIN)  # type: ignore[arg-type] # see _start
+        return bool(look.poll(0))
+
+    def end(self) -> None:
+        """End it, whatever it is doing."""
         self._greeted = False
         process, self._process = self._process, None
         if process is not None:
@@ -179,20 +220,15 @@ class Parser:
 
 
 class _Sent(NamedTuple):
-    """A batch under way, and its number; None if it is to be parsed here, when its turn comes."""
+    """A batch under way, who parses it and its number; None if it is to be parsed here."""
 
     jobs: Sequence[Job]
-    number: int | None
+    process: _Process | None
+    number: int
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
-
-
-def _has_more(pipe: IO[bytes] | None) -> bool:
-    look = select.poll()
-    look.register(pipe, select.POLLIN)  # type: ignore[arg-type] # asked for in _start
-    return bool(look.poll(0))
 
 
 def _start() -> "subprocess.Popen[bytes]":
