@@ -14,7 +14,7 @@ from line import slow_line
 from measure import paired
 from postoffice import PASSWORD, post_office
 
-from daemon.intake.fetching import FetchRequest, portions
+from daemon.intake.fetching import FetchRequest, Suspects, batches
 from daemon.mailbox.imap import Account, Mailbox
 
 RATE = 2_000_000.0  # bytes a second
@@ -42,8 +42,7 @@ def seconds(port: int, *, lines: int) -> float:
             ahead=True,
             another=connect if lines > 1 else None,
         )
-        with portions(mailbox, order) as (some, _):
-            count = sum(len(portion.found) for portion in some)
+        count = sum(len(batch.found) for batch in batches(mailbox, order, Suspects()))
     taken = time.monotonic() - start
     if count != len(wanted):
         raise SystemExit(f"{count} of {len(wanted)} messages came")

@@ -23,7 +23,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "backfill": ["20000", "2000", "5"],
     "parsers": [],
     "plans": ["5000", "5"],
-    "connections": ["5000", "5"],
+    "connections": ["6000", "5"],
     "library": [],
     "polls": [],
     "latency": [],

@@ -97,7 +97,7 @@ def _addresses(value: str) -> tuple[Address, ...]:
     return (_read_addresses if len(value) <= _CACHED_LIMIT else _read_addresses.__wrapped__)(value)
 
 
-@lru_cache(maxsize=1024)  # the same people write to each other again and again
+@lru_cache(maxsize=4096)  # the same people write to each other again and again
 def _read_addresses(value: str) -> tuple[Address, ...]:
     from mailparser.utils import get_addresses  # noqa: PLC0415 - see `_subject`
 

@@ -80,10 +80,16 @@ def is_signed(text: str, name: str, domain: str) -> bool:
         if not words or len(words) > 2 * _NAME_WORDS:
             continue
         is_name = any(_is_name(part, domain) for part in _PARTS.split(line)[:_SIGNED_PARTS])
-        is_own = is_person and len(line) > 1 and all(_is_called(word, own) for word in words)
-        closes = line.istitle() and _CLOSING.match(before) and not names_the_domain(line, domain)
         # What costs more is asked only of a line that may sign.
-        may_sign = is_name or (len(words) <= _NAME_WORDS and (is_own or closes))
+        may_sign = is_name or (
+            len(words) <= _NAME_WORDS
+            and (
+                (is_person and len(line) > 1 and all(_is_called(word, own) for word in words))
+                or (
+                    line.istitle() and _CLOSING.match(before) and not names_the_domain(line, domain)
+                )
+            )
+        )
         if not may_sign or _is_salutation(line, whole):
             continue
         if is_name or not (names_a_team(line) or names_a_firm(line)):

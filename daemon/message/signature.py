@@ -20,7 +20,9 @@ from daemon.message.text import one_line
 _TAIL = 14  # lines of a signature, at most
 _LINE_CHARS = 120
 _TITLE_WORDS = 8
-_NUMBER = re.compile(r"(?:\+|\(|\b0|\b[1-9])[\d][\d ()/.\-–\u00a0]{5,24}\d")
+# A digit begins one only where no word goes before it; said after the first sign, since expressions
+# that begin with a set of signs pass over all others at once.
+_NUMBER = re.compile(r"[+(0-9](?<!\w[0-9])\d[\d ()/.\-–\u00a0]{5,24}\d")
 _WORD = re.compile(r"[^\s,;:|/()&·•–—]+")
 _IN_BRACKETS = re.compile(r"[^\W\d_]\s?\(([^()@]{3,100})\)")
 _HAS_SEPARATOR = re.compile(r"[|·•\t]|\s[-–—]\s| {3}")
@@ -40,9 +42,9 @@ _COMPOUNDS = (
         "leider",
     ),
 )
-# A colon or one of these is in every line that can introduce a quotation. Each spelled out: so the
-# expression passes over all characters but these.
-_RULE = re.compile(r"[-_=*–—][-_=*–—]")
+# A colon, or two signs of a rule, is in every line that can introduce a quotation: a look that
+# rules out most. One set of signs begins it, so the expression passes over all others.
+_MAY_INTRODUCE = re.compile(r"[:：*=_–—-](?:(?<=[:：])|[*=_–—-])")
 _DIGITS = 7  # that a phone number has at least
 
 
@@ -79,7 +81,7 @@ def _tail(lines: Sequence[str]) -> list[str]:
     for at, line in enumerate(lines):
         if not line or line.isspace():
             continue
-        if line[0] == ">" or (_may_introduce(line) and begins_quotation(lines, at)):
+        if line[0] == ">" or (_MAY_INTRODUCE.search(line) and begins_quotation(lines, at)):
             break
         own.append(line)
     if own[-1:] == ["--"]:
@@ -88,11 +90,6 @@ def _tail(lines: Sequence[str]) -> list[str]:
     if _HAS_SEPARATOR.search("\n".join(pieces)):
         pieces = [piece for line in pieces for piece in _SEPARATORS.split(line)]
     return [one for piece in pieces if (one := one_line(piece, _LINE_CHARS))]
-
-
-def _may_introduce(line: str) -> bool:
-    """Whether a line can introduce a quotation: a look that costs little and rules out most."""
-    return ":" in line or "：" in line or _RULE.search(line) is not None
 
 
 def _phone(text: str, domain: str) -> str:

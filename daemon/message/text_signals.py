@@ -59,6 +59,7 @@ _UNTIL = re.compile(
     r"|\b[0-9]{1,2}-(?:én|án)\b|[0-9]{1,2}(?:日まで|日止|일까지)|至[0-9]{1,2}月|עד [0-9]|حتى [0-9]",
 )  # compared with lower case, which takes half the time of ignoring case
 _DIGIT = re.compile(r"[0-9]")
+_BEFORE_DIGIT = 40  # characters of such a phrase that stand before its first digit, at most
 # "No more of this? Click here": what programs write after a question
 _CLICK = re.compile(
     r"\b(?:click|klick|clique|cliquez|clic|clicca|clicchi|haz clic|haga clic|klik|klikk|kliknij"
@@ -161,7 +162,7 @@ def text_signals(head: str, tail: str) -> Iterator[str]:
     for signal, is_so in (
         ("greets", GREETS.match(head)),
         ("begins-yours", _YOURS.match(head)),
-        ("names-a-day", _DIGIT.search(head) and _UNTIL.search(head[:HEAD_LIMIT].lower())),
+        ("names-a-day", _names_a_day(head[:HEAD_LIMIT].lower())),
         ("no-words", not head.strip()),
         ("long-text", len(head) >= _LONG_TEXT),
         ("asks", _QUESTION.search(head) and _asks(head)),
@@ -170,6 +171,12 @@ def text_signals(head: str, tail: str) -> Iterator[str]:
     ):
         if is_so:
             yield signal
+
+
+def _names_a_day(low: str) -> bool:
+    """Whether a text in lower case says until when; read from shortly before its first digit."""
+    digit = _DIGIT.search(low)
+    return digit is not None and bool(_UNTIL.search(low, max(0, digit.start() - _BEFORE_DIGIT)))
 
 
 def _has_placeholder(text: str) -> bool:

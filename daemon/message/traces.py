@@ -26,6 +26,7 @@ _QUOTED_CHARS = 6_000
 _ROOT = 22  # bytes of a Thread-Index that a whole conversation shares, [MS-OXOMSG] 2.2.1.3
 _INDEX_LIMIT = 4_096  # characters of a Thread-Index
 _TOKEN = re.compile(r"[^\W_]+")
+_NO_LETTERS = {code: None for code in range(128) if not chr(code).isalnum()}  # the others of ASCII
 # Scripts without spaces between words; there a fingerprint covers characters.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _CHARACTERS = 8
@@ -96,5 +97,7 @@ def text_hash(text: str) -> str:
     Not for white space and signs: these differ between a mail's plain and its HTML text, and
     between renderings of one mail.
     """
-    letters = "".join(_TOKEN.findall(text[:HASHED])).casefold()[: HASHED // 2]
+    begins = text[:HASHED]
+    letters = begins.translate(_NO_LETTERS) if begins.isascii() else "".join(_TOKEN.findall(begins))
+    letters = letters.casefold()[: HASHED // 2]
     return hashlib.sha256(letters.encode("utf-8", "replace")).hexdigest()[:16] if letters else ""
