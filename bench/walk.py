@@ -124,7 +124,8 @@ EVERYTHING: Mapping[str, Any] = {
     "activities": {"follow_up": "2d"},
     "bounces": {"label": "Cold lead", "marketing": True},
     "fields": {"our_response_hours": True},
-    "deals": {"per": "conversation"},
+    "deals": {"per": "conversation", "participants": True},
+    "people": {"cc": "all"},
     "routes": [
         {
             "name": "all",

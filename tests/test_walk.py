@@ -2,15 +2,15 @@
 
 import pytest
 
-from bench.walk import Walk, walks
+from bench.walk import EVERYTHING, Walk, walks
 from daemon.sandbox.imap_server import installed
 
 pytestmark = pytest.mark.skipif("dovecot" not in installed(), reason="Dovecot isn't installed")
 
 
-@pytest.fixture(scope="module")
-def counted() -> list[Walk]:
-    return walks()
+@pytest.fixture(scope="module", params=[{}, EVERYTHING], ids=["usual", "everything"])
+def counted(request: pytest.FixtureRequest) -> list[Walk]:
+    return walks(request.param)
 
 
 @pytest.mark.parametrize(("which", "statements", "transactions"), [(0, 80, 12), (1, 150, 20)])

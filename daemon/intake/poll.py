@@ -86,7 +86,7 @@ def _changed(mailbox: Mailbox, ledger: Ledger, run: Pass) -> list[FolderRow]:
         if one.next_due is None or not now < one.next_due <= now + _LONGEST_REST
     ]
     statuses = mailbox.status([folder.name for folder in folders])
-    idle = [f for f in folders if _nothing_new(f, statuses.get(f.name), ledger, now)]
+    idle = [f for f in folders if _nothing_new(f, statuses.get(f.name), now)]
     healthy = [f.id for f in idle if not f.failures] if run.quiet else []
     if run.quiet and healthy:
         run.quiet(healthy, now)
@@ -159,15 +159,13 @@ def _opened(mailbox: Mailbox, names: Sequence[str]) -> Iterator[FolderStatus]:
                 mailbox.reconnect()
 
 
-def _nothing_new(
-    folder: FolderRow, status: FolderStatus | None, ledger: Ledger, now: datetime
-) -> bool:
+def _nothing_new(folder: FolderRow, status: FolderStatus | None, now: datetime) -> bool:
     return (
         status is not None
         and (status.uidvalidity, status.uidnext) == (folder.uidvalidity, folder.uidnext)
         and folder.scanned_at is not None
         and now - folder.scanned_at < _FULL_SCAN_EVERY
-        and not ledger.quarantine.due(folder.id, status.uidvalidity, now)
+        and not (folder.retry_at and folder.retry_at <= now)
     )
 
 
@@ -316,9 +314,9 @@ def _to_retry(
     mailbox: Mailbox, ledger: Ledger, folder: FolderRow, uidvalidity: int, now: datetime
 ) -> list[int]:
     """Quarantined UIDs whose next try has come; those that the folder has lost are let go."""
-    due = ledger.quarantine.due(folder.id, uidvalidity, now)
-    if not due:
+    if folder.retry_at is None or folder.retry_at > now:
         return []
+    due = ledger.quarantine.due(folder.id, uidvalidity, now)
     there = set(mailbox.uids(first=min(due)))
     with ledger.transaction("quarantine"):
         ledger.quarantine.end(folder.id, uidvalidity, [uid for uid in due if uid not in there])

@@ -40,7 +40,7 @@ class ScoringSettings:
 
 def known_us(ledger: Ledger, us: Us) -> Us:
     """Who we are: the configuration, addresses learned from Sent, servers from received mail."""
-    return with_learned(us, ledger.settings(LEARNED, own_servers.SETTING))
+    return with_learned(us, ledger.settings_now(LEARNED, own_servers.SETTING))
 
 
 def with_learned(us: Us, settings: Mapping[str, Any]) -> Us:

@@ -167,7 +167,7 @@ class Writer:
                 due = run.now() + timedelta(seconds=wait)
                 self._ledger.folders.failed(run.name, folder.name, str(end), due)
             return
-        with self._ledger.transaction("polled"):
+        with self._ledger.transaction("polled", repeatable=True):
             self._ledger.folders.polled(
                 folder.id,
                 run.now(),

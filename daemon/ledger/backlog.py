@@ -14,38 +14,33 @@ class Backlog:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def ready_of(self, kind: str, now: datetime) -> bool:
-        """Whether a change of this kind may be sent now."""
-        return bool(
-            self._db.execute(
-                "SELECT 1 FROM journal WHERE kind = ? AND state IN ('planned', 'waiting')"
-                " AND (not_before IS NULL OR not_before <= ?)",
-                (kind, stamp(now)),
-            ).fetchone()
-        )
+    def comes_first(self, now: datetime) -> tuple[bool, bool]:
+        """Whether a field may be made now, and what may have been made is to be looked for."""
+        fields, unknown = self._db.execute(
+            "SELECT EXISTS (SELECT 1 FROM journal WHERE kind = 'field'"
+            "  AND state IN ('planned', 'waiting') AND (not_before IS NULL OR not_before <= ?)),"
+            " EXISTS (SELECT 1 FROM journal WHERE unknown"
+            "  AND state = 'waiting' AND (not_before IS NULL OR not_before <= ?))",
+            (stamp(now),) * 2,
+        ).fetchone()
+        return bool(fields), bool(unknown)
 
-    def has_unknown(self, now: datetime) -> bool:
-        """Whether a change that may have been made is due to be looked for."""
-        return bool(
-            self._db.execute(
-                "SELECT 1 FROM journal WHERE unknown AND state = 'waiting'"
-                " AND (not_before IS NULL OR not_before <= ?) LIMIT 1",
-                (stamp(now),),
-            ).fetchone()
-        )
+    def left_over(self, now: datetime) -> tuple[bool, bool, bool]:
+        """Whether anything is being sent or was set aside until now, or is to be planned.
 
-    def left_over(self, now: datetime) -> tuple[bool, bool]:
-        """Whether anything is being sent or was set aside until now, and a second look is due."""
-        found, look = self._db.execute(
+        The second says whether a second look at something missing is due, the third the last.
+        """
+        found, look, due = self._db.execute(
             "SELECT EXISTS (SELECT 1 FROM journal WHERE state = 'sending')"
             " OR EXISTS (SELECT 1 FROM journal WHERE state = 'parked' AND not_before <= ?)"
             " OR EXISTS (SELECT 1 FROM resting WHERE next_try <= ?)"
             " OR EXISTS (SELECT 1 FROM senders WHERE follow_up_due <= ?), EXISTS"
             " (SELECT 1 FROM records INDEXED BY records_second_look WHERE tombstone IS NULL"
-            "  AND missing_since IS NOT NULL AND shown AND missing_since <= ?)",
+            "  AND missing_since IS NOT NULL AND shown AND missing_since <= ?),"
+            " EXISTS (SELECT 1 FROM senders WHERE version > synced_version)",
             (*(stamp(now),) * 3, stamp(now - APART)),
         ).fetchone()
-        return bool(found), bool(look)
+        return bool(found), bool(look), bool(due)
 
     def keys(self, kind: str) -> list[str]:
         """The records of a kind for which a change is on its way."""
@@ -100,8 +95,10 @@ class Backlog:
         ).fetchone()
         return int(count)
 
-    def next_due(self) -> datetime | None:
+    def next_due(self, *, follow_up: bool = False) -> datetime | None:
         """When a postponed change, a kind that rests or a second look is due; None without one.
+
+        With `follow_up`, also when the next follow-up is.
 
         One that hangs on another isn't due before that one, whatever its own time says: a caller
         that waited for it would find nothing to do, again and again.
@@ -115,7 +112,10 @@ class Backlog:
             " UNION ALL SELECT strftime('%Y-%m-%dT%H:%M:%SZ', min(missing_since),"
             f" '+{APART.total_seconds()} seconds')"
             "  FROM records INDEXED BY records_second_look WHERE tombstone IS NULL"
-            "  AND missing_since IS NOT NULL AND shown AND missing_why = 'not found')"
+            "  AND missing_since IS NOT NULL AND shown AND missing_why = 'not found'"
+            " UNION ALL SELECT min(follow_up_due) FROM senders WHERE follow_up_due IS NOT NULL"
+            "  AND ?)",
+            (follow_up,),
         ).fetchone()
         return instant_or_none(row["due"])
 

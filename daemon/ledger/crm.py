@@ -5,7 +5,7 @@ lists, which is how deletions by people come to light (API v2 lists omit deleted
 """
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from daemon.ledger.records import record_of
 from daemon.ledger.sql_list import AMONG, listed
@@ -116,10 +116,11 @@ class Crm:
         )
         return {row["key"] for row in rows}
 
-    def converted_leads(self) -> list[tuple[Record, int]]:
-        """Our leads that a listed deal came from, with that deal, which isn't a record yet.
+    def worked_leads(self) -> list[tuple[Record, int | None]]:
+        """Our leads that are listed as archived; those that a listed deal came from, with that.
 
-        A lead that seemed deleted is among them: converting one deletes it.
+        The deal isn't a record yet. A lead that seemed deleted is among them: converting one
+        deletes it.
         """
         rows = self._db.execute(
             "SELECT r.*, d.id AS deal FROM records r JOIN crm_deals d"
@@ -128,6 +129,8 @@ class Crm:
             " AND NOT EXISTS (SELECT 1 FROM records o WHERE o.kind = 'deal' AND o.key = r.key)"
             " AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.kind = 'deal' AND j.key = r.key"
             "  AND j.state <> 'done' AND (j.unknown OR j.conversion IS NOT NULL))"
+            " UNION ALL SELECT r.*, NULL FROM records r JOIN crm_leads l ON l.id = r.pipedrive_id"
+            " WHERE r.kind = 'lead' AND r.tombstone IS NULL AND l.archived"
         )
         return [(record_of(row), row["deal"]) for row in rows]
 
@@ -140,14 +143,6 @@ class Crm:
         """How many objects of a kind are kept."""
         (count,) = self._db.execute(f"SELECT count(*) FROM {TABLES[kind]}").fetchone()
         return int(count)
-
-    def archived_leads(self) -> list[Record]:
-        """Our leads that are listed as archived."""
-        rows = self._db.execute(
-            "SELECT r.* FROM records r JOIN crm_leads l ON l.id = r.pipedrive_id"
-            " WHERE r.kind = 'lead' AND r.tombstone IS NULL AND l.archived"
-        )
-        return [record_of(row) for row in rows]
 
     def deal(self, identifier: str) -> CrmDeal | None:
         """One listed deal."""
@@ -198,19 +193,13 @@ class Crm:
             )
         )
         ids = {person.id for person in persons} | ({int(known)} if known else set())
+        rows = self._db.execute(_OF_PERSONS, (listed(ids),) * 2).fetchall() if ids else []
         return RemoteMatches(
             persons=persons,
             organization=self._organization(organization) if organization else None,
-            deals=tuple(_deal(row) for row in self._of_persons("crm_deals", ids)),
-            leads=tuple(_lead(row) for row in self._of_persons("crm_leads", ids)),
+            deals=tuple(_deal(row) for row in rows if row["is_deal"]),
+            leads=tuple(_lead(row) for row in rows if not row["is_deal"]),
         )
-
-    def _of_persons(self, table: str, ids: Collection[int]) -> list[sqlite3.Row]:
-        if not ids:
-            return []
-        return self._db.execute(
-            f"SELECT * FROM {table} WHERE person_id {AMONG} ORDER BY person_id, id", (listed(ids),)
-        ).fetchall()
 
     def _organization(self, domain: str) -> tuple[int, str] | None:
         """By its name, by its website, else where most known people of the domain are."""
@@ -218,6 +207,12 @@ class Crm:
         return (row["id"], row["reason"]) if row else None
 
 
+_OF_PERSONS = f"""
+SELECT 1 AS is_deal, person_id, id, status, archived, mail_key, source_lead_id, touched_at
+FROM crm_deals WHERE person_id {AMONG}
+UNION ALL SELECT 0, person_id, id, NULL, archived, mail_key, NULL, NULL
+FROM crm_leads WHERE person_id {AMONG} ORDER BY 1, 2, 3
+"""
 _ORGANIZATION = """
 SELECT * FROM (SELECT id, 'its name' AS reason FROM crm_organizations
                WHERE name_key = ? ORDER BY id LIMIT 1)

@@ -43,14 +43,16 @@ class Deals:
 
     def people(self, ids: Iterable[str]) -> dict[str, frozenset[str]]:
         """Who is the contact person of these deals, or takes part in them: sender keys by deal."""
+        deals = list(ids)
         found: dict[str, set[str]] = {}
-        for row in self._db.execute(_PEOPLE, {"deals": listed(ids)}):
+        for row in self._db.execute(_PEOPLE, {"deals": listed(deals)}) if deals else ():
             found.setdefault(str(row[0]), set()).add(row[1])
         return {one: frozenset(people) for one, people in found.items()}
 
     def coming_of(self, senders: Iterable[str]) -> list[OpenDeal]:
         """Deals that are on their way for these senders, the first one first."""
-        rows = self._db.execute(_COMING, (listed(senders),)).fetchall()
+        several = list(senders)
+        rows = self._db.execute(_COMING, (listed(several),)).fetchall() if several else ()
         return [OpenDeal(None, row[0], people=frozenset({row[0]})) for row in rows]
 
     def companions(self, organization: str) -> list[str]:
@@ -111,14 +113,14 @@ class Deals:
             (PART, part_key(deal, sender), sender, deal),
         )
 
-    def linked(self, messages: Iterable[str]) -> frozenset[str]:
-        """The ids of the deals to which the activities of these messages are linked."""
+    def linked(self, messages: Iterable[str]) -> dict[str, str]:
+        """The ids of the deals to which the activities of these messages are linked, by message."""
         rows = self._db.execute(
-            "SELECT DISTINCT json_extract(fields, '$.deal') FROM records"
+            "SELECT key, json_extract(fields, '$.deal') FROM records"
             f" WHERE kind = 'activity' AND key {AMONG} AND tombstone IS NULL",
             (listed(messages),),
         )
-        return frozenset(row[0] for row in rows if row[0])
+        return {row[0]: row[1] for row in rows if row[1]}
 
     def without_deal(self, sender: str) -> list[str]:
         """The keys of a sender's activities that aren't known to be linked to a deal."""

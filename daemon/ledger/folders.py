@@ -1,5 +1,6 @@
 """Folders and sightings: where messages were seen and where reading resumes."""
 
+import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class FolderRow:
     object_id: str | None = None  # MAILBOXID, RFC 8474
     floor_uid: int | None = None  # what has this UID or a higher one isn't older than `floor`
     resets: int = 0  # changes of UIDVALIDITY in a row
+    retry_at: datetime | None = None  # when the next try of something in quarantine is due
 
 
 class Folders:
@@ -50,7 +52,10 @@ class Folders:
     def of(self, mailbox: str) -> list[FolderRow]:
         """The active folders of one mailbox, by name."""
         rows = self._db.execute(
-            "SELECT * FROM folders WHERE mailbox = ? AND active ORDER BY name", (mailbox,)
+            "SELECT *, (SELECT min(not_before) FROM quarantine q WHERE q.folder = f.id"
+            " AND q.uidvalidity = f.uidvalidity) AS retry_at"
+            " FROM folders f WHERE mailbox = ? AND active ORDER BY name",
+            (mailbox,),
         )
         return [_folder(row) for row in rows]
 
@@ -236,10 +241,10 @@ class Folders:
 
     def seen_nothing_new_at(self, folders: Mapping[int, datetime]) -> None:
         """Note good polls that found nothing, each at its time."""
-        self._db.executemany(
-            "UPDATE folders SET polled_at = ?, failures = 0, last_error = NULL, next_due = NULL,"
-            " resets = 0 WHERE id = ?",
-            [(stamp(now), folder) for folder, now in folders.items()],
+        self._db.execute(
+            "UPDATE folders SET polled_at = one.value ->> 1, failures = 0, last_error = NULL,"
+            " next_due = NULL, resets = 0 FROM json_each(?) one WHERE folders.id = one.value ->> 0",
+            (json.dumps([(folder, stamp(now)) for folder, now in folders.items()]),),
         )
 
     def failed(self, mailbox: str, name: str | None, error: str, next_due: datetime) -> None:
@@ -321,4 +326,5 @@ def _folder(row: sqlite3.Row) -> FolderRow:
         object_id=row["object_id"],
         floor_uid=row["floor_uid"],
         resets=row["resets"],
+        retry_at=instant_or_none(row["retry_at"]),
     )

@@ -29,6 +29,7 @@ class History:
     # By message key: its id in the ledger, and the verdict and reason that count so far.
     written: dict[str, tuple[int, tuple[str, str]]] = field(default_factory=dict)
     digest: str | None = None
+    has_details: bool = False  # rows in `meetings` or `sender_facts`
     standing: CrmStanding = field(default_factory=CrmStanding)
 
 
@@ -90,15 +91,18 @@ class Histories:
             history = found[sender]
             history.messages.append(one)
             history.written[one.key] = (message, (final, reason))
-        for address, digest, known_before, has_deal in self._db.execute(_STANDING, (asked,)):
+        for address, digest, known_before, has_deal, details in self._db.execute(
+            _STANDING, (asked,)
+        ):
             found[address].digest = digest
+            found[address].has_details = bool(details)
             found[address].standing = CrmStanding(bool(known_before), bool(has_deal))
         return found
 
     def standing(self, address: str) -> CrmStanding:
         """What Pipedrive has of one sender."""
         row = self._db.execute(_STANDING, (listed([address]),)).fetchone()
-        return CrmStanding(*map(bool, row[2:]))
+        return CrmStanding(bool(row[2]), bool(row[3]))
 
 
 # A long history isn't counted: that it is long is enough.
@@ -136,7 +140,9 @@ SELECT a.value, s.digest,
   OR EXISTS (SELECT 1 FROM crm_emails e JOIN crm_deals d ON d.person_id = e.person_id
              WHERE e.email = a.value)
   OR EXISTS (SELECT 1 FROM crm_deals d WHERE d.person_id = CAST(p.pipedrive_id AS INTEGER)
-             AND p.tombstone IS NULL)
+             AND p.tombstone IS NULL),
+  EXISTS (SELECT 1 FROM meetings t WHERE t.sender = a.value)
+  OR EXISTS (SELECT 1 FROM sender_facts t WHERE t.sender = a.value)
 FROM json_each(?) a
 LEFT JOIN senders s ON s.address = a.value
 LEFT JOIN records p ON p.kind = 'person' AND p.key = a.value

@@ -176,14 +176,13 @@ class Records:
             [(key, mark) for mark, key in keys.items()],
         ).rowcount
 
-    def unlinked(self, senders: Iterable[str]) -> list[Record]:
-        """What was made for these senders while something that it belongs to couldn't be."""
-        rows = self._db.execute(
-            "SELECT * FROM records INDEXED BY records_sender"
-            f" WHERE kind IN ('activity', 'lead', 'deal') AND sender {AMONG}"
-            " AND tombstone IS NULL AND json_extract(fields, '$.unlinked')",
-            (listed(senders),),
-        )
+    def unlinked(self, sender: str) -> list[Record]:
+        """What was made for a sender while something that it belongs to couldn't be."""
+        return [record_of(row) for row in self._db.execute(f"{_UNLINKED} = ?", (sender,))]
+
+    def unlinked_of_person(self, sender: str) -> list[Record]:
+        """The same for all addresses of the person whose address this is."""
+        rows = self._db.execute(f"{_UNLINKED} {_SAME_PERSON}", (sender, sender))
         return [record_of(row) for row in rows]
 
     def mark_gone(
@@ -278,6 +277,15 @@ class Records:
         return [row["address"] for row in rows]
 
 
+_UNLINKED = """
+SELECT * FROM records INDEXED BY records_sender WHERE kind IN ('activity', 'lead', 'deal')
+AND tombstone IS NULL AND json_extract(fields, '$.unlinked') AND sender
+"""
+_SAME_PERSON = """IN
+  (SELECT ? UNION SELECT o.key FROM records p CROSS JOIN records o INDEXED BY records_pipedrive_id
+   ON o.kind = 'person' AND o.pipedrive_id = p.pipedrive_id
+   WHERE p.kind = 'person' AND p.key = ? AND p.tombstone IS NULL)
+"""
 # Left alone, SQLite reads all records of a kind; a join from left to right reads only these.
 _AROUND = """
 WITH named (address) AS (SELECT value FROM json_each(?))

@@ -45,10 +45,9 @@ class States:
                 if history.written[key][1] != tuple(verdict)
             ],
         )
-        # New senders have none yet.
-        known = [state.address for state, _, history, _ in changed if history.digest is not None]
-        for table in ("meetings", "sender_facts") if known else ():
-            self._db.execute(f"DELETE FROM {table} WHERE sender {AMONG}", (listed(known),))
+        before = [state.address for state, _, history, _ in changed if history.has_details]
+        for table in ("meetings", "sender_facts") if before else ():
+            self._db.execute(f"DELETE FROM {table} WHERE sender {AMONG}", (listed(before),))
         self._write_meetings([state for state, *_ in changed])
         self._write_facts([state for state, *_ in changed])
         return len(changed)

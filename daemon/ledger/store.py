@@ -57,6 +57,8 @@ class Ledger:
         self.path = path
         self._connection = connection
         self._repeatable: bool | None = None  # whether commits wait for the disk, once it is set
+        self._remembers = False
+        self._remembered: dict[str, str] | None = None  # settings as JSON; see `remembering`
         self.folders = Folders(connection)
         self.quarantine = Quarantine(connection)
         self.messages = Messages(connection)
@@ -139,6 +141,7 @@ class Ledger:
                 # A full disk has rolled back already; then there is no transaction to end.
                 if self._connection.in_transaction:
                     self._connection.rollback()
+                self._remembered = None
                 raise
             self._connection.commit()
         failpoint(f"commit {name}")
@@ -154,16 +157,36 @@ class Ledger:
 
     def settings(self, *names: str) -> dict[str, Any]:
         """Those of these values that were ever set, by name."""
+        if not self._remembers:
+            return self.settings_now(*names)
+        if self._remembered is None:
+            rows = self._connection.execute("SELECT name, value FROM settings")
+            self._remembered = dict(map(tuple, rows))
+        there = self._remembered
+        return {name: json.loads(there[name]) for name in names if name in there}
+
+    def settings_now(self, *names: str) -> dict[str, Any]:
+        """The same, as others have left them by now."""
         rows = self._connection.execute(
             f"SELECT name, value FROM settings WHERE name {AMONG}", (listed(names),)
         )
         return {row["name"]: json.loads(row["value"]) for row in rows}
 
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """In the block, settings are read once: for those that this connection alone writes."""
+        self._remembers = True
+        try:
+            yield
+        finally:
+            self._remembers, self._remembered = False, None
+
     def set(self, name: str, value: object) -> None:
         """Keep one value as JSON; the caller has a transaction open."""
-        self._connection.execute(
-            "INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value))
-        )
+        text = json.dumps(value)
+        self._connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, text))
+        if self._remembered is not None:
+            self._remembered[name] = text
 
     def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
         """All rows of a read as dictionaries, for reports."""

@@ -41,17 +41,19 @@ class Threads:
             near = {int(row[0]) for row in self._db.execute(_NEAR, names)}
             frontier = sorted(near - found.keys())
             found |= dict.fromkeys(frontier)
-        found_threads: dict[int, list[int]] = {}
-        for message in found:
-            found_threads.setdefault(forest.root(message), []).append(message)
         latest = dict.fromkeys(forest.root(message) for message in start)
-        return [self._thread(found_threads[root]) for root in latest]
+        people: dict[int, list[sqlite3.Row]] = {}
+        for row in self._db.execute(_PEOPLE, (listed(found),)):
+            people.setdefault(forest.root(row[0]), []).append(row)
+        return [_thread(people[root]) for root in latest]
 
-    def _thread(self, messages: Iterable[int]) -> Thread:
-        rows = self._db.execute(_PEOPLE, (listed(messages),)).fetchall()
-        people = frozenset(row[1] for row in rows if row[1] and row[2] != IN_COPY)
-        copied = frozenset(row[1] for row in rows if row[2] == IN_COPY) - people
-        return Thread(frozenset(row[0] for row in rows), people, copied)
+
+def _thread(rows: Iterable[sqlite3.Row]) -> Thread:
+    """The conversation of these messages, each with a sender: (id, key, address, way)."""
+    several = list(rows)
+    people = frozenset(row[2] for row in several if row[2] and row[3] != IN_COPY)
+    copied = frozenset(row[2] for row in several if row[3] == IN_COPY) - people
+    return Thread(frozenset(row[1] for row in several), people, copied)
 
 
 class _Forest:
@@ -104,7 +106,7 @@ UNION SELECT m.id FROM json_each(:roots) one JOIN messages m ON m.conversation =
 UNION SELECT m.id FROM json_each(:threads) one JOIN messages m ON m.thread = one.value
 """
 _PEOPLE = f"""
-SELECT m.key, c.sender, c.way FROM messages m
+SELECT m.id, m.key, c.sender, c.way FROM messages m
 LEFT JOIN correspondence c ON c.message = m.id
   AND (c.verdict = 'contact' OR c.way = 'cc')
 WHERE m.id {AMONG}

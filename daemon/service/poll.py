@@ -64,7 +64,7 @@ class Quiet:
             if not self.folders or not (at_once or waits >= _FLUSH_EVERY or waits < 0):
                 return
             folders, self.folders, self.since = self.folders, {}, None
-        with ledger.transaction("polled"):
+        with ledger.transaction("polled", repeatable=True):
             ledger.folders.seen_nothing_new_at(folders)
 
 

@@ -18,9 +18,14 @@ _TOLD: Mapping[tuple[str, str], EventKind] = {
 }
 
 
-def apply_consequences(session: Session, row: JournalRow, now: datetime) -> set[str]:
-    """Note what follows from a finished change; the senders who are to be planned again."""
-    _tell(session, row, now)
+def apply_consequences(
+    session: Session, row: JournalRow, made: str | None, now: datetime
+) -> set[str]:
+    """Note what follows from a finished change; the senders who are to be planned again.
+
+    `made`: the id of what it made, None if people have made something else of it.
+    """
+    _tell(session, row, made, now)
     again: set[str] = set()
     if row.action == "create":
         again.update(_created(session, row))
@@ -39,9 +44,9 @@ def _created(session: Session, row: JournalRow) -> Iterator[str]:
             if session.settings.emails and ledger.activities.missing(row.key, 1):
                 yield row.key  # its mails were logged without it, while it couldn't be made
         case "lead":
-            sender = ledger.senders.get(row.key)
-            if sender is not None and sender.class_.name == "person_with_deal":
-                yield row.key  # it has crossed the threshold meanwhile
+            if row.unknown:
+                # It couldn't be taken back, whatever was planned since: a deal, or to join one.
+                yield row.key
             link_later(session, row.key)
         case "deal":
             link_later(session, row.key)
@@ -65,20 +70,17 @@ def _replace_lead(session: Session, row: JournalRow, now: datetime) -> None:
 
 
 def _sharing(session: Session, row: JournalRow) -> set[str]:
-    """Those who may join this deal, and one whose lead others' deal replaces."""
+    """Those who may join this deal."""
     settings = session.settings
     shares = settings.deals.per != "person" or settings.in_copy is not None
-    if not shares or row.kind not in {"lead", "deal"} or row.action == "archive":
-        return set()
-    sender = session.ledger.senders.get(row.key)
+    sender = session.ledger.senders.get(row.key) if shares and row.kind == "deal" else None
     if sender is None:
         return set()
-    return {row.key} if row.kind == "lead" else set(to_be_told(session, sender))
+    return to_be_told(session, sender, session.ledger.records.live_id("deal", row.key))
 
 
-def _tell(session: Session, row: JournalRow, now: datetime) -> None:
+def _tell(session: Session, row: JournalRow, made: str | None, now: datetime) -> None:
     subscribers = session.settings.subscribers
     kind = _TOLD.get((row.kind, row.action)) if subscribers else None
-    made = session.ledger.records.live_id(row.kind, row.key) if kind else None
     if kind is not None and made is not None:
         tell(session.ledger, subscribers, kind, row.key, now, (row.kind, made))

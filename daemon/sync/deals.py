@@ -1,7 +1,8 @@
 """Which deals the mail of a sender goes to, from ledger and listings; see `rules.deals`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from daemon.ledger.journal import JournalRow
 from daemon.ledger.senders import SenderRow
@@ -11,6 +12,8 @@ from daemon.rules.deals import PART, Conversation, OpenDeal, Purchase, choose, p
 from daemon.rules.records import Change, CrmDeal, LocalRecords, RemoteMatches
 from daemon.sync.session import Session
 
+Talks = Callable[[], Sequence[Conversation]]  # a sender's conversations, read when they matter
+
 
 def purchase_of(
     session: Session,
@@ -18,15 +21,16 @@ def purchase_of(
     known: LocalRecords,
     crm: RemoteMatches,
     coming: Mapping[str, JournalRow],
+    talks: Talks,
 ) -> Purchase:
-    """Where a sender's mail goes as things stand.
+    """Where a sender's mail goes as things stand; `talks` gives its conversations.
 
     Its own open deals before those of others; those that are there before one that is on its way.
     """
     rules = session.settings.deals
     own = _own(row.address, known, crm)
     if len(own) > 1:
-        return purchase(_with_people(session, own), _conversations(session, row), joins=False)
+        return purchase(_with_people(session, own), talks(), joins=False)
     if own:
         return Purchase()
     parts = session.ledger.deals.parts(row.address)
@@ -36,11 +40,11 @@ def purchase_of(
     found = Purchase()
     if not _is_under_way(coming.get("deal")):
         if rules.per != "person":
-            found = _others(session, row, known, crm, coming)
+            found = _others(session, row, known, crm, coming, talks)
         if found.deal is None and joined:
             # What was joined stays so while it is open, whatever `deals.per` has become.
             there = [one for one in session.ledger.deals.open_of([row.address]) if one.id in joined]
-            found = purchase(there, _conversations(session, row), joins=True)
+            found = purchase(there, talks(), joins=True)
     if found.deal is None and joined:
         closed = choose(session.ledger.deals.taking(joined, rules), None)
         found = Purchase(*closed) if closed is not None else found
@@ -58,7 +62,8 @@ def purchase_by(session: Session, address: str) -> Purchase:
     person = known.person
     identifier = person.pipedrive_id if person is not None and not person.tombstone else None
     crm = ledger.crm.for_sender(address, row.organization, identifier)
-    return purchase_of(session, row, known, crm, ledger.journal.open_rows(address))
+    coming, talks = ledger.journal.open_rows(address), partial(conversations, session, address)
+    return purchase_of(session, row, known, crm, coming, talks)
 
 
 def placed(change: Change, deal: OpenDeal | None) -> Change:
@@ -87,7 +92,7 @@ def join(session: Session, address: str, plan: SenderPlan, purchase: Purchase) -
     if plan.joins is None or plan.joins.id is None:
         return []
     before = {part.key for part in deals.parts(address) if part.fields.get("joined")}
-    unlinked = session.ledger.records.unlinked([address])
+    unlinked = session.ledger.records.unlinked(address)
     keys = {one.key for one in unlinked if one.kind == "activity"}
     if part_key(plan.joins.id, address) not in before:
         event("sync.joined", sender=address, deal=plan.joins.id, why=purchase.why)
@@ -103,13 +108,10 @@ def join(session: Session, address: str, plan: SenderPlan, purchase: Purchase) -
     ]
 
 
-def to_be_told(session: Session, row: SenderRow) -> set[str]:
-    """The senders who may join the open deal of this one and haven't yet."""
+def to_be_told(session: Session, row: SenderRow, identifier: str | None) -> set[str]:
+    """The senders who may join the open deal of this one, with that id, and haven't yet."""
     settings, ledger = session.settings, session.ledger
-    if settings.deals.per == "person" and settings.in_copy is None:
-        return set()
-    identifier = ledger.records.live_id("deal", row.address)
-    if identifier is None:
+    if identifier is None or (settings.deals.per == "person" and settings.in_copy is None):
         return set()
     near: set[str] = set()
     if settings.deals.per == "organization" and row.organization:
@@ -131,9 +133,9 @@ def parts_in_copy(session: Session, row: SenderRow, plan: SenderPlan) -> list[Ch
     found = {one.kind for one in plan.changes} | {one.kind for one in plan.adoptions}
     if "person" not in found and session.ledger.records.live_id("person", row.address) is None:
         return []
-    conversations = _conversations(session, row)
-    people = sorted({one for talk in conversations for one in talk.people})
-    wanted = purchase(deals.open_of(people), conversations, joins=False, in_conversation=True)
+    talks = conversations(session, row.address)
+    people = sorted({one for talk in talks for one in talk.people})
+    wanted = purchase(deals.open_of(people), talks, joins=False, in_conversation=True)
     there = {part.key for part in deals.parts(row.address) if part.pipedrive_id is not None}
     keys = {part_key(one.id or "", row.address): one for one in wanted.deals()}
     return [
@@ -180,10 +182,11 @@ def _others(
     known: LocalRecords,
     crm: RemoteMatches,
     coming: Mapping[str, JournalRow],
+    talks: Talks,
 ) -> Purchase:
     """The deal of somebody else that a sender without an open one joins."""
     deals, rules = session.ledger.deals, session.settings.deals
-    conversations = _conversations(session, row)
+    found_talks = talks()
     by_organization = rules.per == "organization"
     if by_organization:
         if row.organization is None:
@@ -195,23 +198,29 @@ def _others(
         people = deals.companions(row.organization)
         there = deals.open_of_organization(row.organization, identifier)
     else:
-        people = sorted({p for one in conversations for p in one.people} | {row.address})
+        people = sorted({p for one in found_talks for p in one.people} | {row.address})
         there = deals.open_of(people)
-    found = purchase(there, conversations, joins=True, in_conversation=not by_organization)
+    found = purchase(there, found_talks, joins=True, in_conversation=not by_organization)
     if found.deal is not None or "deal" in coming:
         return found
     on_its_way = deals.coming_of(one for one in people if one != row.address)
     return purchase(
         on_its_way[:1] if by_organization else on_its_way,
-        conversations,
+        found_talks,
         joins=True,
         in_conversation=not by_organization,
     )
 
 
-def _conversations(session: Session, row: SenderRow) -> list[Conversation]:
-    deals = session.ledger.deals
+def conversations(session: Session, address: str) -> list[Conversation]:
+    """The latest conversations of a sender, each with its other people and its deals."""
+    threads = session.ledger.threads.of(address)
+    linked = session.ledger.deals.linked(key for one in threads for key in one.messages)
     return [
-        Conversation(one.messages, one.people - {row.address}, deals.linked(one.messages))
-        for one in session.ledger.threads.of(row.address)
+        Conversation(
+            one.messages,
+            one.people - {address},
+            frozenset(linked[key] for key in one.messages if key in linked),
+        )
+        for one in threads
     ]

@@ -34,20 +34,20 @@ def follow(session: Session, place: Target, *, whole: bool) -> set[str]:
     ledger, now = session.ledger, session.now()
     doubtful = ledger.crm.unlisted() if whole else []
     gone = _gone(session, place, doubtful)
-    converted, archived = ledger.crm.converted_leads(), ledger.crm.archived_leads()
+    worked = ledger.crm.worked_leads()
     touched: set[str] = set()
-    if not (gone or converted or archived or whole):
+    if not (gone or worked or whole):
         return _overtaken(session)
     with ledger.transaction("external changes"):
-        for lead, deal in converted:
-            # A person converted our lead in Pipedrive: its deal takes its place.
-            ledger.records.mark_gone("lead", lead.key, "converted", now, BY_PEOPLE)
-            adoption = Adoption("deal", lead.key, str(deal), "converted from our lead", ours=True)
-            ledger.records.adopt(adoption, lead.key, now)
+        for lead, deal in worked:
+            what = "archived" if deal is None else "converted"
+            ledger.records.mark_gone("lead", lead.key, what, now, BY_PEOPLE)
             touched.add(lead.key)
-        for lead in archived:
-            ledger.records.mark_gone("lead", lead.key, "archived", now, BY_PEOPLE)
-            touched.add(lead.key)
+            if deal is not None:
+                # A person converted our lead in Pipedrive: its deal takes its place.
+                reason = "converted from our lead"
+                adoption = Adoption("deal", lead.key, str(deal), reason, ours=True)
+                ledger.records.adopt(adoption, lead.key, now)
         for record in gone:
             touched |= set(ledger.records.senders_of(record.kind, record.key))
             ledger.records.mark_gone(record.kind, record.key, "deleted", now, BY_PEOPLE)

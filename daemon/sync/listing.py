@@ -66,16 +66,18 @@ def list_updated(session: Session, place: Target, kinds: Collection[str]) -> set
         listed_at = instant_or_none(marks.get(f"listed_at:{kind}"))
         since = listed_at - _OVERLAP if listed_at else None
         code = place.codes.get("mail_key")
-        rows = 0
+        rows, last = 0, list[Listed]()
         try:
             for page in directory.listing(session.client, kind, since, code, null_is_empty=False):
-                keep(session, kind, page, marks.get("sweep") or 0)
+                keep(session, kind, last, marks.get("sweep") or 0)
+                last = list(page)
                 seen |= {(kind, str(item.id)) for item in page}
                 rows += len(page)
         except NothingListed:
             if session.ledger.records.live(kind) or session.ledger.crm.count(kind):
                 raise
         with session.ledger.transaction("listed"):
+            _keep(session, kind, last, marks.get("sweep") or 0)
             session.ledger.set(f"listed_at:{kind}", stamp(now))
         _log(session, kind, "updated", rows, spent)
     return seen
@@ -174,20 +176,25 @@ def _own(session: Session, place: Target, kind: str, ours: Sequence[str], number
 
 def keep(session: Session, kind: str, page: Sequence[Listed], number: int | None = None) -> None:
     """Keep what a page showed; what had seemed gone, and what waited for it, goes on."""
+    if page:
+        with session.ledger.transaction("listing"):
+            sweep = number if number is not None else session.ledger.setting("sweep") or 0
+            _keep(session, kind, page, sweep)
+
+
+def _keep(session: Session, kind: str, page: Sequence[Listed], sweep: int) -> None:
     if not page:
         return
     ledger = session.ledger
-    with ledger.transaction("listing"):
-        sweep = number if number is not None else ledger.setting("sweep") or 0
-        ledger.crm.keep(page, sweep)
-        for key in ledger.presence.show(kind, [str(item.id) for item in page]):
-            event("sync.shown_again", kind=kind, key=key)
-            ledger.senders.touch(ledger.records.senders_of(kind, key))
-            if kind in {"organization", "lead", "deal"}:
-                for sender in ledger.records.senders_of(kind, key):
-                    link_later(session, sender)
-            if kind == "person":
-                ledger.journal.release_for("person", key)
+    ledger.crm.keep(page, sweep)
+    for key in ledger.presence.show(kind, [str(item.id) for item in page]):
+        event("sync.shown_again", kind=kind, key=key)
+        ledger.senders.touch(ledger.records.senders_of(kind, key))
+        if kind in {"organization", "lead", "deal"}:
+            for sender in ledger.records.senders_of(kind, key):
+                link_later(session, sender)
+        if kind == "person":
+            ledger.journal.release_for("person", key)
 
 
 def _log(session: Session, kind: str, how: str, rows: int, spent: int) -> None:

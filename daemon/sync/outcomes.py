@@ -109,7 +109,8 @@ class Outcomes:
         else:
             self._written(row, outcome, now)
         self._unblocked = self._unblocked or (row.kind != "activity" and row.action != "update")
-        self._plan_again(apply_consequences(self._session, row, now))
+        made = outcome.id if outcome.lead is None else None
+        self._plan_again(apply_consequences(self._session, row, made, now))
         journal.done(row, now)
         if row.action in {"create", "convert"} and row.kind in self.resting:
             self._taken(row.kind)

@@ -77,24 +77,30 @@ class Sync:
         Raises AuthProblem, ConfigProblem (unknown stage or owner too) and RetryLater.
         """
         session = self.session
-        try:
-            if session.client.moved:
-                relocate(session)
+        with session.ledger.remembering():
             try:
-                pushed = self._pass()
-            except Moved:
-                if not relocate(session):
-                    raise
-                pushed = self._pass()
-        finally:
-            session.keep_usage()
-            self._keep_facts()
+                pushed = self._wherever_it_is()
+            finally:
+                session.keep_usage()
+                self._keep_facts()
         if pushed.resume_at is None and pushed.kept_back_until is not None:
             due = session.ledger.backlog.next_due()
             pushed.resume_at = min(pushed.kept_back_until, due or pushed.kept_back_until)
         if pushed.resume_at is not None:
             pushed.resume_at = session.by_our_clock(pushed.resume_at)
         return pushed
+
+    def _wherever_it_is(self) -> Pushed:
+        """A pass, at the company's new address if it has moved."""
+        session = self.session
+        if session.client.moved:
+            relocate(session)
+        try:
+            return self._pass()
+        except Moved:
+            if not relocate(session):
+                raise
+            return self._pass()
 
     def _keep_facts(self) -> None:
         """Keep what Pipedrive has told of its clock and its budget, where it has changed."""
@@ -130,15 +136,12 @@ class Sync:
 
     def next_due(self) -> datetime | None:
         """When there is something to do without new mail, by our clock."""
-        due = [self._next_due()]
-        if self.session.settings.policy.follow_up is not None:
-            due.append(self.session.ledger.senders.next_follow_up())
-        soonest = min((moment for moment in due if moment is not None), default=None)
+        soonest = self._next_due(follow_up=self.session.settings.policy.follow_up is not None)
         return None if soonest is None else self.session.by_our_clock(soonest)
 
-    def _next_due(self) -> datetime | None:
+    def _next_due(self, *, follow_up: bool = False) -> datetime | None:
         ledger = self.session.ledger
-        due = [ledger.backlog.next_due(), look_due(self.session)]
+        due = [ledger.backlog.next_due(follow_up=follow_up), look_due(self.session)]
         return min((moment for moment in due if moment is not None), default=None)
 
     def _pass(self) -> Pushed:
@@ -148,9 +151,10 @@ class Sync:
         if not self._configured:
             configuration.follow(session)
             self._configured = not session.stopping()
-        self._recover()
+        due = self._recover()
         rounds = 0
-        while rounds < _ROUNDS and not session.stopping() and self.has_work():
+        while rounds < _ROUNDS and not session.stopping() and (due or self.has_work()):
+            due = False
             pushed = self._round(total)
             if pushed is None or total.resume_at or total.problem:
                 break
@@ -160,10 +164,13 @@ class Sync:
                     break
         return total
 
-    def _recover(self) -> None:
-        """Take up what an earlier pass has left: nothing is in flight between two passes."""
+    def _recover(self) -> bool:
+        """Take up what an earlier pass has left: nothing is in flight between two passes.
+
+        Whether it is known already that somebody is to be planned.
+        """
         ledger, now = self.session.ledger, self.session.now()
-        left, self._look_twice = ledger.backlog.left_over(now)
+        left, self._look_twice, due = ledger.backlog.left_over(now)
         if left:
             with ledger.transaction("recover"):
                 ledger.journal.recover(now)
@@ -176,17 +183,21 @@ class Sync:
             with ledger.transaction("prune"):
                 ledger.journal.prune(now - _KEEP_DONE)
             self._pruned = now.date()
+        return due
 
     def _round(self, total: Pushed) -> Pushed | None:
         """List, plan and push once; None if nothing more may be sent for now."""
         session = self.session
         first = self._maybe_first = self._maybe_first and is_first(session.ledger)
-        place = prepare(session) if first else self._make_fields(prepare(session), total)
+        place = prepare(session)
+        fields, unknown = session.ledger.backlog.comes_first(session.now())
+        if fields and not first:
+            place = self._make_fields(place, total)
         self._started = self._started or session.now()
         if total.halted:
             return None
         # What may exist already is found out first, or it would seem to be people's.
-        if self._has_unknown() and self._add(total, Pusher(session, place).push(_may_be_made)):
+        if unknown and self._add(total, Pusher(session, place).push(_may_be_made)):
             return None
         if self._look_twice:
             look_twice(session, place)
@@ -223,11 +234,8 @@ class Sync:
 
     def _make_fields(self, place: Target, total: Pushed) -> Target:
         """Make the fields that are planned, those that Pipedrive refuses aside; the place then."""
-        session = self.session
-        if not session.ledger.backlog.ready_of("field", session.now()):
-            return place
-        self._add(total, Pusher(session, place).push(_is_field))
-        return prepare(session)
+        self._add(total, Pusher(self.session, place).push(_is_field))
+        return prepare(self.session)
 
     def _ask_first(self, *, first: bool) -> Problem | None:
         """What a person has to approve before the planned records are created."""
@@ -241,16 +249,15 @@ class Sync:
     def _make_first_fields(self, total: Pushed) -> Target:
         """Make the fields that waited for the safety limit, and plan with them; once."""
         session, ledger = self.session, self.session.ledger
-        place = self._make_fields(prepare(session), total)
+        place = prepare(session)
+        if ledger.backlog.comes_first(session.now())[0]:
+            place = self._make_fields(place, total)
         with ledger.transaction("touch"):
             # All that were planned without the fields, persons that need nothing else included.
             touched = sorted(ledger.backlog.senders() | ledger.records.senders_with("person"))
             ledger.senders.touch(touched)
         plan_due(session, place, touched)
         return place
-
-    def _has_unknown(self) -> bool:
-        return self.session.ledger.backlog.has_unknown(self.session.now())
 
     def _add(self, total: Pushed, pushed: Pushed) -> bool:
         """Join what one push did to the others of the pass.

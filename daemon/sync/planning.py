@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache, partial
 
 from daemon.intake import states
 from daemon.ledger.journal import JournalRow
@@ -23,7 +24,16 @@ from daemon.rules.deals import Purchase
 from daemon.rules.follow_up import NextStep, is_pursued
 from daemon.rules.plan import choose_person, plan_sender
 from daemon.rules.records import Adoption, Change, LocalRecords, Record, RemoteMatches
-from daemon.sync.deals import join, parts_in_copy, placed, purchase_of, to_be_told
+from daemon.rules.sender import SenderState
+from daemon.sync.deals import (
+    Talks,
+    conversations,
+    join,
+    parts_in_copy,
+    placed,
+    purchase_of,
+    to_be_told,
+)
 from daemon.sync.follow_ups import plan_follow_up
 from daemon.sync.news import tell
 from daemon.sync.routes import Routed, route
@@ -58,6 +68,8 @@ class Draft:
     pursued: bool  # it has a lead or an open deal
     bounced: Undelivered | None
     purchase: Purchase
+    state: SenderState
+    talks: Talks
 
 
 Drafts = Mapping[str, Draft]  # by sender
@@ -71,12 +83,12 @@ def plan_due(
     Who has come while the CRM was listed isn't among them: that listing may not show its person.
     A draft is used if nothing has changed since it was made.
     """
-    todo = deque(_in_order(session, senders))
-    us = states.known_us(session.ledger, session.reading.us)
+    todo = deque(_in_order(session, list(senders)))
     planned = done = 0
     while todo and not session.stopping():
         now = session.now()
         with session.ledger.transaction("plan"):
+            us = states.known_us(session.ledger, session.reading.us)
             for address in [todo.popleft() for _ in range(min(_BATCH, len(todo)))]:
                 row = session.ledger.senders.get(address)
                 if row is not None and row.version > row.synced_version:
@@ -91,29 +103,35 @@ def plan_due(
     return planned
 
 
-def _in_order(session: Session, senders: Iterable[str]) -> Iterable[str]:
+def _in_order(session: Session, senders: Sequence[str]) -> Sequence[str]:
     """Where several share a deal, who wrote first comes first: the deal is opened for that one."""
-    if session.settings.deals.per == "person":
+    if session.settings.deals.per == "person" or len(senders) < 2:  # noqa: PLR2004 nothing to order
         return senders
     return session.ledger.senders.by_first_contact(senders)
 
 
-def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | None:
-    """What the plan for a sender is as things stand; None for one without messages."""
+def draft(
+    session: Session, row: SenderRow, place: Target, us: Us, before: Draft | None = None
+) -> Draft | None:
+    """What the plan for a sender is as things stand; None for one without messages.
+
+    Of an earlier draft of the same state, made `before` the CRM was listed, what is said by its
+    mail stands.
+    """
     ledger = session.ledger
+    if before is not None and before.row != row:
+        before = None
     changes = ledger.changes
     known = ledger.records.known(row.address, row.organization)
     coming = ledger.journal.open_rows(row.address)
     crm, twins = _in_crm(session, row, known, coming)
     group = _same_person(session, row.address, known, crm, twins)
-    # What is kept of a long history has all that a plan needs, but not who waits for an answer.
-    is_kept = row.is_long and group == [row.address] and session.settings.policy.follow_up is None
-    kept = ledger.states.long_known(group) if is_kept else {}
-    state = kept.get(group[0]) or states.state_of(ledger, session.reading, group, us)
+    state = before.state if before and before.group == group else _state(session, row, group, us)
     if state is None:
         return None
-    state = replace(state, address=row.address, organization=row.organization)
-    routed, usual = route(session, row, place), session.settings.policy
+    routed = before.routed if before else route(session, row, place)
+    talks = before.talks if before else cache(partial(conversations, session, row.address))
+    usual = session.settings.policy
     policy = replace(
         routed.policy(usual, place),
         fresh_since=session.fresh_since(),
@@ -123,7 +141,7 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
         bounce=replace(usual.bounce, label_id=place.bounce_label(usual.bounce.label)),
         in_copy=session.settings.in_copy,
     )
-    purchase = purchase_of(session, row, known, crm, coming)
+    purchase = purchase_of(session, row, known, crm, coming, talks)
     plan = plan_sender(state, known, crm, policy, purchase)
     if row.address != group[0]:
         # One person with several addresses: the first of them stands for all in leads, deals
@@ -147,7 +165,23 @@ def draft(session: Session, row: SenderRow, place: Target, us: Us) -> Draft | No
         pursued=bool(pursued) and row.address == group[0] and state.bounced is None,
         bounced=state.bounced,
         purchase=purchase,
+        state=state,
+        talks=talks,
     )
+
+
+def _state(session: Session, row: SenderRow, group: Sequence[str], us: Us) -> SenderState | None:
+    """The state of a person with these addresses, as that of the sender who is planned."""
+    ledger = session.ledger
+    # What is kept of a long history has all that a plan needs, but not who waits for an answer.
+    is_kept = row.is_long and group == [row.address] and session.settings.policy.follow_up is None
+    kept = ledger.states.long_known(group) if is_kept else {}
+    state = kept.get(group[0]) or states.state_of(ledger, session.reading, group, us)
+    if state is None:
+        return None
+    # Of a thousand drafts, what is said of each mail is too much to keep.
+    brief = replace(state, verdicts=(), reply_keys=(), proofs=())
+    return replace(brief, address=row.address, organization=row.organization)
 
 
 def _plan(
@@ -184,14 +218,17 @@ def _plan(
             session, row, drafted.name, drafted.unanswered, now, pursued=drafted.pursued
         )
         purchase = drafted.purchase
-        wanted = wanted_activities(session, row.address, now, purchase)
+        met = row.is_long or bool(drafted.state.meeting_list)
+        wanted = wanted_activities(session, row.address, now, purchase, met=met)
         if claim(session, wanted):
-            wanted = wanted_activities(session, row.address, now, purchase)
+            wanted = wanted_activities(session, row.address, now, purchase, met=met)
         tasks = [*step.changes, *note_of_bounce(session, row.address, drafted.bounced)]
         tasks = [placed(c, purchase.deal) if c.action == "create" else c for c in tasks]
         changes = kept + owned([*wanted, *tasks], drafted.routed.owner)
         changes += join(session, row.address, plan, purchase)
-        others |= to_be_told(session, row)
+        deal = _live(drafted.known.deal)
+        adopted = (one.pipedrive_id for one in plan.adoptions if one.kind == "deal")
+        others |= to_be_told(session, row, next(adopted, deal.pipedrive_id if deal else None))
         drafted.routed.keep(session)
     if not gone:
         changes = changes + parts_in_copy(session, row, plan)

@@ -58,6 +58,7 @@ class Pusher:
         self._broken: BaseException | None = None  # why nothing more can be recorded
         self._began = self._looked = self._reported = session.now()
         self._settled_after = session.settled_after()
+        self._senders: dict[str, SenderRow | None] = {}
         self._backlog = True  # whether there are tokens for what isn't fresh
         self._looks = DealLooks(session)
 
@@ -95,6 +96,7 @@ class Pusher:
         now = self._session.now()
         if now - self._looked >= _NEWS_EVERY:
             self._looked = now
+            self._senders.clear()
             all_due = now - self._began >= _PLAN_EVERY
             since = None if all_due and self._backlog else self._session.fresh_since()
             pushed.interrupted = bool(self.ledger.senders.due(1, since))
@@ -209,7 +211,7 @@ class Pusher:
         they have one.
         """
         records = self.ledger.records
-        sender = self.ledger.senders.get(row.sender) if row.sender else None
+        sender = self._sender(row.sender) if row.sender else None
         if not row.unknown and not self._is_wanted(row, sender):
             self._set_aside(row, "nobody needs it any more", drop=True)
             return None
@@ -247,6 +249,12 @@ class Pusher:
         if row.kind == "activity" and order.links.deal is not None:
             row = replace(row, fields={**row.fields, "deal": str(order.links.deal)})
         return row, order
+
+    def _sender(self, address: str) -> SenderRow | None:
+        """A sender as it was when it was looked at last, a few seconds ago at most."""
+        if address not in self._senders:
+            self._senders[address] = self.ledger.senders.get(address)
+        return self._senders[address]
 
     def _is_wanted(self, row: JournalRow, sender: SenderRow | None) -> bool:
         """Whether the sender of a change is still there, or anybody of an organization's."""

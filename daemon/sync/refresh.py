@@ -7,6 +7,7 @@ are read first, for a token each.
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -53,13 +54,15 @@ def refresh(
         if not listing.is_complete(session):
             listing.search(session, _strangers(session))
         return due, {}
+    rank = None if session.client.budget.for_backlog() else RANK_FRESH
+    waiting = session.ledger.backlog.kinds_to_make(session.now(), rank)
     asked: set[str] = set()
     seen: set[tuple[str, str]] = set()
     drafts: Drafts = {}
     while True:
         drafts = _drafts(session, place, us, rows[:_DRAFTS], drafts)
         more = len(rows) > _DRAFTS
-        kinds = _needs(session, drafts.values(), started, more=more) - asked
+        kinds = _needs(session, drafts.values(), started, waiting, more=more) - asked
         if not kinds:
             # What is gone from where it was may be elsewhere: merged, or made anew.
             kinds = _look_before_adopting(session, place, drafts.values(), seen) - asked
@@ -129,7 +132,7 @@ def _drafts(
     for row in rows:
         made = before.get(row.address)
         if made is None or (made.row, made.changes) != (row, session.ledger.changes):
-            made = draft(session, row, place, us)
+            made = draft(session, row, place, us, made)
         if made is not None:
             found[row.address] = made
     return found
@@ -146,16 +149,22 @@ def _strangers(session: Session) -> list[str]:
 
 
 def _needs(
-    session: Session, drafts: Collection[Draft], started: datetime | None, *, more: bool
+    session: Session,
+    drafts: Collection[Draft],
+    started: datetime | None,
+    waiting: AbstractSet[str],
+    *,
+    more: bool,
 ) -> set[str]:
     """The kinds to list before these plans, or what waits in the journal, create anything.
 
-    `more`: there are others, whose plans cost too much to draft.
+    `waiting`: the kinds that wait there; `more`: there are others, whose plans cost too much to
+    draft.
     """
     ledger = session.ledger
     marks = ledger.settings(_LOOK_AGAIN, *map(listed_at, directory.KINDS))
     urgent: set[str] = set(marks.get(_LOOK_AGAIN) or ())
-    tolerant: set[str] = set()
+    tolerant = set(waiting)
     if more:
         urgent |= set(directory.KINDS)
     for item in drafts:
@@ -169,10 +178,7 @@ def _needs(
             urgent |= {"deal", "lead"}  # a person that has just turned up may have one, too
         tolerant |= {"deal"} if made & {("deal", "convert")} else set()
         tolerant |= {"deal", "lead"} if made & {("deal", "create"), ("lead", "create")} else set()
-    now = session.now()
-    rank = None if session.client.budget.for_backlog() else RANK_FRESH
-    tolerant |= ledger.backlog.kinds_to_make(now, rank)
-    latest = now - session.settings.refresh
+    latest = session.now() - session.settings.refresh
     latest = max(latest, started or latest)
     listed = {kind: instant_or_none(marks.get(listed_at(kind))) for kind in directory.KINDS}
     return urgent | {k for k, at in listed.items() if k in tolerant and (at is None or at < latest)}

@@ -19,7 +19,7 @@ class Routed:
 
     owner: str | None
     route: Route | None = None
-    key: str = ""  # for whom the owner was chosen
+    key: str = ""  # for whom the owner was chosen, if that isn't written down yet
 
     def policy(self, usual: Policy, place: Target) -> Policy:
         """The usual policy with what the route says."""
@@ -52,8 +52,8 @@ def route(session: Session, row: SenderRow, place: Target) -> Routed:
     if not owners:
         return replace(usual, route=chosen)
     key = row.organization or row.address
-    owner = session.ledger.assignments.owner(chosen.name, key, owners)
-    return Routed(owner, chosen, key)
+    owner, is_written = session.ledger.assignments.owner(chosen.name, key, owners)
+    return Routed(owner, chosen, "" if is_written else key)
 
 
 def _chosen(ledger: Ledger, routes: Sequence[Route], row: SenderRow) -> Route | None:

@@ -27,16 +27,17 @@ from daemon.sync.session import UNCLAIMED, Session
 
 
 def wanted_activities(
-    session: Session, address: str, now: datetime, purchase: Purchase
+    session: Session, address: str, now: datetime, purchase: Purchase, *, met: bool
 ) -> list[Change]:
     """Changes for the activities of a sender who has, or is about to have, a person.
 
-    `purchase`: where its mail goes, if not simply to its own lead or deal.
+    `purchase`: where its mail goes, if not simply to its own lead or deal; `met`: whether there may
+    be a meeting with it.
     """
     changes: list[Change] = []
     if session.settings.emails:
         changes += _emails(session, address, purchase)
-    if session.settings.meetings:
+    if session.settings.meetings and met:
         changes += _meetings(session, address, now, purchase)
     return changes
 
@@ -72,9 +73,7 @@ def owned(changes: list[Change], owner: str | None) -> list[Change]:
 def link_later(session: Session, address: str) -> None:
     """Link what was made while this sender's organization, lead or deal couldn't be linked to."""
     ledger, now = session.ledger, session.now()
-    person = ledger.records.live_id("person", address)
-    same = {record.key for record in ledger.records.by_id("person", person)} if person else set()
-    for one in ledger.records.unlinked(same | {address}):
+    for one in ledger.records.unlinked_of_person(address):
         link = {"unlinked": False}
         change = Change(one.kind, one.key, "update", link, RANK_FIELDS, address)
         ledger.journal.plan(change, now, session.run)
