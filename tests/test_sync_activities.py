@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from crm_kit import START, WE, Shop, invitation, make_shop
 
+from daemon.rules.records import Change
+
 ADA, BOB, EVE = "ada@acme.com", "bob@other.com", "eve@third.com"
 
 
@@ -232,3 +234,61 @@ def test_a_meeting_of_the_past_is_logged_done(shop: Shop) -> None:
 
     (meeting,) = shop.activities("meeting")
     assert meeting["done"]
+
+
+def unlogged(shop: Shop) -> list[tuple[str, int]]:
+    """Senders with contact messages whose activity doesn't name them, as far as is noted."""
+    rows = shop.ledger.rows(
+        "SELECT sender, count(*) AS n FROM correspondence WHERE verdict = 'contact' AND NOT logged"
+        " GROUP BY sender ORDER BY sender"
+    )
+    return [(row["sender"], row["n"]) for row in rows]
+
+
+def test_what_is_logged_is_not_looked_at_again_and_what_is_taken_back_is(shop: Shop) -> None:
+    for hour in range(3):
+        shop.hears(ADA, at=START + timedelta(hours=hour))
+    assert unlogged(shop) == [(ADA, 3)]
+    shop.sync()
+    assert unlogged(shop) == []
+
+    shop.hears(ADA, at=START + timedelta(hours=9))
+    with shop.ledger.transaction("planned, and taken back"):
+        shop.ledger.activities.logged(ADA)
+        (key,) = (row["key"] for row in shop.ledger.rows(_LATEST))
+        change = Change("activity", key, "create", {"participants": [ADA]}, "1", ADA)
+        shop.ledger.journal.plan(change, START, None)
+        assert unlogged(shop) == []
+        shop.ledger.journal.drop_of(ADA)
+    assert unlogged(shop) == [(ADA, 1)]
+
+    shop.sync()
+    assert (unlogged(shop), len(shop.activities())) == ([], 4)
+
+
+def test_whom_an_activity_does_not_name_is_looked_for_again(shop: Shop) -> None:
+    shop.writes(ADA, BOB, at=START)
+    shop.hears(ADA, at=START + timedelta(hours=1))
+    shop.sync()
+    assert unlogged(shop) == [(BOB, 1)]  # who has no record yet
+
+    shop.hears(BOB, at=START + timedelta(hours=2))
+    shop.sync()
+
+    first = min(shop.acts.every("activities"), key=lambda one: str(one["due_time"]))
+    assert sorted(named(shop, first)) == [ADA, BOB]
+    assert unlogged(shop) == []
+    with shop.ledger.transaction("without Bob"):
+        record = shop.ledger.records.get("activity", shop.ledger.rows(_FIRST)[0]["key"])
+        assert record is not None
+        shop.ledger.records.written(
+            *("activity", record.key, record.pipedrive_id or "", {"participants": [ADA]}, START),
+            sender=ADA,
+            run=None,
+            created=False,
+        )
+    assert unlogged(shop) == [(BOB, 1)]
+
+
+_LATEST = "SELECT key FROM messages ORDER BY sent_at DESC LIMIT 1"
+_FIRST = "SELECT key FROM messages ORDER BY sent_at LIMIT 1"

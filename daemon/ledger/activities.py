@@ -18,6 +18,14 @@ class Activities:
         """Contact messages of this sender, newest first, whose activity doesn't name it yet."""
         return self._db.execute(_MISSING, (address, f'"{address}"', limit)).fetchall()
 
+    def logged(self, address: str) -> None:
+        """Note that every contact message of this sender has its activity, or will have it."""
+        self._db.execute(
+            "UPDATE correspondence INDEXED BY correspondence_unlogged SET logged = 1"
+            " WHERE sender = ? AND verdict = 'contact' AND NOT logged",
+            (address,),
+        )
+
     def parties(self, message: int) -> list[tuple[str, str]]:
         """Senders to whom a message counts, each with its class; not those whom people removed."""
         rows = self._db.execute(
@@ -48,10 +56,11 @@ class Activities:
 _MISSING = """
 SELECT m.id, m.key, m.direction, m.subject, m.snippet, m.sent_at, m.facts,
        r.pipedrive_id IS NOT NULL AS there
-FROM correspondence c JOIN messages m ON m.id = c.message
+FROM correspondence c INDEXED BY correspondence_unlogged
+JOIN messages m ON m.id = c.message
 LEFT JOIN records r ON r.kind = 'activity' AND r.key = m.key
 LEFT JOIN journal j ON j.kind = 'activity' AND j.key = m.key AND j.state <> 'done'
-WHERE c.sender = ? AND c.verdict = 'contact'
+WHERE c.sender = ? AND c.verdict = 'contact' AND NOT c.logged
   AND instr(coalesce(j.fields, r.fields, ''), ?) = 0 AND r.tombstone IS NULL
 ORDER BY m.sent_at DESC, m.key LIMIT ?
 """

@@ -35,6 +35,7 @@ STEPS = (
     "m019_copied",
     "m020_carried",
     "m021_resting",
+    "m022_logged",
 )
 
 migrations = Migrations("mail2deal")

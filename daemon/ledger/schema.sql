@@ -169,9 +169,12 @@ CREATE TABLE correspondence (
   reason TEXT NOT NULL,
   name TEXT NOT NULL DEFAULT '',  -- the name that the message gives the sender
   way TEXT NOT NULL DEFAULT 'from', -- how we know who wrote it: from, group, form, forward, …
+  logged INTEGER NOT NULL DEFAULT 0, -- 1: an activity names the sender, or is on its way
   PRIMARY KEY (sender, message)
 ) WITHOUT ROWID;
 CREATE INDEX correspondence_message ON correspondence (message);
+CREATE INDEX correspondence_unlogged ON correspondence (sender)
+  WHERE verdict = 'contact' AND NOT logged;
 
 CREATE TABLE meetings (
   -- One meeting with a sender, by iTIP UID.
@@ -273,6 +276,33 @@ CREATE INDEX journal_due ON journal (rank) WHERE state IN ('planned', 'waiting')
 CREATE INDEX journal_sender ON journal (sender, stage) WHERE state <> 'done';
 CREATE INDEX journal_done ON journal (done_at) WHERE state = 'done';
 CREATE INDEX journal_state ON journal (state, not_before);
+
+CREATE TRIGGER journal_delete_logged AFTER DELETE ON journal
+WHEN OLD.kind = 'activity' AND OLD.state <> 'done' BEGIN
+  UPDATE correspondence SET logged = 0
+   WHERE message = (SELECT id FROM messages WHERE key = OLD.key);
+END;
+CREATE TRIGGER records_delete_logged AFTER DELETE ON records WHEN OLD.kind = 'activity' BEGIN
+  UPDATE correspondence SET logged = 0
+   WHERE message = (SELECT id FROM messages WHERE key = OLD.key);
+END;
+CREATE TRIGGER journal_update_logged AFTER UPDATE OF fields ON journal
+WHEN NEW.kind = 'activity' AND NEW.state <> 'done' BEGIN
+  UPDATE correspondence SET logged = 0
+   WHERE message = (SELECT id FROM messages WHERE key = NEW.key) AND logged
+    AND instr(NEW.fields, '"' || sender || '"') = 0;
+END;
+CREATE TRIGGER records_insert_logged AFTER INSERT ON records WHEN NEW.kind = 'activity' BEGIN
+  UPDATE correspondence SET logged = 0
+   WHERE message = (SELECT id FROM messages WHERE key = NEW.key) AND logged
+    AND instr(NEW.fields, '"' || sender || '"') = 0;
+END;
+CREATE TRIGGER records_update_logged AFTER UPDATE OF fields ON records
+WHEN NEW.kind = 'activity' BEGIN
+  UPDATE correspondence SET logged = 0
+   WHERE message = (SELECT id FROM messages WHERE key = NEW.key) AND logged
+    AND instr(NEW.fields, '"' || sender || '"') = 0;
+END;
 
 CREATE TABLE resting (
   -- Kinds of records that were refused since the last that was taken.

@@ -217,11 +217,7 @@ def _plan(
         step = plan_follow_up(
             session, row, drafted.name, drafted.unanswered, now, pursued=drafted.pursued
         )
-        purchase = drafted.purchase
-        met = row.is_long or bool(drafted.state.meeting_list)
-        wanted = wanted_activities(session, row.address, now, purchase, met=met)
-        if claim(session, wanted):
-            wanted = wanted_activities(session, row.address, now, purchase, met=met)
+        purchase, wanted = drafted.purchase, _wanted(session, row, drafted, now)
         tasks = [*step.changes, *note_of_bounce(session, row.address, drafted.bounced)]
         tasks = [placed(c, purchase.deal) if c.action == "create" else c for c in tasks]
         changes = kept + owned([*wanted, *tasks], drafted.routed.owner)
@@ -241,6 +237,17 @@ def _plan(
     ledger.senders.classify(drafted.group, plan.class_)
     ledger.senders.touch(others)
     return len(changes), others
+
+
+def _wanted(session: Session, row: SenderRow, drafted: Draft, now: datetime) -> list[Change]:
+    """The activities that a sender lacks, which count as logged from now on."""
+    met = row.is_long or bool(drafted.state.meeting_list)
+    wanted = wanted_activities(session, row.address, now, drafted.purchase, met=met)
+    if claim(session, wanted):
+        wanted = wanted_activities(session, row.address, now, drafted.purchase, met=met)
+    if session.settings.emails:
+        session.ledger.activities.logged(row.address)
+    return wanted
 
 
 def _in_crm(
