@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from daemon.intake import consent, own_servers
@@ -20,7 +21,7 @@ from daemon.intake.copies import Known
 from daemon.intake.states import LEARNED, ScoringSettings, known_us, recompute, with_learned
 from daemon.ledger.folders import Sighting
 from daemon.ledger.forgotten import FORGET_SALT
-from daemon.ledger.message_row import MessageRow, StoredMessage
+from daemon.ledger.message_row import Grounds, Judged, MessageRow, StoredMessage
 from daemon.ledger.rereading import HELD
 from daemon.ledger.store import Ledger
 from daemon.message.forgotten import FORGOTTEN, MARK, people, without
@@ -36,6 +37,7 @@ _LEARN_FROM = 3
 _LEARN_RATIO = 3
 _LOOKED_AT = 100  # mails of one address, the latest
 _PAGE = 1000
+_KEPT = 4096  # judgements; people write to the same people in the same way
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,8 @@ def _learn(
     if not changed:
         return set()
     ledger.set(LEARNED, sorted((learned - changed) | (now_ours & changed)))
-    return rejudge(ledger, reading, ledger.messages.concerning(changed))
+    us = known_us(ledger, reading.us)
+    return rejudge(ledger, us, conclusions(us), ledger.messages.judged_of(changed))
 
 
 def _learn_servers(
@@ -243,29 +246,49 @@ def _is_ours(ledger: Ledger, reading: ScoringSettings, address: str) -> bool:
     return not arrived or (domain in ours - {None} and arrived * _LEARN_RATIO <= outward)
 
 
+class Conclusion(NamedTuple):
+    """What comes of a message in the ledger: direction, verdict and reason, and its parties."""
+
+    stands: tuple[str | None, str, str]
+    parties: frozenset[tuple[str, str, str]]  # sender key, name and way
+
+
+def conclusions(us: Us) -> Callable[[Grounds], Conclusion]:
+    """What judges messages by their grounds; people write alike, so it keeps the latest."""
+
+    @lru_cache(maxsize=_KEPT)
+    def conclude(grounds: Grounds) -> Conclusion:
+        judgement = _judge(grounds.message(), in_sent=grounds.in_sent, us=us)
+        parties = {p.key: (p.key, p.name, IN_COPY) for p in reversed(judgement.copied)}
+        if judgement.verdict.kind != "ignored":
+            parties |= {p.key: (p.key, p.name, judgement.way) for p in reversed(judgement.parties)}
+        stands = (judgement.direction, *judgement.verdict)
+        return Conclusion(stands, frozenset(parties.values()))
+
+    return conclude
+
+
 def rejudge(
-    ledger: Ledger, reading: ScoringSettings, messages: Iterable[StoredMessage]
+    ledger: Ledger, us: Us, conclude: Callable[[Grounds], Conclusion], messages: Sequence[Judged]
 ) -> set[str]:
     """Judge messages again by what we know now; the senders whose state that may change.
 
     Only those of which something else comes out are written.
     """
-    us, known = known_us(ledger, reading.us), list(messages)
-    before = ledger.messages.parties_of(m.id for m in known)
+    before = ledger.messages.parties_of([m.id for m in messages])
     touched = {sender for parties in before.values() for sender, _, _ in parties}
-    changed: list[MessageRow] = []
-    for m in known:
-        judgement = _judge(m.message, in_sent=m.in_sent, us=us)
-        counts = judgement.verdict.kind != "ignored"
-        parties = {(p.key, p.name, judgement.way) for p in judgement.parties} if counts else set()
-        parties |= {(p.key, p.name, IN_COPY) for p in judgement.copied}
-        if (
-            (judgement.direction, *judgement.verdict) != m.judged
-            or len(parties) > len(before.get(m.id, ()))
-            or not before.get(m.id, set()) <= parties
-        ):
-            changed.append(MessageRow(m.message, m.arrived_at, m.in_sent, judgement))
-    written = _write(ledger, changed, {m.message.key: m.id for m in known}, us)
+    changed: list[int] = []
+    for number, stands, grounds in messages:
+        if conclude(grounds) != (stands, before.get(number, frozenset())):
+            changed.append(number)
+    if not changed:
+        return touched
+    whole = ledger.messages.of_ids(changed)
+    rows = [
+        MessageRow(m.message, m.arrived_at, m.in_sent, _judge(m.message, in_sent=m.in_sent, us=us))
+        for m in whole
+    ]
+    written = _write(ledger, rows, {m.message.key: m.id for m in whole}, us)
     return touched | written.touched
 
 
@@ -278,10 +301,14 @@ def rebuild(
     early when `carry_on`, which is told how many messages are judged, says so.
     """
     last, done, touched = 0, 0, set(ledger.states.addresses())
+    us = known_us(ledger, reading.us)
+    conclude = conclusions(us)
     while page := ledger.messages.page(last, _PAGE):
         last, done = page[-1].id, done + len(page)
         with ledger.transaction("rejudge"):
-            touched |= rejudge(ledger, reading, page)
+            if (now := known_us(ledger, reading.us)) != us:  # somebody was learned meanwhile
+                us, conclude = now, conclusions(now)
+            touched |= rejudge(ledger, us, conclude, page)
         if not carry_on(done):
             return 0
     changed = 0

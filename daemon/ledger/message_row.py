@@ -4,7 +4,7 @@ import json
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from daemon.ledger.timestamp import instant, instant_or_none, stamp, stamp_or_none
 from daemon.message.bounce import Bounced
@@ -26,6 +26,39 @@ class StoredMessage:
     in_sent: bool
     judged: tuple[str | None, str, str]  # direction, verdict and reason
     stale: bool = False  # an earlier version has read it, and we would find more
+
+
+class Grounds(NamedTuple):
+    """All that a message is judged by: the same grounds, the same judgement."""
+
+    in_sent: bool
+    facts: str  # JSON, without the fingerprints of its words
+    invites: str | None  # JSON
+    is_answer: bool
+
+    def message(self) -> Message:
+        """A message that says only this."""
+        facts = json.loads(self.facts)
+        return Message(
+            key="",
+            message_id=None,
+            answers=("",) if self.is_answer else (),
+            subject="",
+            date=None,
+            snippet="",
+            thread=None,
+            size=0,
+            invites=invites_from(self.invites),
+            **_said(facts),
+        )
+
+
+class Judged(NamedTuple):
+    """A message as it is judged so far."""
+
+    id: int
+    stands: tuple[str | None, str, str]  # direction, verdict and reason
+    grounds: Grounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,30 +160,37 @@ def _candidates(facts: dict[str, Any]) -> tuple[Candidate, ...]:
     )
 
 
+def _said(facts: dict[str, Any]) -> dict[str, Any]:
+    """What the JSON of `messages.facts` says, but for words, as arguments of a Message."""
+    to = tuple(Address(*pair) for pair in facts.get("to", ()))
+    return {
+        "from_": Address(*facts["from"]) if facts["from"] else None,
+        "to": to,
+        "recipients_count": facts.get("recipients_count", len(to)),
+        "candidates": _candidates(facts),
+        "facts": tuple(Fact(*one) for one in facts.get("said", ())),
+        "signals": tuple(facts.get("marks", ())),
+        "bounced": tuple(Bounced(*one) for one in facts.get("bounced", ())),
+        "opaque": facts.get("opaque", False),
+    }
+
+
 def stored(row: sqlite3.Row) -> StoredMessage:
     """The message that a row of `messages` holds."""
     facts = json.loads(row["facts"])
-    to = tuple(Address(*pair) for pair in facts.get("to", ()))
     message = Message(
         key=row["key"],
         message_id=row["message_id"],
         answers=tuple(row["answers"].split()),
-        from_=Address(*facts["from"]) if facts["from"] else None,
-        candidates=_candidates(facts),
-        facts=tuple(Fact(*one) for one in facts.get("said", ())),
-        to=to,
         subject=row["subject"],
         date=instant_or_none(row["date"]),
         snippet=row["snippet"],
-        signals=tuple(facts.get("marks", ())),
         invites=invites_from(row["invites"]),
-        bounced=tuple(Bounced(*one) for one in facts.get("bounced", ())),
-        opaque=facts.get("opaque", False),
         thread=row["thread"],
         size=row["size"],
-        recipients_count=facts.get("recipients_count", len(to)),
         traces=Traces(row["conversation"], row["original_id"], *facts.get("words", ())),
         text_hash=row["text_hash"],
+        **_said(facts),
     )
     judged = (row["direction"], row["verdict"], row["reason"])
     arrived_at = instant(row["arrived_at"])

@@ -7,8 +7,18 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from daemon.ledger.message_row import COLUMNS, MessageRow, StoredMessage, stored, to_row, twin
+from daemon.ledger.message_row import (
+    COLUMNS,
+    Grounds,
+    Judged,
+    MessageRow,
+    StoredMessage,
+    stored,
+    to_row,
+    twin,
+)
 from daemon.ledger.sql_list import AMONG, among, listed
 from daemon.message.identity import SENT_APART
 from daemon.message.parse import Address, Message
@@ -156,14 +166,14 @@ class Messages:
         )
         return {row["sender"] for row in rows}
 
-    def parties_of(self, ids: Iterable[int]) -> dict[int, set[tuple[str, str, str]]]:
+    def parties_of(self, ids: Sequence[int]) -> dict[int, set[tuple[str, str, str]]]:
         """By message, the senders to whom it belongs, each with its name there and the way."""
         found: dict[int, set[tuple[str, str, str]]] = {}
-        for row in self._db.execute(
+        for message, *party in self._db.execute(
             f"SELECT message, sender, name, way FROM correspondence WHERE message {AMONG}",
             (listed(ids),),
         ):
-            found.setdefault(row["message"], set()).add((row["sender"], row["name"], row["way"]))
+            found.setdefault(message, set()).add((party[0], party[1], party[2]))
         return found
 
     def sent_from(self, address: str, limit: int) -> list[StoredMessage]:
@@ -195,6 +205,17 @@ class Messages:
         )
         return list({row["id"]: stored(row) for row in rows}.values())
 
+    def judged_of(self, addresses: Iterable[str]) -> list[Judged]:
+        """The same messages, by what they are judged by."""
+        keys = listed(addresses)
+        return _judged(
+            self._db.execute(
+                f"{_JUDGED} from_address {AMONG}"
+                f" OR id IN (SELECT message FROM correspondence WHERE sender {AMONG})",
+                (keys, keys),
+            )
+        )
+
     def at(self, folder: int, uidvalidity: int, uids: Iterable[int]) -> dict[int, StoredMessage]:
         """The messages that were seen at these places, by UID."""
         rows = self._db.execute(
@@ -204,14 +225,29 @@ class Messages:
         )
         return {row["place"]: stored(row) for row in rows}
 
-    def page(self, after: int, limit: int) -> list[StoredMessage]:
+    def page(self, after: int, limit: int) -> list[Judged]:
         """Up to `limit` messages with an id above `after`, by id: for a rebuild."""
-        rows = self._db.execute(
-            "SELECT * FROM messages WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
-        )
+        return _judged(self._db.execute(f"{_JUDGED} id > ? ORDER BY id LIMIT ?", (after, limit)))
+
+    def of_ids(self, ids: Iterable[int]) -> list[StoredMessage]:
+        """The messages with these ids."""
+        rows = self._db.execute(f"SELECT * FROM messages WHERE id {AMONG}", (listed(ids),))
         return [stored(row) for row in rows]
 
 
+def _judged(rows: Iterable[tuple[Any, ...]]) -> list[Judged]:
+    return [
+        Judged(number, (direction, verdict, reason), Grounds(*grounds))
+        for number, direction, verdict, reason, *grounds in rows
+    ]
+
+
+# Words are the longest part of the facts, other in each message, and nothing is judged by them.
+_JUDGED = """
+SELECT id, direction, verdict, reason, in_sent,
+  iif(instr(facts, '"words"'), json_remove(facts, '$.words'), facts), invites, answers <> ''
+FROM messages WHERE
+"""
 _INSERT = (
     f"INSERT INTO messages (id, {', '.join(COLUMNS)}) VALUES (?, {', '.join('?' * len(COLUMNS))})"
 )
