@@ -195,7 +195,7 @@ def _expected(
     whole: bool,
 ) -> dict[str, Any]:
     """What the ledger says of the sender, and that others of these mails may come, too."""
-    parties = ledger.messages.parties_of(mail.stored.id for mail in mails)
+    parties = ledger.messages.parties_of([mail.stored.id for mail in mails])
     others = {one for some in parties.values() for one, _, _ in some}
     expected: dict[str, Any] = {names.address(one): {"class": _ANY_CLASS} for one in sorted(others)}
     state = state_of(ledger, scoring_settings(wiring.config), [sender])
