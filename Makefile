@@ -21,7 +21,7 @@ IN = $(VENV)/bin
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-all check bench walk lines crash soak fuzz systemd-test layout clean dovecot
-.PHONY: deb image sbom signal release mutants test-servers
+.PHONY: sums deb image sbom signal release mutants test-servers
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | \
@@ -90,6 +90,10 @@ release: $(VENV)/.test $(VENV)/.package ## is all ready? then wheel, sdist, bill
 	$(IN)/python packaging/release.py
 	packaging/sbom
 	cp packaging/requirements.txt dist/
+	$(IN)/python packaging/release.py --sums
+
+sums: ## checksums of all that lies in dist/, packages and image too
+	$(IN)/python packaging/release.py --sums
 
 deb: $(VENV)/.package ## Debian packages for 12 and 13, into dist/; needs root
 	packaging/deb/build bookworm

@@ -1,6 +1,7 @@
 """Check that a release is ready, build wheel and sdist twice, and compare them: `make release`.
 
     python packaging/release.py [DIRECTORY]      what is released goes there (dist/)
+    python packaging/release.py --sums [DIRECTORY]      SHA256SUMS of all that lies there
 
 A release is a clean checkout of the commit with the tag `v` and the version, whose changelog has a
 dated section for it and nothing unreleased. Both builds start from the files of that commit alone,
@@ -76,9 +77,31 @@ def build(into: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((into / "built").iterdir())}
 
 
+def sums(directory: Path) -> str:
+    """What SHA256SUMS holds: a line for each file of a release, as `sha256sum --check` reads it."""
+    lines = []
+    for path in sorted(directory.iterdir()):
+        if path.is_file() and path.name not in {"SHA256SUMS", "SHA256SUMS.asc"}:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            lines.append(f"{digest}  {path.name}\n")
+    return "".join(lines)
+
+
+def write_sums(directory: Path) -> None:
+    """Write SHA256SUMS beside the files, and print it."""
+    text = sums(directory)
+    (directory / "SHA256SUMS").write_text(text, encoding="ascii")
+    print(text, end="")
+
+
 def main() -> int:
     """1 if something is missing or the builds differ."""
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "dist"
+    words = [word for word in sys.argv[1:] if word != "--sums"]
+    target = Path(words[0]) if words else ROOT / "dist"
+    if "--sums" in sys.argv[1:]:
+        write_sums(target)
+        return 0
     found = _VERSION.search((ROOT / "daemon/__init__.py").read_text(encoding="utf-8"))
     version = found[1] if found else "none"
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -93,11 +116,9 @@ def main() -> int:
         print("two builds differ: this isn't reproducible", file=sys.stderr)
         return 1
     target.mkdir(parents=True, exist_ok=True)
-    sums = [f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in first.items()]
     for name, data in first.items():
         (target / name).write_bytes(data)
-    (target / "SHA256SUMS").write_text("".join(sums), encoding="ascii")
-    print("".join(sums), end="")
+    write_sums(target)
     return 0
 
 

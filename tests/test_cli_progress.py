@@ -16,10 +16,13 @@ from cli_kit import Desk, desk
 from company_kit import Office
 from rich.console import Console
 
+from daemon.cli import output
 from daemon.cli.progress import Phases, line, lines
+from daemon.cli.sandbox import show_board
 from daemon.ledger.store import Ledger
-from daemon.sandbox.crm import duplicates
+from daemon.sandbox.crm import board, duplicates
 
+README = Path(__file__).parent.parent / "README.md"
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -135,7 +138,9 @@ def on_a_terminal(command: list[str], *, columns: int = 100) -> tuple[int, str]:
     return process.wait(timeout=60), shown.decode(errors="replace")
 
 
-def test_on_a_terminal_there_are_bars_and_json_stays_json(office_desk: Desk) -> None:
+def test_on_a_terminal_there_are_bars_and_json_stays_json(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     status, shown = on_a_terminal(office_desk.command("--catch-up"))
 
     assert status == 0
@@ -144,6 +149,14 @@ def test_on_a_terminal_there_are_bars_and_json_stays_json(office_desk: Desk) -> 
         last = re.findall(rf"{phase}\s+━+.*?(\d+)/(\d+).*\d+/s", plain)[-1]
         assert last[0] == last[1], phase  # a bar that is done is at its end
     assert "read 301 new messages, wrote" in plain
+
+    # The picture in the README is what is there now: these mails are the demo's.
+    with monkeypatch.context() as patch:
+        patch.setattr(output.console, "_width", 80)
+        capsys.readouterr()
+        show_board(board(office_desk.sandbox, "Sales"))
+        picture = capsys.readouterr().out.partition("nothing in:")[0]
+    assert picture in README.read_text()
 
     status, shown = on_a_terminal(office_desk.command("status", "--json"), columns=30)
     assert status == 0

@@ -78,3 +78,10 @@ def test_a_release_says_what_is_missing_and_then_builds_the_same_bytes_twice(
     sums = [hashlib.sha256((home / "out" / name).read_bytes()).hexdigest() for name in names]
     expected = "".join(f"{digest}  {name}\n" for digest, name in zip(sums, names, strict=True))
     assert (home / "out" / "SHA256SUMS").read_text() == done.stdout == expected
+    # What is built later, packages and image, is added, and sha256sum agrees.
+    (home / "out" / "mail2deal_7.8.9~bookworm_amd64.deb").write_bytes(b"a package")
+    again = [sys.executable, "packaging/release.py", "--sums", "out"]
+    added = subprocess.run(again, cwd=home, capture_output=True, text=True, check=True).stdout
+    assert "bookworm_amd64.deb" in added
+    checked = ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"]
+    subprocess.run(checked, cwd=home / "out", check=True)

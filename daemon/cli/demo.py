@@ -18,6 +18,7 @@ from daemon.errors import ATTENTION, DONE
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.rehearsal.demo import SECRETS, Demo, servers
+from daemon.rules.explain import REASONS
 from daemon.sandbox.crm import board, duplicates
 
 
@@ -73,7 +74,11 @@ def _show(demo: Demo) -> None:
     show_board(board(demo.sandbox, "Sales"))
     with Ledger.open(demo.ledger, readonly=True) as ledger:
         _rows("senders by class", reports.by_class(ledger))
-        _rows("messages that make no record", reports.without_record(ledger))
+        rows = [
+            row | {"reason": REASONS.get(str(row["reason"]), row["reason"])}
+            for row in reports.without_record(ledger)
+        ]
+        _rows("messages that make no record", rows)
     usage = demo.sandbox.usage()
     output.say(f"tokens spent: {usage.tokens} in {usage.calls} calls")
 

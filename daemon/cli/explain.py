@@ -12,6 +12,7 @@ from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.maintenance.explain import NEWEST, Told, as_dict, tell
 from daemon.message.address import as_written
+from daemon.message.nature import words
 from daemon.rules.classify import meetings, replies
 from daemon.rules.explain import Explanation, MessageLine
 from daemon.wiring import Wiring
@@ -139,13 +140,17 @@ def _show_messages(explained: Explanation) -> None:
     signed = any(line.signals for line in explained.timeline)
     output.say(
         "→ us: received, ← us: sent; contact: it counts, evidence: it doesn't, but is kept with the"
-        " sender" + ("; [name +N]: a sign of a machine, 100 make it one" if signed else "")
+        " sender"
     )
+    if signed:
+        output.say(
+            "[… +N]: a sign of a machine, [… -N]: of a person; +100 make it a machine's mail"
+        )
 
 
 def _why(line: MessageLine) -> str:
     """The three steps: who wrote it where that isn't its From, what decided, what it counts."""
-    weighed = ", ".join(f"{signal} {weight:+d}" for signal, weight in line.signals)
+    weighed = ", ".join(f"{words(signal)} {weight:+d}" for signal, weight in line.signals)
     parts = (line.author, line.why, f"[{weighed}]" if weighed else "")
     return "; ".join(part for part in parts[:2] if part) + (f" {parts[2]}" if parts[2] else "")
 

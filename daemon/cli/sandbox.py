@@ -13,7 +13,7 @@ from daemon.cli.commands import Commands
 from daemon.errors import DONE, ConfigProblem
 from daemon.sandbox.crm import Card, Column, Sandbox, board, run_server
 
-_CARDS = 8  # a column on a board
+_CARDS = 4  # a column on a board
 
 
 @click.group("sandbox", cls=Commands, invoke_without_command=True)
@@ -66,11 +66,7 @@ def show_board(columns: tuple[Column, ...]) -> None:
     table = Table(expand=True)
     filled = [column for column in columns if column.cards]
     for column in filled:
-        table.add_column(
-            f"{column.name} ({len(column.cards)})",
-            ratio=1,
-            overflow="ellipsis" if output.console.is_terminal else "fold",
-        )
+        table.add_column(f"{column.name} ({len(column.cards)})", ratio=1, overflow="fold")
     shown = [sorted(column.cards, key=_busiest_first)[:_CARDS] for column in filled]
     for row in range(max((len(cards) for cards in shown), default=0)):
         table.add_row(*(_card(cards[row]) if row < len(cards) else Text() for cards in shown))
@@ -90,4 +86,4 @@ def _busiest_first(card: Card) -> tuple[int, str]:
 def _card(card: Card) -> Text:
     mails = output.counted(card.activities, "activity")
     where = f"{card.organization}, " if card.organization else ""
-    return Text(card.person or card.title).append(f"\n  {where}{mails}", style="dim")
+    return Text(card.person or card.title).append(f"\n {where}{mails}", style="dim")

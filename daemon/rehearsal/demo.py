@@ -98,6 +98,7 @@ def _configure(home: Path, scenario: Scenario, imap: ImapServer, url: str) -> Pa
             "addresses": list(office.ignored_addresses),
             "domains": list(office.ignored_domains),
         },
+        "log": {"level": "warning"},  # what goes well is told in sentences
         "ledger": str(home / "ledger.db"),
     }
     path = home / "config.yaml"
