@@ -164,6 +164,13 @@ def test_the_thresholds_come_from_the_configuration() -> None:
     assert promoted == Class("person_with_deal", "in Pipedrive before us, 4 messages")
 
 
+def test_a_threshold_that_is_never_makes_no_deal() -> None:
+    rules = Rules(deal_at_messages=None, deal_at_replies=None, deal_at_meetings=2)
+    engaged = SenderState(address="a@b.example", msg_count=50, replies=9, meetings=1)
+    assert classify_sender(engaged, rules).name == "lead"
+    assert classify_sender(replace(engaged, meetings=2), rules).name == "person_with_deal"
+
+
 @pytest.mark.parametrize(
     "name", ["deal_at_messages", "deal_at_replies", "deal_at_meetings", "promote_at_replies"]
 )

@@ -127,7 +127,7 @@ def test_all_problems_are_named_at_once(problems: Problems) -> None:
         "mailboxes[1].username: must be text: put 5 in quotes if it is meant",
         "pipedrive.company: missing (company or base_url)",
         "pipedrive.seats: must be a whole number",
-        "engagement.deal_at_messages: must be at least 1",
+        "engagement.deal_at_messages: must be at least 1, or never",
     )
 
 
@@ -145,7 +145,11 @@ def test_all_problems_are_named_at_once(problems: Problems) -> None:
         ("engagement: {count: all}", "engagement.count: must be one of received or exchanged"),
         (
             "engagement: {deal_at_replies: 1.5}",
-            "engagement.deal_at_replies: must be a whole number",
+            "engagement.deal_at_replies: must be a whole number, or never",
+        ),
+        (
+            "engagement: {promote_at_messages: always}",
+            "engagement.promote_at_messages: must be a whole number, or never",
         ),
         ("us: {domains: example.com}", "us.domains: must be a list"),
         ("us: {domains: [example]}", "us.domains[0]: must be a domain such as example.com"),

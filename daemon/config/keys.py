@@ -38,6 +38,7 @@ from daemon.config.values import (
     SnippetLength,
     Subdomain,
     Text,
+    Threshold,
     Url,
     Zone,
 )
@@ -113,12 +114,12 @@ class RouteSection(Section):
 class EngagementSection(Section):
     """When a sender becomes a lead or a person with a deal, and which mails count at all."""
 
-    deal_at_messages: Count = 5
-    deal_at_replies: Count = 1
-    deal_at_meetings: Count = 1
-    promote_at_messages: Count | Literal["never"] = 10
-    promote_at_replies: Count | Literal["never"] = 1
-    promote_at_meetings: Count | Literal["never"] = 1
+    deal_at_messages: Threshold = 5
+    deal_at_replies: Threshold = 1
+    deal_at_meetings: Threshold = 1
+    promote_at_messages: Threshold = 10
+    promote_at_replies: Threshold = 1
+    promote_at_meetings: Threshold = 1
     count: Literal["received", "exchanged"] = "received"
     roles: Literal["person", "after_reply", "never"] = "person"
     reopen: Flag = False

@@ -70,6 +70,16 @@ def _pause(value: Any) -> timedelta:
     return timedelta() if value in (0, "0s") and value is not False else _duration(value)
 
 
+def _threshold(value: object) -> int | None:
+    if value == "never":
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value >= 1:
+            return value
+        raise ValueError("must be at least 1, or never")
+    raise ValueError("must be a whole number, or never")
+
+
 def _or_off(value: Any) -> timedelta | None:
     # YAML reads a bare off as false.
     return None if value is False or value in ("off", None) else _duration(value)
@@ -232,6 +242,7 @@ SecretCommand = Annotated[Secret, PlainValidator(_command)]
 SentFolders = Annotated[tuple[Text, ...] | None, BeforeValidator(_sent_folders)]
 Port = Annotated[int, Field(strict=True, ge=1, le=_LAST_PORT)]
 Count = Annotated[int, Field(strict=True, ge=1)]
+Threshold = Annotated[int | None, PlainValidator(_threshold)]  # None: never
 SnippetLength = Annotated[int, Field(strict=True, ge=0, le=10_000)]
 Flag = Annotated[bool, Field(strict=True)]
 Share = Annotated[float, Field(strict=True, gt=0, le=1)]

@@ -14,9 +14,9 @@ from daemon.rules.sender import SenderState
 class Rules:
     """The thresholds of the configuration's `engagement`, each at least 1; None: never."""
 
-    deal_at_messages: int = 5
-    deal_at_replies: int = 1
-    deal_at_meetings: int = 1
+    deal_at_messages: int | None = 5
+    deal_at_replies: int | None = 1
+    deal_at_meetings: int | None = 1
     # For a Person that was in Pipedrive before us, without any deal.
     promote_at_messages: int | None = 10
     promote_at_replies: int | None = 1

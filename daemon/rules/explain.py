@@ -189,7 +189,8 @@ def _rule(class_: Class, thresholds: Iterable[Threshold], *, promoted: bool) -> 
         takes = f"a deal takes {numbers}" if numbers else "gets none"
         return f"in Pipedrive before us, without a deal: {takes}"
     if class_.name == "lead":
-        return f"any message that counts makes a lead; a deal takes more: {numbers}"
+        more = f"a deal takes more: {numbers}" if numbers else "the configuration makes no deals"
+        return f"any message that counts makes a lead; {more}"
     return f"any one of these makes a deal: {numbers}"
 
 

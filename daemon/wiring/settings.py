@@ -1,7 +1,7 @@
 """From the configuration to what the rules and the sync take: each section turned into its type."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from daemon.config import Config
 from daemon.intake.states import ScoringSettings
@@ -40,9 +40,9 @@ def _thresholds(config: Config) -> Rules:
         deal_at_messages=engagement.deal_at_messages,
         deal_at_replies=engagement.deal_at_replies,
         deal_at_meetings=engagement.deal_at_meetings,
-        promote_at_messages=_or_never(engagement.promote_at_messages),
-        promote_at_replies=_or_never(engagement.promote_at_replies),
-        promote_at_meetings=_or_never(engagement.promote_at_meetings),
+        promote_at_messages=engagement.promote_at_messages,
+        promote_at_replies=engagement.promote_at_replies,
+        promote_at_meetings=engagement.promote_at_meetings,
         reopen=engagement.reopen,
     )
 
@@ -131,7 +131,3 @@ def _sources(config: Config) -> Sources:
 
 def _keys(addresses: Iterable[str]) -> Iterator[str]:
     return (Address("", address.lower()).key for address in addresses)
-
-
-def _or_never(threshold: int | Literal["never"]) -> int | None:
-    return None if threshold == "never" else threshold
