@@ -166,9 +166,8 @@ def test_the_thresholds_come_from_the_configuration() -> None:
 
 def test_a_threshold_that_is_never_makes_no_deal() -> None:
     rules = Rules(deal_at_messages=None, deal_at_replies=None, deal_at_meetings=2)
-    engaged = SenderState(address="a@b.example", msg_count=50, replies=9, meetings=1)
-    assert classify_sender(engaged, rules).name == "lead"
-    assert classify_sender(replace(engaged, meetings=2), rules).name == "person_with_deal"
+    assert classify_sender(sender(50, 9, 1), rules).name == "lead"
+    assert classify_sender(sender(50, 9, 2), rules).name == "person_with_deal"
 
 
 @pytest.mark.parametrize(

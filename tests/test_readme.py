@@ -39,6 +39,8 @@ ELSEWHERE = {
     "mail2deal inspect": "tests/test_inspect.py",
     "ssh -L 8001:127.0.0.1:8001 server.example.com mail2deal inspect": "tests/test_inspect.py",
     "mail2deal init": "tests/test_cli_init.py",
+    "mail2deal --config /etc/mail2deal/acme/config.yaml check": "the systemd test",
+    "mail2deal --config /etc/mail2deal/acme/config.yaml status": "the systemd test",
 }
 
 
