@@ -22,11 +22,11 @@ BEGIN, END = "<!-- measured -->\n", "<!-- end of what was measured -->\n"
 BENCHMARKS: dict[str, list[str]] = {
     "backfill": ["20000", "2000", "5"],
     "parsers": [],
-    "plans": ["5000", "5"],
+    "plans": ["4000", "5"],
     "connections": ["6000", "5"],
     "library": [],
     "polls": [],
-    "latency": [],
+    "latency": ["24"],
     "scale": [],
     "tokens": [],
     "push": ["6", "24", "lite", "ultimate"],
