@@ -23,6 +23,8 @@ from daemon.sandbox.company import Mail
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from correspondence import generate
 
+__all__ = ["bench_corpus", "generate", "write_maildir"]
+
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 POOL_BYTES = 8 << 20
 INLINE_SHARE, ATTACHED_SHARE = 0.25, 0.08

@@ -70,7 +70,9 @@ def settings() -> SyncSettings:
 
 def cost(sandbox: Sandbox) -> Cost:
     """What was spent in a company that was empty, and its floor."""
-    kinds = {(one.method, one.path): kind for kind, one in PRICES.items()}
+    kinds: dict[tuple[str, str], str] = {
+        (one.method, one.path): kind for kind, one in PRICES.items()
+    }
     spent: Counter[str] = Counter()
     for request in sandbox.requests_after(0):
         method, _, path = request.call.partition(" ")

@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -104,7 +105,7 @@ class AllThere:
     def pages(self, call: Call) -> Iterator[list[dict[str, Any]]]:
         """One page."""
         ids = dict(call.query).get("ids", "")
-        yield [{"id": int(identifier)} for identifier in ids.split(",") if identifier]
+        yield [{"id": int(identifier), "emails": []} for identifier in ids.split(",") if identifier]
 
 
 class Place:
@@ -181,7 +182,7 @@ class Place:
         found = {"poll, nothing new": _median(self.poll)}
         for who in ("known", "new", "long"):
             found[f"intake of one mail, {who} sender"] = _median(
-                self.poll, before=lambda who=who: self.mail(who)
+                self.poll, before=partial(self.mail, who)
             )
         self.sync.sync()
         found["sync, nothing due"] = _median(self.sync.sync)
@@ -194,7 +195,7 @@ class Place:
         self.sync.sync()  # the first one looks at what has an activity, once
         for who in ("known", "new", "long"):
             found[f"sync of one mail, {who} sender"] = _median(
-                self.sync.sync, before=lambda who=who: come(who)
+                self.sync.sync, before=partial(come, who)
             )
         found["status"] = _median(self.told)
         found["explain"] = _median(self.explained)

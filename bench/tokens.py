@@ -200,7 +200,7 @@ class Recipe:
 
     def search(self, kind: str, term: str, fields: str) -> int | None:
         """The first hit."""
-        query = {"term": term, "fields": fields, "exact_match": True}
+        query: dict[str, str | int | bool] = {"term": term, "fields": fields, "exact_match": True}
         with patch.dict(cast("dict[str, Price]", PRICES), OF_THE_RECIPE):
             items = self.send("search", Call.to(f"{kind}.search", query=query))["items"]
         return int(items[0]["item"]["id"]) if items else None

@@ -23,10 +23,12 @@ from email.utils import format_datetime
 from pathlib import Path
 from types import FrameType, MappingProxyType
 from typing import Any
+from unittest.mock import patch
 
 import yaml
 
 from daemon.ledger import store
+from daemon.ledger.connection import LedgerConnection
 from daemon.sandbox.crm import Sandbox, Settings, serve
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.imap_server import ImapServer, start_imap
@@ -88,9 +90,9 @@ class Counting:
     @contextmanager
     def everywhere(self) -> Iterator[None]:
         """Watch all connections to a ledger and all threads that are opened in the block."""
-        watcher, connection = self, store.LedgerConnection
+        watcher = self
 
-        class Watched(connection):  # type: ignore[misc, valid-type] # a class in a variable
+        class Watched(LedgerConnection):
             def execute(self, sql: str, values: Any = (), /) -> Any:
                 watcher.statement(sql)
                 return super().execute(sql, values)
@@ -104,13 +106,12 @@ class Counting:
                 watcher.statement("COMMIT")
                 super().commit()
 
-        store.LedgerConnection = Watched  # type: ignore[misc] # it is ours to put back
         threading.setprofile(self.call)
         try:
-            yield
+            with patch.object(store, "LedgerConnection", Watched):
+                yield
         finally:
-            store.LedgerConnection = connection  # type: ignore[misc]
-            threading.setprofile(None)  # type: ignore[arg-type] # as `sys.setprofile`
+            threading.setprofile(None)
 
 
 def _letter(sender: str, to: str, number: int, answers: int | None = None) -> bytes:
