@@ -69,8 +69,8 @@ INSERT INTO messages (id, key, message_id, direction, verdict, reason, from_addr
     'to', json_array(json_array('', 'sales@x.org'))) FROM n;
 INSERT INTO sightings (folder, uidvalidity, uid, message) SELECT 1, 1, id, id FROM n;
 INSERT INTO answers SELECT printf('m%d@firm.example', id - 1), id FROM n;
-INSERT INTO correspondence (sender, message, verdict, reason)
-  SELECT sender, id, 'contact', 'human' FROM n;
+INSERT INTO correspondence (sender, message, verdict, reason, name)
+  SELECT sender, id, 'contact', 'human', 'Person' FROM n;
 CREATE TEMP TABLE s AS SELECT sender, min(id) AS id, min(at) AS first, max(at) AS last,
   count(*) AS count, substr(sender, instr(sender, '@') + 1) AS domain FROM n GROUP BY sender;
 INSERT INTO senders (address, name, domain, organization, msg_count, sent_count, replies, meetings,
