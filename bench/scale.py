@@ -40,6 +40,7 @@ from daemon.cli.status import command as status
 from daemon.config import load
 from daemon.ledger.store import Ledger
 from daemon.maintenance.audit import Gap, activity_gaps, mailbox_gaps, record_gaps, state_gaps
+from daemon.message.parse import PARSER
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
 from daemon.sync import Sync
@@ -61,12 +62,13 @@ CREATE TEMP TABLE n AS
     printf('p%d@firm%d.example', i / {PER_SENDER}, i / {PER_SENDER} / 3), '{LONG_SENDER}')
     AS sender, strftime('%Y-%m-%dT%H:%M:%SZ', 1600000000 + i * 60, 'unixepoch') AS at FROM n;
 INSERT INTO messages (id, key, message_id, direction, verdict, reason, from_address, from_name,
-  subject, snippet, date, arrived_at, sent_at, in_sent, thread, size, answers, invites, facts)
+  subject, snippet, date, arrived_at, sent_at, in_sent, thread, size, answers, invites, facts,
+  parsed)
   SELECT id, printf('%032x', id), printf('m%d@firm.example', id), 'received',
   'contact', 'human', sender, 'Person', 'About our offer', hex(randomblob(150)), at, at, at, 0,
   NULL,  4000, printf('m%d@firm.example', id - 1), NULL,
   json_object('from', json_array('Person', sender),
-    'to', json_array(json_array('', 'sales@x.org'))) FROM n;
+    'to', json_array(json_array('', 'sales@x.org'))), {PARSER} FROM n;
 INSERT INTO sightings (folder, uidvalidity, uid, message) SELECT 1, 1, id, id FROM n;
 INSERT INTO answers SELECT printf('m%d@firm.example', id - 1), id FROM n;
 INSERT INTO correspondence (sender, message, verdict, reason, name)

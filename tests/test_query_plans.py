@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from world import READING, World
 
+from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.maintenance.explain import tell
 from daemon.sync import Sync
@@ -21,7 +22,8 @@ GROWING = (
     "journal", "crm_persons", "crm_emails", "crm_organizations", "crm_deals", "crm_leads",
 )  # fmt: skip
 PLANNED = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
-BY_KIND = re.compile(r"SEARCH (records|[a-z]) USING PRIMARY KEY \(kind=\?\)$")  # that is most of it
+# All records of a kind, or all sightings of a folder, are most of the table.
+BY_KIND = re.compile(r"SEARCH (records|sightings|[a-z]) USING PRIMARY KEY \((?:kind|folder)=\?\)$")
 SCAN = re.compile(rf"\bSCAN (?:TABLE )?({'|'.join(GROWING)}|[a-z]{{1,2}})\b")
 
 
@@ -83,6 +85,7 @@ def test_the_check_sees_a_scan(world: World) -> None:
             "SELECT count(*) FROM correspondence c",
             "SELECT s.name FROM senders s JOIN messages m ON m.id = s.msg_count",
             "SELECT count(*) FROM records WHERE kind = 'activity' AND fields > 'a'",
+            "SELECT uid FROM sightings s WHERE s.folder = 1 ORDER BY s.uid DESC LIMIT 1",
         ):
             assert scans(ledger._connection, {sql})
 
@@ -118,6 +121,23 @@ def test_explaining_a_sender_reads_no_table_from_end_to_end(world: World) -> Non
         statements = caught(ledger, lambda: tell(ledger, READING, "ada@firm1.example"))
 
         assert statements
+        assert scans(ledger._connection, statements) == {}
+
+
+def test_what_status_tells_of_folders_reads_no_table_from_end_to_end(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.receives("ada@firm1.example")  # and nothing of ours: then answers are counted, too
+    with world.ledger() as ledger:
+        world.take_in(ledger)
+
+        def told() -> None:
+            reports.folders(ledger)
+            reports.troubles(ledger)
+            reports.sent_folders(ledger, "sales")
+            reports.unmatched_answers(ledger, "sales")
+
+        statements = caught(ledger, told)
+        assert any("'contact'" in sql for sql in statements)
         assert scans(ledger._connection, statements) == {}
 
 

@@ -183,13 +183,15 @@ def waiting_for(ledger: Ledger, address: str, organization: str | None) -> list[
 
 
 MANY_ANSWERS = 5  # that come in while nothing of ours is found: something is wrong
-# Of the newest messages of a mailbox's inbox folders, those that answer something.
+# Of the newest messages of each inbox folder of a mailbox, those that answer something.
 _ANSWERS = """
-SELECT count(*) AS answers FROM (
-  SELECT m.answers, m.verdict FROM folders f
-  JOIN sightings s ON s.folder = f.id JOIN messages m ON m.id = s.message
-  WHERE f.mailbox = ? AND f.role = 'inbox' AND f.active ORDER BY s.uid DESC LIMIT 500
-) WHERE answers <> '' AND verdict = 'contact'
+SELECT count(*) AS answers FROM folders f
+CROSS JOIN sightings s ON s.folder = f.id AND s.uidvalidity = f.uidvalidity
+  AND s.uid > coalesce((SELECT uid FROM sightings WHERE folder = f.id
+    AND uidvalidity = f.uidvalidity ORDER BY uid DESC LIMIT 1 OFFSET 500), 0)
+CROSS JOIN messages m ON m.id = s.message
+WHERE f.mailbox = ? AND f.role = 'inbox' AND f.active
+  AND m.answers <> '' AND m.verdict = 'contact'
 """
 
 
@@ -197,7 +199,8 @@ def sent_folders(ledger: Ledger, mailbox: str) -> list[dict[str, Any]]:
     """A mailbox's folders for sent mail, each with when the newest mail in it arrived."""
     return ledger.rows(
         "SELECT f.name AS folder, (SELECT m.arrived_at FROM sightings s JOIN messages m"
-        " ON m.id = s.message WHERE s.folder = f.id ORDER BY s.uid DESC LIMIT 1) AS newest"
+        " ON m.id = s.message WHERE s.folder = f.id AND s.uidvalidity = f.uidvalidity"
+        " ORDER BY s.uid DESC LIMIT 1) AS newest"
         " FROM folders f WHERE f.mailbox = ? AND f.role = 'sent' AND f.active ORDER BY f.name",
         mailbox,
     )
