@@ -85,7 +85,7 @@ class Acts:
         """Make a deal; without a stage in the default pipeline's first one."""
         with self.sandbox.at_work(self.by) as call:
             body = deals.placed(call, {"title": title, "origin": "ManuallyCreated", **values})
-            doc = deals.new(call, body)
+            doc = call.fresh("deals", body)
             if doc["status"] != "open":
                 deals.close(doc, call.stamp, values)
             return int(call.store.insert("deals", doc, call.now)["id"])

@@ -76,9 +76,8 @@ def left_out(desk: Desk) -> None:
 def filed_by_hand(desk: Desk) -> None:
     """A mail of ours that sits in a customer folder only: not in Sent, so no proof of ours."""
     them = desk.cast.stranger()
-    folder = desk.shelf
     ours = plain_mail(
-        desk, desk.office.owner, "ours-not-in-sent", "Our offer", to=(them,), folder=folder
+        desk, desk.office.owner, "ours-not-in-sent", "Our offer", to=(them,), folder="Clients"
     )
     answer(desk, them, ours, kind="reply-to-unproven")
 

@@ -71,7 +71,6 @@ class Desk:
         self.cast = Cast(rng)
         self.mails: list[Mail] = []
         self._moments: set[datetime] = set()
-        self.shelf = "Clients"
         self._threads = 0
         self._posted = 0
         self._writers = {office.owner.key, office.group.key, office.alias.key}

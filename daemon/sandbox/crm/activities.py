@@ -39,7 +39,7 @@ _ATTENDEE = Shape(
 
 def note(path: str, value: Any) -> str:
     """HTML of at most 100 KB."""
-    text = checks.string(path, value)
+    text: str = checks.string(path, value)
     if len(text.encode()) > NOTE_LIMIT:
         raise Wrong(f"{path}: This value is too long. It should have 100 KB or less")
     return text
@@ -47,7 +47,7 @@ def note(path: str, value: Any) -> str:
 
 def kind(path: str, value: Any) -> str:
     """The key string of an activity type."""
-    text = checks.string(path, value)
+    text: str = checks.string(path, value)
     if text not in TYPES:
         raise Wrong(f"{path}: Activity type '{text}' doesn't exist")
     return text

@@ -5,11 +5,13 @@ References, owners, caps, paging, soft deletes: the rules that hold whatever the
 
 import base64
 import binascii
+import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from daemon.sandbox.crm import checks
 from daemon.sandbox.crm.api import DEFAULTS
@@ -138,6 +140,11 @@ class ApiCall:
         owner = self.store.get("users", body.get("owner_id", self.user["id"]))
         return int((owner or self.user)["visibility"])
 
+    def new_uuid(self, seed: str) -> str:
+        """A UUID that is the same for the same store and order of events."""
+        digest = hashlib.sha256(seed.encode()).digest()
+        return str(UUID(bytes=digest[:16], version=4))
+
     def fresh(self, kind: str, body: Doc) -> Doc:
         """A new record's document: the API's defaults, then what the body says."""
         filled = {
@@ -155,16 +162,12 @@ class ApiCall:
             doc["custom_fields"] = merge({}, body.get("custom_fields", {}))
         return doc
 
-    def may_add(self, kind: str, body: Mapping[str, Any]) -> None:
-        """403 for a user who may not make this, 400 for links to what isn't there."""
-        need_to_add(self.user, kind, body)
-        self.check_references(body)
-        if kind != "leads":
-            self.check_labels(kind, body)
-
-    def may_change(self, kind: str, doc: Doc, body: Mapping[str, Any]) -> None:
-        """403 for a user who may not change this, 400 for links to what isn't there."""
-        need_to_change(self.user, kind, doc, body)
+    def may_write(self, kind: str, body: Mapping[str, Any], doc: Doc | None = None) -> None:
+        """403 for a user who may not make or change this, 400 for links to what isn't there."""
+        if doc is None:
+            need_to_add(self.user, kind, body)
+        else:
+            need_to_change(self.user, kind, doc, body)
         self.check_references(body)
         if kind != "leads":
             self.check_labels(kind, body)
@@ -226,6 +229,23 @@ class ApiCall:
             additional={"next_cursor": following and _next_cursor(following, sort, down=down)},
         )
 
+    def numbered(self, items: list[Any], default: int) -> tuple[list[Any], Doc]:
+        """One page of what isn't kept as records, whose cursors are numbers."""
+        limit = self.query.get("limit", default)
+        try:
+            first = int(self.query.get("cursor", "0"))
+        except ValueError as error:
+            raise invalid("cursor: Invalid cursor value") from error
+        following = str(first + limit) if first + limit < len(items) else None
+        return items[first : first + limit], {"next_cursor": following}
+
+    def offset(self, found: Sequence[Any], start: int = 0) -> tuple[Sequence[Any], Doc]:
+        """One page of v1: `found` from `start` on, one more than the page at least."""
+        begin, limit = self.query.get("start", 0), self.query.get("limit", PAGE_DEFAULT)
+        rows = found[begin - start :]
+        more = {"start": begin, "limit": limit, "more_items_in_collection": len(rows) > limit}
+        return rows[:limit], more
+
     def _filtered(self, where: str, values: list[Any]) -> tuple[str, list[Any]]:
         if "filter_id" in self.query:
             raise not_found("Filter")
@@ -279,6 +299,8 @@ def mark_deleted(doc: Doc, now: float) -> None:
     """Delete softly: kept for 30 days, marked."""
     doc["is_deleted"] = True
     doc["_deleted_at"] = now
+    if "status" in doc:
+        doc["status"] = "deleted"
     doc["update_time"] = stamp(now)
 
 

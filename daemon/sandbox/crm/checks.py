@@ -84,32 +84,20 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def integer(path: str, value: Any) -> int:
-    """A JSON integer."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise not_valid(path, "integer")
-    return value
+def _typed(kind: str, *types: type) -> Check:
+    def check(path: str, value: Any) -> Any:
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise not_valid(path, kind)
+        return value
+
+    return check
 
 
-def number(path: str, value: Any) -> float | int:
-    """A JSON number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise not_valid(path, "number")
-    return value
-
-
-def boolean(path: str, value: Any) -> bool:
-    """True or false, never 0 or 1."""
-    if not isinstance(value, bool):
-        raise not_valid(path, "boolean")
-    return value
-
-
-def string(path: str, value: Any) -> str:
-    """A JSON string."""
-    if not isinstance(value, str):
-        raise not_valid(path, "string")
-    return value
+# JSON has these types; true and false aren't numbers.
+integer = _typed("integer", int)
+number = _typed("number", int, float)
+boolean = _typed("boolean", bool)
+string = _typed("string", str)
 
 
 def text(limit: int, *, empty: bool = True) -> Check:

@@ -5,15 +5,13 @@ Read-only through the API here; the acts of people and the settings make them.
 
 from daemon.sandbox.crm import checks
 from daemon.sandbox.crm.activities import TYPES
-from daemon.sandbox.crm.api import PERMISSIONS
+from daemon.sandbox.crm.api import ANSWERS, PERMISSIONS
 from daemon.sandbox.crm.call import LISTING, ApiCall
 from daemon.sandbox.crm.clock import stamp_v1
 from daemon.sandbox.crm.exchange import Doc, Reply, not_found
 from daemon.sandbox.crm.permissions import OTHERS
 from daemon.sandbox.crm.routing import Endpoint
 from daemon.sandbox.crm.settings import ADMIN_APPS
-
-_ONE_UTC_ZERO = "2026-01-01 00:00:00"
 
 
 def pipelines(call: ApiCall) -> Reply:
@@ -40,14 +38,8 @@ def users(call: ApiCall) -> Reply:
 
 def me(call: ApiCall) -> Reply:
     """GET /users/me: whose token this is."""
-    company = {
-        "company_id": 1,
-        "company_name": call.settings.company.title(),
-        "company_domain": call.settings.company,
-        "company_country": "DE",
-        "company_industry": "Other",
-        "language": {"language_code": "en", "country_code": "US"},
-    }
+    name = call.settings.company
+    company = ANSWERS["company"] | {"company_name": name.title(), "company_domain": name}
     return Reply(render_user(call, call.user) | company)
 
 
@@ -71,28 +63,18 @@ def role_settings(call: ApiCall) -> Reply:
 
 def render_user(call: ApiCall, doc: Doc) -> Doc:
     """One user as v1 sends it."""
-    return {
+    return ANSWERS["user"] | {
         "id": doc["id"],
         "name": doc["name"],
         "default_currency": call.settings.currency,
-        "locale": "en_US",
-        "lang": 1,
         "email": doc["email"],
-        "phone": None,
-        "activated": True,
         "last_login": stamp_v1(call.now),
-        "created": _ONE_UTC_ZERO,
-        "modified": _ONE_UTC_ZERO,
         "has_created_company": bool(doc["apps"]),
         "access": [
             {"app": app, "admin": app in doc["apps"], "permission_set_id": _permission_set(app)}
             for app in ADMIN_APPS
         ],
         "active_flag": doc["active_flag"] and not doc["is_deleted"],
-        "timezone_name": "Etc/UTC",
-        "timezone_offset": "+00:00",
-        "role_id": 1,
-        "icon_url": None,
         "is_you": doc["id"] == call.user["id"],
         "is_deleted": doc["is_deleted"],
     }
@@ -104,23 +86,13 @@ def _permission_set(app: str) -> str:
 
 def activity_types(call: ApiCall) -> Reply:
     """GET /activityTypes."""
-    return Reply(
-        [
-            {
-                "id": number,
-                "order_nr": number,
-                "name": key.title(),
-                "key_string": key,
-                "icon_key": key,
-                "active_flag": key not in call.settings.inactive_types,
-                "color": "FFFFFF",
-                "is_custom_flag": False,
-                "add_time": _ONE_UTC_ZERO,
-                "update_time": _ONE_UTC_ZERO,
-            }
-            for number, key in enumerate(TYPES, 1)
-        ]
-    )
+    inactive = call.settings.inactive_types
+    types = [
+        {"id": number, "order_nr": number, "name": key.title(), "key_string": key}
+        | {"icon_key": key, "active_flag": key not in inactive}
+        for number, key in enumerate(TYPES, 1)
+    ]
+    return Reply([ANSWERS["activity_type"] | one for one in types])
 
 
 def lead_labels(call: ApiCall) -> Reply:

@@ -49,7 +49,7 @@ class Noun:
     def add(self, call: ApiCall) -> Reply:
         """POST."""
         body = call.read(self._shape(call, self.adding), self.kind)
-        call.may_add(self.kind, body)
+        call.may_write(self.kind, body)
         doc = call.store.insert(self.kind, self.new(call, body), call.now)
         return Reply(self.render(call, doc))
 
@@ -57,7 +57,7 @@ class Noun:
         """PATCH with an id."""
         doc = call.editable(self.kind)
         body = call.read(self._shape(call, self.updating), self.kind)
-        call.may_change(self.kind, doc, body)
+        call.may_write(self.kind, body, doc)
         custom = merge(doc["custom_fields"], body.pop("custom_fields", {}))
         doc.update(self.completed(body), custom_fields=custom, update_time=call.stamp)
         call.store.save(self.kind, doc, call.now)

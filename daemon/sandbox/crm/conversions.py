@@ -5,9 +5,6 @@ request, polled or not. A second conversion of the same lead ends `rejected`. De
 here.
 """
 
-import hashlib
-from uuid import UUID
-
 from daemon.sandbox.crm import activities, checks, deals, leads
 from daemon.sandbox.crm.call import ApiCall
 from daemon.sandbox.crm.checks import Shape
@@ -24,19 +21,14 @@ def _missing() -> Refusal:
 
 def start(call: ApiCall) -> Reply:
     """POST /leads/{id}/convert/deal."""
-    lead = call.store.get("leads", call.params["id"])
-    if lead is None or lead["is_deleted"] or call.is_unread("leads", lead["id"]):
-        raise _missing()
-    if not call.sees("leads", lead["id"]):
-        raise call.unseen("leads")
+    lead = leads.found(call, "Entity was not found")
     need(call.user, "can_add_deals")
     body = BODY.read({} if call.body is None else call.body)
     call.check_references(body)
     if lead["is_archived"]:
         raise Refusal(400, "Archived leads can't be converted. Unarchive the lead first.")
     number = call.store.db.execute("SELECT count(*) FROM conversions").fetchone()[0]
-    digest = hashlib.sha256(f"conversion {number} {lead['id']} {call.now!r}".encode()).digest()
-    conversion_id = str(UUID(bytes=digest[:16], version=4))
+    conversion_id = call.new_uuid(f"conversion {number} {lead['id']} {call.now!r}")
     call.store.db.execute(
         "INSERT INTO conversions (id, lead_id, user_id, stage_id, started, status)"
         " VALUES (?, ?, ?, ?, ?, 'not_started')",
@@ -128,7 +120,7 @@ def convert(call: ApiCall, lead: Doc, stage_id: int) -> Doc:
         "custom_fields": lead["custom_fields"],
         "stage_id": stage_id,
     }
-    deal = call.store.insert("deals", deals.new(call, deals.placed(call, body)), call.now)
+    deal = call.store.insert("deals", call.fresh("deals", deals.placed(call, body)), call.now)
     for activity in call.store.select("activities", "lead_id = ?", (lead["id"],)):
         activities.change(call, activity, {"deal_id": deal["id"]})
         activity["update_time"] = call.stamp

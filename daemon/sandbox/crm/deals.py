@@ -5,6 +5,7 @@ drops `origin_id` silently on create; here it is refused, so that nobody relies 
 can, as the real API takes it although its description doesn't say so.
 """
 
+from functools import partial
 from typing import Any
 
 from daemon.sandbox.crm import checks
@@ -12,7 +13,6 @@ from daemon.sandbox.crm.call import LISTING, SHOWING, ApiCall, mark_deleted
 from daemon.sandbox.crm.checks import Shape
 from daemon.sandbox.crm.exchange import Doc, Refusal, Reply, invalid
 from daemon.sandbox.crm.organizations import NAME_LIMIT, VISIBILITY
-from daemon.sandbox.crm.permissions import need
 from daemon.sandbox.crm.routing import Endpoint
 from daemon.sandbox.crm.values import merge
 
@@ -29,7 +29,7 @@ _ONLY_WITH = {
 
 def currency(path: str, value: Any) -> str:
     """A three-letter currency code."""
-    code = checks.string(path, value)
+    code: str = checks.string(path, value)
     if len(code) != CURRENCY_LENGTH or not code.isalpha():
         raise checks.Wrong(f"{path}: This value is not a valid currency")
     return code.upper()
@@ -62,11 +62,6 @@ ADD = Shape(_KEYS, required=("title",))
 UPDATE = Shape(_KEYS)
 
 
-def new(call: ApiCall, body: Doc) -> Doc:
-    """A new deal's document; its stage must be settled."""
-    return call.fresh(KIND, body)
-
-
 def placed(call: ApiCall, body: Doc) -> Doc:
     """The body with pipeline and stage: a stage implies its pipeline, none means the default."""
     if "stage_id" in body:
@@ -93,8 +88,8 @@ def placed(call: ApiCall, body: Doc) -> Doc:
 def add(call: ApiCall) -> Reply:
     """POST /deals."""
     body = call.read(ADD, KIND)
-    call.may_add(KIND, body)
-    doc = new(call, placed(call, body))
+    call.may_write(KIND, body)
+    doc = call.fresh(KIND, placed(call, body))
     changed: Doc = {"status": doc["status"], **body}
     _settle(call, doc, changed, {"status": "open", "is_archived": False})
     if doc["status"] == "open" and not doc["is_archived"] and not doc["is_deleted"]:
@@ -106,7 +101,7 @@ def update(call: ApiCall) -> Reply:
     """PATCH /deals/{id}; an archived deal can only be taken out of the archive."""
     doc = call.editable(KIND)
     body = call.read(UPDATE, KIND)
-    call.may_change(KIND, doc, body)
+    call.may_write(KIND, body, doc)
     if doc["is_archived"] and body.get("is_archived") is not False:
         raise Refusal(400, "Archived deals can't be updated. Unarchive the deal first.")
     if "stage_id" in body or "pipeline_id" in body:
@@ -137,7 +132,6 @@ def _settle(call: ApiCall, doc: Doc, body: Doc, before: Doc) -> None:
         doc["stage_change_time"] = call.stamp
     if body.get("is_deleted") or doc["status"] == "deleted":
         mark_deleted(doc, call.now)
-        doc["status"] = "deleted"
 
 
 def close(doc: Doc, stamp: str, given: Doc) -> None:
@@ -155,17 +149,8 @@ def get(call: ApiCall) -> Reply:
     return Reply(render(call, call.record(KIND)))
 
 
-def listing(call: ApiCall) -> Reply:
+def listing(call: ApiCall, *, archived: bool) -> Reply:
     """GET /deals: not archived ones; deleted ones only when asked for, for 30 days."""
-    return _listing(call, archived=False)
-
-
-def archived(call: ApiCall) -> Reply:
-    """GET /deals/archived."""
-    return _listing(call, archived=True)
-
-
-def _listing(call: ApiCall, *, archived: bool) -> Reply:
     # The plus keeps SQLite from the index that only counting needs.
     where, values = "+is_archived = ?", [archived]
     statuses = call.query.get("status")
@@ -181,12 +166,7 @@ def _listing(call: ApiCall, *, archived: bool) -> Reply:
 
 def delete(call: ApiCall) -> Reply:
     """DELETE /deals/{id}."""
-    doc = call.editable(KIND)
-    need(call.user, "can_delete_deals")
-    mark_deleted(doc, call.now)
-    doc["status"] = "deleted"
-    call.store.save(KIND, doc, call.now)
-    return Reply({"id": doc["id"]})
+    return call.delete(KIND)
 
 
 def render(call: ApiCall, doc: Doc) -> Doc:
@@ -217,8 +197,8 @@ _ARCHIVED = {
 }
 ROUTES = (
     Endpoint("v2", "POST", "/deals", add),
-    Endpoint("v2", "GET", "/deals", listing, _LISTING),
-    Endpoint("v2", "GET", "/deals/archived", archived, _ARCHIVED),
+    Endpoint("v2", "GET", "/deals", partial(listing, archived=False), _LISTING),
+    Endpoint("v2", "GET", "/deals/archived", partial(listing, archived=True), _ARCHIVED),
     Endpoint("v2", "GET", "/deals/{id}", get, {**SHOWING, **_INCLUDE}),
     Endpoint("v2", "PATCH", "/deals/{id}", update),
     Endpoint("v2", "DELETE", "/deals/{id}", delete),

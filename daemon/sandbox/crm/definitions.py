@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from daemon.sandbox.crm import checks, values
-from daemon.sandbox.crm.api import SYSTEM_FIELDS
-from daemon.sandbox.crm.call import PAGING, ApiCall
+from daemon.sandbox.crm.api import DEFAULTS, SYSTEM_FIELDS
+from daemon.sandbox.crm.call import PAGE_DEFAULT, PAGING, ApiCall
 from daemon.sandbox.crm.checks import Check, Shape
 from daemon.sandbox.crm.exchange import Doc, Refusal, Reply, invalid, not_found
 from daemon.sandbox.crm.permissions import need
@@ -64,10 +64,7 @@ def define(call: ApiCall, entity: str, body: Doc) -> Doc:
         "field_type": body["field_type"],
         "description": body.get("description"),
         "options": options if body["field_type"] in ("enum", "set") else None,
-        "ui_visibility": {"add_visible_flag": False, "details_visible_flag": True}
-        | body.get("ui_visibility", {}),
-        "important_fields": {"enabled": False, "stage_ids": []} | body.get("important_fields", {}),
-        "required_fields": {"enabled": False} | body.get("required_fields", {}),
+        **{part: default | body.get(part, {}) for part, default in DEFAULTS["fields"].items()},
     }
     return call.store.insert("fields", doc, call.now)
 
@@ -92,14 +89,8 @@ class FieldDefinitions:
     def listing(self, call: ApiCall) -> Reply:
         """GET the fields, system fields first."""
         every = [*self._system(call), *call.store.select("fields", "entity = ?", (self.entity,))]
-        limit = call.query.get("limit", 100)
-        try:
-            first = int(call.query.get("cursor", "0"))
-        except ValueError as error:
-            raise invalid("cursor: Invalid cursor value") from error
-        following = str(first + limit) if first + limit < len(every) else None
-        page = [self._render(call, doc) for doc in every[first : first + limit]]
-        return Reply(page, additional={"next_cursor": following})
+        page, additional = call.numbered(every, PAGE_DEFAULT)
+        return Reply([self._render(call, doc) for doc in page], additional=additional)
 
     def get(self, call: ApiCall) -> Reply:
         """GET one field."""
@@ -160,12 +151,11 @@ class FieldDefinitions:
         if self.entity == "deal" and doc.get("description") is not None:
             plain["description"] = doc["description"]
         asked = _PARTS if every_part else call.query.get("include_fields", ())
-        defaults = {
-            "ui_visibility": {"add_visible_flag": True, "details_visible_flag": True},
-            "important_fields": {"enabled": False, "stage_ids": []},
-            "required_fields": {"enabled": False},
+        # Those of Pipedrive's own are shown where something is added, too.
+        shown = DEFAULTS["fields"] | {
+            "ui_visibility": {"add_visible_flag": True, "details_visible_flag": True}
         }
-        return plain | {part: doc.get(part, defaults[part]) for part in asked}
+        return plain | {part: doc.get(part, shown[part]) for part in asked}
 
 
 ROUTES = tuple(route for entity in ENTITIES for route in FieldDefinitions(entity).routes())

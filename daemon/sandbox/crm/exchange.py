@@ -94,23 +94,10 @@ class Refusal(Exception):
 
     def response(self) -> Response:
         """The error in Pipedrive's envelope."""
+        body: Doc = {"success": False, "error": self.error, "error_info": self.info}
         if self.status == HTTP_UNAUTHORIZED:
-            return json_response(
-                self.status,
-                {
-                    "success": False,
-                    "error": self.error,
-                    "errorCode": self.status,
-                    "error_info": self.info,
-                },
-            )
-        body: Doc = {
-            "success": False,
-            "error": self.error,
-            "error_info": self.info,
-            "data": None,
-            "additional_data": None,
-        }
+            return json_response(self.status, body | {"errorCode": self.status})
+        body |= {"data": None, "additional_data": None}
         if self.code:
             body["code"] = self.code
         return json_response(self.status, body | self.extra)

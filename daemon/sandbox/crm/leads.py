@@ -5,9 +5,8 @@ v1's ways: offsets instead of cursors, `visible_to` as a string, custom fields a
 converted lead answers 404.
 """
 
-import hashlib
+from functools import partial
 from typing import Any
-from uuid import UUID
 
 from daemon.sandbox.crm import checks
 from daemon.sandbox.crm.call import ApiCall, mark_deleted
@@ -65,17 +64,12 @@ UPDATE = Shape(
 )
 
 
-def new_id(call: ApiCall) -> str:
-    """A UUID that is the same for the same store and order of events."""
-    row = call.store.db.execute("SELECT count(*) FROM leads").fetchone()
-    digest = hashlib.sha256(f"lead {row[0]} {call.now!r} {call.settings.company}".encode())
-    return str(UUID(bytes=digest.digest()[:16], version=4))
-
-
 def new(call: ApiCall, body: Doc) -> Doc:
     """A new lead's document, with v1's form of times and visibility."""
     now, visible_to = stamp_ms(call.now), str(call.visibility(body))
-    own = {"id": new_id(call), "add_time": now, "update_time": now, "visible_to": visible_to}
+    number = call.store.count(KIND)
+    made = call.new_uuid(f"lead {number} {call.now!r} {call.settings.company}")
+    own = {"id": made, "add_time": now, "update_time": now, "visible_to": visible_to}
     doc = call.fresh(KIND, {**own, **body})
     doc["cc_email"] = f"{call.settings.company}+lead{doc['id'][:8]}@pipedrivemail.com"
     return doc
@@ -102,18 +96,18 @@ def read(call: ApiCall, shape: Shape) -> Doc:
 def add(call: ApiCall) -> Reply:
     """POST /leads."""
     body = read(call, ADD)
-    call.may_add(KIND, body)
+    call.may_write(KIND, body)
     if body.get("person_id") is None and body.get("organization_id") is None:
         raise Refusal(400, "A lead must be linked to a person or an organization.")
     call.check_open_cap("lead")
     return Reply(render(call, call.store.insert(KIND, new(call, body), call.now)), status=201)
 
 
-def found(call: ApiCall) -> Doc:
+def found(call: ApiCall, error: str = "requested lead not found") -> Doc:
     """The lead named by the path; 404 once it is deleted or converted."""
     doc = call.store.get(KIND, call.params["id"])
     if doc is None or doc["is_deleted"] or call.is_unread(KIND, doc["id"]):
-        raise Refusal(404, "requested lead not found", info="Object was not found.")
+        raise Refusal(404, error, info="Object was not found.")
     if not call.sees(KIND, doc["id"]):
         raise call.unseen(KIND)
     return doc
@@ -123,7 +117,7 @@ def update(call: ApiCall) -> Reply:
     """PATCH /leads/{id}; an archived lead can only be taken out of the archive."""
     doc = found(call)
     body = read(call, UPDATE)
-    call.may_change(KIND, doc, body)
+    call.may_write(KIND, body, doc)
     if doc["is_archived"] and body.get("is_archived") is not False:
         raise Refusal(400, "Archived leads can't be updated. Unarchive the lead first.")
     if doc["is_archived"]:
@@ -141,17 +135,8 @@ def get(call: ApiCall) -> Reply:
     return Reply(render(call, found(call)))
 
 
-def listing(call: ApiCall) -> Reply:
-    """GET /leads: not archived ones."""
-    return _listing(call, archived=False)
-
-
-def archived(call: ApiCall) -> Reply:
-    """GET /leads/archived."""
-    return _listing(call, archived=True)
-
-
-def _listing(call: ApiCall, *, archived: bool) -> Reply:
+def listing(call: ApiCall, *, archived: bool) -> Reply:
+    """GET /leads, or /leads/archived."""
     query = call.query
     if "filter_id" in query:
         raise Refusal(404, "Filter not found")
@@ -174,13 +159,9 @@ def _listing(call: ApiCall, *, archived: bool) -> Reply:
     docs = call.store.select(
         KIND, where, values, order=", ".join(order), limit=limit + 1, offset=start
     )
-    page = {
-        "start": start,
-        "limit": limit,
-        "more_items_in_collection": len(docs) > limit,
-    }
+    rows, page = call.offset(docs, start)
     return Reply(
-        [render(call, doc) for doc in docs[:limit]],
+        [render(call, doc) for doc in rows],
         additional={"pagination": page} if call.settings.lead_pages_wrapped else page,
     )
 
@@ -238,10 +219,11 @@ _ARCHIVED: dict[str, Any] = {
     "filter_id": checks.query_integer,
     "sort": sort,
 }
+_CURRENT = {**_ARCHIVED, "updated_since": checks.query_moment}
 ROUTES = (
     Endpoint("v1", "POST", "/leads", add),
-    Endpoint("v1", "GET", "/leads", listing, {**_ARCHIVED, "updated_since": checks.query_moment}),
-    Endpoint("v1", "GET", "/leads/archived", archived, _ARCHIVED),
+    Endpoint("v1", "GET", "/leads", partial(listing, archived=False), _CURRENT),
+    Endpoint("v1", "GET", "/leads/archived", partial(listing, archived=True), _ARCHIVED),
     Endpoint("v1", "GET", "/leads/{id}", get, path_check=checks.uuid),
     Endpoint("v1", "PATCH", "/leads/{id}", update, path_check=checks.uuid),
     Endpoint("v1", "DELETE", "/leads/{id}", delete, path_check=checks.uuid),

@@ -31,14 +31,9 @@ def persons_of(deal: Doc) -> list[int]:
 def listing(call: ApiCall) -> Reply:
     """GET /deals/{id}/participants."""
     deal = call.record("deals")
-    rows = [_shown(call, deal, person) for person in persons_of(deal)]
-    start, limit = call.query.get("start", 0), call.query.get("limit", 100)
-    page = {
-        "start": start,
-        "limit": limit,
-        "more_items_in_collection": start + limit < len(rows),
-    }
-    return Reply(rows[start : start + limit], additional={"pagination": page})
+    page, more = call.offset(persons_of(deal))
+    rows = [_shown(call, deal, person) for person in page]
+    return Reply(rows, additional={"pagination": more})
 
 
 def add(call: ApiCall) -> Reply:

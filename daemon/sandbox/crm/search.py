@@ -123,14 +123,8 @@ def _route(kind: str, more: Mapping[str, checks.Check]) -> Endpoint:
     """GET /{kind}/search."""
 
     def handler(call: ApiCall) -> Reply:
-        items = search(call, kind)
-        limit = call.query.get("limit", LIMIT_MAX)
-        try:
-            first = int(call.query.get("cursor", "0"))
-        except ValueError as error:
-            raise invalid("cursor: Invalid cursor value") from error
-        following = str(first + limit) if first + limit < len(items) else None
-        return Reply({"items": items[first : first + limit]}, additional={"next_cursor": following})
+        items, additional = call.numbered(search(call, kind), LIMIT_MAX)
+        return Reply({"items": items}, additional=additional)
 
     query = {
         "term": checks.string,

@@ -7,11 +7,11 @@ kind of record in the shapes of the API's answers (v2; leads v1), `fields` with 
 from collections.abc import Mapping
 from typing import Any
 
-from daemon.sandbox.crm import activities, deals, leads, organizations, persons
+from daemon.sandbox.crm import activities, leads, organizations, persons
+from daemon.sandbox.crm.api import DEFAULTS
 from daemon.sandbox.crm.call import ApiCall
 from daemon.sandbox.crm.core import Sandbox
 from daemon.sandbox.crm.exchange import Doc
-from daemon.sandbox.crm.settings import ADMIN_APPS
 from daemon.sandbox.crm.store import KINDS
 from daemon.sandbox.crm.values import HASH_KEY, from_v1
 
@@ -19,7 +19,7 @@ _REPLACED = ("users", "pipelines", "stages", "lead_labels", "labels")
 _MADE = {
     "organizations": organizations.new,
     "persons": persons.new,
-    "deals": deals.new,
+    "deals": lambda call, body: call.fresh("deals", body),
     "leads": leads.new,
     "activities": activities.new,
 }
@@ -61,12 +61,5 @@ def _record(call: ApiCall, kind: str, doc: Doc) -> Doc:
 
 def _plain(kind: str, given: Doc) -> Doc:
     if kind == "users":
-        return {
-            "apps": list(ADMIN_APPS),
-            "denied": [],
-            "visibility": 3,
-            "active_flag": True,
-            "is_deleted": False,
-            **given,
-        }
+        return {**DEFAULTS["users"], **given}
     return dict(given)

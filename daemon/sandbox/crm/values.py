@@ -20,7 +20,7 @@ SEARCHABLE_TYPES = ("address", "varchar", "text", "varchar_auto", "double", "mon
 
 
 def _double(path: str, value: Any) -> float | int:
-    found = checks.number(path, value)
+    found: float | int = checks.number(path, value)
     if len(str(abs(int(found)))) > DOUBLE_DIGITS:
         raise Wrong(f"{path}: This value should have {DOUBLE_DIGITS} digits or less")
     return found

@@ -4,6 +4,7 @@ Both pipelines have a stage of the same name, as real companies do, so that nobo
 by its name alone.
 """
 
+from daemon.sandbox.crm.api import DEFAULTS
 from daemon.sandbox.crm.clock import stamp, stamp_ms
 from daemon.sandbox.crm.exchange import Doc
 from daemon.sandbox.crm.settings import Settings, User
@@ -46,42 +47,23 @@ def furnish(store: Store, settings: Settings, now: float) -> None:
 
 def add_user(store: Store, user: User, now: float) -> Doc:
     """One more user."""
-    doc: Doc = {
-        "name": user.name,
-        "email": user.email,
-        "apps": list(user.apps) if user.admin else [],
-        "denied": list(user.denied),
-        "visibility": user.visibility,
-        "active_flag": True,
-        "is_deleted": False,
-    }
-    return store.insert("users", doc, now)
+    own: Doc = {"apps": list(user.apps) if user.admin else [], "denied": list(user.denied)}
+    own |= {"name": user.name, "email": user.email, "visibility": user.visibility}
+    return store.insert("users", DEFAULTS["users"] | own, now)
 
 
 def add_pipeline(store: Store, name: str, now: float) -> Doc:
     """One more pipeline, last in order."""
-    doc: Doc = {
-        "name": name,
-        "order_nr": store.count("pipelines") + 1,
-        "is_deleted": False,
-        "is_deal_probability_enabled": False,
-        "add_time": stamp(now),
-        "update_time": stamp(now),
-    }
-    return store.insert("pipelines", doc, now)
+    return _add_in_order(store, "pipelines", store.count("pipelines"), now, name=name)
 
 
 def add_stage(store: Store, pipeline_id: int, name: str, now: float) -> Doc:
     """One more stage, last in its pipeline."""
-    doc: Doc = {
-        "order_nr": store.count("stages", "pipeline_id = ?", (pipeline_id,)) + 1,
-        "name": name,
-        "is_deleted": False,
-        "deal_probability": 100,
-        "pipeline_id": pipeline_id,
-        "is_deal_rot_enabled": False,
-        "days_to_rotten": None,
-        "add_time": stamp(now),
-        "update_time": stamp(now),
-    }
-    return store.insert("stages", doc, now)
+    before = store.count("stages", "pipeline_id = ?", (pipeline_id,))
+    return _add_in_order(store, "stages", before, now, name=name, pipeline_id=pipeline_id)
+
+
+def _add_in_order(store: Store, kind: str, before: int, now: float, **known: object) -> Doc:
+    times = {"add_time": stamp(now), "update_time": stamp(now)}
+    doc = {**DEFAULTS[kind], **known, **times, "order_nr": before + 1}
+    return store.insert(kind, doc, now)
