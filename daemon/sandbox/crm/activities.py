@@ -174,10 +174,8 @@ _LISTING = {
     **LISTING,
     **_INCLUDE,
     "sort_by": checks.one_of("id", "update_time", "add_time", "due_date"),
-    "deal_id": checks.query_integer,
+    **dict.fromkeys(("deal_id", "person_id", "org_id"), checks.query_integer),
     "lead_id": checks.string,
-    "person_id": checks.query_integer,
-    "org_id": checks.query_integer,
     "done": checks.query_boolean,
 }
 ROUTES = (

@@ -26,17 +26,6 @@ from daemon.sandbox.crm.values import merge, nested, shown
 HTTP_NOT_FOUND = 404
 PAGE_DEFAULT = 100
 PAGE_MAX = 500
-NOUNS = {
-    "organizations": "Organization",
-    "persons": "Person",
-    "deals": "Deal",
-    "leads": "Lead",
-    "activities": "Activity",
-    "pipelines": "Pipeline",
-    "stages": "Stage",
-    "users": "User",
-    "lead_labels": "Lead label",
-}
 FIELD_SETS = {
     "organizations": "organization",
     "persons": "person",
@@ -82,7 +71,7 @@ class ApiCall:
         """The record named by the path, deleted or not; 404 without one or once it is purged."""
         doc = self.store.get(kind, self.params["id"])
         if doc is None or self.purged(doc):
-            raise not_found(NOUNS[kind])
+            raise not_found(noun(kind))
         if not self.sees(kind, doc["id"]):
             raise self.unseen(kind)
         return doc
@@ -95,14 +84,14 @@ class ApiCall:
     def unseen(self, kind: str) -> Refusal:
         """What a record answers that the token's user doesn't see."""
         if self.settings.hidden_status == HTTP_NOT_FOUND or kind in ("pipelines", "stages"):
-            return not_found(NOUNS[kind])
-        return Refusal(403, f"You do not have permission to view this {NOUNS[kind].lower()}.")
+            return not_found(noun(kind))
+        return Refusal(403, f"You do not have permission to view this {noun(kind).lower()}.")
 
     def editable(self, kind: str) -> Doc:
         """The record named by the path, for a write: a deleted one can't be had any more."""
         doc = self.record(kind)
         if doc.get("is_deleted") or self.is_unread(kind, doc["id"]):
-            raise not_found(NOUNS[kind])
+            raise not_found(noun(kind))
         return doc
 
     def is_unread(self, kind: str, record_id: int | str) -> bool:
@@ -124,9 +113,9 @@ class ApiCall:
             doc = self.store.get(kind, value)
             known = doc is not None and not doc.get("is_deleted") and self.sees(kind, value)
             if doc is None or not known or self.is_unread(kind, value):
-                raise invalid(f"{name}: {NOUNS[kind]} with id '{value}' was not found")
+                raise invalid(f"{name}: {noun(kind)} with id '{value}' was not found")
             if not doc.get("active_flag", True):
-                raise invalid(f"{name}: {NOUNS[kind]} with id '{value}' is deactivated")
+                raise invalid(f"{name}: {noun(kind)} with id '{value}' is deactivated")
 
     def check_labels(self, kind: str, body: Mapping[str, Any]) -> None:
         """400 for a label that isn't an option of this kind of record."""
@@ -257,7 +246,7 @@ class ApiCall:
                 where, values = f"{where} AND update_time >= ?", [*values, value]
             elif name == "updated_until":
                 where, values = f"{where} AND update_time < ?", [*values, value]
-            elif name in _FILTER_COLUMNS:
+            elif name in _REFERENCES or name == "done":
                 where, values = f"{where} AND {name} = ?", [*values, value]
         return where, values
 
@@ -283,16 +272,12 @@ _REFERENCES = {
     "pipeline_id": "pipelines",
     "stage_id": "stages",
 }
-_FILTER_COLUMNS = (
-    "owner_id",
-    "person_id",
-    "org_id",
-    "deal_id",
-    "lead_id",
-    "pipeline_id",
-    "stage_id",
-    "done",
-)
+
+
+def noun(kind: str) -> str:
+    """What one of them is called in an answer."""
+    one = "activity" if kind == "activities" else kind.removesuffix("s")
+    return one.replace("_", " ").capitalize()
 
 
 def mark_deleted(doc: Doc, now: float) -> None:

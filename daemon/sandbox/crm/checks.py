@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from daemon.sandbox.crm.api import API
 from daemon.sandbox.crm.clock import read_stamp
 from daemon.sandbox.crm.exchange import Doc, invalid
 
@@ -241,20 +242,4 @@ def _stamp(path: str, value: str) -> str:
         raise Wrong(f"{path}: {_BAD_TIME}") from error
 
 
-ADDRESS = Shape(
-    dict.fromkeys(
-        (
-            "value",
-            "country",
-            "admin_area_level_1",
-            "admin_area_level_2",
-            "locality",
-            "sublocality",
-            "route",
-            "street_number",
-            "subpremise",
-            "postal_code",
-        ),
-        text(MAX_ADDRESS),
-    )
-)
+ADDRESS = Shape(dict.fromkeys(API["address_parts"], text(MAX_ADDRESS)))

@@ -5,7 +5,7 @@ Read-only through the API here; the acts of people and the settings make them.
 
 from daemon.sandbox.crm import checks
 from daemon.sandbox.crm.activities import TYPES
-from daemon.sandbox.crm.api import ANSWERS, PERMISSIONS
+from daemon.sandbox.crm.api import ANSWERS, API
 from daemon.sandbox.crm.call import LISTING, ApiCall
 from daemon.sandbox.crm.clock import stamp_v1
 from daemon.sandbox.crm.exchange import Doc, Reply, not_found
@@ -48,7 +48,7 @@ def permissions(call: ApiCall) -> Reply:
     user = call.store.get("users", call.params["id"])
     if user is None:
         raise not_found("User")
-    names = PERMISSIONS + (OTHERS if call.settings.lists_all_permissions else ())
+    names = [*API["permissions"], *(OTHERS if call.settings.lists_all_permissions else ())]
     return Reply({name: name not in user["denied"] for name in names})
 
 

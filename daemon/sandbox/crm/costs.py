@@ -4,20 +4,11 @@ The official API description (`x-token-cost`) names a price for each operation; 
 but for the few that are listed. A test compares every endpoint with the description.
 """
 
+from daemon.sandbox.crm.api import API
+
 _V2 = {"POST": 5, "PATCH": 5, "DELETE": 3}
 _LIST, _ONE, _SEARCH = 10, 1, 20
-_APART = {
-    "GET /pipelines": 5,
-    "GET /stages": 5,
-    "GET /deals/archived": 20,
-    "GET /leads/archived": 40,
-    "GET /leadLabels": 10,
-    "GET /users/me": 2,
-    "GET /users/{id}/permissions": 10,
-    "GET /users/{id}/roleSettings": 10,
-    "GET /deals/{id}/participants": 10,
-    "POST /leads/{id}/convert/deal": 40,
-}
+_APART: dict[str, int] = API["token_costs"]
 
 
 def tokens(version: str, method: str, template: str) -> int:

@@ -183,10 +183,7 @@ def render(call: ApiCall, doc: Doc) -> Doc:
 
 _INCLUDE = {"include_fields": checks.query_list(checks.one_of("source_lead_id"))}
 _FILTERS = {
-    "person_id": checks.query_integer,
-    "org_id": checks.query_integer,
-    "pipeline_id": checks.query_integer,
-    "stage_id": checks.query_integer,
+    **dict.fromkeys(("person_id", "org_id", "pipeline_id", "stage_id"), checks.query_integer),
     "status": checks.query_list(checks.one_of(*STATUSES)),
 }
 _LISTING = {**LISTING, **SHOWING, **_INCLUDE, **_FILTERS}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daemon.sandbox.crm import checks, values
-from daemon.sandbox.crm.api import DEFAULTS, SYSTEM_FIELDS
+from daemon.sandbox.crm.api import API, DEFAULTS
 from daemon.sandbox.crm.call import PAGE_DEFAULT, PAGING, ApiCall
 from daemon.sandbox.crm.checks import Check, Shape
 from daemon.sandbox.crm.exchange import Doc, Refusal, Reply, invalid, not_found
@@ -131,7 +131,7 @@ class FieldDefinitions:
                 "field_type": kind,
                 "options": labels if code == "label_ids" else None,
             }
-            for name, code, kind in (*SYSTEM_FIELDS[self.entity], *self._synced(call))
+            for name, code, kind in (*API["system_fields"][self.entity], *self._synced(call))
         ]
 
     def _synced(self, call: ApiCall) -> tuple[tuple[str, str, str], ...]:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from daemon.sandbox.crm import checks
+from daemon.sandbox.crm.api import API
 from daemon.sandbox.crm.call import ApiCall, mark_deleted
 from daemon.sandbox.crm.checks import Shape, Wrong
 from daemon.sandbox.crm.clock import stamp_ms
@@ -20,17 +21,6 @@ from daemon.sandbox.crm.routing import Endpoint
 from daemon.sandbox.crm.values import HASH_KEY, from_v1, merge, to_v1
 
 KIND = "leads"
-_SORTS = (
-    "id",
-    "title",
-    "owner_id",
-    "creator_id",
-    "was_seen",
-    "expected_close_date",
-    "next_activity_id",
-    "add_time",
-    "update_time",
-)
 _VALUE = Shape({"amount": checks.number, "currency": currency}, required=("amount", "currency"))
 
 _KEYS = {
@@ -203,7 +193,7 @@ def sort(path: str, value: str) -> list[str]:
     terms = []
     for part in value.split(","):
         name, _, way = part.strip().partition(" ")
-        if name not in _SORTS or way.upper() not in ("", "ASC", "DESC"):
+        if name not in API["lead_sorts"] or way.upper() not in ("", "ASC", "DESC"):
             raise Wrong(f"{path}: The value you selected is not a valid choice")
         column = "id" if name == "id" else f"json_extract(doc, '$.{name}')"
         terms.append(f"{column} {way.upper() or 'ASC'}")
@@ -213,10 +203,9 @@ def sort(path: str, value: str) -> list[str]:
 _ARCHIVED: dict[str, Any] = {
     "limit": checks.query_range(1, 500),
     "start": checks.query_range(0, 10**9),
-    "owner_id": checks.query_integer,
-    "person_id": checks.query_integer,
-    "organization_id": checks.query_integer,
-    "filter_id": checks.query_integer,
+    **dict.fromkeys(
+        ("owner_id", "person_id", "organization_id", "filter_id"), checks.query_integer
+    ),
     "sort": sort,
 }
 _CURRENT = {**_ARCHIVED, "updated_since": checks.query_moment}

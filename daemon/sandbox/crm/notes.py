@@ -7,8 +7,9 @@ hides in one of them is lost here as it may be there.
 from html import escape
 from html.parser import HTMLParser
 
-from daemon.sandbox.crm.api import NOTE_TAGS
+from daemon.sandbox.crm.api import API
 
+_KEPT = frozenset(API["note_tags"])
 _SILENT = frozenset(("script", "style", "title", "iframe", "object", "template"))
 
 
@@ -21,7 +22,7 @@ class _Cleaner(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _SILENT:
             self._silent += 1
-        elif tag in NOTE_TAGS and not self._silent:
+        elif tag in _KEPT and not self._silent:
             target = dict(attrs).get("href") if tag == "a" else None
             safe = target is not None and target.startswith(("http://", "https://", "mailto:"))
             link = f' href="{escape(target or "")}"' if safe else ""
@@ -30,7 +31,7 @@ class _Cleaner(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag in _SILENT:
             self._silent = max(0, self._silent - 1)
-        elif tag in NOTE_TAGS and tag not in ("br", "hr") and not self._silent:
+        elif tag in _KEPT and tag not in ("br", "hr") and not self._silent:
             self.parts.append(f"</{tag}>")
 
     def handle_data(self, data: str) -> None:

@@ -1,29 +1,10 @@
-"""What a new company starts with: its users, two pipelines, the lead labels.
+"""What a new company starts with: its users, two pipelines, the labels."""
 
-Both pipelines have a stage of the same name, as real companies do, so that nobody finds a stage
-by its name alone.
-"""
-
-from daemon.sandbox.crm.api import DEFAULTS
+from daemon.sandbox.crm.api import API, DEFAULTS
 from daemon.sandbox.crm.clock import stamp, stamp_ms
 from daemon.sandbox.crm.exchange import Doc
 from daemon.sandbox.crm.settings import Settings, User
 from daemon.sandbox.crm.store import Store
-
-PIPELINES = {
-    "Sales": ("Qualified", "Initial Contact", "Proposal Made", "Negotiations Started"),
-    "Partners": ("New", "Initial Contact", "Signed"),
-}
-LEAD_LABELS = {
-    "f08b42a0-4e75-4a11-8643-03698ef1cfd6": ("Hot", "red"),
-    "f08b42a1-4e75-4a11-8643-03698ef1cfd6": ("Cold", "blue"),
-    "f08b69b0-4e75-4a11-8643-03698ef1cfd6": ("Warm", "yellow"),
-}
-LABELS = {
-    "person": ("Customer", "Hot lead", "Warm lead", "Cold lead"),
-    "organization": ("Customer", "Hot lead", "Warm lead", "Cold lead"),
-    "deal": ("Hot", "Warm", "Cold"),
-}
 
 
 def furnish(store: Store, settings: Settings, now: float) -> None:
@@ -32,14 +13,14 @@ def furnish(store: Store, settings: Settings, now: float) -> None:
         return
     for user in settings.users:
         add_user(store, user, now)
-    for label_id, (name, color) in LEAD_LABELS.items():
+    for label in API["lead_labels"]:
         times = {"add_time": stamp_ms(now), "update_time": stamp_ms(now)}
-        store.insert("lead_labels", {"id": label_id, "name": name, "color": color} | times, now)
+        store.insert("lead_labels", label | times, now)
     if settings.default_world:
-        for entity, names in LABELS.items():
+        for entity, names in API["labels"].items():
             for name in names:
                 store.insert("labels", {"entity": entity, "label": name}, now)
-        for name, stages in PIPELINES.items():
+        for name, stages in API["pipelines"].items():
             pipeline = add_pipeline(store, name, now)
             for stage in stages:
                 add_stage(store, pipeline["id"], stage, now)
