@@ -26,7 +26,7 @@ from imapclient import IMAPClient
 from measure import ratio
 from postoffice import PASSWORD, SENT, PostOffice, post_office
 
-from daemon.sandbox.crm import Sandbox, Server, Settings, serve
+from daemon.sandbox.crm import Sandbox, Server, Settings
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 
 PATIENCE = 60.0
@@ -75,7 +75,7 @@ def measure(
     with (
         tempfile.TemporaryDirectory(prefix="m2d-bench-") as folder,
         closing(Sandbox(Path(folder) / "crm.db", settings=Settings(plan="ultimate"))) as sandbox,
-        serve(sandbox) as server,
+        Server(sandbox) as server,
         (Path(folder) / "log").open("w") as log,
     ):
         config = configured(office, Path(folder), server, poll)

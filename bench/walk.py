@@ -29,7 +29,7 @@ import yaml
 
 from daemon.ledger import store
 from daemon.ledger.connection import LedgerConnection
-from daemon.sandbox.crm import Sandbox, Settings, serve
+from daemon.sandbox.crm import Sandbox, Server, Settings
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.imap_server import ImapServer, start_imap
 from daemon.service.daemon import Daemon
@@ -177,7 +177,7 @@ def walks(more: Mapping[str, Any] = MappingProxyType({})) -> list[Walk]:
         tempfile.TemporaryDirectory(prefix="m2d-walk-") as folder,
         start_imap("dovecot", users={_USER: _PASSWORD}) as imap,
         closing(Sandbox(Path(folder) / "crm.db", settings=Settings(plan="ultimate"))) as sandbox,
-        serve(sandbox) as server,
+        Server(sandbox) as server,
         counting.everywhere(),
     ):
         imap.create_folder(_USER, "Sent")

@@ -15,7 +15,7 @@ from company_kit import NOW, Office
 
 from daemon.config import load
 from daemon.ledger.store import Ledger
-from daemon.sandbox.crm import Sandbox, Server, Settings, serve
+from daemon.sandbox.crm import Sandbox, Server, Settings
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.wiring import Wiring
 
@@ -121,7 +121,7 @@ def desk(office: Office, home: Path, *, latency: float = 0.0) -> Iterator[Desk]:
         closing(
             Sandbox(home / "crm.db", settings=settings, clock=lambda: clock().timestamp())
         ) as sandbox,
-        serve(sandbox) as server,
+        Server(sandbox) as server,
     ):
         config = home / "config.yaml"
         content = configuration(office, server.url, home / "ledger.db")

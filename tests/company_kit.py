@@ -26,7 +26,7 @@ from daemon.rules.case import Policy
 from daemon.rules.classify import Rules
 from daemon.rules.organization import public_providers
 from daemon.sandbox.company import Scenario, demo
-from daemon.sandbox.crm import Sandbox, SandboxAdapter, Settings, serve
+from daemon.sandbox.crm import Sandbox, SandboxAdapter, Server, Settings
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.imap_server import ImapServer, installed, start_imap
 from daemon.sync import Session, Sync, SyncSettings, TokenUsage
@@ -144,7 +144,7 @@ def crm(tmp_path: Path) -> Iterator[Callable[..., Crm]]:
         )
         sandbox = Sandbox(tmp_path / f"{name}.db", settings=settings, clock=NOW.timestamp)
         if socket:
-            server = serve(sandbox)
+            server = Server(sandbox)
             opened.extend((server, sandbox))
             return Crm(sandbox, server.url, None)
         opened.append(sandbox)

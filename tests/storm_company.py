@@ -24,7 +24,7 @@ from service_process import PATIENCE, ServiceProcess
 from storm_story import Script, Step, furnish
 
 from daemon.sandbox import dovecot, process_group
-from daemon.sandbox.crm import Sandbox, Settings, serve
+from daemon.sandbox.crm import Sandbox, Server, Settings
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.imap_server import ImapServer, start_imap
 
@@ -194,7 +194,7 @@ class StormCompany:
 
     @contextmanager
     def running(self) -> Iterator["subprocess.Popen[bytes]"]:
-        with serve(self.sandbox) as crm:
+        with Server(self.sandbox) as crm:
             (self.home / "password").write_text("secret")
             config = {
                 "mailboxes": [

@@ -22,7 +22,7 @@ from acts import Acts
 from daemon.cli.catch_up import catch_up
 from daemon.cli.dry_run import dry_run
 from daemon.config import load
-from daemon.sandbox.crm import Sandbox, Server, Settings, serve
+from daemon.sandbox.crm import Sandbox, Server, Settings
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.imap_server import ImapServer, start_imap
 from daemon.wiring import Wiring
@@ -237,7 +237,7 @@ def year(home: Path, **sections: Any) -> Iterator[Year]:
         contextlib.closing(
             Sandbox(home / "crm.db", settings=company, clock=clock.seconds)
         ) as sandbox,
-        serve(sandbox) as pipedrive,
+        Server(sandbox) as pipedrive,
     ):
         acts = Acts(sandbox)
         for address in TEAM:

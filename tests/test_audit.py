@@ -15,7 +15,7 @@ from daemon.cli import main
 from daemon.maintenance.audit import activity_gaps, close, mailbox_gaps, record_gaps, state_gaps
 from daemon.maintenance.doubles import doubles
 from daemon.rules.records import Change
-from daemon.sandbox.crm import serve
+from daemon.sandbox.crm import Server
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 
 
@@ -172,7 +172,7 @@ def desk(tmp_path: Path, dovecot: Post) -> Iterator[Desk]:
     world.clock.now = datetime.now(UTC)
     for number, who in enumerate(("ada@acme.example", "bob@beta.example"), 1):
         dovecot.deliver(letter(who, WE, number=number, at=START), internal_date=START)
-    with serve(world.sandbox) as server:
+    with Server(world.sandbox) as server:
         config = tmp_path / "config.yaml"
         config.write_text(
             f"""

@@ -21,7 +21,7 @@ from rich.cells import cell_len
 
 from daemon.cli import main
 from daemon.config import load
-from daemon.sandbox.crm import Sandbox, serve
+from daemon.sandbox.crm import Sandbox, Server
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 
 GIVEN = ("--email", "ada@analytical.example", "--company", "analytical")
@@ -191,7 +191,7 @@ def test_what_is_missing_or_wrong_is_named(tmp_path: Path, arguments: tuple[str,
 @pytest.fixture
 def company() -> Iterator[str]:
     sandbox = Sandbox()
-    with serve(sandbox) as server:
+    with Server(sandbox) as server:
         yield server.url
     sandbox.close()
 

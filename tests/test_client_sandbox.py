@@ -21,7 +21,7 @@ from daemon.pipedrive.outcomes import (
     TooMany,
     Unknown,
 )
-from daemon.sandbox.crm import Fault, Sandbox, SandboxAdapter, Settings, serve
+from daemon.sandbox.crm import Fault, Sandbox, SandboxAdapter, Server, Settings
 from daemon.sandbox.crm.core import ROUTER
 from daemon.sandbox.crm.faults import Kind
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
@@ -132,7 +132,7 @@ def test_a_broken_create_says_whether_it_may_be_repeated(
             ours.client.send(CREATE)
     else:
         waits = (10, 0.2 if fault.kind == "timeout" else 10)
-        with serve(ours.sandbox) as server:
+        with Server(ours.sandbox) as server:
             client = Client(server.url, lambda: DEFAULT_TOKEN, plan="growth", timeout=waits)
             with pytest.raises(raised) as caught:
                 client.send(CREATE)

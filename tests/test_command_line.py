@@ -12,7 +12,7 @@ import yaml
 from company_kit import Office
 
 from daemon import errors
-from daemon.sandbox.crm import Sandbox, Server, Settings, serve
+from daemon.sandbox.crm import Sandbox, Server, Settings
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.ports import kept_ports
 
@@ -22,7 +22,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def pipedrive() -> Iterator[Server]:
     sandbox = Sandbox(settings=Settings(plan="ultimate", seats=10))
-    with serve(sandbox) as server:
+    with Server(sandbox) as server:
         yield server
     sandbox.close()
 

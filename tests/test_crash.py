@@ -18,7 +18,7 @@ from crash.rig import COMPANY, DIED, Home, Rig, crm, ledger
 from crash.scenario import Day, days
 from postbox import WE
 
-from daemon.sandbox.crm import Sandbox, serve
+from daemon.sandbox.crm import Sandbox, Server
 from daemon.sandbox.imap_server import installed, start_imap
 
 CASTS = int(os.environ.get("MAIL2DEAL_CRASH_CASTS", "1"))
@@ -111,7 +111,7 @@ def test_a_real_process_is_killed_where_the_environment_says(rig: Rig) -> None:
     home.path.mkdir()
     begin(rig, home, days()[0])
     sandbox = Sandbox(home.store, settings=COMPANY)
-    with serve(sandbox) as server:
+    with Server(sandbox) as server:
         config = home.configure(rig.server, server.port)
         statuses = []
         for kill_at in (9, 30, 0):

@@ -105,7 +105,7 @@ def plain_run(
     company: Office, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Ledger, Crm]]:
     """All folders in large batches, then a sync over HTTP: what every other way must equal."""
-    from daemon.sandbox.crm import Sandbox, Settings, serve
+    from daemon.sandbox.crm import Sandbox, Server, Settings
 
     home = tmp_path_factory.mktemp("plain")
     settings = Settings(
@@ -113,7 +113,7 @@ def plain_run(
     )
     with Ledger.open(home / "ledger.db") as ledger:
         sandbox = Sandbox(home / "crm.db", settings=settings, clock=NOW.timestamp)
-        with serve(sandbox) as server:
+        with Server(sandbox) as server:
             crm = Crm(sandbox, server.url, None)
             company.read(ledger)
             crm.sync(ledger, company.scenario).sync()

@@ -14,7 +14,7 @@ from world import World
 
 from daemon.errors import Problem
 from daemon.rules.deals import DealRules
-from daemon.sandbox.crm import Fault, serve
+from daemon.sandbox.crm import Fault, Server
 from daemon.sandbox.crm import Settings as Company
 
 FAULTS = {
@@ -139,7 +139,7 @@ def test_a_fault_on_a_real_line_changes_nothing_in_the_end(
     world.timeout = (10, 2 if fault.startswith("timeout") else 10)
     seconds = 0.1 if fault == "slow" else 0.0
     world.sandbox.faults.add(_at(FAULTS[fault], *WRITES[write], seconds=seconds))
-    with serve(world.sandbox) as server:
+    with Server(world.sandbox) as server:
         world.url = server.url
         live(world)
     assert world.doubled() == []
@@ -183,7 +183,7 @@ def test_without_names_or_a_server_everything_waits_and_nothing_is_looked_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(tmp_path, CONVERTS, deals=SHARED)
-    with serve(world.sandbox) as server:
+    with Server(world.sandbox) as server:
         world.url = server.url
         live(world)
         before = world.crm()

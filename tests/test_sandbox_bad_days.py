@@ -9,7 +9,7 @@ import pytest
 import requests
 from sandbox_kit import Api, company
 
-from daemon.sandbox.crm import Fault, Settings, Switches, User, serve
+from daemon.sandbox.crm import Fault, Server, Settings, Switches, User
 from daemon.sandbox.crm.faults import Kind
 from daemon.sandbox.crm.shapes import Shape
 
@@ -216,7 +216,7 @@ def test_caps_come_and_go() -> None:
 def test_each_switch_works_over_http() -> None:
     api = company()
     person = api.acts.add_person("Ann")
-    with serve(api.sandbox) as server:
+    with Server(api.sandbox) as server:
 
         def switch(name: str, **body: object) -> int:
             url = f"{server.url}/sandbox/switches/{name}"

@@ -8,7 +8,7 @@ import requests
 from notify_socket import eventually
 from sandbox_kit import BASE, Api, company
 
-from daemon.sandbox.crm import Fault, Server, serve
+from daemon.sandbox.crm import Fault, Server
 
 V2 = "/api/v2"
 BROKEN = [
@@ -25,7 +25,7 @@ def line(request: pytest.FixtureRequest) -> Iterator[tuple[Api, str]]:
     if request.param == "adapter":
         yield api, BASE
         return
-    with serve(api.sandbox) as server:
+    with Server(api.sandbox) as server:
         yield api, server.url
         api.session.close()
 
@@ -234,7 +234,7 @@ def test_a_fault_that_would_never_strike_is_refused(broken: dict[str, Any]) -> N
 
 def test_faults_are_scripted_over_http() -> None:
     api = company()
-    with serve(api.sandbox) as server:
+    with Server(api.sandbox) as server:
         added = requests.post(
             f"{server.url}/sandbox/faults", json={"kind": "error", "when": "before"}, timeout=5
         )

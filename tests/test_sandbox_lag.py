@@ -3,7 +3,7 @@
 import requests
 from sandbox_kit import company
 
-from daemon.sandbox.crm import serve
+from daemon.sandbox.crm import Server
 
 V1, V2 = "/api/v1", "/api/v2"
 
@@ -56,7 +56,7 @@ def test_a_fresh_record_is_unknown_by_its_id_and_to_links() -> None:
 
 def test_lag_is_switched_while_the_sandbox_runs() -> None:
     api = company()
-    with serve(api.sandbox) as server:
+    with Server(api.sandbox) as server:
         url = f"{server.url}/sandbox/settings"
         assert requests.post(url, json={"list_lag": 9.0}, timeout=5).json() == {
             "result": {"list_lag": 9.0}
@@ -71,7 +71,7 @@ def test_lag_is_switched_while_the_sandbox_runs() -> None:
 def test_answers_carry_the_time_of_the_sandbox() -> None:
     api = company()
     assert api.get(f"{V2}/persons").headers["date"] == "Mon, 23 Nov 2026 08:00:00 GMT"
-    with serve(api.sandbox) as server:
+    with Server(api.sandbox) as server:
         answer = api.session.get(f"{server.url}{V2}/persons", timeout=5)
         assert answer.headers["date"] == "Mon, 23 Nov 2026 08:00:00 GMT"
         api.session.close()

@@ -16,14 +16,14 @@ import requests
 from sandbox_kit import company
 
 from daemon.errors import ConfigProblem
-from daemon.sandbox.crm import Sandbox, serve
+from daemon.sandbox.crm import Sandbox, Server
 
 TOKEN = {"x-api-token": "sandbox-token-of-ada"}
 
 
 def test_one_connection_serves_many_requests_whatever_their_answers() -> None:
     api = company()
-    with serve(api.sandbox) as server:
+    with Server(api.sandbox) as server:
         line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
         line.connect()
         before = line.sock
@@ -45,7 +45,7 @@ def test_one_connection_serves_many_requests_whatever_their_answers() -> None:
 
 def test_twenty_clients_at_once_lose_and_double_nothing() -> None:
     api = company()
-    with serve(api.sandbox) as server:
+    with Server(api.sandbox) as server:
 
         def client(number: int) -> list[int]:
             with requests.Session() as session:
@@ -68,7 +68,7 @@ def test_twenty_clients_at_once_lose_and_double_nothing() -> None:
 def test_things_are_looked_at_over_http() -> None:
     api = company()
     api.acts.add_deal("D", person_id=api.acts.add_person("Ann", "ann@acme.com"))
-    with serve(api.sandbox) as server:
+    with Server(api.sandbox) as server:
         view = {
             name: requests.get(f"{server.url}/sandbox/{name}", timeout=5).json()
             for name in ("board", "usage", "requests")
@@ -82,7 +82,7 @@ def test_things_are_looked_at_over_http() -> None:
 
 def test_a_browser_and_a_foreign_name_are_refused() -> None:
     api = company()
-    with serve(api.sandbox) as server:
+    with Server(api.sandbox) as server:
         from_page = requests.post(
             f"{server.url}/sandbox/spend",
             json={"tokens": 7},
@@ -97,14 +97,14 @@ def test_a_browser_and_a_foreign_name_are_refused() -> None:
 
 
 def test_it_listens_on_loopback_only() -> None:
-    with serve(company().sandbox) as server:
+    with Server(company().sandbox) as server:
         assert server._listener.server_address[0] == "127.0.0.1"
         assert server.url == f"http://127.0.0.1:{server.port}"
 
 
 def test_a_request_without_a_length_is_refused() -> None:
     with (
-        serve(company().sandbox) as server,
+        Server(company().sandbox) as server,
         socket.create_connection(("127.0.0.1", server.port), timeout=5) as line,
     ):
         line.sendall(
@@ -115,7 +115,7 @@ def test_a_request_without_a_length_is_refused() -> None:
 
 def test_a_client_that_goes_away_harms_nobody() -> None:
     api = company()
-    with serve(api.sandbox) as server:
+    with Server(api.sandbox) as server:
         with socket.create_connection(("127.0.0.1", server.port), timeout=5) as line:
             line.sendall(
                 b"POST /api/v2/persons HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{"
@@ -170,7 +170,7 @@ def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
 
 def test_a_listing_is_put_in_over_http() -> None:
     api = company()
-    with serve(api.sandbox) as server:
+    with Server(api.sandbox) as server:
         listing = {"persons": [{"id": 5, "name": "Ann Lee"}]}
         seeded = requests.post(f"{server.url}/sandbox/seed", json=listing, timeout=5)
         again = requests.post(f"{server.url}/sandbox/seed", json=listing, timeout=5)
@@ -183,7 +183,7 @@ def test_a_defect_closes_the_line_undoes_the_work_and_is_logged(
 ) -> None:
     api = company()
     monkeypatch.setattr(api.sandbox, "_write_down", lambda *_: 1 / 0)
-    with serve(api.sandbox) as server, pytest.raises(requests.ConnectionError):
+    with Server(api.sandbox) as server, pytest.raises(requests.ConnectionError):
         requests.post(
             f"{server.url}/api/v2/persons", json={"name": "Ann"}, headers=TOKEN, timeout=5
         )

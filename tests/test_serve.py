@@ -14,7 +14,7 @@ import pytest
 from dovecot import Post
 from service_process import PATIENCE, ServiceProcess, eventually
 
-from daemon.sandbox.crm import Sandbox, Settings, duplicates, serve
+from daemon.sandbox.crm import Sandbox, Server, Settings, duplicates
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.ports import kept_ports
 from daemon.service.running import SERVICE, reload_service
@@ -34,7 +34,7 @@ class Service(ServiceProcess):
 @pytest.fixture
 def service(dovecot: Post, tmp_path: Path) -> Iterator[Service]:
     settings = Settings(plan="ultimate", burst=False)
-    with closing(Sandbox(settings=settings)) as sandbox, serve(sandbox) as crm:
+    with closing(Sandbox(settings=settings)) as sandbox, Server(sandbox) as crm:
         mailbox = {
             "name": "sales",
             "host": dovecot.server.host,

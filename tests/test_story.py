@@ -15,7 +15,7 @@ import pytest
 from crm_kit import START, WE, Shop, invitation, make_shop
 
 from daemon.pipedrive.outcomes import BudgetSpent
-from daemon.sandbox.crm import Fault, serve
+from daemon.sandbox.crm import Fault, Server
 
 BUDGET = 3_000
 ADA, CARL, HANK, OLGA, PAM, QUINN, FRED = (
@@ -43,7 +43,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     with ExitStack() as stack:
         shop = make_shop(
             tmp_path,
-            url=lambda sandbox: stack.enter_context(serve(sandbox)).url,
+            url=lambda sandbox: stack.enter_context(Server(sandbox)).url,
             company={"daily_tokens": BUDGET},
             owners={"sales": "bob@example.com"},
         )

@@ -16,7 +16,7 @@ import yaml
 
 from daemon.sandbox.company import Scenario
 from daemon.sandbox.company import demo as company
-from daemon.sandbox.crm import Sandbox, Settings, serve
+from daemon.sandbox.crm import Sandbox, Server, Settings
 from daemon.sandbox.imap_server import ImapServer, start_imap
 
 SECRETS = {
@@ -62,7 +62,7 @@ def servers(keep: Path | None, kind: Literal["auto", "dovecot", "pymap"]) -> Ite
             imap.deliver_many(_USER, name, mails)
         settings = Settings(plan=_PLAN)
         sandbox = stack.enter_context(closing(Sandbox(home / "sandbox.db", settings=settings)))
-        crm = stack.enter_context(serve(sandbox))
+        crm = stack.enter_context(Server(sandbox))
         config = _configure(home, scenario, imap, crm.url)
         yield Demo(config, home / "ledger.db", scenario, imap, sandbox, crm.url)
 

@@ -29,7 +29,7 @@ from daemon.cli.catch_up import catch_up
 from daemon.config import load
 from daemon.ledger.store import Ledger
 from daemon.rules.organization import public_providers
-from daemon.sandbox.crm import Sandbox, Settings, serve
+from daemon.sandbox.crm import Sandbox, Server, Settings
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.imap_server import ImapServer
 from daemon.wiring import Wiring, settings
@@ -149,7 +149,7 @@ class Rig:
 
         def work() -> int:
             sandbox = Sandbox(home.store, settings=COMPANY, clock=self.clock.seconds)
-            with serve(sandbox) as listening:
+            with Server(sandbox) as listening:
                 os.write(writing, struct.pack("H", listening.port))
                 signal.pause()
             return 0

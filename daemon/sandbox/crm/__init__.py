@@ -1,7 +1,7 @@
 """A Pipedrive for one machine: the endpoints mail2deal calls, as strict as the real ones.
 
 `Sandbox(store, settings=…, clock=…).handle(request)` answers one request out of SQLite; the
-`SandboxAdapter` mounts it into a requests session without a socket, `serve` puts it on loopback.
+`SandboxAdapter` mounts it into a requests session without a socket, `Server` puts it on loopback.
 It promises official field names, types, token costs, limits and error bodies for what it knows,
 and a 404 for everything else. It is not a place to keep data, and it sends nothing anywhere.
 """
@@ -12,7 +12,7 @@ from daemon.sandbox.crm.core import Logged, Sandbox, Usage
 from daemon.sandbox.crm.exchange import Request, Response
 from daemon.sandbox.crm.faults import Fault, Faults
 from daemon.sandbox.crm.seed import seed_from
-from daemon.sandbox.crm.server import Server, run_server, serve
+from daemon.sandbox.crm.server import Server, run_server
 from daemon.sandbox.crm.settings import Settings, User
 from daemon.sandbox.crm.switches import Switches
 
@@ -35,5 +35,4 @@ __all__ = [
     "duplicates",
     "run_server",
     "seed_from",
-    "serve",
 ]

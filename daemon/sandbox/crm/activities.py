@@ -141,19 +141,9 @@ def update(call: ApiCall) -> Reply:
     return Reply(render(doc))
 
 
-def get(call: ApiCall) -> Reply:
-    """GET /activities/{id}."""
-    return Reply(shown(call, call.record(KIND)))
-
-
 def listing(call: ApiCall) -> Reply:
     """GET /activities; `person_id` means the primary participant."""
     return call.page(KIND, "is_deleted = 0", [], lambda doc: shown(call, doc))
-
-
-def delete(call: ApiCall) -> Reply:
-    """DELETE /activities/{id}."""
-    return call.delete(KIND)
 
 
 def render(doc: Doc) -> Doc:
@@ -181,7 +171,7 @@ _LISTING = {
 ROUTES = (
     Endpoint("v2", "POST", "/activities", add),
     Endpoint("v2", "GET", "/activities", listing, _LISTING),
-    Endpoint("v2", "GET", "/activities/{id}", get, _INCLUDE),
+    Endpoint("v2", "GET", "/activities/{id}", lambda call: call.one(KIND, shown), _INCLUDE),
     Endpoint("v2", "PATCH", "/activities/{id}", update),
-    Endpoint("v2", "DELETE", "/activities/{id}", delete),
+    Endpoint("v2", "DELETE", "/activities/{id}", lambda call: call.delete(KIND)),
 )

@@ -172,6 +172,10 @@ class ApiCall:
                 code="feature_capping_deals_limit",
             )
 
+    def one(self, kind: str, render: Callable[["ApiCall", Doc], Doc]) -> Reply:
+        """The record named by the path."""
+        return Reply(render(self, self.record(kind)))
+
     def delete(self, kind: str) -> Reply:
         """A soft delete; what hangs on the record stays."""
         doc = self.editable(kind)

@@ -26,11 +26,6 @@ def stages(call: ApiCall) -> Reply:
     )
 
 
-def stage(call: ApiCall) -> Reply:
-    """GET /stages/{id}."""
-    return Reply(call.record("stages"))
-
-
 def users(call: ApiCall) -> Reply:
     """GET /users."""
     return Reply([render_user(call, doc) for doc in call.store.select("users")])
@@ -95,11 +90,6 @@ def activity_types(call: ApiCall) -> Reply:
     return Reply([ANSWERS["activity_type"] | one for one in types])
 
 
-def lead_labels(call: ApiCall) -> Reply:
-    """GET /leadLabels."""
-    return Reply(call.store.select("lead_labels"))
-
-
 _PAGED = {name: LISTING[name] for name in ("limit", "cursor", "sort_by", "sort_direction")}
 _STAGES = {
     **_PAGED,
@@ -109,11 +99,11 @@ _STAGES = {
 ROUTES = (
     Endpoint("v2", "GET", "/pipelines", pipelines, _PAGED),
     Endpoint("v2", "GET", "/stages", stages, _STAGES),
-    Endpoint("v2", "GET", "/stages/{id}", stage),
+    Endpoint("v2", "GET", "/stages/{id}", lambda call: Reply(call.record("stages"))),
     Endpoint("v1", "GET", "/users", users),
     Endpoint("v1", "GET", "/users/me", me),
     Endpoint("v1", "GET", "/users/{id}/permissions", permissions),
     Endpoint("v1", "GET", "/users/{id}/roleSettings", role_settings),
     Endpoint("v1", "GET", "/activityTypes", activity_types),
-    Endpoint("v1", "GET", "/leadLabels", lead_labels),
+    Endpoint("v1", "GET", "/leadLabels", lambda call: Reply(call.store.select("lead_labels"))),
 )

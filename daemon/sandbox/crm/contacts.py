@@ -68,18 +68,10 @@ class Noun:
             return shape
         return replace(shape, keys={**shape.keys, **self.synced})
 
-    def get(self, call: ApiCall) -> Reply:
-        """GET with an id."""
-        return Reply(self.render(call, call.record(self.kind)))
-
     def listing(self, call: ApiCall) -> Reply:
         """GET without an id."""
         where, values = self.narrowed(call)
         return call.page(self.kind, where, values, lambda doc: self.render(call, doc))
-
-    def delete(self, call: ApiCall) -> Reply:
-        """DELETE with an id."""
-        return call.delete(self.kind)
 
     def render(self, call: ApiCall, doc: Doc) -> Doc:
         """The document as it is sent."""
@@ -89,13 +81,11 @@ class Noun:
     def routes(self) -> tuple[Endpoint, ...]:
         """Its endpoints."""
         every, one = f"/{self.kind}", f"/{self.kind}/{{id}}"
-        include = {"include_fields": _no_counters}
+        shown = {**SHOWING, "include_fields": _no_counters}
         return (
             Endpoint("v2", "POST", every, self.add),
-            Endpoint(
-                "v2", "GET", every, self.listing, {**LISTING, **SHOWING, **include, **self.filters}
-            ),
-            Endpoint("v2", "GET", one, self.get, {**SHOWING, **include}),
+            Endpoint("v2", "GET", every, self.listing, {**LISTING, **shown, **self.filters}),
+            Endpoint("v2", "GET", one, lambda call: call.one(self.kind, self.render), shown),
             Endpoint("v2", "PATCH", one, self.update),
-            Endpoint("v2", "DELETE", one, self.delete),
+            Endpoint("v2", "DELETE", one, lambda call: call.delete(self.kind)),
         )

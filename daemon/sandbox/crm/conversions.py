@@ -28,17 +28,12 @@ def start(call: ApiCall) -> Reply:
     if lead["is_archived"]:
         raise Refusal(400, "Archived leads can't be converted. Unarchive the lead first.")
     number = call.store.db.execute("SELECT count(*) FROM conversions").fetchone()[0]
+    stage_id = deals.placed(call, body)["stage_id"]
     conversion_id = call.new_uuid(f"conversion {number} {lead['id']} {call.now!r}")
     call.store.db.execute(
         "INSERT INTO conversions (id, lead_id, user_id, stage_id, started, status)"
         " VALUES (?, ?, ?, ?, ?, 'not_started')",
-        (
-            conversion_id,
-            lead["id"],
-            call.user["id"],
-            deals.placed(call, body)["stage_id"],
-            call.now,
-        ),
+        (conversion_id, lead["id"], call.user["id"], stage_id, call.now),
     )
     return Reply({"conversion_id": conversion_id}, empty_additional=True)
 
@@ -129,13 +124,10 @@ def convert(call: ApiCall, lead: Doc, stage_id: int) -> Doc:
     return deal
 
 
+_STATUS = "/leads/{id}/convert/status/{conversion_id}"
 ROUTES = (
     Endpoint("v2", "POST", "/leads/{id}/convert/deal", start, path_check=checks.uuid),
     Endpoint(
-        "v2",
-        "GET",
-        "/leads/{id}/convert/status/{conversion_id}",
-        status,
-        path_check=checks.uuid,
+        "v2", "GET", "/leads/{id}/convert/status/{conversion_id}", status, path_check=checks.uuid
     ),
 )

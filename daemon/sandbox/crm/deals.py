@@ -144,11 +144,6 @@ def close(doc: Doc, stamp: str, given: Doc) -> None:
         doc["lost_reason"] = None
 
 
-def get(call: ApiCall) -> Reply:
-    """GET /deals/{id}, archived or not."""
-    return Reply(render(call, call.record(KIND)))
-
-
 def listing(call: ApiCall, *, archived: bool) -> Reply:
     """GET /deals: not archived ones; deleted ones only when asked for, for 30 days."""
     # The plus keeps SQLite from the index that only counting needs.
@@ -162,11 +157,6 @@ def listing(call: ApiCall, *, archived: bool) -> Reply:
     keep = call.settings.keep_deleted_days * 86_400
     where += " AND (is_deleted = 0 OR json_extract(doc, '$._deleted_at') >= ?)"
     return call.page(KIND, where, [*values, call.now - keep], lambda doc: render(call, doc))
-
-
-def delete(call: ApiCall) -> Reply:
-    """DELETE /deals/{id}."""
-    return call.delete(KIND)
 
 
 def render(call: ApiCall, doc: Doc) -> Doc:
@@ -186,7 +176,8 @@ _FILTERS = {
     **dict.fromkeys(("person_id", "org_id", "pipeline_id", "stage_id"), checks.query_integer),
     "status": checks.query_list(checks.one_of(*STATUSES)),
 }
-_LISTING = {**LISTING, **SHOWING, **_INCLUDE, **_FILTERS}
+_ONE = {**SHOWING, **_INCLUDE}
+_LISTING = {**LISTING, **_ONE, **_FILTERS}
 _ARCHIVED = {
     name: check
     for name, check in _LISTING.items()
@@ -196,7 +187,7 @@ ROUTES = (
     Endpoint("v2", "POST", "/deals", add),
     Endpoint("v2", "GET", "/deals", partial(listing, archived=False), _LISTING),
     Endpoint("v2", "GET", "/deals/archived", partial(listing, archived=True), _ARCHIVED),
-    Endpoint("v2", "GET", "/deals/{id}", get, {**SHOWING, **_INCLUDE}),
+    Endpoint("v2", "GET", "/deals/{id}", lambda call: call.one(KIND, render), _ONE),
     Endpoint("v2", "PATCH", "/deals/{id}", update),
-    Endpoint("v2", "DELETE", "/deals/{id}", delete),
+    Endpoint("v2", "DELETE", "/deals/{id}", lambda call: call.delete(KIND)),
 )

@@ -132,11 +132,8 @@ def listing(call: ApiCall, *, archived: bool) -> Reply:
         raise Refusal(404, "Filter not found")
     # The plus keeps SQLite from the index that only counting needs.
     where, values = "+is_deleted = 0 AND +is_archived = ?", [archived]
-    for name, column in (
-        ("owner_id", "owner_id"),
-        ("person_id", "person_id"),
-        ("organization_id", "org_id"),
-    ):
+    for name in ("owner_id", "person_id", "organization_id"):
+        column = name.replace("organization", "org")
         if name in query:
             where, values = f"{where} AND {column} = ?", [*values, query[name]]
     if "updated_since" in query:  # leads keep milliseconds

@@ -146,11 +146,6 @@ class Server:
         self.close()
 
 
-def serve(sandbox: Sandbox, port: int = 0) -> Server:
-    """Serve a sandbox on loopback until the server is closed; 0 picks a free port."""
-    return Server(sandbox, port)
-
-
 def run_server(
     port: int,
     store: str | Path = ":memory:",
@@ -170,7 +165,7 @@ def run_server(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
     with contextlib.closing(Sandbox(store, settings=settings)) as sandbox:
-        with serve(sandbox, port) as server:
+        with Server(sandbox, port) as server:
             event("sandbox.ready", url=server.url, store=store)
             if ready is not None:
                 ready(server.url, sandbox.settings.tokens)
