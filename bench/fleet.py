@@ -66,14 +66,14 @@ class Office:
 
     def __init__(self, ledger: Ledger) -> None:
         us = Us(addresses=frozenset({WE}), domains=frozenset({"ours.example"}))
-        self.reading = ScoringSettings(us=us, rules=Rules(), public=PUBLIC)
+        self.scoring = ScoringSettings(us=us, rules=Rules(), public=PUBLIC)
         self.ledger, self.company = ledger, Company()
         with ledger.transaction("bench"):
             ledger.folders.ensure("sales", [("INBOX", "inbox"), ("Sent", "sent")], None)
         self.folders = {one.role: one for one in ledger.folders.of("sales")}
-        usual = SyncSettings(Policy(self.reading.rules), "Sales", "Initial Contact", workers=1)
+        usual = SyncSettings(Policy(self.scoring.rules), "Sales", "Initial Contact", workers=1)
         company = self.company
-        session = Session(ledger, company.client(), company.usage, self.reading, usual, company.now)
+        session = Session(ledger, company.client(), company.usage, self.scoring, usual, company.now)
         self.sync = Sync(session)
         self.number = 0
         self.asked: dict[int, int] = {}  # the number of a person's first mail
@@ -94,7 +94,7 @@ class Office:
         folder = self.folders["sent" if ours else "inbox"]
         message = IncomingMessage(self.number, at, parse(raw, size=len(raw)))
         with self.ledger.transaction("bench"):
-            add(self.ledger, self.reading, folder.id, folder.role, 1, [message])
+            add(self.ledger, self.scoring, folder.id, folder.role, 1, [message])
 
     def rests(self) -> Cost:
         """Requests and tokens until nothing is due any more."""

@@ -42,7 +42,7 @@ class Poller:
 
     def __init__(self, port: int, certificate: str, count: int, home: Path) -> None:
         self.home = home
-        self.reading = ScoringSettings(Us(), Rules(), public_providers())
+        self.scoring = ScoringSettings(Us(), Rules(), public_providers())
         Ledger.open(home / "ledger.db").close()
         accounts = [
             Account(f"box{n}", "127.0.0.1", f"box{n}", lambda: PASSWORD, port, ca_file=certificate)
@@ -60,7 +60,7 @@ class Poller:
                 for box in boxes:
                     name = box.account.name
                     one = Pass(
-                        self.reading, name, None, now, quiet=lambda ids, _: quiet.extend(ids)
+                        self.scoring, name, None, now, quiet=lambda ids, _: quiet.extend(ids)
                     )
                     found += poll(box, ledger, one).sightings
                 with ledger.transaction("polled"):

@@ -85,7 +85,7 @@ class Shop:
     sync_: Sync
     client: Client
     clock: Clock
-    reading: ScoringSettings
+    scoring: ScoringSettings
     folders: dict[str, int]
     _number: int = 0
     _checked: int = 0
@@ -149,7 +149,7 @@ class Shop:
         )
         with self.ledger.transaction("test"):
             seen = [IncomingMessage(number, at, message)]
-            add(self.ledger, self.reading, self.folders[role], role, 1, seen)
+            add(self.ledger, self.scoring, self.folders[role], role, 1, seen)
         return number
 
     def invited(self, sender: str, uid: str = "lunch", **values: Any) -> int:
@@ -181,12 +181,12 @@ class Shop:
         self.sync_ = Sync(replace(session, settings=replace(session.settings, **changes)))
 
     def rules(self, **changes: Any) -> None:
-        rules = replace(self.reading.rules, **changes)
-        self.reading = replace(self.reading, rules=rules)
+        rules = replace(self.scoring.rules, **changes)
+        self.scoring = replace(self.scoring, rules=rules)
         session = self.sync_.session
         policy = replace(session.settings.policy, rules=rules)
         settings = replace(session.settings, policy=policy)
-        self.sync_ = Sync(replace(session, settings=settings, reading=self.reading))
+        self.sync_ = Sync(replace(session, settings=settings, scoring=self.scoring))
 
     def next_day(self) -> Pushed:
         """Tomorrow's first pass, which lists everything anew."""
@@ -305,7 +305,7 @@ def make_shop(
     world = {"burst": False, "plan": "ultimate", "conversion_polls": 1, **(company or {})}
     sandbox = Sandbox(":memory:", settings=Company(**world), clock=clock.seconds)
     rules, copies = settings.pop("rules", Rules()), settings.pop("copies", False)
-    reading = ScoringSettings(
+    scoring = ScoringSettings(
         us=Us(
             addresses=frozenset({WE}),
             domains=frozenset({"ours.example"}),
@@ -333,12 +333,12 @@ def make_shop(
         ledger,
         client,
         usage,
-        reading,
+        scoring,
         SyncSettings(**{**given, "workers": workers, **settings}),
         wall,
     )
     OPENED.extend((ledger, sandbox))
-    return Shop(ledger, sandbox, Sync(session), client, clock, reading, folders)
+    return Shop(ledger, sandbox, Sync(session), client, clock, scoring, folders)
 
 
 def _client(

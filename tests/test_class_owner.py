@@ -59,10 +59,10 @@ def test_intake_and_sync_classify_alike(tmp_path: Path) -> None:
         for number, case in enumerate(product(PERSON, LISTED, DEAL, OURS))
     }
     session = shop.sync_.session
-    place, us = prepare(session), states.known_us(shop.ledger, shop.reading.us)
+    place, us = prepare(session), states.known_us(shop.ledger, shop.scoring.us)
     with shop.ledger.transaction("test"):
         shop.ledger.states.distrust()
-        states.recompute(shop.ledger, shop.reading, cases)
+        states.recompute(shop.ledger, shop.scoring, cases)
         reasons = {row["reason"] for row in shop.ledger.rows("SELECT reason FROM senders")}
         assert reasons == {"3 messages", "in Pipedrive before us, 3 of 4 messages"}
         differ = {}

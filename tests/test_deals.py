@@ -405,7 +405,7 @@ def test_forgetting_who_opened_a_deal_leaves_no_trace_with_those_who_joined(shop
     shop.hears_often(AMY, 1)  # on her way
     with shop.ledger.transaction("test"):
         pass
-    erase(shop.ledger, shop.reading, ADA, shop.clock())
+    erase(shop.ledger, shop.scoring, ADA, shop.clock())
 
     said = "\n".join(shop.ledger.path.read_bytes().decode("latin-1").splitlines())
     assert ADA not in said

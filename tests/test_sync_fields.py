@@ -94,7 +94,7 @@ def test_a_value_that_returns_to_what_was_written_is_not_written(shop: Shop) -> 
     assert shop.ledger.journal.open_row("person", ADA) is not None
     with shop.ledger.transaction("test"):
         shop.ledger.rows("DELETE FROM correspondence WHERE message = 3 RETURNING 1")
-        recompute(shop.ledger, shop.reading, [ADA])
+        recompute(shop.ledger, shop.scoring, [ADA])
     before = shop.mark()
     shop.clock.passes(hours=8)
     shop.sync()

@@ -234,7 +234,7 @@ def test_what_waits_for_a_sender_who_turns_out_to_be_none_is_taken_back(tmp_path
                 " WHERE key = ? RETURNING id",
                 f"{number:032x}",
             )
-        rebuild(shop.ledger, shop.reading)
+        rebuild(shop.ledger, shop.scoring)
         shop.next_day()
 
         assert set(shop.count().values()) == {0}

@@ -28,17 +28,17 @@ _LONGEST = 200  # bytes of an answer that are looked at
 
 
 def asked(
-    ledger: Ledger, reading: ScoringSettings, seen: Sequence[IncomingMessage]
+    ledger: Ledger, settings: ScoringSettings, seen: Sequence[IncomingMessage]
 ) -> list[IncomingMessage]:
     """The received messages of a batch, with what the command says of those that are first ones."""
     until = time.monotonic() + _BATCH_SECONDS
     failures = 0
     said: dict[str, str] = {}
-    for number, message in enumerate(_first_ones(ledger, reading, seen)):
+    for number, message in enumerate(_first_ones(ledger, settings, seen)):
         if failures >= _FAILURES or number >= _MOST or time.monotonic() >= until:
             event("intake.classify_stopped", asked=number, failed=failures)
             break
-        answer = _ask(reading.classify, message)
+        answer = _ask(settings.classify, message)
         if answer in ANSWERS:
             said[message.key] = ANSWERS[answer]
         else:
@@ -52,10 +52,10 @@ def asked(
 
 
 def _first_ones(
-    ledger: Ledger, reading: ScoringSettings, seen: Sequence[IncomingMessage]
+    ledger: Ledger, settings: ScoringSettings, seen: Sequence[IncomingMessage]
 ) -> Iterator[Message]:
     """Messages that nobody knew, from senders that nobody knew, one of each."""
-    us = known_us(ledger, reading.us)
+    us = known_us(ledger, settings.us)
     stored = ledger.messages.stored(item.message.key for item in seen)
     met = set[str]()
     for item in seen:

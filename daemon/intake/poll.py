@@ -38,7 +38,7 @@ def poll(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Tally:
     A folder that fails is noted in the ledger and in `Tally.problems`; the others go on. Raises
     what ends the whole mailbox: AuthProblem, ConfigProblem, or RetryLater when the server is away.
     """
-    with Parser(run.reading.snippet_chars, run.worth_a_process) as parser:
+    with Parser(run.scoring.snippet_chars, run.worth_a_process) as parser:
         if run.bulk:
             parser.start()
             warm_up()  # while the process comes up
@@ -235,7 +235,7 @@ class _OpenFolder:
             floor=folder.floor,
             floor_uid=folder.floor_uid,
             now=run.now(),
-            most=run.reading.batch,
+            most=run.scoring.batch,
             ahead=run.worth_a_process is not None and len(wanted) >= run.worth_a_process,
             another=run.another,
         )

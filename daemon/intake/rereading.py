@@ -66,7 +66,7 @@ def _of_folder(
             floor=None,
             floor_uid=None,
             now=run.now(),
-            most=run.reading.batch,
+            most=run.scoring.batch,
         )
         for batch in batches(mailbox, request, suspects):
             _gone(ledger, row, [one.uid for one in batch.unreadable])

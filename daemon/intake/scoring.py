@@ -51,7 +51,7 @@ class IncomingMessage:
 
 def add(
     ledger: Ledger,
-    reading: ScoringSettings,
+    settings: ScoringSettings,
     folder: int,
     role: str,
     uidvalidity: int,
@@ -63,11 +63,11 @@ def add(
 
     `hold` is the time where they are read again: what that would newly make in Pipedrive waits.
     """
-    settings = ledger.settings(LEARNED, own_servers.SETTING, FORGET_SALT, HELD)
-    us, in_sent = with_learned(reading.us, settings), role == "sent"
-    if FORGET_SALT in settings:
+    stored = ledger.settings(LEARNED, own_servers.SETTING, FORGET_SALT, HELD)
+    us, in_sent = with_learned(settings.us, stored), role == "sent"
+    if FORGET_SALT in stored:
         named = {key for item in seen for key in people(item.message)}
-        gone = ledger.forgotten.among(settings[FORGET_SALT], named)
+        gone = ledger.forgotten.among(stored[FORGET_SALT], named)
         seen = [
             replace(item, message=without(item.message, gone, in_sent=in_sent, us=us))
             for item in seen
@@ -91,19 +91,19 @@ def add(
             for m in (item.message,)
         ],
     )
-    again = _learn(ledger, reading, set(settings.get(LEARNED, ())), entries.values())
+    again = _learn(ledger, settings, set(stored.get(LEARNED, ())), entries.values())
     new = [entry.message for key, entry in entries.items() if key not in known.ids]
     if not in_sent:
-        again |= _learn_servers(ledger, settings.get(own_servers.SETTING, {}), new)
+        again |= _learn_servers(ledger, stored.get(own_servers.SETTING, {}), new)
     touched = written.touched | again
     before = ledger.rereading.classes(touched) if hold is not None else {}
     if again:
-        recompute(ledger, reading, touched)
+        recompute(ledger, settings, touched)
     else:
-        recompute(ledger, reading, touched, us, {} if before else written.one_more)
+        recompute(ledger, settings, touched, us, {} if before else written.one_more)
     if hold is not None:
         consent.hold(ledger, before, touched, hold)
-    elif settings.get(HELD):
+    elif stored.get(HELD):
         came = max(item.arrived_at for item in seen)
         consent.let_go(ledger, (entries[key] for key in entries if key not in known.ids), came)
     return entries.keys() - known.ids.keys()
@@ -196,7 +196,7 @@ def _write(
 
 
 def _learn(
-    ledger: Ledger, reading: ScoringSettings, learned: set[str], entries: Iterable[MessageRow]
+    ledger: Ledger, settings: ScoringSettings, learned: set[str], entries: Iterable[MessageRow]
 ) -> set[str]:
     """Learn or unlearn which From addresses are ours; judge again what that changes."""
     suspects = {
@@ -204,14 +204,14 @@ def _learn(
         for e in entries
         if e.message.from_ is not None
         and (e.in_sent or e.message.from_.key in learned)
-        and not reading.us.is_us(e.message.from_)
+        and not settings.us.is_us(e.message.from_)
     }
-    now_ours = {address for address in suspects if _is_ours(ledger, reading, address)}
+    now_ours = {address for address in suspects if _is_ours(ledger, settings, address)}
     changed = {a for a in suspects if (a in now_ours) != (a in learned)}
     if not changed:
         return set()
     ledger.set(LEARNED, sorted((learned - changed) | (now_ours & changed)))
-    us = known_us(ledger, reading.us)
+    us = known_us(ledger, settings.us)
     return rejudge(ledger, us, conclusions(us), ledger.messages.judged_of(changed))
 
 
@@ -227,7 +227,7 @@ def _learn_servers(
     return ledger.states.addresses() if changed else set()
 
 
-def _is_ours(ledger: Ledger, reading: ScoringSettings, address: str) -> bool:
+def _is_ours(ledger: Ledger, settings: ScoringSettings, address: str) -> bool:
     """Whether an address that is the From of mails in Sent is one of ours.
 
     Somebody's mails may have been filed there: who has written to us, or to us alone, isn't us. An
@@ -235,13 +235,13 @@ def _is_ours(ledger: Ledger, reading: ScoringSettings, address: str) -> bool:
     """
     sent = ledger.messages.sent_from(address, _LOOKED_AT)
     others = [[to.key for to in m.message.to if to.key != address] for m in sent]
-    outward = sum(any(not reading.us.is_us(to) for to in keys) for keys in others)
-    if outward < _LEARN_FROM or any(keys and all(map(reading.us.is_us, keys)) for keys in others):
+    outward = sum(any(not settings.us.is_us(to) for to in keys) for keys in others)
+    if outward < _LEARN_FROM or any(keys and all(map(settings.us.is_us, keys)) for keys in others):
         return False
     arrived = ledger.messages.arrived_from(address, _LOOKED_AT)
-    domain = organization_key(address.rpartition("@")[2], reading.public)
+    domain = organization_key(address.rpartition("@")[2], settings.public)
     ours = {
-        organization_key(one.rpartition("@")[2], reading.public) for one in reading.us.addresses
+        organization_key(one.rpartition("@")[2], settings.public) for one in settings.us.addresses
     }
     return not arrived or (domain in ours - {None} and arrived * _LEARN_RATIO <= outward)
 
@@ -293,7 +293,7 @@ def rejudge(
 
 
 def rebuild(
-    ledger: Ledger, reading: ScoringSettings, carry_on: Callable[[int], bool] = lambda _: True
+    ledger: Ledger, settings: ScoringSettings, carry_on: Callable[[int], bool] = lambda _: True
 ) -> int:
     """Judge every message and compute every sender anew; how many senders changed.
 
@@ -301,12 +301,12 @@ def rebuild(
     early when `carry_on`, which is told how many messages are judged, says so.
     """
     last, done, touched = 0, 0, set(ledger.states.addresses())
-    us = known_us(ledger, reading.us)
+    us = known_us(ledger, settings.us)
     conclude = conclusions(us)
     while page := ledger.messages.page(last, _PAGE):
         last, done = page[-1].id, done + len(page)
         with ledger.transaction("rejudge"):
-            if (now := known_us(ledger, reading.us)) != us:  # somebody was learned meanwhile
+            if (now := known_us(ledger, settings.us)) != us:  # somebody was learned meanwhile
                 us, conclude = now, conclusions(now)
             touched |= rejudge(ledger, us, conclude, page)
         if not carry_on(done):
@@ -315,14 +315,14 @@ def rebuild(
     addresses = sorted(touched)
     for start in range(0, len(addresses), _PAGE):
         with ledger.transaction("rebuild"):
-            changed += recompute(ledger, reading, addresses[start : start + _PAGE])
+            changed += recompute(ledger, settings, addresses[start : start + _PAGE])
         carry_on(done)
     return changed
 
 
-def fingerprint(reading: ScoringSettings) -> str:
+def fingerprint(settings: ScoringSettings) -> str:
     """The same 16 hexadecimal digits as long as the configuration judges and counts alike."""
-    counted = (reading.us, reading.rules, reading.count, reading.public)
+    counted = (settings.us, settings.rules, settings.count, settings.public)
     text = json.dumps([_plain(one) for one in counted], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -54,7 +54,7 @@ def with_learned(us: Us, settings: Mapping[str, Any]) -> Us:
 
 def recompute(
     ledger: Ledger,
-    reading: ScoringSettings,
+    settings: ScoringSettings,
     addresses: Iterable[str],
     us: Us | None = None,
     one_more: Mapping[str, int] | None = None,
@@ -65,20 +65,20 @@ def recompute(
     have one message more and are the same otherwise, with its id.
     """
     counting = Counting(
-        us=us or known_us(ledger, reading.us), count=reading.count, facts=reading.facts
+        us=us or known_us(ledger, settings.us), count=settings.count, facts=settings.facts
     )
     changed = 0
     for portion, long in ledger.histories.portions(addresses, _AT_ONCE):
         more = {one: one_more[one] for one in long if one in one_more} if one_more else {}
-        grew = _grow(ledger, reading, counting, more) if more else set()
+        grew = _grow(ledger, settings, counting, more) if more else set()
         changed += len(grew)
         if whole := [one for one in portion if one not in grew]:
-            changed += _compute(ledger, reading, counting, whole)
+            changed += _compute(ledger, settings, counting, whole)
     return changed
 
 
 def _compute(
-    ledger: Ledger, reading: ScoringSettings, counting: Counting, addresses: Sequence[str]
+    ledger: Ledger, settings: ScoringSettings, counting: Counting, addresses: Sequence[str]
 ) -> int:
     """Compute the states of senders from all their messages; how many have changed."""
     histories = ledger.histories.of(addresses)
@@ -88,16 +88,16 @@ def _compute(
     for address, one in histories.items():
         if not one.messages:
             continue
-        state = _state(address, one.messages, context, counting, reading.public)
+        state = _state(address, one.messages, context, counting, settings.public)
         before, deal = one.standing
-        class_ = classify_sender(state, reading.rules, known_before=before, has_deal=deal)
+        class_ = classify_sender(state, settings.rules, known_before=before, has_deal=deal)
         states.append((state, class_, one))
     ledger.states.remove(address for address, one in histories.items() if not one.messages)
     return ledger.states.write(states)
 
 
 def _grow(
-    ledger: Ledger, reading: ScoringSettings, counting: Counting, one_more: Mapping[str, int]
+    ledger: Ledger, settings: ScoringSettings, counting: Counting, one_more: Mapping[str, int]
 ) -> set[str]:
     """Count one message more for senders with long histories; for whom that could be done."""
     done = set[str]()
@@ -105,27 +105,27 @@ def _grow(
         message = one_more[address]
         letter = ledger.histories.letter(address, message)
         around = ledger.conversations.around(address, message, letter)
-        after = grown(state, letter, around, counting, reading.public)
+        after = grown(state, letter, around, counting, settings.public)
         if after is not None:
             before, deal = ledger.histories.standing(address)
-            class_ = classify_sender(after, reading.rules, known_before=before, has_deal=deal)
+            class_ = classify_sender(after, settings.rules, known_before=before, has_deal=deal)
             ledger.states.grow(after, class_, message)
             done.add(address)
     return done
 
 
 def state_of(
-    ledger: Ledger, reading: ScoringSettings, addresses: Sequence[str], us: Us | None = None
+    ledger: Ledger, settings: ScoringSettings, addresses: Sequence[str], us: Us | None = None
 ) -> SenderState | None:
     """The state of a sender, or of one person with several addresses; None without messages."""
     messages = ledger.histories.correspondence(addresses)
     if not messages:
         return None
     counting = Counting(
-        us=us or known_us(ledger, reading.us), count=reading.count, facts=reading.facts
+        us=us or known_us(ledger, settings.us), count=settings.count, facts=settings.facts
     )
     context = _context(ledger, [messages], copies=counting.us.copies)
-    return _state(addresses[0], messages, context, counting, reading.public)
+    return _state(addresses[0], messages, context, counting, settings.public)
 
 
 class _Context(NamedTuple):

@@ -43,7 +43,7 @@ class Tally:
 class Pass:
     """What one pass over a mailbox needs beside the mailbox and the ledger."""
 
-    reading: ScoringSettings
+    scoring: ScoringSettings
     name: str  # of the mailbox, in the configuration
     floor: datetime | None  # where folders begin that we see for the first time
     now: Callable[[], datetime]
@@ -100,7 +100,7 @@ class Writer:
             self._write(self._folder, self._total)
         self._folder, self._total, self._found.again = step.folder, step.total, step.again
         self._found.take(step.batch, answers, step.folder.floor)
-        full = self._found.count >= self._run.reading.batch or self._found.size >= _BATCH_BYTES
+        full = self._found.count >= self._run.scoring.batch or self._found.size >= _BATCH_BYTES
         if full or step.end is not None:
             self._write(step.folder, step.total)
         if step.end is not None:
@@ -119,12 +119,12 @@ class Writer:
             return
         now, uidvalidity = run.now(), folder.uidvalidity
         assert uidvalidity is not None  # noqa: S101 - it is open
-        if run.reading.classify and folder.role != "sent":  # outside the transaction
-            found.seen = asked(ledger, run.reading, found.seen)
+        if run.scoring.classify and folder.role != "sent":  # outside the transaction
+            found.seen = asked(ledger, run.scoring, found.seen)
         with ledger.transaction("batch", repeatable=True):
             new = scoring.add(
                 ledger,
-                run.reading,
+                run.scoring,
                 folder.id,
                 folder.role,
                 uidvalidity,

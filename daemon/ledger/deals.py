@@ -1,6 +1,6 @@
 """Open deals and who takes part in them: by what we made, by what Pipedrive listed.
 
-A part is a record of the kind `participant` with the key `<deal id> <sender>`. It has an id where
+A participant is a record of this kind with the key `<deal id> <sender>`. It has an id where
 we made its person a participant there; without one, it only says that its mail goes to that deal.
 """
 
@@ -11,12 +11,12 @@ from dataclasses import replace
 
 from daemon.ledger.records import record_of
 from daemon.ledger.sql_list import AMONG, listed
-from daemon.rules.deals import PART, DealRules, OpenDeal, part_key
+from daemon.rules.deals import PARTICIPANT, DealRules, OpenDeal, participant_key
 from daemon.rules.records import Record
 
 
 class Deals:
-    """Reads `crm_deals`, `records` and `journal`; writes the parts among `records`."""
+    """Reads `crm_deals`, `records` and `journal`; writes the participants among `records`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
@@ -62,55 +62,55 @@ class Deals:
         )
         return [row[0] for row in rows]
 
-    def without_part(self, deal: str, senders: Collection[str]) -> set[str]:
-        """Those of these without an open deal of their own who have no part in this one."""
-        rows = self._db.execute(_WITHOUT_PART, (deal, deal, listed(senders)))
+    def who_could_join(self, deal: str, senders: Collection[str]) -> set[str]:
+        """Those of these without an open deal of their own who take no part in this one."""
+        rows = self._db.execute(_COULD_JOIN, (deal, deal, listed(senders)))
         return {row[0] for row in rows}
 
-    def parts(self, sender: str) -> list[Record]:
-        """All parts of a sender in deals of others, in order of the deals' ids."""
+    def participants_of(self, sender: str) -> list[Record]:
+        """As participant in deals of others: a sender's records, in order of the deals' ids."""
         rows = self._db.execute(
             "SELECT * FROM records INDEXED BY records_sender WHERE sender = ? AND kind = ?"
             " ORDER BY CAST(key AS INTEGER)",
-            (sender, PART),
+            (sender, PARTICIPANT),
         )
         return [record_of(row) for row in rows]
 
-    def parts_in(self, deal: str) -> list[Record]:
-        """Everybody's parts in a deal that we made."""
+    def participants_in(self, deal: str) -> list[Record]:
+        """Who takes part in a deal that we made."""
         rows = self._db.execute(
             "SELECT * FROM records WHERE kind = ? AND key >= ? AND key < ?",
-            (PART, f"{deal} ", f"{deal}!"),
+            (PARTICIPANT, f"{deal} ", f"{deal}!"),
         )
         return [record_of(row) for row in rows]
 
-    def coming_parts(self, sender: str) -> list[str]:
-        """The keys of a sender's parts that are on their way and certainly not made yet."""
+    def coming_participants(self, sender: str) -> list[str]:
+        """Keys of a sender as participant that are on their way and certainly not made."""
         rows = self._db.execute(
             "SELECT key FROM journal WHERE sender = ? AND kind = ? AND state IN"
             " ('planned', 'waiting', 'parked') AND NOT unknown",
-            (sender, PART),
+            (sender, PARTICIPANT),
         )
         return [row[0] for row in rows]
 
-    def take_part(self, deal: str, sender: str, why: str) -> None:
+    def note_participant(self, deal: str, sender: str, why: str) -> None:
         """Note that a sender's mail goes to a deal of somebody else."""
         fields = json.dumps({"deal": deal, "joined": True})
         self._db.execute(
             "INSERT INTO records (kind, key, origin, fields, reason, sender)"
             " VALUES (?, ?, 'adopted', ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET fields = json_patch(fields, excluded.fields)",
-            (PART, part_key(deal, sender), fields, why, sender),
+            (PARTICIPANT, participant_key(deal, sender), fields, why, sender),
         )
 
     def leave(self, deal: str, sender: str) -> None:
-        """Forget a part that came to nothing: no participant, and no mail linked to the deal."""
+        """Forget a participant who never came to be one, and has no mail linked to the deal."""
         self._db.execute(
             "DELETE FROM records WHERE kind = ? AND key = ? AND pipedrive_id IS NULL"
             " AND NOT EXISTS (SELECT 1 FROM records a INDEXED BY records_sender"
             "  WHERE a.sender = ? AND a.kind = 'activity'"
             "  AND json_extract(a.fields, '$.deal') = ?)",
-            (PART, part_key(deal, sender), sender, deal),
+            (PARTICIPANT, participant_key(deal, sender), sender, deal),
         )
 
     def linked(self, messages: Iterable[str]) -> dict[str, str]:
@@ -165,7 +165,7 @@ UNION {_LISTED} AND d.person_id IN
    UNION SELECT CAST(p.pipedrive_id AS INTEGER) FROM json_each(:senders) one
    JOIN records p ON p.kind = 'person' AND p.key = one.value AND p.tombstone IS NULL)
 UNION SELECT CAST(t.key AS INTEGER), NULL, coalesce(d.touched_at, '')
-FROM json_each(:senders) one JOIN records t ON t.sender = one.value AND t.kind = '{PART}'
+FROM json_each(:senders) one JOIN records t ON t.sender = one.value AND t.kind = '{PARTICIPANT}'
 LEFT JOIN crm_deals d ON d.id = CAST(t.key AS INTEGER)
 WHERE t.tombstone IS NULL AND {_OPEN} AND NOT EXISTS
   (SELECT 1 FROM records g INDEXED BY records_pipedrive_id WHERE g.kind = 'deal'
@@ -189,18 +189,19 @@ JOIN crm_emails e ON e.person_id = d.person_id
 UNION SELECT d.id, p.key FROM json_each(:deals) one JOIN crm_deals d ON d.id = one.value
 JOIN records p INDEXED BY records_pipedrive_id ON p.kind = 'person'
   AND p.pipedrive_id = CAST(d.person_id AS TEXT)
-UNION SELECT one.value, t.sender FROM json_each(:deals) one JOIN records t ON t.kind = '{PART}'
+UNION SELECT one.value, t.sender FROM json_each(:deals) one
+JOIN records t ON t.kind = '{PARTICIPANT}'
   AND t.key >= one.value || ' ' AND t.key < one.value || '!'
 """
-_WITHOUT_PART = f"""
+_COULD_JOIN = f"""
 SELECT s.address FROM senders s
 WHERE (s.class <> 'ignore' OR s.copied)
   AND NOT EXISTS (SELECT 1 FROM records r LEFT JOIN crm_deals d ON d.id = r.pipedrive_id
                   WHERE r.kind = 'deal' AND r.key = s.address AND r.tombstone IS NULL
                   AND {_OPEN})
-  AND NOT EXISTS (SELECT 1 FROM records t WHERE t.kind = '{PART}'
+  AND NOT EXISTS (SELECT 1 FROM records t WHERE t.kind = '{PARTICIPANT}'
                   AND t.key = ? || ' ' || s.address)
-  AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.kind = '{PART}' AND j.state <> 'done'
+  AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.kind = '{PARTICIPANT}' AND j.state <> 'done'
                   AND j.key = ? || ' ' || s.address)
   AND s.address {AMONG}
 """

@@ -166,7 +166,7 @@ def _there(client: Client, kind: str, ids: list[str], code: str | None) -> set[s
     return found
 
 
-def state_gaps(ledger: Ledger, reading: ScoringSettings) -> Iterator[Gap]:
+def state_gaps(ledger: Ledger, settings: ScoringSettings) -> Iterator[Gap]:
     """Senders whose state isn't what their messages say: computed anew on a copy.
 
     The class isn't compared: it is the sync's, which knows what people have in Pipedrive.
@@ -178,12 +178,12 @@ def state_gaps(ledger: Ledger, reading: ScoringSettings) -> Iterator[Gap]:
             with rebuilt.transaction("before"):
                 rebuilt.states.keep()
                 rebuilt.states.distrust()
-            scoring.rebuild(rebuilt, reading)
+            scoring.rebuild(rebuilt, settings)
             for address in rebuilt.states.changed():
                 yield Gap("state", address, "isn't what its messages say")
 
 
-def close(ledger: Ledger, reading: ScoringSettings, gaps: list[Gap], now: datetime) -> None:
+def close(ledger: Ledger, settings: ScoringSettings, gaps: list[Gap], now: datetime) -> None:
     """Let the next intake and sync close the gaps: due again, marked gone or computed anew."""
     with ledger.transaction("close gaps"):
         ledger.folders.read_again()
@@ -202,4 +202,4 @@ def close(ledger: Ledger, reading: ScoringSettings, gaps: list[Gap], now: dateti
                 ledger.states.distrust(gap.key)
         ledger.senders.touch(touched)
     if any(gap.kind == "state" for gap in gaps):
-        scoring.rebuild(ledger, reading)
+        scoring.rebuild(ledger, settings)

@@ -168,7 +168,7 @@ def take_in(
         return Mailbox.connect(wiring.account(box), bulk=True)
 
     run = Pass(
-        reading=scoring_settings(wiring.config),
+        scoring=scoring_settings(wiring.config),
         name=box.name,
         floor=floor,
         now=wiring.now,

@@ -40,7 +40,7 @@ class Told:
 
 
 def tell(
-    ledger: Ledger, reading: ScoringSettings, address: str, newest: int | None = NEWEST
+    ledger: Ledger, settings: ScoringSettings, address: str, newest: int | None = NEWEST
 ) -> Told:
     """Gather what there is to say about an address, written in any way.
 
@@ -48,7 +48,7 @@ def tell(
     """
     key = Address("", address.strip().lower()).key
     row = ledger.senders.get(key)
-    state = state_of(ledger, reading, [key]) if row else None
+    state = state_of(ledger, settings, [key]) if row else None
     if row is None or state is None:
         raise Rejected("isn't a sender in this ledger", what=address, hint=_seen(ledger, key))
     standing = ledger.histories.standing(key)
@@ -60,12 +60,12 @@ def tell(
         state,
         shown,
         ledger.senders.subjects(key),
-        reading.rules,
+        settings.rules,
         row.class_,
         known_before=standing.known_before,
         has_deal=standing.has_deal,
-        count=reading.count,
-        judgements=_judgements(ledger, reading, shown),
+        count=settings.count,
+        judgements=_judgements(ledger, settings, shown),
     )
     past = max(0, len(explained.meetings) - newest) if newest else 0
     return Told(
@@ -80,10 +80,10 @@ def tell(
 
 
 def _judgements(
-    ledger: Ledger, reading: ScoringSettings, letters: Iterable[Correspondence]
+    ledger: Ledger, settings: ScoringSettings, letters: Iterable[Correspondence]
 ) -> dict[str, Judgement]:
     """The steps by which each message was judged, from the facts that the ledger keeps of it."""
-    us = known_us(ledger, reading.us)
+    us = known_us(ledger, settings.us)
     return {
         key: judge(stored.message, in_sent=stored.in_sent, us=us)
         for key, stored in ledger.messages.stored(letter.key for letter in letters).items()

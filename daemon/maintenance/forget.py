@@ -61,12 +61,12 @@ def delete_in_pipedrive(
     return count
 
 
-def erase(ledger: Ledger, reading: ScoringSettings, address: str, now: datetime) -> None:
+def erase(ledger: Ledger, settings: ScoringSettings, address: str, now: datetime) -> None:
     """Erase a sender key from the ledger, and from its file."""
     with ledger.shredding(), ledger.transaction("forget"):
-        us = states.known_us(ledger, reading.us)
+        us = states.known_us(ledger, settings.us)
         touched = ledger.forgotten.erase(address, us, now)
-        states.recompute(ledger, reading, touched)
+        states.recompute(ledger, settings, touched)
 
 
 def _records(ledger: Ledger, address: str) -> list[Record]:
@@ -78,6 +78,6 @@ def _records(ledger: Ledger, address: str) -> list[Record]:
         and record.pipedrive_id is not None
         and not record.tombstone
         and set(record.fields.get("participants") or [address]) == {address}
-        and not (record.kind == "deal" and ledger.deals.parts_in(record.pipedrive_id))
+        and not (record.kind == "deal" and ledger.deals.participants_in(record.pipedrive_id))
     ]
     return sorted(live, key=lambda record: (_ORDER.index(record.kind), record.key))

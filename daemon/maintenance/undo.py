@@ -86,10 +86,10 @@ def to_delete(ledger: Ledger, run: int) -> Counter[str]:
 def price(ledger: Ledger, run: int) -> int:
     """About how many tokens it takes to undo a run."""
     kinds = list(to_delete(ledger, run).elements())
-    parts = kinds.count("participant")
+    participants = kinds.count("participant")
     kinds = [kind for kind in kinds if kind != "participant"]
     listing = sum(PRICES[f"{PLURALS[kind]}.list"].tokens for kind in directory.KINDS)
-    return removal.price(kinds) + listing + parts * PRICES["participants.delete"].tokens
+    return removal.price(kinds) + listing + participants * PRICES["participants.delete"].tokens
 
 
 def open_questions(session: Session, run: int) -> int:
@@ -177,8 +177,8 @@ def _hanging(session: Session, record: Record) -> str | None:
 def _senders(session: Session, record: Record) -> list[str]:
     found = [*session.ledger.records.senders_of(record.kind, record.key), record.key]
     if record.kind == "deal":
-        parts = session.ledger.deals.parts_in(record.pipedrive_id or "")
-        found += [part.key.partition(" ")[2] for part in parts]
+        participants = session.ledger.deals.participants_in(record.pipedrive_id or "")
+        found += [one.key.partition(" ")[2] for one in participants]
     return found
 
 

@@ -29,73 +29,73 @@ _ONLY_IF_EMPTY = frozenset({"org_id", "organization_id", "phones", "job_title"})
 __all__ = ["NOT_SEEN", "Missing", "Outcome", "Outdated", "WriteRequest", "apply"]
 
 
-def apply(client: Client, order: WriteRequest, place: Target) -> Outcome:
+def apply(client: Client, request: WriteRequest, place: Target) -> Outcome:
     """Make the change true; raises what Client.send raises, `Unknown` when it may be done.
 
     Missing, Outdated: see there; Refused: nothing that it names is missing.
     """
     try:
-        match order.action:
+        match request.action:
             case "convert":
-                return _convert(client, order, place)
+                return _convert(client, request, place)
             case "archive":
-                return _archive(client, order)
+                return _archive(client, request)
             case "update":
-                return _update(client, order, place)
-            case "create" if order.kind == "participant":
-                return add(client, order, place.codes.get("mail_key"))
+                return _update(client, request, place)
+            case "create" if request.kind == "participant":
+                return add(client, request, place.codes.get("mail_key"))
             case _:
-                return _create(client, order, place)
+                return _create(client, request, place)
     except Gone as refusal:
-        if order.target is None:
+        if request.target is None:
             raise
-        kind = "lead" if order.action in {"convert", "archive"} else order.kind
-        absence = directory.absence(client, kind, order.target)
+        kind = "lead" if request.action in {"convert", "archive"} else request.kind
+        absence = directory.absence(client, kind, request.target)
         if absence is None:
             raise RetryLater("refused as if it weren't there", what=str(refusal)) from refusal
-        raise Missing(kind, order.target, absence) from refusal
+        raise Missing(kind, request.target, absence) from refusal
 
 
-def _create(client: Client, order: WriteRequest, place: Target) -> Outcome:
-    if order.unknown:
-        found = find(client, order, place)
+def _create(client: Client, request: WriteRequest, place: Target) -> Outcome:
+    if request.unknown:
+        found = find(client, request, place)
         if found is not None:
             return found
-        require_settled(client, order)
-    if order.fields.get("ours") and order.fields.get("done"):
+        require_settled(client, request)
+    if request.fields.get("ours") and request.fields.get("done"):
         return Outcome(needless=True)  # it would be made only to be done
-    require_same_deal(client, order, place.codes.get("mail_key"))
-    content = body(order.kind, order.fields, order.links, place)
-    if order.kind == "field":
-        made = _send(client, Call.to(f"{order.fields['of']}_fields.create", body=content))
+    require_same_deal(client, request, place.codes.get("mail_key"))
+    content = body(request.kind, request.fields, request.links, place)
+    if request.kind == "field":
+        made = _send(client, Call.to(f"{request.fields['of']}_fields.create", body=content))
         return Outcome(made.identifier("field_code"))
-    call = Call.on(order.kind, "create", body=content)
-    return Outcome(_send_linked(client, call, order, place).identifier())
+    call = Call.on(request.kind, "create", body=content)
+    return Outcome(_send_linked(client, call, request, place).identifier())
 
 
-def _update(client: Client, order: WriteRequest, place: Target) -> Outcome:
-    target = _target(order)
-    if "ours" in order.fields:
-        return _update_ours(client, order, place, target)
-    content = patch(order.kind, order.fields, order.links, place)
-    _leave_what_is_theirs(client, order, content, target)
+def _update(client: Client, request: WriteRequest, place: Target) -> Outcome:
+    target = _target(request)
+    if "ours" in request.fields:
+        return _update_ours(client, request, place, target)
+    content = patch(request.kind, request.fields, request.links, place)
+    _leave_what_is_theirs(client, request, content, target)
     if content:
-        _send_linked(client, Call.on(order.kind, "update", target, body=content), order, place)
+        _send_linked(client, Call.on(request.kind, "update", target, body=content), request, place)
     return Outcome(target)
 
 
 def _leave_what_is_theirs(
-    client: Client, order: WriteRequest, content: dict[str, Any], target: str
+    client: Client, request: WriteRequest, content: dict[str, Any], target: str
 ) -> None:
     """Look first at what people may have filled meanwhile: a token, where it matters."""
     may_differ = _ONLY_IF_EMPTY | {"label_ids", "participants"}
-    if may_differ.isdisjoint(content) and "bounce_label" not in order.fields:
+    if may_differ.isdisjoint(content) and "bounce_label" not in request.fields:
         return
-    there = _read(client, order.kind, target)
+    there = _read(client, request.kind, target)
     for name in [name for name in _ONLY_IF_EMPTY if name in content and there.get(name)]:
         del content[name]
-    if "bounce_label" in order.fields:
-        labels = labelled(there, order.fields)
+    if "bounce_label" in request.fields:
+        labels = labelled(there, request.fields)
         content |= {} if labels is None else {"label_ids": labels}
     elif "label_ids" in content:
         # It came of a lead, whose labels are others; what is there already stays.
@@ -105,7 +105,7 @@ def _leave_what_is_theirs(
             content["label_ids"] = [*labels, *missing]
     if "participants" in content:
         if "participants" not in there:
-            raise Unknown("an activity without its participants", what=order.key)
+            raise Unknown("an activity without its participants", what=request.key)
         before = [one for one in there["participants"] or () if "person_id" in one]
         joined = _joined(before, content["participants"])
         content["participants"] = joined
@@ -113,20 +113,20 @@ def _leave_what_is_theirs(
             del content["participants"]
 
 
-def _update_ours(client: Client, order: WriteRequest, place: Target, target: str) -> Outcome:
+def _update_ours(client: Client, request: WriteRequest, place: Target, target: str) -> Outcome:
     """Change what people may have done or changed meanwhile: then it is theirs, and left alone."""
-    there = _read(client, order.kind, target)
-    done = order.fields.get("done") is True
+    there = _read(client, request.kind, target)
+    done = request.fields.get("done") is True
     if there.get("done") is True:
         closed = there.get("marked_as_done_time") or there.get("update_time")
         return Outcome(target, people={"done": True} | ({} if done else {"closed": closed}))
-    content = patch(order.kind, order.fields, Links(), place)
+    content = patch(request.kind, request.fields, Links(), place)
     says = [" ".join(str(there.get("subject")).split()), there.get("due_date")]
-    if says not in [*order.fields["ours"], [content.get("subject"), content.get("due_date")]]:
+    if says not in [*request.fields["ours"], [content.get("subject"), content.get("due_date")]]:
         return Outcome(target, people={"theirs": True})
     if done:
         content = {"done": True}
-    _send_linked(client, Call.on(order.kind, "update", target, body=content), order, place)
+    _send_linked(client, Call.on(request.kind, "update", target, body=content), request, place)
     return Outcome(target)
 
 
@@ -150,8 +150,8 @@ def _joined(there: list[dict[str, Any]], ours: list[dict[str, Any]]) -> list[dic
     return kept + added
 
 
-def _archive(client: Client, order: WriteRequest) -> Outcome:
-    lead = _target(order)
+def _archive(client: Client, request: WriteRequest) -> Outcome:
+    lead = _target(request)
     try:
         _send(client, Call.to("leads.update", lead, body={"is_archived": True}))
     except Gone:
@@ -169,11 +169,11 @@ def _send(client: Client, call: Call) -> Answer:
     return answer
 
 
-def _send_linked(client: Client, call: Call, order: WriteRequest, place: Target) -> Answer:
+def _send_linked(client: Client, call: Call, request: WriteRequest, place: Target) -> Answer:
     try:
         return _send(client, call)
     except Refused as refusal:
-        gone = isinstance(refusal, Gone) and order.action == "update"
+        gone = isinstance(refusal, Gone) and request.action == "update"
         if gone or (isinstance(refusal, Capped) and not _may_be_a_link(refusal)):
             raise
         for kind, identifier in _hangs_on(call.body or {}, place):
@@ -224,28 +224,28 @@ def _absence(client: Client, kind: str, identifier: str, place: Target) -> Absen
             return directory.absence(client, kind, identifier)
 
 
-def _target(order: WriteRequest) -> str:
-    if order.target is None:
-        raise RetryLater("what it changes has no id yet", what=f"{order.kind} {order.key}")
-    return order.target
+def _target(request: WriteRequest) -> str:
+    if request.target is None:
+        raise RetryLater("what it changes has no id yet", what=f"{request.kind} {request.key}")
+    return request.target
 
 
-def _convert(client: Client, order: WriteRequest, place: Target) -> Outcome:
+def _convert(client: Client, request: WriteRequest, place: Target) -> Outcome:
     """Convert a lead to a deal (API v2), across passes: start it, then ask how it stands."""
-    lead = _target(order)
-    unknown = order.unknown
-    if order.conversion is not None:
-        running = _running(client, order, lead)
+    lead = _target(request)
+    unknown = request.unknown
+    if request.conversion is not None:
+        running = _running(client, request, lead)
         if running is not None:
             return running
         unknown = True  # its status is kept for a few days only
     if unknown:
-        if (deal := deal_of_lead(client, order, lead)) is not None:
+        if (deal := deal_of_lead(client, request, lead)) is not None:
             return Outcome(deal, found=True)
         # One that is under way shows no deal yet, and nobody promises that two make only one.
-        require_settled(client, order)
+        require_settled(client, request)
     try:
-        stage = place.stage_of(order.fields)
+        stage = place.stage_of(request.fields)
         answer = _send(client, Call.to("leads.convert", lead, body={"stage_id": stage}))
     except Gone:
         raise
@@ -254,28 +254,28 @@ def _convert(client: Client, order: WriteRequest, place: Target) -> Outcome:
             raise  # a deal would be refused alike
         if not company.has_stage(client, stage):
             raise Missing("stage", str(stage), Absence.DELETED) from None
-        return _not_converted(client, order, lead)
+        return _not_converted(client, request, lead)
     return Outcome(conversion=answer.identifier("conversion_id"))
 
 
-def _running(client: Client, order: WriteRequest, lead: str) -> Outcome | None:
+def _running(client: Client, request: WriteRequest, lead: str) -> Outcome | None:
     """How the conversion that was started stands; None if Pipedrive doesn't know it any more."""
     try:
-        status = client.send(Call.to("leads.convert_status", lead, order.conversion or ""))
+        status = client.send(Call.to("leads.convert_status", lead, request.conversion or ""))
     except Gone:
         return None
     match status.object.get("status"):
         case "completed":
             return Outcome(status.identifier("deal_id"))
         case "failed" | "rejected":
-            return _not_converted(client, order, lead)
+            return _not_converted(client, request, lead)
         case _:
-            return Outcome(conversion=order.conversion)
+            return Outcome(conversion=request.conversion)
 
 
-def _not_converted(client: Client, order: WriteRequest, lead: str) -> Outcome:
+def _not_converted(client: Client, request: WriteRequest, lead: str) -> Outcome:
     """Why a lead won't be converted: people were faster, they archived it, or it just fails."""
-    if (deal := deal_of_lead(client, order, lead)) is not None:
+    if (deal := deal_of_lead(client, request, lead)) is not None:
         return Outcome(deal, found=True)
     there = directory.look(client, "lead", lead, None)
     if isinstance(there, Absence):

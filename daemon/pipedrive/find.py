@@ -27,23 +27,23 @@ from daemon.rules.marks import is_of, mark_of
 _MARGIN = timedelta(minutes=2)  # a `Date` is rounded, and a request may have been long on its way
 
 
-def find(client: Client, order: WriteRequest, place: Target) -> Outcome | None:
+def find(client: Client, request: WriteRequest, place: Target) -> Outcome | None:
     """What this creation has made, if it has; raises what Client.send raises."""
-    return _FIND[order.kind](client, order, place)
+    return _FIND[request.kind](client, request, place)
 
 
-def deal_of_lead(client: Client, order: WriteRequest, lead: str) -> str | None:
+def deal_of_lead(client: Client, request: WriteRequest, lead: str) -> str | None:
     """The deal that came of a lead, whoever converted it."""
-    for row in _deals(client, order):
+    for row in _deals(client, request):
         deal = listed_deal(row, None)
         if deal.source_lead_id == lead:
             return str(deal.id)
     return None
 
 
-def _deals(client: Client, order: WriteRequest) -> Iterator[dict[str, Any]]:
+def _deals(client: Client, request: WriteRequest) -> Iterator[dict[str, Any]]:
     query: dict[str, Scalar] = {
-        "person_id": order.links.person or 0,
+        "person_id": request.links.person or 0,
         "include_fields": "source_lead_id",
     }
     for kind in ("deals.list", "deals.archived"):
@@ -51,10 +51,10 @@ def _deals(client: Client, order: WriteRequest) -> Iterator[dict[str, Any]]:
             yield from page
 
 
-def _since(order: WriteRequest) -> list[tuple[str, str]]:
-    if order.since is None:
+def _since(request: WriteRequest) -> list[tuple[str, str]]:
+    if request.since is None:
         return []
-    bound = (order.since - _MARGIN).astimezone(UTC)
+    bound = (request.since - _MARGIN).astimezone(UTC)
     return [("updated_since", bound.strftime("%Y-%m-%dT%H:%M:%SZ"))]
 
 
@@ -62,63 +62,63 @@ def _oldest(ids: list[int]) -> Outcome | None:
     return Outcome(str(min(ids)), found=True) if ids else None
 
 
-def _find_organization(client: Client, order: WriteRequest, _place: Target) -> Outcome | None:
-    name = order.fields["name"].casefold()
-    call = Call.to("organizations.list", query=_since(order))
+def _find_organization(client: Client, request: WriteRequest, _place: Target) -> Outcome | None:
+    name = request.fields["name"].casefold()
+    call = Call.to("organizations.list", query=_since(request))
     listed = (listed_organization(row) for page in client.pages(call) for row in page)
     return _oldest(
-        [one.id for one in listed if one.name.casefold() == name or one.domain == order.key]
+        [one.id for one in listed if one.name.casefold() == name or one.domain == request.key]
     )
 
 
-def _find_person(client: Client, order: WriteRequest, _place: Target) -> Outcome | None:
-    call = Call.to("persons.list", query=_since(order))
+def _find_person(client: Client, request: WriteRequest, _place: Target) -> Outcome | None:
+    call = Call.to("persons.list", query=_since(request))
     listed = (listed_person(row) for page in client.pages(call) for row in page)
-    return _oldest([one.id for one in listed if order.key in one.emails])
+    return _oldest([one.id for one in listed if request.key in one.emails])
 
 
-def _find_deal(client: Client, order: WriteRequest, place: Target) -> Outcome | None:
+def _find_deal(client: Client, request: WriteRequest, place: Target) -> Outcome | None:
     code = place.codes.get("mail_key")
-    for row in _deals(client, order):
+    for row in _deals(client, request):
         deal = listed_deal(row, code)
         # Without the marker field (no permission, plan's cap) the title has to do.
-        title = row.get("title") == order.fields["title"]
-        ours = deal.mail_key == order.key if code else title
-        if ours and (deal.status == "open" or not order.fields.get("again")):
+        title = row.get("title") == request.fields["title"]
+        ours = deal.mail_key == request.key if code else title
+        if ours and (deal.status == "open" or not request.fields.get("again")):
             return Outcome(str(deal.id), found=True)
     return None
 
 
-def _find_lead(client: Client, order: WriteRequest, place: Target) -> Outcome | None:
+def _find_lead(client: Client, request: WriteRequest, place: Target) -> Outcome | None:
     code = place.codes.get("mail_key")
     for kind in ("leads.list", "leads.archived"):
-        of_person = Call.to(kind, query={"person_id": order.links.person or 0})
+        of_person = Call.to(kind, query={"person_id": request.links.person or 0})
         for page in directory.leads(client, of_person, null_is_empty=False):
             for lead in (listed_lead(row, code) for row in page):
-                if lead.mail_key == order.key:
+                if lead.mail_key == request.key:
                     return Outcome(lead.id, found=True)
-    for row in _deals(client, order):
+    for row in _deals(client, request):
         # People may have converted it since: the deal carries its Mail key on.
         deal = listed_deal(row, code)
-        if deal.source_lead_id and code and deal.mail_key == order.key:
+        if deal.source_lead_id and code and deal.mail_key == request.key:
             return Outcome(str(deal.id), found=True, lead=deal.source_lead_id)
     return None
 
 
-def _find_activity(client: Client, order: WriteRequest, _place: Target) -> Outcome | None:
+def _find_activity(client: Client, request: WriteRequest, _place: Target) -> Outcome | None:
     # The list knows an activity by its primary participant only, and that may have been another.
-    for person in order.links.participants:
-        query: list[tuple[str, Scalar]] = [("person_id", person), *_since(order)]
+    for person in request.links.participants:
+        query: list[tuple[str, Scalar]] = [("person_id", person), *_since(request)]
         for page in client.pages(Call.to("activities.list", query=query)):
             for row in page:
-                if is_of(mark_of(row), order.key):
+                if is_of(mark_of(row), request.key):
                     return Outcome(str(number(row, "id")), found=True)
     return None
 
 
-def _find_field(client: Client, order: WriteRequest, _place: Target) -> Outcome | None:
-    wanted = (order.fields["name"], order.fields["type"])
-    for page in client.pages(Call.to(f"{order.fields['of']}_fields.list")):
+def _find_field(client: Client, request: WriteRequest, _place: Target) -> Outcome | None:
+    wanted = (request.fields["name"], request.fields["type"])
+    for page in client.pages(Call.to(f"{request.fields['of']}_fields.list")):
         for row in page:
             code = row.get("field_code")
             if (

@@ -38,12 +38,12 @@ class Outdated(RetryLater):
         self.deal = deal
 
 
-def require_same_deal(client: Client, order: WriteRequest, mail_key: str | None) -> None:
+def require_same_deal(client: Client, request: WriteRequest, mail_key: str | None) -> None:
     """Look at the deal of a change, a token, where it may have changed; raises Outdated, Missing.
 
     Between two listings only this shows that a deal was won, lost, archived or reopened.
     """
-    known = order.deal
+    known = request.deal
     if known is None:
         return
     there = directory.look(client, "deal", known.id, mail_key)
@@ -56,7 +56,7 @@ def require_same_deal(client: Client, order: WriteRequest, mail_key: str | None)
         raise Outdated(there)
 
 
-def require_settled(client: Client, order: WriteRequest) -> None:
+def require_settled(client: Client, request: WriteRequest) -> None:
     """Raise Unknown while what was sent before may still come to light."""
-    if order.settles_at is not None and client.server_now() < order.settles_at:
-        raise Unknown(NOT_SEEN, what=f"{order.kind} {order.key}")
+    if request.settles_at is not None and client.server_now() < request.settles_at:
+        raise Unknown(NOT_SEEN, what=f"{request.kind} {request.key}")

@@ -10,18 +10,18 @@ from daemon.pipedrive.outcomes import Capped, Gone, Refused
 from daemon.pipedrive.write_request import Outcome, WriteRequest
 
 
-def add(client: Client, order: WriteRequest, mail_key: str | None) -> Outcome:
+def add(client: Client, request: WriteRequest, mail_key: str | None) -> Outcome:
     """Make a person a participant; who is one already counts as found.
 
     Raises Missing where the deal or the person isn't there, Outdated where the deal was closed,
     else what Client.send raises. `mail_key` is the code of that field of deals.
     """
-    deal, person = str(order.fields["deal"]), order.links.person or 0
-    if order.unknown:
+    deal, person = str(request.fields["deal"]), request.links.person or 0
+    if request.unknown:
         if (found := listed(client, deal).get(person)) is not None:
             return Outcome(found, found=True)
-        require_settled(client, order)
-    require_same_deal(client, order, mail_key)
+        require_settled(client, request)
+    require_same_deal(client, request, mail_key)
     call = Call.to("participants.create", deal, body={"person_id": person})
     try:
         answer = client.send(call)

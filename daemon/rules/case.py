@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from daemon.rules.classify import Class, Rules
-from daemon.rules.deals import InCopy, OpenDeal, Purchase
+from daemon.rules.deals import DealChoice, InCopy, OpenDeal
 from daemon.rules.records import Adoption, Change, CrmPerson, Kind, LocalRecords, RemoteMatches
 from daemon.rules.sender import SenderState
 
@@ -86,7 +86,7 @@ class Case:
     policy: Policy
     person: CrmPerson | None  # the listed person that stands for it
     before: bool  # that person was in Pipedrive before we came
-    purchase: Purchase  # where its mail goes
+    choice: DealChoice  # where its mail goes
 
     @property
     def address(self) -> str:

@@ -1,4 +1,4 @@
-"""Which open deal a mail belongs to: a purchase has one deal, a person may have several. Pure."""
+"""Which open deal a mail belongs to: a choice has one deal, a person may have several. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from typing import Final, Literal
 Per = Literal["person", "conversation", "organization"]
 AfterClose = Literal["never", "won", "always"]
 InCopy = Literal["contacts", "all"]
-PART: Final = "participant"  # the kind of the record that says that a sender is in a deal
+PARTICIPANT: Final = "participant"  # the kind of the record that says that a sender is in a deal
 
 
-def part_key(deal: str, sender: str) -> str:
-    """The record key of a sender's part in a deal."""
+def participant_key(deal: str, sender: str) -> str:
+    """The key of the record that a sender takes part in a deal."""
     return f"{deal} {sender}"
 
 
@@ -57,7 +57,7 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
-class Purchase:
+class DealChoice:
     """Where the mail of a sender goes: its deal, other deals of single mails, and why.
 
     `joins`: the deal is of somebody else, and this sender takes part in it.
@@ -67,8 +67,8 @@ class Purchase:
     why: str = ""
     joins: bool = False
     others: Mapping[str, OpenDeal] = field(default_factory=dict)  # by message key
-    joined_before: bool = False  # the sender has, or had, a part in a deal of somebody else
-    parts: frozenset[str] = frozenset()  # ids of the deals in which it has a part already
+    joined_before: bool = False  # the sender takes, or took, part in a deal of somebody else
+    participates_in: frozenset[str] = frozenset()  # ids of deals, as Pipedrive has it already
 
     def of(self, message: str) -> OpenDeal | None:
         """The deal of one mail."""
@@ -111,13 +111,13 @@ def _latest(deals: Iterable[OpenDeal]) -> OpenDeal:
     return max(deals, key=lambda one: (one.touched_at, int(one.id or 0)))
 
 
-def purchase(
+def choice(
     deals: Sequence[OpenDeal],
     conversations: Sequence[Conversation],
     *,
     joins: bool,
     in_conversation: bool = False,
-) -> Purchase:
+) -> DealChoice:
     """Where a sender's mail goes, given the open deals that may be meant.
 
     `conversations`: the sender's, the latest first. `joins`: the deals are of others.
@@ -136,7 +136,7 @@ def purchase(
             others |= dict.fromkeys(conversation.messages, found[0])
     if main is None and not in_conversation:
         main = choose(deals, None)
-    return Purchase() if main is None else Purchase(main[0], main[1], joins, others)
+    return DealChoice() if main is None else DealChoice(main[0], main[1], joins, others)
 
 
 def _is_near(deal: OpenDeal, conversation: Conversation) -> bool:

@@ -1,11 +1,11 @@
-"""The lead or deal of one sender: its own, or a part in somebody else's deal. Pure."""
+"""The lead or deal of one sender: its own, or to take part in somebody else's deal. Pure."""
 
 from collections.abc import Collection
 from typing import Any
 
 from daemon.message.address import as_written
 from daemon.rules.case import NAME_CHARS, RANK_DEAL, RANK_FIELDS, RANK_LEAD, Case, SenderPlan
-from daemon.rules.deals import PART, OpenDeal, Purchase, part_key
+from daemon.rules.deals import PARTICIPANT, DealChoice, OpenDeal, participant_key
 from daemon.rules.records import (
     Action,
     Adoption,
@@ -18,18 +18,18 @@ from daemon.rules.records import (
 
 def plan_opportunity(plan: SenderPlan, case: Case) -> None:
     """The lead or the deal: an open one is used, a removed one stays removed."""
-    known, crm, address, purchase = case.known, case.crm, case.address, case.purchase
-    if purchase.deal is not None and not purchase.joins and purchase.why:
-        plan.notes.append(f"mail goes to {purchase.deal.name}: {purchase.why}")
+    known, crm, address, choice = case.known, case.crm, case.address, case.choice
+    if choice.deal is not None and not choice.joins and choice.why:
+        plan.notes.append(f"mail goes to {choice.deal.name}: {choice.why}")
     if known.deal is not None and crm.has_open(known.deal):
         return
     gone = known.deal.pipedrive_id if known.deal is not None and known.deal.tombstone else None
     open_deals = [d for d in crm.deals if d.is_open and str(d.id) != gone]
     if open_deals:
-        plan.adoptions.append(_adopt_deal(open_deals, address, purchase))
+        plan.adoptions.append(_adopt_deal(open_deals, address, choice))
         return
-    if purchase.joins and purchase.deal is not None:
-        _join(plan, case, purchase.deal)
+    if choice.joins and choice.deal is not None:
+        _join(plan, case, choice.deal)
     elif known.deal is not None and known.deal.tombstone:
         plan.notes.append(f"the deal was {known.deal.tombstone} in Pipedrive: left so")
     else:
@@ -38,8 +38,8 @@ def plan_opportunity(plan: SenderPlan, case: Case) -> None:
 
 def _plan_new(plan: SenderPlan, case: Case) -> None:
     """A lead or deal of one's own, unless people have closed or removed an earlier one."""
-    known, crm, purchase = case.known, case.crm, case.purchase
-    again = known.deal is not None or bool(crm.deals) or purchase.joined_before
+    known, crm, choice = case.known, case.crm, case.choice
+    again = known.deal is not None or bool(crm.deals) or choice.joined_before
     if again and not case.policy.rules.reopen:
         plan.notes.append("the person has had a deal (won, lost or archived): no new one")
         return
@@ -80,8 +80,8 @@ def _open_one(plan: SenderPlan, case: Case, *, has_lead: bool, again: bool) -> N
     )
 
 
-def _adopt_deal(deals: Collection[CrmDeal], address: str, purchase: Purchase) -> Adoption:
-    chosen, why = purchase.deal, purchase.why
+def _adopt_deal(deals: Collection[CrmDeal], address: str, choice: DealChoice) -> Adoption:
+    chosen, why = choice.deal, choice.why
     deal = next((d for d in deals if chosen is not None and str(d.id) == chosen.id), None)
     if deal is None:
         deal = min(deals, key=lambda d: (d.mail_key != address, d.id))
@@ -98,7 +98,7 @@ def _join(plan: SenderPlan, case: Case, deal: OpenDeal) -> None:
     A lead that we made has nothing left to say and is archived once the deal is there; one that
     people made is theirs.
     """
-    plan.notes.append(f"mail goes to {deal.name}: {case.purchase.why}")
+    plan.notes.append(f"mail goes to {deal.name}: {case.choice.why}")
     plan.joins = deal
     if deal.id is None:
         return
@@ -108,11 +108,11 @@ def _join(plan: SenderPlan, case: Case, deal: OpenDeal) -> None:
     elif not lead.tombstone and _is_our_lead(lead, case):
         rank = case.rank(RANK_FIELDS)
         plan.changes.append(Change("lead", address, "archive", {}, rank, address))
-    if deal.id in case.purchase.parts or not case.policy.participants:
+    if deal.id in case.choice.participates_in or not case.policy.participants:
         return
     fields = {"deal": deal.id, "joined": True}
-    key, rank = part_key(deal.id, address), case.rank(RANK_LEAD) + "3"
-    plan.changes.append(Change(PART, key, "create", fields, rank, address))
+    key, rank = participant_key(deal.id, address), case.rank(RANK_LEAD) + "3"
+    plan.changes.append(Change(PARTICIPANT, key, "create", fields, rank, address))
 
 
 def _is_our_lead(lead: Record, case: Case) -> bool:

@@ -21,7 +21,7 @@ from daemon.rules.case import (
     SenderPlan,
 )
 from daemon.rules.classify import classify_sender
-from daemon.rules.deals import Purchase
+from daemon.rules.deals import DealChoice
 from daemon.rules.opportunity import plan_opportunity
 from daemon.rules.records import (
     Action,
@@ -49,11 +49,11 @@ def plan_sender(
     known: LocalRecords,
     crm: RemoteMatches,
     policy: Policy,
-    purchase: Purchase | None = None,
+    choice: DealChoice | None = None,
 ) -> SenderPlan:
     """Adoptions and changes for the organization, person, lead or deal of one sender.
 
-    `purchase`: where its mail goes, if that isn't simply its own lead or deal.
+    `choice`: where its mail goes, if that isn't simply its own lead or deal.
     """
     person = choose_person(known.person, crm)
     before = _person_before(known, person) and not _is_marked(state.address, crm)
@@ -64,7 +64,7 @@ def plan_sender(
     if known.person is not None and known.person.tombstone and person is None:
         plan.notes.append(f"the person was {known.person.tombstone} in Pipedrive: left so")
         return plan
-    case = Case(state, known, crm, policy, person, before, purchase or Purchase())
+    case = Case(state, known, crm, policy, person, before, choice or DealChoice())
     rank = case.rank(RANK_DEAL if plan.class_.name == "person_with_deal" else RANK_LEAD)
     organization = _plan_organization(plan, case, rank)
     _plan_person(plan, case, rank, organization)

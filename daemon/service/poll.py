@@ -74,7 +74,7 @@ class _Plan:
 
     wiring: Wiring
     boxes: dict[str, MailboxSection]
-    reading: ScoringSettings
+    scoring: ScoringSettings
 
     @classmethod
     def of(cls, wiring: Wiring) -> Self:
@@ -203,7 +203,7 @@ class Polling:
         # What a new folder's floor is, where `since` doesn't say: the moment we first came.
         floor = wiring.floor(box) or self._started.setdefault(box.name, wiring.now())
         run = Pass(
-            reading=plan.reading,
+            scoring=plan.scoring,
             name=box.name,
             floor=floor,
             now=wiring.now,

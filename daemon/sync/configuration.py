@@ -15,7 +15,7 @@ def follow(session: Session) -> None:
     """Bring the ledger in line with the configuration; if interrupted, the next start does it."""
     ledger, settings = session.ledger, session.settings
     now = {
-        "counting": scoring.fingerprint(session.reading),
+        "counting": scoring.fingerprint(session.scoring),
         "emails": settings.emails,
         "meetings": settings.meetings,
         "follow_up": str(settings.policy.follow_up or ""),
@@ -31,7 +31,7 @@ def follow(session: Session) -> None:
 
     if before is not None and before["counting"] != now["counting"]:
         event("sync.configuration_changed")
-        changed = scoring.rebuild(ledger, session.reading, carry_on)
+        changed = scoring.rebuild(ledger, session.scoring, carry_on)
         if session.stopping():
             return
         event("sync.judged_again", senders=changed)

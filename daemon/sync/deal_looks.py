@@ -10,7 +10,7 @@ from daemon.ledger.timestamp import instant_or_none
 from daemon.pipedrive.costs import PRICES
 from daemon.pipedrive.objects import Links
 from daemon.pipedrive.write_request import KnownDeal
-from daemon.rules.deals import PART
+from daemon.rules.deals import PARTICIPANT
 from daemon.sync.links import Around, first_live
 from daemon.sync.refresh import listed_at, look_again
 from daemon.sync.session import Session
@@ -29,7 +29,7 @@ class DealLooks:
 
     def of(self, row: JournalRow, links: Links, around: Around) -> KnownDeal | None:
         """The deal to look at before this change is sent, if there is one."""
-        if row.action != "create" or row.kind not in {"activity", PART}:
+        if row.action != "create" or row.kind not in {"activity", PARTICIPANT}:
             return None
         deal = links.deal or row.fields.get("deal") or first_live("deal", row, around)
         since = self._session.now() - self._session.settings.refresh

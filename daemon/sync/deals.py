@@ -8,21 +8,29 @@ from daemon.ledger.journal import JournalRow
 from daemon.ledger.senders import SenderRow
 from daemon.log import event
 from daemon.rules.case import RANK_FIELDS, SenderPlan
-from daemon.rules.deals import PART, Conversation, OpenDeal, Purchase, choose, part_key, purchase
+from daemon.rules.deals import (
+    PARTICIPANT,
+    Conversation,
+    DealChoice,
+    OpenDeal,
+    choice,
+    choose,
+    participant_key,
+)
 from daemon.rules.records import Change, CrmDeal, LocalRecords, RemoteMatches
 from daemon.sync.session import Session
 
 Talks = Callable[[], Sequence[Conversation]]  # a sender's conversations, read when they matter
 
 
-def purchase_of(
+def choose_deal(
     session: Session,
     row: SenderRow,
     known: LocalRecords,
     crm: RemoteMatches,
     coming: Mapping[str, JournalRow],
     talks: Talks,
-) -> Purchase:
+) -> DealChoice:
     """Where a sender's mail goes as things stand; `talks` gives its conversations.
 
     Its own open deals before those of others; those that are there before one that is on its way.
@@ -30,40 +38,40 @@ def purchase_of(
     rules = session.settings.deals
     own = _own(row.address, known, crm)
     if len(own) > 1:
-        return purchase(_with_people(session, own), talks(), joins=False)
+        return choice(_with_people(session, own), talks(), joins=False)
     if own:
-        return Purchase()
-    parts = session.ledger.deals.parts(row.address)
-    joined = frozenset(str(one.fields["deal"]) for one in parts if one.fields.get("joined"))
+        return DealChoice()
+    taken = session.ledger.deals.participants_of(row.address)
+    joined = frozenset(str(one.fields["deal"]) for one in taken if one.fields.get("joined"))
     if rules.per == "person" and not joined:
-        return Purchase()
-    found = Purchase()
+        return DealChoice()
+    found = DealChoice()
     if not _is_under_way(coming.get("deal")):
         if rules.per != "person":
             found = _others(session, row, known, crm, coming, talks)
         if found.deal is None and joined:
             # What was joined stays so while it is open, whatever `deals.per` has become.
             there = [one for one in session.ledger.deals.open_of([row.address]) if one.id in joined]
-            found = purchase(there, talks(), joins=True)
+            found = choice(there, talks(), joins=True)
     if found.deal is None and joined:
         closed = choose(session.ledger.deals.taking(joined, rules), None)
-        found = Purchase(*closed) if closed is not None else found
-    made = frozenset(str(one.fields["deal"]) for one in parts if one.pipedrive_id is not None)
-    return replace(found, joined_before=bool(joined), parts=made)
+        found = DealChoice(*closed) if closed is not None else found
+    made = frozenset(str(one.fields["deal"]) for one in taken if one.pipedrive_id is not None)
+    return replace(found, joined_before=bool(joined), participates_in=made)
 
 
-def purchase_by(session: Session, address: str) -> Purchase:
+def choice_by(session: Session, address: str) -> DealChoice:
     """The same for a sender who isn't the one that is being planned."""
     ledger = session.ledger
     row = ledger.senders.get(address)
     if row is None:
-        return Purchase()
+        return DealChoice()
     known = ledger.records.known(address, row.organization)
     person = known.person
     identifier = person.pipedrive_id if person is not None and not person.tombstone else None
     crm = ledger.crm.for_sender(address, row.organization, identifier)
     coming, talks = ledger.journal.open_rows(address), partial(conversations, session, address)
-    return purchase_of(session, row, known, crm, coming, talks)
+    return choose_deal(session, row, known, crm, coming, talks)
 
 
 def placed(change: Change, deal: OpenDeal | None) -> Change:
@@ -75,35 +83,35 @@ def placed(change: Change, deal: OpenDeal | None) -> Change:
     return replace(change, fields={**change.fields, "deal": deal.id})
 
 
-def join(session: Session, address: str, plan: SenderPlan, purchase: Purchase) -> list[Change]:
-    """What follows from a sender's part in a deal, inside the transaction of its plan.
+def join(session: Session, address: str, plan: SenderPlan, choice: DealChoice) -> list[Change]:
+    """What follows from taking part in a deal, inside the transaction of its plan.
 
-    The part is noted. What was logged for a sender who has never had a deal, on its lead or on
-    nothing, is linked.
+    The participant is noted. What was logged for a sender who has never had a deal, on its lead or
+    on nothing, is linked.
     """
     deals = session.ledger.deals
     if session.settings.deals.per == "person" and plan.joins is None:
         return []
-    wanted = {change.key for change in plan.changes if change.kind == PART}
-    for key in deals.coming_parts(address):
-        row = session.ledger.journal.open_row(PART, key)
+    wanted = {change.key for change in plan.changes if change.kind == PARTICIPANT}
+    for key in deals.coming_participants(address):
+        row = session.ledger.journal.open_row(PARTICIPANT, key)
         if key not in wanted and row is not None:
             session.ledger.journal.drop(row)
     if plan.joins is None or plan.joins.id is None:
         return []
-    before = {part.key for part in deals.parts(address) if part.fields.get("joined")}
+    before = {one.key for one in deals.participants_of(address) if one.fields.get("joined")}
     unlinked = session.ledger.records.unlinked(address)
     keys = {one.key for one in unlinked if one.kind == "activity"}
-    if part_key(plan.joins.id, address) not in before:
-        event("sync.joined", sender=address, deal=plan.joins.id, why=purchase.why)
+    if participant_key(plan.joins.id, address) not in before:
+        event("sync.joined", sender=address, deal=plan.joins.id, why=choice.why)
     if not before and session.ledger.records.get("deal", address) is None:
         keys |= set(deals.without_deal(address))
-    for deal in purchase.deals():
+    for deal in choice.deals():
         if deal.id is not None:
-            deals.take_part(deal.id, address, purchase.why)
+            deals.note_participant(deal.id, address, choice.why)
     link = {"unlinked": False}
     return [
-        placed(Change("activity", key, "update", link, RANK_FIELDS, address), purchase.of(key))
+        placed(Change("activity", key, "update", link, RANK_FIELDS, address), choice.of(key))
         for key in sorted(keys)
     ]
 
@@ -119,11 +127,11 @@ def to_be_told(session: Session, row: SenderRow, identifier: str | None) -> set[
     if settings.deals.per == "conversation" or settings.in_copy is not None:
         for thread in ledger.threads.of(row.address):
             near |= thread.people | thread.copied
-    return ledger.deals.without_part(identifier, sorted(near)) - {row.address}
+    return ledger.deals.who_could_join(identifier, sorted(near)) - {row.address}
 
 
-def parts_in_copy(session: Session, row: SenderRow, plan: SenderPlan) -> list[Change]:
-    """The parts of one who has or gets a person, in the deals whose conversation it was copied on.
+def participants_in_copy(session: Session, row: SenderRow, plan: SenderPlan) -> list[Change]:
+    """Make who has a person a participant of the deals on whose conversations it was copied.
 
     They say nothing about where its own mail goes.
     """
@@ -135,11 +143,11 @@ def parts_in_copy(session: Session, row: SenderRow, plan: SenderPlan) -> list[Ch
         return []
     talks = conversations(session, row.address)
     people = sorted({one for talk in talks for one in talk.people})
-    wanted = purchase(deals.open_of(people), talks, joins=False, in_conversation=True)
-    there = {part.key for part in deals.parts(row.address) if part.pipedrive_id is not None}
-    keys = {part_key(one.id or "", row.address): one for one in wanted.deals()}
+    wanted = choice(deals.open_of(people), talks, joins=False, in_conversation=True)
+    there = {one.key for one in deals.participants_of(row.address) if one.pipedrive_id is not None}
+    keys = {participant_key(one.id or "", row.address): one for one in wanted.deals()}
     return [
-        Change(PART, key, "create", {"deal": deal.id}, RANK_FIELDS + "0", row.address)
+        Change(PARTICIPANT, key, "create", {"deal": deal.id}, RANK_FIELDS + "0", row.address)
         for key, deal in keys.items()
         if key not in there and row.address not in deal.people
     ]
@@ -183,14 +191,14 @@ def _others(
     crm: RemoteMatches,
     coming: Mapping[str, JournalRow],
     talks: Talks,
-) -> Purchase:
+) -> DealChoice:
     """The deal of somebody else that a sender without an open one joins."""
     deals, rules = session.ledger.deals, session.settings.deals
     found_talks = talks()
     by_organization = rules.per == "organization"
     if by_organization:
         if row.organization is None:
-            return Purchase()
+            return DealChoice()
         live = known.organization is not None and not known.organization.tombstone
         identifier = known.organization.pipedrive_id if known.organization and live else None
         if identifier is None and crm.organization is not None:
@@ -200,11 +208,11 @@ def _others(
     else:
         people = sorted({p for one in found_talks for p in one.people} | {row.address})
         there = deals.open_of(people)
-    found = purchase(there, found_talks, joins=True, in_conversation=not by_organization)
+    found = choice(there, found_talks, joins=True, in_conversation=not by_organization)
     if found.deal is not None or "deal" in coming:
         return found
     on_its_way = deals.coming_of(one for one in people if one != row.address)
-    return purchase(
+    return choice(
         on_its_way[:1] if by_organization else on_its_way,
         found_talks,
         joins=True,

@@ -18,7 +18,7 @@ from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.outcomes import Blocked, BudgetSpent, NotSent, Refused, TooMany
 from daemon.rules import backoff, follow_up
 from daemon.rules.case import STATISTICS
-from daemon.rules.deals import PART
+from daemon.rules.deals import PARTICIPANT
 from daemon.rules.records import Adoption
 from daemon.sync.consequences import apply_consequences
 from daemon.sync.prepare import forget_place
@@ -266,7 +266,7 @@ class Outcomes:
     def _outdated(self, row: JournalRow, problem: Outdated, now: datetime) -> None:
         """People have closed or reopened the deal: where its mail goes is planned again."""
         self.ledger.crm.keep([problem.deal], self.ledger.setting("sweep") or 0)
-        if row.kind == PART and not row.unknown:
+        if row.kind == PARTICIPANT and not row.unknown:
             self.ledger.journal.drop(row)
         else:
             self.ledger.journal.wait(row, now, str(problem), unknown=row.unknown)

@@ -20,18 +20,18 @@ from daemon.message.verdict import Us
 from daemon.pipedrive.objects import Target
 from daemon.rules.case import SenderPlan
 from daemon.rules.correspondence import Unanswered, Undelivered
-from daemon.rules.deals import Purchase
+from daemon.rules.deals import DealChoice
 from daemon.rules.follow_up import NextStep, is_pursued
 from daemon.rules.plan import choose_person, plan_sender
 from daemon.rules.records import Adoption, Change, LocalRecords, Record, RemoteMatches
 from daemon.rules.sender import SenderState
 from daemon.sync.deals import (
     Talks,
+    choose_deal,
     conversations,
     join,
-    parts_in_copy,
+    participants_in_copy,
     placed,
-    purchase_of,
     to_be_told,
 )
 from daemon.sync.follow_ups import plan_follow_up
@@ -67,7 +67,7 @@ class Draft:
     unanswered: tuple[Unanswered, ...]
     pursued: bool  # it has a lead or an open deal
     bounced: Undelivered | None
-    purchase: Purchase
+    choice: DealChoice
     state: SenderState
     talks: Talks
 
@@ -88,7 +88,7 @@ def plan_due(
     while todo and not session.stopping():
         now = session.now()
         with session.ledger.transaction("plan"):
-            us = states.known_us(session.ledger, session.reading.us)
+            us = states.known_us(session.ledger, session.scoring.us)
             for address in [todo.popleft() for _ in range(min(_BATCH, len(todo)))]:
                 row = session.ledger.senders.get(address)
                 if row is not None and row.version > row.synced_version:
@@ -141,8 +141,8 @@ def draft(
         bounce=replace(usual.bounce, label_id=place.bounce_label(usual.bounce.label)),
         in_copy=session.settings.in_copy,
     )
-    purchase = purchase_of(session, row, known, crm, coming, talks)
-    plan = plan_sender(state, known, crm, policy, purchase)
+    choice = choose_deal(session, row, known, crm, coming, talks)
+    plan = plan_sender(state, known, crm, policy, choice)
     if row.address != group[0]:
         # One person with several addresses: the first of them stands for all in leads, deals
         # and fields; this one only brings its mails.
@@ -150,7 +150,7 @@ def draft(
         plan.adoptions = [a for a in plan.adoptions if a.kind in {"organization", "person"}]
         plan.notes.append(f"the same person as {group[0]}")
     made = {one.kind for one in plan.changes} | {one.kind for one in plan.adoptions}
-    pursued = purchase.joins or is_pursued(made, known, crm)
+    pursued = choice.joins or is_pursued(made, known, crm)
     return Draft(
         row=row,
         plan=plan,
@@ -164,7 +164,7 @@ def draft(
         unanswered=state.unanswered,
         pursued=bool(pursued) and row.address == group[0] and state.bounced is None,
         bounced=state.bounced,
-        purchase=purchase,
+        choice=choice,
         state=state,
         talks=talks,
     )
@@ -176,7 +176,7 @@ def _state(session: Session, row: SenderRow, group: Sequence[str], us: Us) -> Se
     # What is kept of a long history has all that a plan needs, but not who waits for an answer.
     is_kept = row.is_long and group == [row.address] and session.settings.policy.follow_up is None
     kept = ledger.states.long_known(group) if is_kept else {}
-    state = kept.get(group[0]) or states.state_of(ledger, session.reading, group, us)
+    state = kept.get(group[0]) or states.state_of(ledger, session.scoring, group, us)
     if state is None:
         return None
     # Of a thousand drafts, what is said of each mail is too much to keep.
@@ -217,17 +217,17 @@ def _plan(
         step = plan_follow_up(
             session, row, drafted.name, drafted.unanswered, now, pursued=drafted.pursued
         )
-        purchase, wanted = drafted.purchase, _wanted(session, row, drafted, now)
+        choice, wanted = drafted.choice, _wanted(session, row, drafted, now)
         tasks = [*step.changes, *note_of_bounce(session, row.address, drafted.bounced)]
-        tasks = [placed(c, purchase.deal) if c.action == "create" else c for c in tasks]
+        tasks = [placed(c, choice.deal) if c.action == "create" else c for c in tasks]
         changes = kept + owned([*wanted, *tasks], drafted.routed.owner)
-        changes += join(session, row.address, plan, purchase)
+        changes += join(session, row.address, plan, choice)
         deal = _live(drafted.known.deal)
         adopted = (one.pipedrive_id for one in plan.adoptions if one.kind == "deal")
         others |= to_be_told(session, row, next(adopted, deal.pipedrive_id if deal else None))
         drafted.routed.keep(session)
     if not gone:
-        changes = changes + parts_in_copy(session, row, plan)
+        changes = changes + participants_in_copy(session, row, plan)
     for change in changes:
         ledger.journal.plan(change, now, session.run)
     if drafted.replies and plan.class_.name != "ignore":
@@ -242,9 +242,9 @@ def _plan(
 def _wanted(session: Session, row: SenderRow, drafted: Draft, now: datetime) -> list[Change]:
     """The activities that a sender lacks, which count as logged from now on."""
     met = row.is_long or bool(drafted.state.meeting_list)
-    wanted = wanted_activities(session, row.address, now, drafted.purchase, met=met)
+    wanted = wanted_activities(session, row.address, now, drafted.choice, met=met)
     if claim(session, wanted):
-        wanted = wanted_activities(session, row.address, now, drafted.purchase, met=met)
+        wanted = wanted_activities(session, row.address, now, drafted.choice, met=met)
     if session.settings.emails:
         session.ledger.activities.logged(row.address)
     return wanted

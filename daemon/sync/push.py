@@ -138,8 +138,8 @@ class Pusher:
             settled = now - self._settled_after
             with self.ledger.transaction("sending"):
                 self.ledger.journal.sending([row for row, _ in chosen], now, settled)
-        for row, order in chosen:
-            in_flight[pool.submit(apply, self._session.client, order, self._place)] = row
+        for row, request in chosen:
+            in_flight[pool.submit(apply, self._session.client, request, self._place)] = row
         return rest
 
     def _choose(
@@ -241,14 +241,14 @@ class Pusher:
         if self._looks.should_list:
             self.pushed.interrupted = True
             return None
-        order = self._order(row, target, hangs_on, deal)
-        self._outcomes.proves[row.id] = [one for one in order.links.all() if one[1] in unproven]
+        request = self._request(row, target, hangs_on, deal)
+        self._outcomes.proves[row.id] = [one for one in request.links.all() if one[1] in unproven]
         makes = row.action == "create" or "unlinked" in row.fields
-        if makes and sender and links.waits_for_link(self._session, row, order.links, sender):
+        if makes and sender and links.waits_for_link(self._session, row, request.links, sender):
             row = replace(row, fields={**row.fields, "unlinked": True})
-        if row.kind == "activity" and order.links.deal is not None:
-            row = replace(row, fields={**row.fields, "deal": str(order.links.deal)})
-        return row, order
+        if row.kind == "activity" and request.links.deal is not None:
+            row = replace(row, fields={**row.fields, "deal": str(request.links.deal)})
+        return row, request
 
     def _sender(self, address: str) -> SenderRow | None:
         """A sender as it was when it was looked at last, a few seconds ago at most."""
@@ -262,7 +262,7 @@ class Pusher:
             return self.ledger.senders.any_of(row.key)
         return row.sender is None or sender is not None
 
-    def _order(
+    def _request(
         self, row: JournalRow, target: str | None, hangs_on: Links, deal: KnownDeal | None
     ) -> WriteRequest:
         return WriteRequest(

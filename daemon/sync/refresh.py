@@ -44,7 +44,7 @@ def refresh(
     their plans as far as there are any.
     """
     rows = _due(session)
-    us = known_us(session.ledger, session.reading.us)
+    us = known_us(session.ledger, session.scoring.us)
     due = [row.address for row in rows]
     swept = everything_due(session)
     if swept is None or session.now() >= swept:

@@ -51,7 +51,7 @@ class Session:
     ledger: Ledger
     client: Client
     usage: TokenUsage
-    reading: ScoringSettings
+    scoring: ScoringSettings
     settings: SyncSettings
     wall: Callable[[], datetime]  # our own clock; see `now`
     run: int | None = None

@@ -19,26 +19,26 @@ from daemon.rules.activities import (
 )
 from daemon.rules.case import RANK_FIELDS
 from daemon.rules.correspondence import Undelivered
-from daemon.rules.deals import Purchase
+from daemon.rules.deals import DealChoice
 from daemon.rules.marks import short
 from daemon.rules.records import Change
-from daemon.sync.deals import placed, purchase_by
+from daemon.sync.deals import choice_by, placed
 from daemon.sync.session import UNCLAIMED, Session
 
 
 def wanted_activities(
-    session: Session, address: str, now: datetime, purchase: Purchase, *, met: bool
+    session: Session, address: str, now: datetime, choice: DealChoice, *, met: bool
 ) -> list[Change]:
     """Changes for the activities of a sender who has, or is about to have, a person.
 
-    `purchase`: where its mail goes, if not simply to its own lead or deal; `met`: whether there may
+    `choice`: where its mail goes, if not simply to its own lead or deal; `met`: whether there may
     be a meeting with it.
     """
     changes: list[Change] = []
     if session.settings.emails:
-        changes += _emails(session, address, purchase)
+        changes += _emails(session, address, choice)
     if session.settings.meetings and met:
-        changes += _meetings(session, address, now, purchase)
+        changes += _meetings(session, address, now, choice)
     return changes
 
 
@@ -86,7 +86,7 @@ def take_back(session: Session, address: str) -> AbstractSet[str]:
     return named - {address}
 
 
-def _emails(session: Session, address: str, purchase: Purchase) -> list[Change]:
+def _emails(session: Session, address: str, choice: DealChoice) -> list[Change]:
     changes = []
     for row in session.ledger.activities.missing(address):
         sent = row["direction"] == "sent"
@@ -97,18 +97,18 @@ def _emails(session: Session, address: str, purchase: Purchase) -> list[Change]:
             # It is there, without this sender, who has got a record since.
             change = replace(change, action="update", fields={"participants": list(named)})
         else:
-            change = _placed(session, change, address, purchase, row["key"])
+            change = _placed(session, change, address, choice, row["key"])
         changes.append(change)
     return changes
 
 
-def _placed(session: Session, change: Change, address: str, purchase: Purchase, key: str) -> Change:
+def _placed(session: Session, change: Change, address: str, choice: DealChoice, key: str) -> Change:
     """The change at the deal of its sender, who may be another than the one that is planned."""
     if change.sender != address and session.settings.deals.per != "person":
-        purchase = purchase_by(session, change.sender or address)
+        choice = choice_by(session, change.sender or address)
     elif change.sender != address:
         return change
-    return placed(change, purchase.of(key))
+    return placed(change, choice.of(key))
 
 
 def _named(session: Session, address: str, message: int, facts: str) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ def _named(session: Session, address: str, message: int, facts: str) -> tuple[st
     return participants(recipients, [p for p, _ in parties], dict(parties) | {address: "lead"})
 
 
-def _meetings(session: Session, address: str, now: datetime, purchase: Purchase) -> list[Change]:
+def _meetings(session: Session, address: str, now: datetime, choice: DealChoice) -> list[Change]:
     changes = []
     for row in session.ledger.activities.meetings(address):
         key = meeting_key(row["uid"])
@@ -145,7 +145,7 @@ def _meetings(session: Session, address: str, now: datetime, purchase: Purchase)
             fresh_since=session.fresh_since(),
         )
         if change is not None and change.action == "create":
-            change = _placed(session, change, address, purchase, key)
+            change = _placed(session, change, address, choice, key)
         if change is not None:
             changes.append(change)
     return changes

@@ -161,7 +161,7 @@ class Wiring:
             ledger=ledger,
             client=client,
             usage=self.usage,
-            reading=settings.scoring_settings(self.config),
+            scoring=settings.scoring_settings(self.config),
             settings=settings.sync_settings(self.config, workers),
             wall=self.now,
             run=run,
