@@ -10,6 +10,7 @@ from daemon.intake.scoring import rebuild as compute_anew
 from daemon.ledger.lock import owned
 from daemon.ledger.store import Ledger
 from daemon.maintenance.audit import Gap, all_gaps, close, price
+from daemon.rules.counted import counted
 from daemon.wiring import Wiring
 from daemon.wiring.settings import scoring_settings
 
@@ -54,7 +55,7 @@ def _report(gaps: list[Gap], *, as_json: bool) -> int:
     else:
         for gap in gaps:
             output.say(f"{gap.kind} {gap.key}: {gap.why}")
-        output.say(output.counted(len(gaps), "gap"))
+        output.say(counted(len(gaps), "gap"))
         output.note(
             "compared: every message of every folder, its activity, every record and what exists"
             " twice in Pipedrive, and every sender's state computed anew"

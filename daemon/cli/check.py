@@ -9,6 +9,7 @@ from daemon.cli.commands import pass_wiring
 from daemon.errors import DONE, ConfigProblem, exit_status, worst
 from daemon.maintenance.check import check_here, check_mailboxes
 from daemon.maintenance.check_pipedrive import check_pipedrive
+from daemon.rules.counted import counted
 from daemon.wiring import Wiring
 
 
@@ -37,7 +38,7 @@ def command(wiring: Wiring, *, offline: bool) -> int:
         todo += len(problems)
         status = worst([status, exit_status(line.problem)])
     output.say(
-        f"{todo} {'thing' if todo == 1 else 'things'} to do before this can run"
+        counted(todo, "thing") + " to do before this can run"
         if todo
         else "all is well; see what would be made with: mail2deal --dry-run"
     )

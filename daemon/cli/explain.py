@@ -13,7 +13,7 @@ from daemon.ledger.store import Ledger
 from daemon.maintenance.explain import NEWEST, Told, as_dict, tell
 from daemon.message.address import as_written
 from daemon.message.nature import words
-from daemon.rules.classify import meetings, replies
+from daemon.rules.counted import counted
 from daemon.rules.explain import Explanation, MessageLine
 from daemon.wiring import Wiring
 from daemon.wiring.settings import scoring_settings
@@ -104,9 +104,9 @@ def _show(told: Told) -> None:
     hours = state.avg_response_hours
     answering = "never answered us" if hours is None else f"answers us in {hours} hours on average"
     output.say(
-        f"{state.msg_count} received, {state.sent_count} sent, {replies(state.replies)},"
-        f" {meetings(state.meetings)} in {state.thread_count}"
-        f" {'thread' if state.thread_count == 1 else 'threads'}; {answering}"
+        f"{state.msg_count} received, {state.sent_count} sent, {counted(state.replies, 'reply')},"
+        f" {counted(state.meetings, 'meeting')} in"
+        f" {counted(state.thread_count, 'thread')}; {answering}"
     )
     for fact in state.facts:
         output.say(f"{fact.kind} {fact.value}: {_FROM.get(fact.way, fact.way)}")

@@ -9,6 +9,7 @@ from daemon.ledger.lock import owned
 from daemon.maintenance.forget import delete_in_pipedrive, erase, remains
 from daemon.message.parse import Address
 from daemon.pipedrive.removal import price
+from daemon.rules.counted import counted
 from daemon.wiring import Wiring
 from daemon.wiring.settings import scoring_settings
 
@@ -31,7 +32,7 @@ def command(wiring: Wiring, address: str, *, in_pipedrive: bool, yes: bool) -> i
             also = ""
             if in_pipedrive:
                 cost = price(one.kind for one in there)
-                records = output.counted(len(there), "record")
+                records = counted(len(there), "record")
                 also = f" and {records} in Pipedrive (about {cost} tokens)"
             output.confirm_or_abort(f"erase {key}{also}, for good?")
         if in_pipedrive and there:

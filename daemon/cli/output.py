@@ -24,6 +24,7 @@ from daemon.cli.progress import Phases, Show, bars, lines
 from daemon.errors import ConfigProblem, Problem, exit_status
 from daemon.ledger.store import Ledger
 from daemon.log import JsonLines, TextLines, is_journal
+from daemon.rules.counted import counted
 
 _WIDE = 10_000  # columns
 _WORD = re.compile(r"\s*(?:[^\s`]*`[^`]*`\S*|\S+)")  # a command in backticks is one word
@@ -134,12 +135,6 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     if shown.row_count:
         # In a pipe or a file a row is a line, however long, and nothing is cut.
         console.print(shown, width=None if console.is_terminal else _WIDE, crop=False)
-
-
-def counted(number: int, kind: str) -> str:
-    """`1 lead`, `3 activities`."""
-    plural = kind[:-1] + "ies" if kind.endswith("y") else kind + "s"
-    return f"{number} {kind if number == 1 else plural}"
 
 
 def listed(counts: Mapping[str, int]) -> str:

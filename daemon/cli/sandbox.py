@@ -11,6 +11,7 @@ from rich.text import Text
 from daemon.cli import output
 from daemon.cli.commands import Commands
 from daemon.errors import DONE, ConfigProblem
+from daemon.rules.counted import counted
 from daemon.sandbox.crm import Card, Column, Sandbox, board, run_server
 
 _CARDS = 4  # a column on a board
@@ -84,6 +85,6 @@ def _busiest_first(card: Card) -> tuple[int, str]:
 
 
 def _card(card: Card) -> Text:
-    mails = output.counted(card.activities, "activity")
+    mails = counted(card.activities, "activity")
     where = f"{card.organization}, " if card.organization else ""
     return Text(card.person or card.title).append(f"\n {where}{mails}", style="dim")

@@ -9,6 +9,7 @@ from daemon.cli import output
 from daemon.cli.commands import pass_wiring
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
+from daemon.rules.counted import counted
 from daemon.service.health import HealthLine, exit_status_of, health, report
 from daemon.wiring import Wiring
 
@@ -89,7 +90,7 @@ def _show(found: Mapping[str, Any]) -> None:
             )
     for host, limit in found["crowded_hosts"].items():
         output.say(
-            f"{host} takes {limit} connection{'' if limit == 1 else 's'} of ours at once: mailboxes"
+            f"{host} takes {counted(limit, 'connection')} of ours at once: mailboxes"
             " take turns, with IDLE only where there is room"
         )
     if found["to_read_again"]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from daemon.ledger.message_row import MessageRow
 from daemon.ledger.rereading import HELD
 from daemon.ledger.store import Ledger
+from daemon.rules.counted import counted
 
 READ_AGAIN = "read again"  # the part of `conditions`
 _CLASSES = ("ignore", "lead", "person_with_deal")  # each more than the one before
@@ -60,7 +61,7 @@ def why_held(ledger: Ledger) -> str:
     """What waits, in words; empty if nothing does."""
     held = ledger.rereading.held()
     some = [
-        f"{n} {what}{'' if n == 1 else 's'}"
+        counted(n, what)
         for class_, what in (("person_with_deal", "deal"), ("lead", "lead"))
         if (n := held.get(class_, 0))
     ]

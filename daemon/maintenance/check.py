@@ -13,6 +13,7 @@ from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Account, FolderRole, Mailbox
 from daemon.mailbox.ladder import INSTEAD
+from daemon.rules.counted import counted
 from daemon.rules.organization import registrable_domain
 from daemon.wiring import Wiring
 from daemon.wiring.settings import scoring_settings
@@ -34,7 +35,7 @@ class CheckLine:
 def check_here(wiring: Wiring) -> Iterator[CheckLine]:
     """Try what is on this machine: the configuration, its secrets and the ledger."""
     boxes = wiring.config.mailboxes
-    yield CheckLine("configuration", f"{len(boxes)} mailbox{'' if len(boxes) == 1 else 'es'}")
+    yield CheckLine("configuration", counted(len(boxes), "mailbox"))
     yield from _dates(wiring)
     yield from _us(wiring)
     yield from _roles(wiring)
@@ -211,7 +212,7 @@ def _folder(mailbox: Mailbox, what: str, role: FolderRole) -> CheckLine:
         newest = mailbox.newest()
     except Problem as problem:
         return CheckLine(f"{what}: {role.name}", problem=problem)
-    found = f"role {role.role}, {status.messages} message{'' if status.messages == 1 else 's'}"
+    found = f"role {role.role}, {counted(status.messages, 'message')}"
     if newest is not None:
         found += f", the newest of {newest:%Y-%m-%d}"
     return CheckLine(f"{what}: {role.name}", found)

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any, Literal
 
-from daemon.maintenance.html import count, document, table, whole
+from daemon.maintenance.html import document, table, whole
+from daemon.rules.counted import counted
 
 _ROWS = 10  # of each table; a link leads to the rest
 
@@ -64,9 +65,9 @@ def _well(found: Mapping[str, Any], alerts: Sequence[Alert], holder: str | None)
     )
     words = []
     if person:
-        words.append(f"{count(person, 'thing needs', 'things need')} you.")
+        words.append(f"{counted(person, 'thing needs', 'things need')} you.")
     if failing:
-        tried = count(failing, "thing fails and is", "things fail and are")
+        tried = counted(failing, "thing fails and is", "things fail and are")
         words.append(f"{tried} tried again automatically.")
     well = not words
     if well:
@@ -86,19 +87,23 @@ def _week(found: Mapping[str, Any]) -> Iterator[str]:
     deals = sum(row["what"] == "deal" for row in new)
     words = ["No mail that counts came or went."]
     if found["received"] or found["sent"]:
-        came = count(found["received"], "mail that counts", "mails that count")
-        people = count(found["people"], "person", "people")
-        words = [f"{came} came from {people}, and {count(found['sent'], 'mail')} went to contacts."]
+        came = counted(found["received"], "mail that counts", "mails that count")
+        people = counted(found["people"], "person", "people")
+        words = [
+            f"{came} came from {people}, and {counted(found['sent'], 'mail')} went to contacts."
+        ]
     if new:
-        are = count(len(new), "person is", "people are")
-        words.append(f"{are} new: {count(len(new) - deals, 'lead')} and {count(deals, 'deal')}.")
+        are = counted(len(new), "person is", "people are")
+        words.append(
+            f"{are} new: {counted(len(new) - deals, 'lead')} and {counted(deals, 'deal')}."
+        )
     if found["meetings"] or found["meetings_to_come"]:
-        were = count(found["meetings"], "meeting was", "meetings were")
+        were = counted(found["meetings"], "meeting was", "meetings were")
         words.append(f"{were} held, {found['meetings_to_come']} are due in the next seven days.")
     if found["left_out"]:
-        others = count(found["left_out"], "other mail")
+        others = counted(found["left_out"], "other mail")
         words.append(f"{others} (newsletters, automatic answers and the like) made no record.")
-    if made := [count(n, kind) for kind, n in sorted(found["made"].items(), reverse=True)]:
+    if made := [counted(n, kind) for kind, n in sorted(found["made"].items(), reverse=True)]:
         words.append(f"mail2deal created {' and '.join(made)} in Pipedrive, also for older mail.")
     yield f"<p>{escape(' '.join(words))}</p>"
     if new:
@@ -108,14 +113,14 @@ def _week(found: Mapping[str, Any]) -> Iterator[str]:
 def _waiting(found: Mapping[str, Any]) -> Iterator[str]:
     if found["unanswered"]:
         yield (
-            f"<p>{count(len(found['unanswered']), 'person', 'people')} wrote last, more than a day"
-            " and less than 30 days ago, and no answer is in Sent. The longest wait is first.</p>"
+            f"<p>{counted(len(found['unanswered']), 'person', 'people')} wrote last, more than"
+            " a day and less than 30 days ago, and no answer is in Sent. The longest wait is first.</p>"
         )
         yield _people(found["unanswered"], "Wrote")
     if found["silent"]:
         yield (
-            f"<p>{count(len(found['silent']), 'open deal has', 'open deals have')} had no mail for"
-            " more than 30 days. The longest silence is first.</p>"
+            f"<p>{counted(len(found['silent']), 'open deal has', 'open deals have')} had no mail"
+            " for more than 30 days. The longest silence is first.</p>"
         )
         yield _people(found["silent"], "Last mail")
     if not (found["unanswered"] or found["silent"]):
@@ -152,4 +157,4 @@ def _when(at: datetime | None, now: datetime) -> str:
     if now - at > timedelta(hours=2):
         return f"on {at:%Y-%m-%d at %H:%M} UTC"
     minutes = int((now - at).total_seconds() // 60)
-    return f"{count(minutes, 'minute')} ago" if minutes else "just now"
+    return f"{counted(minutes, 'minute')} ago" if minutes else "just now"

@@ -66,8 +66,3 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def whole(text: str) -> str:
     """Text on one line, where there is room."""
     return f'<span class="whole">{escape(text)}</span>'
-
-
-def count(n: int, one: str, many: str = "") -> str:
-    """`1 lead`, `2 leads`."""
-    return f"{n} {one if n == 1 else many or one + 's'}"

@@ -5,8 +5,9 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from daemon.maintenance.html import count, document, table, whole
+from daemon.maintenance.html import document, table, whole
 from daemon.pipedrive.costs import PLURALS
+from daemon.rules.counted import counted
 
 _ONE = {plural: kind for kind, plural in PLURALS.items()}
 
@@ -93,8 +94,8 @@ def _engagement(one: Mapping[str, Any]) -> str:
     received, replies, meetings = (one[key] for key in ("messages", "replies", "meetings"))
     parts = (
         f"{received} received" if received else "",
-        count(replies, "reply", "replies") if replies else "",
-        count(meetings, "meeting") if meetings else "",
+        counted(replies, "reply", "replies") if replies else "",
+        counted(meetings, "meeting") if meetings else "",
     )
     return ", ".join(filter(None, parts))
 
@@ -108,7 +109,7 @@ def _left_out(found: Mapping[str, Any]) -> str:
         )
         for one in found["left_out"]
     ]
-    senders = count(found["ignored_senders"], "sender gets", "senders get")
+    senders = counted(found["ignored_senders"], "sender gets", "senders get")
     return f"<h2>Left out: {senders} no record</h2>\n" + table(
         ("Messages", "Why", "For example"), rows
     )

@@ -7,6 +7,7 @@ means in Pipedrive; that is `plan`.
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from daemon.rules.counted import counted
 from daemon.rules.sender import SenderState
 
 
@@ -65,14 +66,18 @@ def classify_sender(
     promoted = known_before and not has_deal
     crossed = _crossed(state, rules.deal_at(promoted=promoted))
     if not crossed and state.msg_count < 1 and not (promoted and _engaged(state, rules)):
-        why = f"in copy of {messages(state.copied)}" if state.copied else "no message that counts"
+        why = (
+            f"in copy of {counted(state.copied, 'message')}"
+            if state.copied
+            else "no message that counts"
+        )
         return Class("ignore", why)
     before = "in Pipedrive before us, " if promoted else ""
     if crossed:
         return Class("person_with_deal", before + ", ".join(crossed))
-    count = messages(state.msg_count)
+    count = counted(state.msg_count, "message")
     if promoted and rules.promote_at_messages is not None:
-        count = f"{state.msg_count} of {messages(rules.promote_at_messages)}"
+        count = f"{state.msg_count} of {counted(rules.promote_at_messages, 'message')}"
     return Class("lead", before + count)
 
 
@@ -87,24 +92,9 @@ def _crossed(state: SenderState, needs: tuple[int | None, int | None, int | None
     # What a form or a portal submitted for somebody is no engagement of theirs.
     engaged = (state.msg_count - state.submitted, state.replies, state.meetings)
     return [
-        in_words(count)
-        for count, enough, need, in_words in zip(
-            counts, engaged, needs, (messages, replies, meetings), strict=True
+        counted(count, what)
+        for count, enough, need, what in zip(
+            counts, engaged, needs, ("message", "reply", "meeting"), strict=True
         )
         if need is not None and enough >= need
     ]
-
-
-def messages(count: int) -> str:
-    """A number of messages in words: `1 message`, `5 messages`."""
-    return f"{count} message" if count == 1 else f"{count} messages"
-
-
-def replies(count: int) -> str:
-    """A number of replies in words: `1 reply`, `2 replies`."""
-    return f"{count} reply" if count == 1 else f"{count} replies"
-
-
-def meetings(count: int) -> str:
-    """A number of meetings in words: `1 meeting`, `2 meetings`."""
-    return f"{count} meeting" if count == 1 else f"{count} meetings"

@@ -12,8 +12,9 @@ from typing import Literal
 
 from daemon.message.nature import Weighed, reasons
 from daemon.message.verdict import SOFT_REASONS, Judgement, Verdict
-from daemon.rules.classify import Class, Rules, meetings, messages, replies
+from daemon.rules.classify import Class, Rules
 from daemon.rules.correspondence import Correspondence
+from daemon.rules.counted import counted
 from daemon.rules.meeting import Meeting, Side, Status
 from daemon.rules.sender import SenderState
 
@@ -42,10 +43,10 @@ class Threshold:
     need: int
 
     def __str__(self) -> str:
-        return f"{_WORDS[self.what](self.have)} ({self.need} needed)"
+        return f"{counted(self.have, _ONE[self.what])} ({self.need} needed)"
 
 
-_WORDS = {"messages": messages, "replies": replies, "meetings": meetings}
+_ONE = {"messages": "message", "replies": "reply", "meetings": "meeting"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,9 @@ def _changes(
         changes.insert(0, "1 message: lead")
     waiting = Counter(verdict.reason for _, verdict in state.verdicts if verdict.kind == "evidence")
     if role := waiting["role-address"]:
-        changes.append(f"a reply between us: {messages(role)} from this role address would count")
+        changes.append(
+            f"a reply between us: {counted(role, 'message')} from this role address would count"
+        )
     if sum(waiting[reason] for reason in SOFT_REASONS) > role:
         changes.append("an answer of theirs to a mail that we sent to this address: it would count")
     if any(threshold.what == "meetings" for threshold in thresholds):
@@ -221,7 +224,7 @@ def _changes(
 
 
 def _missing(threshold: Threshold) -> str:
-    words = _WORDS[threshold.what](threshold.need - threshold.have)
+    words = counted(threshold.need - threshold.have, _ONE[threshold.what])
     number, _, noun = words.partition(" ")
     return f"{number} more {noun}" if threshold.have else words
 

@@ -17,6 +17,7 @@ from daemon.ledger.journal import JournalRow
 from daemon.ledger.senders import SenderRow
 from daemon.ledger.store import Ledger
 from daemon.pipedrive.costs import PLURALS, tokens
+from daemon.rules.counted import counted
 from daemon.rules.records import Change
 
 APPROVAL = "approval"  # the part of `conditions` that says what waits for approval
@@ -165,7 +166,7 @@ def summary(pending: Mapping[tuple[str, str], int]) -> str:
     """What planned changes would create and what that costs, in words."""
     made = {kind: pending.get((kind, "create"), 0) for kind in PLURALS}
     made["deal"] += pending.get(("deal", "convert"), 0)
-    parts = [f"{n} {PLURALS[kind] if n != 1 else kind}" for kind, n in made.items() if n]
+    parts = [counted(n, kind) for kind, n in made.items() if n]
     cost = sum(n * tokens(kind, "create") for kind, n in made.items())
     return f"{', '.join(parts) or 'no new record'}, about {cost} tokens"
 
