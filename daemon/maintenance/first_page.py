@@ -114,7 +114,8 @@ def _waiting(found: Mapping[str, Any]) -> Iterator[str]:
     if found["unanswered"]:
         yield (
             f"<p>{counted(len(found['unanswered']), 'person', 'people')} wrote last, more than"
-            " a day and less than 30 days ago, and no answer is in Sent. The longest wait is first.</p>"
+            " a day and less than 30 days ago, and no answer is in Sent."
+            " The longest wait is first.</p>"
         )
         yield _people(found["unanswered"], "Wrote")
     if found["silent"]:
