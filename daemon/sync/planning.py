@@ -192,42 +192,73 @@ def _plan(
     if drafted is None:
         ledger.senders.synced(row.address, row.version, row.class_, "no messages")
         return 0, frozenset()
-    plan, coming = drafted.plan, dict(drafted.coming)
+    plan = drafted.plan
     if row.held and session.limit is not None and withholds(ledger, row, plan.changes, now):
         note = "waits for `mail2deal approve`: its mail was read again"
         ledger.senders.synced(row.address, row.version, plan.class_, note)
         return 0, frozenset()
     others: AbstractSet[str] = {drafted.group[0]} - {row.address}
-    for adoption in plan.adoptions:
-        _take_back_creation(session, adoption, coming)
-        sender = None if adoption.kind == "organization" else row.address
-        ledger.records.adopt(adoption, sender, now)
-        if adoption.kind in {"lead", "deal"}:
-            link_later(session, row.address)
-        event("sync.adopted", kind=adoption.kind, key=adoption.key, reason=adoption.reason)
-    person = drafted.known.person
-    found = any(adoption.kind == "person" for adoption in plan.adoptions)
-    gone = person is not None and person.tombstone is not None and not found
-    step = NextStep(row.follow_up)
+    coming = _adopt(session, drafted, now)
+    gone, step = _has_lost_its_person(drafted), NextStep(row.follow_up)
     if plan.class_.name == "ignore" or gone:
         others |= take_back(session, row.address)
         changes = plan.changes
     else:
-        kept = _reconcile(session, coming, plan.changes)
+        changes = _reconcile(session, coming, plan.changes)
         step = plan_follow_up(
             session, row, drafted.name, drafted.unanswered, now, pursued=drafted.pursued
         )
-        choice, wanted = drafted.choice, _wanted(session, row, drafted, now)
-        tasks = [*step.changes, *note_of_bounce(session, row.address, drafted.bounced)]
-        tasks = [placed(c, choice.deal) if c.action == "create" else c for c in tasks]
-        changes = kept + owned([*wanted, *tasks], drafted.routed.owner)
-        changes += join(session, row.address, plan, choice)
-        deal = _live(drafted.known.deal)
-        adopted = (one.pipedrive_id for one in plan.adoptions if one.kind == "deal")
-        others |= to_be_told(session, row, next(adopted, deal.pipedrive_id if deal else None))
+        changes = changes + _activities(session, drafted, step, now)
+        others |= to_be_told(session, row, _deal_of(drafted))
         drafted.routed.keep(session)
     if not gone:
         changes = changes + participants_in_copy(session, row, plan)
+    _write_down(session, drafted, changes, step, now)
+    ledger.senders.touch(others)
+    return len(changes), others
+
+
+def _adopt(session: Session, drafted: Draft, now: datetime) -> Mapping[str, JournalRow]:
+    """Note what stands for a sender already; what is still on its way after that."""
+    row, coming = drafted.row, dict(drafted.coming)
+    for adoption in drafted.plan.adoptions:
+        _take_back_creation(session, adoption, coming)
+        sender = None if adoption.kind == "organization" else row.address
+        session.ledger.records.adopt(adoption, sender, now)
+        if adoption.kind in {"lead", "deal"}:
+            link_later(session, row.address)
+        event("sync.adopted", kind=adoption.kind, key=adoption.key, reason=adoption.reason)
+    return coming
+
+
+def _has_lost_its_person(drafted: Draft) -> bool:
+    person = drafted.known.person
+    found = any(adoption.kind == "person" for adoption in drafted.plan.adoptions)
+    return person is not None and person.tombstone is not None and not found
+
+
+def _deal_of(drafted: Draft) -> str | None:
+    """The id of the sender's deal, as it is after the plan's adoptions."""
+    deal = _live(drafted.known.deal)
+    adopted = (one.pipedrive_id for one in drafted.plan.adoptions if one.kind == "deal")
+    return next(adopted, deal.pipedrive_id if deal else None)
+
+
+def _activities(session: Session, drafted: Draft, step: NextStep, now: datetime) -> list[Change]:
+    """Mails, meetings, tasks and notes of a sender, and the deal of somebody else that it joins."""
+    row, choice = drafted.row, drafted.choice
+    wanted = _wanted(session, row, drafted, now)
+    tasks = [*step.changes, *note_of_bounce(session, row.address, drafted.bounced)]
+    tasks = [placed(c, choice.deal) if c.action == "create" else c for c in tasks]
+    made = owned([*wanted, *tasks], drafted.routed.owner)
+    return made + join(session, row.address, drafted.plan, choice)
+
+
+def _write_down(
+    session: Session, drafted: Draft, changes: Iterable[Change], step: NextStep, now: datetime
+) -> None:
+    """Journal the changes, and note which version of the sender is planned."""
+    ledger, row, plan = session.ledger, drafted.row, drafted.plan
     for change in changes:
         ledger.journal.plan(change, now, session.run)
     if drafted.replies and plan.class_.name != "ignore":
@@ -235,8 +266,6 @@ def _plan(
     notes = "; ".join(plan.notes)
     ledger.senders.synced(row.address, row.version, plan.class_, notes, (step.key, step.due))
     ledger.senders.classify(drafted.group, plan.class_)
-    ledger.senders.touch(others)
-    return len(changes), others
 
 
 def _wanted(session: Session, row: SenderRow, drafted: Draft, now: datetime) -> list[Change]:

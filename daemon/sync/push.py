@@ -11,25 +11,20 @@ import logging
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import replace
 from datetime import timedelta
-from typing import Literal
 
 from daemon.errors import LedgerProblem, Problem
 from daemon.ledger.journal import JournalRow
-from daemon.ledger.senders import SenderRow
 from daemon.log import event
 from daemon.pipedrive import directory
-from daemon.pipedrive.apply import Outcome, WriteRequest, apply
-from daemon.pipedrive.objects import Links, Target
+from daemon.pipedrive.apply import Outcome, apply
+from daemon.pipedrive.objects import Target
 from daemon.pipedrive.outcomes import Unknown
-from daemon.pipedrive.write_request import KnownDeal
 from daemon.rules.case import RANK_FRESH
-from daemon.sync import links
-from daemon.sync.deal_looks import DealLooks
 from daemon.sync.outcomes import Outcomes
 from daemon.sync.pushed import Pushed
 from daemon.sync.session import Session
+from daemon.sync.write_requests import Prepared, SetAside, WriteRequests
 
 _WINDOW = 1000  # rows looked at for the next ones to send
 _LOOKS = 30  # times that the journal is read while as many are sent, at most
@@ -58,9 +53,8 @@ class Pusher:
         self._broken: BaseException | None = None  # why nothing more can be recorded
         self._began = self._looked = self._reported = session.now()
         self._settled_after = session.settled_after()
-        self._senders: dict[str, SenderRow | None] = {}
         self._backlog = True  # whether there are tokens for what isn't fresh
-        self._looks = DealLooks(session)
+        self._requests = WriteRequests(session)
 
     def push(self, takes: Callable[[JournalRow], bool]) -> Pushed:
         """Send what is due and `takes` says yes to, until nothing is or nothing may be sent.
@@ -96,7 +90,7 @@ class Pusher:
         now = self._session.now()
         if now - self._looked >= _NEWS_EVERY:
             self._looked = now
-            self._senders.clear()
+            self._requests.look_anew()
             all_due = now - self._began >= _PLAN_EVERY
             since = None if all_due and self._backlog else self._session.fresh_since()
             pushed.interrupted = bool(self.ledger.senders.due(1, since))
@@ -137,16 +131,18 @@ class Pusher:
             now = self._session.now()
             settled = now - self._settled_after
             with self.ledger.transaction("sending"):
-                self.ledger.journal.sending([row for row, _ in chosen], now, settled)
-        for row, request in chosen:
-            in_flight[pool.submit(apply, self._session.client, request, self._place)] = row
+                self.ledger.journal.sending([one.row for one in chosen], now, settled)
+        for one in chosen:
+            self._outcomes.proves[one.row.id] = one.proves
+            sent = pool.submit(apply, self._session.client, one.request, self._place)
+            in_flight[sent] = one.row
         return rest
 
     def _choose(
         self, in_flight: _InFlight, queue: list[JournalRow]
-    ) -> tuple[list[tuple[JournalRow, WriteRequest]], list[JournalRow]]:
+    ) -> tuple[list[Prepared], list[JournalRow]]:
         busy = {subject for row in in_flight.values() for subject in _subjects(row)}
-        chosen: list[tuple[JournalRow, WriteRequest]] = []
+        chosen: list[Prepared] = []
         rest: list[JournalRow] = []
         room = self._workers - len(in_flight)
         for position, row in enumerate(queue):
@@ -154,7 +150,7 @@ class Pusher:
                 rest += queue[position:]
                 break
             if busy & _subjects(row) or self._is_doubtful(
-                row, (*in_flight.values(), *(one for one, _ in chosen))
+                row, (*in_flight.values(), *(one.row for one in chosen))
             ):
                 rest.append(row)
                 continue
@@ -201,100 +197,28 @@ class Pusher:
         if rest.next_try <= self._session.now() and not self.pushed.tried:
             self.pushed.tried.add(row.id)
             return False
-        self._set_aside(row, rest.reason)
+        self._set_aside(row, SetAside(rest.reason))
         return True
 
-    def _prepare(self, row: JournalRow) -> tuple[JournalRow, WriteRequest] | None:
-        """A change with the ids that it hangs on; None while one of them is being made.
-
-        The row names only those participants that have an id, so that the others are added once
-        they have one.
-        """
-        records = self.ledger.records
-        sender = self._sender(row.sender) if row.sender else None
-        if not row.unknown and not self._is_wanted(row, sender):
-            self._set_aside(row, "nobody needs it any more", drop=True)
-            return None
-        around, unproven = links.ids_around(self._session, row, sender)
-        persons = links.persons_of(self._session, row, around)
-        if persons is None:
-            return None
-        if row.kind in {"lead", "deal", "participant", "activity"} and not persons:
-            gone = records.get("person", row.sender or "")
-            # A removed person's changes are planned again if it is found elsewhere.
-            dropped = gone is not None and gone.tombstone is not None
-            why = "its person isn't in Pipedrive (parked, or removed there)"
-            self._set_aside(row, why, parked_for="person", drop=dropped)
-            return None
-        kind = "lead" if row.action == "convert" else row.kind
-        target = None
-        if row.action != "create":
-            target = around.get((kind, row.key)) or records.live_id(kind, row.key)
-        if row.action in {"update", "archive", "convert"} and target is None:
-            self._set_aside(row, "what it would change isn't in Pipedrive any more", drop=True)
-            return None
-        if row.fields.get("participants"):
-            row = replace(row, fields={**row.fields, "participants": list(persons)})
-        ids = tuple(dict.fromkeys(persons.values()))
-        hangs_on = links.links_of(self._session, row, ids, around)
-        deal = self._looks.of(row, hangs_on, around)
-        if self._looks.should_list:
+    def _prepare(self, row: JournalRow) -> Prepared | None:
+        """A change that can be sent now; else it is set aside, or waits for what is on its way."""
+        found = self._requests.of(row)
+        if self._requests.should_list:
             self.pushed.interrupted = True
+        if isinstance(found, SetAside):
+            self._set_aside(row, found)
             return None
-        request = self._request(row, target, hangs_on, deal)
-        self._outcomes.proves[row.id] = [one for one in request.links.all() if one[1] in unproven]
-        makes = row.action == "create" or "unlinked" in row.fields
-        if makes and sender and links.waits_for_link(self._session, row, request.links, sender):
-            row = replace(row, fields={**row.fields, "unlinked": True})
-        if row.kind == "activity" and request.links.deal is not None:
-            row = replace(row, fields={**row.fields, "deal": str(request.links.deal)})
-        return row, request
+        return found
 
-    def _sender(self, address: str) -> SenderRow | None:
-        """A sender as it was when it was looked at last, a few seconds ago at most."""
-        if address not in self._senders:
-            self._senders[address] = self.ledger.senders.get(address)
-        return self._senders[address]
-
-    def _is_wanted(self, row: JournalRow, sender: SenderRow | None) -> bool:
-        """Whether the sender of a change is still there, or anybody of an organization's."""
-        if row.kind == "organization":
-            return self.ledger.senders.any_of(row.key)
-        return row.sender is None or sender is not None
-
-    def _request(
-        self, row: JournalRow, target: str | None, hangs_on: Links, deal: KnownDeal | None
-    ) -> WriteRequest:
-        return WriteRequest(
-            kind=row.kind,
-            key=row.key,
-            action=row.action,
-            fields=row.fields,
-            links=hangs_on,
-            target=target,
-            unknown=row.unknown,
-            since=row.planned_at,
-            settles_at=row.sent_at + self._settled_after if row.sent_at else None,
-            conversion=row.conversion,
-            deal=deal,
-        )
-
-    def _set_aside(
-        self,
-        row: JournalRow,
-        why: str,
-        *,
-        parked_for: Literal["person"] | None = None,
-        drop: bool = False,
-    ) -> None:
+    def _set_aside(self, row: JournalRow, aside: SetAside) -> None:
         with self.ledger.transaction("set aside"):
-            if drop:
+            if aside.drop:
                 self.ledger.journal.drop(row)
             else:
-                self.ledger.journal.park(row, why, parked_for=parked_for)
+                self.ledger.journal.park(row, aside.why, parked_for=aside.parked_for)
                 self.pushed.parked += 1
         self._set_aside_some = True
-        event("sync.set_aside", kind=row.kind, key=row.key, action=row.action, reason=why)
+        event("sync.set_aside", kind=row.kind, key=row.key, action=row.action, reason=aside.why)
 
     def _record(self, back: Sequence[tuple[JournalRow, Outcome | Problem]]) -> None:
         """Record what came of some changes, together if that works, else each by itself."""
