@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from postbox import START, WE, letter
 
+from daemon.cli.commands import Commands
 from daemon.cli.packages import absent
 from daemon.message.parse import parse
 
@@ -54,3 +56,21 @@ def test_a_mail_isnt_called_unreadable_for_a_package_that_is_missing(
 
     with pytest.raises(ImportError, match="phonenumbers"):
         parse(raw, size=len(raw))
+
+
+@pytest.mark.parametrize("module", ["daemon.wiring", "rich", None])
+def test_a_module_of_ours_that_is_missing_is_a_fault_and_no_package_to_install(
+    module: str | None,
+) -> None:
+    group = Commands("group")
+
+    @group.command("run")
+    def run() -> None:
+        raise ModuleNotFoundError(name=module)
+
+    done = CliRunner().invoke(group, ["run"])
+    if module == "rich":
+        assert done.exit_code == 2
+        assert "this Python environment lacks rich" in done.output
+    else:
+        assert isinstance(done.exception, ModuleNotFoundError)

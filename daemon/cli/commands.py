@@ -62,7 +62,9 @@ class Commands(click.Group):
         except Problem as problem:
             ctx.exit(output.tell(problem))
         except ModuleNotFoundError as error:
-            ctx.exit(output.tell(lacks(str(error.name))))
+            if error.name is None or error.name.partition(".")[0] == "daemon":
+                raise  # a fault of ours, which another package doesn't mend
+            ctx.exit(output.tell(lacks(error.name)))
         except OSError as error:
             if error.filename is None or error.errno == errno.EPIPE:
                 raise

@@ -52,7 +52,7 @@ def command(wiring: Wiring, save: Path | None) -> int:
 
 
 def _release(wiring: Wiring, ledger: Ledger) -> None:
-    messages, changes, mailboxes = release(wiring, ledger)
+    messages, changes, mailboxes = release(ledger, wiring.now())
     output.say(
         f"trying again: {messages} messages, {changes} changes, {mailboxes} mailboxes that failed"
     )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from daemon.config import MailboxSection, secrets_of
+from daemon.config import Config, MailboxSection, secrets_of
 from daemon.errors import ConfigProblem, LedgerProblem, Problem
 from daemon.intake import own_servers, server_memory
 from daemon.ledger import reports
@@ -37,10 +37,10 @@ def check_here(wiring: Wiring) -> Iterator[CheckLine]:
     boxes = wiring.config.mailboxes
     yield CheckLine("configuration", counted(len(boxes), "mailbox"))
     yield from _dates(wiring)
-    yield from _us(wiring)
-    yield from _roles(wiring)
-    yield from _secrets(wiring)
-    yield from _ledger(wiring)
+    yield from _us(wiring.config)
+    yield from _roles(wiring.config)
+    yield from _secrets(wiring.config)
+    yield from _ledger(wiring.config)
 
 
 def check_mailboxes(wiring: Wiring) -> Iterator[CheckLine]:
@@ -60,10 +60,10 @@ def _dates(wiring: Wiring) -> Iterator[CheckLine]:
             yield CheckLine(f"mailbox {box.name}: since", problem=problem)
 
 
-def _us(wiring: Wiring) -> Iterator[CheckLine]:
+def _us(config: Config) -> Iterator[CheckLine]:
     """Domains that can't all be ours: everybody who writes from there would be one of us."""
-    public = scoring_settings(wiring.config).public
-    for domain in wiring.config.us.domains:
+    public = scoring_settings(config).public
+    for domain in config.us.domains:
         below = f"a.{domain}"
         if domain in public:
             problem = ConfigProblem(
@@ -79,9 +79,9 @@ def _us(wiring: Wiring) -> Iterator[CheckLine]:
             yield CheckLine("us.domains", problem=problem)
 
 
-def _roles(wiring: Wiring) -> Iterator[CheckLine]:
+def _roles(config: Config) -> Iterator[CheckLine]:
     """Folders that are named for mail that came in and for mail that was sent."""
-    for box in wiring.config.mailboxes:
+    for box in config.mailboxes:
         sent = {_folder_key(name) for name in box.folders.sent or ()}
         for name in dict.fromkeys(one for one in box.folders.inbox if _folder_key(one) in sent):
             problem = ConfigProblem(
@@ -96,9 +96,9 @@ def _folder_key(name: str) -> str:
     return name.upper() if name.upper() == "INBOX" else name
 
 
-def _secrets(wiring: Wiring) -> Iterator[CheckLine]:
+def _secrets(config: Config) -> Iterator[CheckLine]:
     """Whether every secret can be read; commands aren't run here, they may ask a server."""
-    for what, secret in secrets_of(wiring.config):
+    for what, secret in secrets_of(config):
         if secret.kind == "command":
             continue
         try:
@@ -122,8 +122,8 @@ def _not_writable(path: Path) -> ConfigProblem | None:
     )
 
 
-def _ledger(wiring: Wiring) -> Iterator[CheckLine]:
-    path = wiring.config.ledger
+def _ledger(config: Config) -> Iterator[CheckLine]:
+    path = config.ledger
     if (unwritable := _not_writable(path)) is not None:
         yield CheckLine("ledger", problem=unwritable)
         return
@@ -170,7 +170,7 @@ def _mailbox(wiring: Wiring, section: MailboxSection) -> Iterator[CheckLine]:
                 f"{what}: Sent",
                 note="no Sent folder found, so replies can't be detected: name it as folders.sent",
             )
-        yield from _answers(wiring, section, what)
+        yield from _answers(wiring.config, section, what)
         for name, why in mailbox.account.ladder.broken().items():
             note = f"{name} is offered and fails ({why}): mail2deal {INSTEAD[name]} for a day"
             yield CheckLine(f"{what}: {name}", note=note)
@@ -189,11 +189,11 @@ def _remembered(wiring: Wiring, section: MailboxSection) -> Account:
     return account
 
 
-def _answers(wiring: Wiring, section: MailboxSection, what: str) -> Iterator[CheckLine]:
+def _answers(config: Config, section: MailboxSection, what: str) -> Iterator[CheckLine]:
     """A note where answers come in, and nothing is known of what they answer."""
-    if not wiring.config.ledger.exists():
+    if not config.ledger.exists():
         return
-    with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
+    with Ledger.open(config.ledger, readonly=True) as ledger:
         answers = reports.unmatched_answers(ledger, section.name)
     if answers >= reports.MANY_ANSWERS:
         note = (

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from daemon.config import Config
 from daemon.errors import ConfigProblem, Problem, Rejected
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
@@ -44,18 +45,18 @@ def check_pipedrive(wiring: Wiring) -> Iterator[CheckLine]:
     config = wiring.config.pipedrive
     attempts: list[tuple[str, Callable[[], str]]] = [
         ("stage", lambda: _stage(client, config.pipeline, config.stage)),
-        ("fields", lambda: _fields(wiring, client)),
-        ("activity types", lambda: _activity_types(wiring, client)),
+        ("fields", lambda: _fields(wiring.config, client)),
+        ("activity types", lambda: _activity_types(wiring.config, client)),
         ("lists", lambda: _lists(client)),
     ]
-    if owners := _owners(wiring):
+    if owners := _owners(wiring.config):
         attempts.append(("owners", lambda: _active_owners(client, owners)))
     for what, attempt in attempts:
         try:
             yield CheckLine(f"pipedrive: {what}", attempt())
         except Problem as problem:
             yield CheckLine(f"pipedrive: {what}", problem=problem)
-    takers = _takers(wiring)
+    takers = _takers(wiring.config)
     for route in routes(wiring.config):
         try:
             found = f"{_route(client, route)}; {takers(route)}"
@@ -76,10 +77,10 @@ def check_pipedrive(wiring: Wiring) -> Iterator[CheckLine]:
         )
 
 
-def _owners(wiring: Wiring) -> frozenset[str]:
+def _owners(config: Config) -> frozenset[str]:
     """E-mail addresses of all users that the configuration names as owners."""
-    boxes = (box.owner.lower() for box in wiring.config.mailboxes if box.owner)
-    return frozenset(boxes) | {owner for route in routes(wiring.config) for owner in route.owners}
+    boxes = (box.owner.lower() for box in config.mailboxes if box.owner)
+    return frozenset(boxes) | {owner for route in routes(config) for owner in route.owners}
 
 
 def _active_owners(client: Client, addresses: frozenset[str]) -> str:
@@ -113,11 +114,11 @@ def _route(client: Client, route: Route) -> str:
     return "; ".join(said or ["as usual"])
 
 
-def _takers(wiring: Wiring) -> Callable[[Route], str]:
+def _takers(config: Config) -> Callable[[Route], str]:
     """Of each route, how many senders with a person take it, and the first of them."""
-    every, chosen = routes(wiring.config), defaultdict[str, list[str]](list)
-    if every and wiring.config.ledger.exists():
-        with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
+    every, chosen = routes(config), defaultdict[str, list[str]](list)
+    if every and config.ledger.exists():
+        with Ledger.open(config.ledger, readonly=True) as ledger:
             for address in sorted(ledger.records.senders_with("person")):
                 route = taken(ledger, every, address)
                 if route is not None:
@@ -131,13 +132,13 @@ def _takers(wiring: Wiring) -> Callable[[Route], str]:
     return said
 
 
-def _activity_types(wiring: Wiring, client: Client) -> str:
+def _activity_types(config: Config, client: Client) -> str:
     """Whether the types of our activities are there and switched on: else each is refused."""
-    config = wiring.config.activities
+    activities = config.activities
     wanted = {
-        "email": config.emails,
-        "meeting": config.meetings,
-        "task": config.follow_up is not None,
+        "email": activities.emails,
+        "meeting": activities.meetings,
+        "task": activities.follow_up is not None,
     }
     keys = {"email": "emails: false", "meeting": "meetings: false", "task": "follow_up: off"}
     active = {
@@ -224,14 +225,14 @@ def _stage(client: Client, pipeline: str | None, stage: str) -> str:
     return f"{stage!r} in {pipeline!r} (id {number})" if pipeline else f"{stage!r} (id {number})"
 
 
-def _fields(wiring: Wiring, client: Client) -> str:
+def _fields(config: Config, client: Client) -> str:
     """Which of our fields there are; raises Rejected if some can't be had, and says why."""
     found = company.fields(client)
-    wanted = FIELDS if wiring.config.fields.our_response_hours else _USUAL
+    wanted = FIELDS if config.fields.our_response_hours else _USUAL
     missing = {key: name for key, (_, name, _) in wanted.items() if key not in found}
     if not missing:
         return "all there"
-    why = _why_missing(wiring)
+    why = _why_missing(config)
     lost = [f"{name} ({why[key]})" for key, name in missing.items() if key in why]
     if lost:
         raise Rejected(
@@ -241,9 +242,9 @@ def _fields(wiring: Wiring, client: Client) -> str:
     return "will be made: " + ", ".join(missing.values())
 
 
-def _why_missing(wiring: Wiring) -> dict[str, str]:
+def _why_missing(config: Config) -> dict[str, str]:
     """Why fields aren't made, by our names: Pipedrive refused, or people deleted them."""
-    if not wiring.config.ledger.exists():
+    if not config.ledger.exists():
         return {}
-    with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
+    with Ledger.open(config.ledger, readonly=True) as ledger:
         return reports.missing_fields(ledger)

@@ -1,6 +1,7 @@
 """FLOW what failed, again, now: quarantined messages, parked changes, mailboxes left alone."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from functools import partial
 
 from daemon.errors import Problem
@@ -15,13 +16,13 @@ from daemon.wiring import Wiring
 from daemon.wiring.settings import scoring_settings
 
 
-def release(wiring: Wiring, ledger: Ledger) -> tuple[int, int, int]:
+def release(ledger: Ledger, now: datetime) -> tuple[int, int, int]:
     """Make everything that failed due at once; how many messages, changes and mailboxes."""
     with ledger.transaction("retry"):
         ledger.events.retry()
         ledger.conditions.try_now(EVENTS)
         return (
-            ledger.quarantine.release(wiring.now()),
+            ledger.quarantine.release(now),
             ledger.journal.retry(),
             ledger.troubles.release(),
         )
