@@ -17,7 +17,7 @@ from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import Call
 from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.find import deal_of_lead, find
-from daemon.pipedrive.missing import NOT_SEEN, Missing, Outdated, require_same_deal, require_settled
+from daemon.pipedrive.missing import Missing, NotSeen, Outdated, require_same_deal, require_settled
 from daemon.pipedrive.objects import FIELDS, Links, Target, as_list, body, labelled, patch
 from daemon.pipedrive.outcomes import Answer, Capped, Gone, Refused, Unknown
 from daemon.pipedrive.participants import add
@@ -26,7 +26,7 @@ from daemon.rules.listed import ListedLead
 
 _ONLY_IF_EMPTY = frozenset({"org_id", "organization_id", "phones", "job_title"})
 
-__all__ = ["NOT_SEEN", "Missing", "Outcome", "Outdated", "WriteRequest", "apply"]
+__all__ = ["Missing", "NotSeen", "Outcome", "Outdated", "WriteRequest", "apply"]
 
 
 def apply(client: Client, request: WriteRequest, place: Target) -> Outcome:

@@ -8,8 +8,6 @@ from daemon.pipedrive.outcomes import Unknown
 from daemon.pipedrive.write_request import WriteRequest
 from daemon.rules.listed import ListedDeal
 
-NOT_SEEN = "may have been made, isn't to be seen yet"
-
 
 class Missing(RetryLater):
     """Refused because something that it names isn't there: `kind` and `id` say what.
@@ -23,6 +21,10 @@ class Missing(RetryLater):
         self.kind = kind
         self.id = identifier
         self.absence = absence
+
+
+class NotSeen(Unknown):
+    """What was sent before may have been made, and no look has shown it yet."""
 
 
 class Outdated(RetryLater):
@@ -57,6 +59,8 @@ def require_same_deal(client: Client, request: WriteRequest, mail_key: str | Non
 
 
 def require_settled(client: Client, request: WriteRequest) -> None:
-    """Raise Unknown while what was sent before may still come to light."""
+    """Raise NotSeen while what was sent before may still come to light."""
     if request.settles_at is not None and client.server_now() < request.settles_at:
-        raise Unknown(NOT_SEEN, what=f"{request.kind} {request.key}")
+        raise NotSeen(
+            "may have been made, isn't to be seen yet", what=f"{request.kind} {request.key}"
+        )

@@ -13,7 +13,7 @@ from daemon.ledger.journal import JournalRow
 from daemon.ledger.resting import Rest
 from daemon.ledger.timestamp import stamp
 from daemon.log import event
-from daemon.pipedrive.apply import NOT_SEEN, Missing, Outcome, Outdated
+from daemon.pipedrive.apply import Missing, NotSeen, Outcome, Outdated
 from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.outcomes import Blocked, BudgetSpent, NotSent, Refused, TooMany
 from daemon.rules import backoff, follow_up
@@ -100,7 +100,7 @@ class Outcomes:
             journal.wait(row, due, None, unknown=False, conversion=outcome.conversion)
             self._pushed.waiting += 1
             return
-        if outcome.found and NOT_SEEN in (row.last_error or "") and row.sent_at is not None:
+        if outcome.found and row.id in self._session.unseen and row.sent_at is not None:
             note_lag(self._session, now - row.sent_at)
         if row.action == "archive":
             records.mark_gone("lead", row.key, "archived", now, "a deal took its place")
@@ -139,6 +139,8 @@ class Outcomes:
             case Rejected():
                 self._refused(row, problem, now)
             case RetryLater():
+                if isinstance(problem, NotSeen):
+                    self._session.unseen.add(row.id)
                 asked, unknown = problem.after or 0.0, not isinstance(problem, NotSent)
                 steps = backoff.UNKNOWN if row.unknown or unknown else backoff.CHANGE
                 due = backoff.due(now, max(backoff.pause(steps, row.attempts + 1), asked))

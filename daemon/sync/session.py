@@ -59,6 +59,7 @@ class Session:
     stopping: Callable[[], bool] = lambda: False
     progress: Callable[[str, int, int], None] = lambda *_: None  # phase, done, total (0: unknown)
     looked: dict[str, datetime] = field(default_factory=dict)  # when at a deal, by its id
+    unseen: set[int] = field(default_factory=set)  # changes that a look hasn't shown to be made
 
     def now(self) -> datetime:
         """The time by Pipedrive's clock, as far as it has told it: what a sync goes by.
