@@ -7,7 +7,7 @@ from importlib.resources import files
 from sqlite_utils import Database
 
 from daemon.errors import LedgerProblem
-from daemon.ledger.migrations import RELEASED, migrations
+from daemon.ledger.migrations import RELEASED, STEPS, migrations
 from daemon.ledger.sql_script import statements
 
 # "m2d" and a 1: `file ledger.db` shows it, and a foreign SQLite file is told apart.
@@ -80,5 +80,4 @@ def _views() -> dict[str, str]:
 
 
 def _known() -> set[str]:
-    # The public API lists only what is pending, not what is registered.
-    return {*RELEASED, *(m.name for m in migrations._migrations)}  # noqa: SLF001 - see above
+    return {*RELEASED, *STEPS}
