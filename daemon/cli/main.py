@@ -78,7 +78,7 @@ _COMMANDS = Modules(
 @click.option(
     "--html",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    help="With --dry-run: write a page to hand on.",
+    help="With --dry-run: write a page to share.",
 )
 @click.option(
     "--csv",

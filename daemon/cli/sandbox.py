@@ -54,7 +54,7 @@ def _serve(port: int, store: Path) -> int:
             output.say(f"  token of {user}: {token}")
 
     try:
-        run_server(port, store if str(store) != ":memory:" else ":memory:", ready=ready)
+        run_server(port, store, ready=ready)
     except OSError as error:
         raise ConfigProblem(
             f"port {port} can't be used: {error.strerror}", hint="choose another with --port"

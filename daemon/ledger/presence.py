@@ -44,8 +44,9 @@ class Presence:
         return [row["key"] for row in rows if row["tombstone"] or row["missing_since"]]
 
     def prove(self, objects: Iterable[tuple[str, str]]) -> None:
-        """These objects, (kind, id), are there: something could be linked to them."""
+        """Note that these objects, (kind, id), are there: something could be linked to them."""
         self._db.execute(
+            # The middle condition is the index's own, without which SQLite doesn't use it.
             "UPDATE records INDEXED BY records_missing SET shown = 1 FROM json_each(?) one"
             " WHERE tombstone IS NULL AND (NOT shown OR missing_since IS NOT NULL) AND NOT shown"
             " AND records.kind = one.value ->> 0 AND records.pipedrive_id = one.value ->> 1",

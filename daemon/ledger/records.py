@@ -1,4 +1,4 @@
-"""Records: which Pipedrive objects stand for what, and which must never come back."""
+"""Records: which Pipedrive objects stand for what, and which are never to be made again."""
 
 import json
 import sqlite3

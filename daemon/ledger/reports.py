@@ -82,7 +82,7 @@ def troubles(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def polled_at(ledger: Ledger) -> dict[str, str]:
-    """When each mailbox was last polled: its folder that waits longest.
+    """When each mailbox was last polled as a whole: of its folders, the one polled longest ago.
 
     A mailbox with a folder that was never polled well isn't among them.
     """

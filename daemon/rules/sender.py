@@ -233,7 +233,7 @@ def _mean_hours(waits: Sequence[timedelta]) -> float | None:
 
 
 def facts_of(received: Iterable[Correspondence]) -> tuple[Fact, ...]:
-    """What the sender's mails say of each kind, the newest; what a form was told before the rest.
+    """The newest fact of each kind that the sender's mails give; what a form says goes first.
 
     A fact counts only if it stands where the author of its mail stands: the signature of a
     colleague who forwards says nothing about the one who wrote.
@@ -249,7 +249,7 @@ def facts_of(received: Iterable[Correspondence]) -> tuple[Fact, ...]:
 
 
 def _is_about_author(stands: str, way: str) -> bool:
-    """Whether what stands there is about whom this way leads to."""
+    """Whether a fact that stands there is about the author that was found in this way."""
     if stands == "form":
         return way in SUBMITTED
     return stands == ("from" if way in {"from", "group", "envelope", "relay"} else way)
