@@ -6,6 +6,7 @@ rule improves what is there already.
 
 import re
 
+from daemon.message.localparts import is_given_name, names_a_firm, names_a_person
 from daemon.message.relay import is_machine_like, via
 
 # ruff: noqa: RUF001  letters and punctuation of other languages
@@ -14,8 +15,16 @@ _BRACKETS = re.compile(r"\s*[(\[{（【][^()\[\]{}（）【】]{0,100}[)\]}）�
 _BEHIND = re.compile(r"\s+[|/–—•·]\s+.*$|\s+-\s+.*$|\s*@\s*\S.*$")
 _WORD_BREAKS = re.compile(r"[._\-]+")
 _SHOUTED = 3  # letters of a family name in capitals: fewer are initials or a firm's
+_TITLES = frozenset({"dr", "prof", "mag", "ing", "dipl"})
+_SMALL = frozenset(  # words in the middle of a family name
+    (
+        *("van", "von", "de", "der", "den", "del", "di", "da", "do", "dos", "du", "la", "le", "el"),
+        *("al", "bin", "ten", "ter", "zu", "zum", "af", "av"),
+    )
+)
 # Before a name in capitals these belong to it: DE SMET, VAN DIJK.
-_PARTICLES = frozenset(["DE", "DI", "DA", "DU", "LE", "LA", "EL", "AL", "O'", "MC", "ST", "TE"])
+_PARTICLES = frozenset({"O'", "MC", "ST", "TE", *(word.upper() for word in _SMALL)})
+_MC = re.compile(r"\bM[cC](?=[A-Z])")
 # How one is addressed, before the name: Frau Maja Lind.
 _SALUTATION = re.compile(
     r"(?:herr|herrn|frau|fru|hr|mr|mrs|ms|mme|mlle|monsieur|madame|mevrouw|dhr|mevr|señor|señora"
@@ -116,8 +125,12 @@ def clean_name(name: str, address: str = "") -> str:
     name = bare or name.strip("()[]{} ")
     name = name[match.end() :] if (match := _SALUTATION.match(name)) else name
     name = _turned(_BEHIND.sub("", name).strip() or name)
-    if not is_machine_like(address.partition("@")[0].partition("+")[0]):
+    local = address.partition("@")[0].partition("+")[0].lower()
+    if not is_machine_like(local):
         name = _family_name_last(name)
+        is_persons = names_a_person(local, name) or any(map(is_given_name, name.split()))
+        if is_persons and not names_a_firm(name):
+            name = _capitalized(name)
     return name.strip(" '\",;")
 
 
@@ -127,7 +140,8 @@ def _turned(name: str) -> str:
     if not comma or not last or not first or "," in first:
         return name
     words = first.casefold().split()
-    if words[0].strip(".") in _NOT_FIRST or words[0] in _NOT_FIRST or len(words) > 3:  # noqa: PLR2004
+    titled = len(words) > 1 and words[0].strip(".") in _TITLES
+    if len(words) > 3 or (not titled and {words[0].strip("."), words[0]} & _NOT_FIRST):  # noqa: PLR2004
         return name
     if len(last.split()) > 4:  # noqa: PLR2004 a firm's name rather than a family's
         return name
@@ -138,16 +152,43 @@ def _family_name_last(name: str) -> str:
     """First name first where the family name stands before it in capitals: LOVELACE Ada."""
     *family, first = name.split() or [""]
     shouted = [
-        word for word in family if word.isupper() and (len(word) >= _SHOUTED or word in _PARTICLES)
+        word
+        for word in (_MC.sub("MC", one) for one in family)
+        if word.isupper() and (len(word) >= _SHOUTED or word in _PARTICLES)
     ]
-    if not family or len(shouted) < len(family) or len(family) > 2:  # noqa: PLR2004 DE SOUSA
+    own = [word for word in family if word not in _PARTICLES]
+    if not family or len(shouted) < len(family) or len(own) > 2:  # noqa: PLR2004 DE SOUSA REIS
         return name
     if not first.istitle() or first.casefold() in _NOT_FIRST or not first.isalpha():
         return name
-    return f"{first} {' '.join(word.title() for word in family)}"
+    return f"{first} {' '.join(map(_titled, family))}"
+
+
+def _capitalized(name: str) -> str:
+    """A person's name of several words, each of which begins with a capital and goes on small."""
+    words = name.split()
+    if len(words) == 1 or not any(word.islower() or _is_shouted(word) for word in words):
+        return name
+    if name.islower() or name.isupper():
+        return " ".join(map(_titled, words))
+    return " ".join(_titled(word) if _is_shouted(word) else word for word in words)
+
+
+def _is_shouted(word: str) -> bool:
+    return _MC.sub("MC", word).isupper() and len(word) > _SHOUTED
+
+
+def _titled(word: str) -> str:
+    """A word of a name as people write it: O'Neill, McDonald, and van in the middle of one."""
+    if word.casefold() in _SMALL:
+        return word.casefold()
+    titled = word.title()
+    return f"Mc{titled[2:].title()}" if _MC.match(word) and word[2:].isupper() else titled
 
 
 def made_up_name(address: str) -> str:
     """A name from the local part: `ada.lovelace@...` is Ada Lovelace; else the address itself."""
-    words = _WORD_BREAKS.split(address.rpartition("@")[0])
-    return " ".join(word[0].upper() + word[1:] for word in words if word) or address
+    words = [word for word in _WORD_BREAKS.split(address.rpartition("@")[0]) if word]
+    middle = [word if word in _SMALL else word[0].upper() + word[1:] for word in words[1:-1]]
+    ends = [word[0].upper() + word[1:] for word in (words[0], words[-1])] if words else []
+    return " ".join([*ends[:1], *middle, *(ends[1:] if len(words) > 1 else [])]) or address

@@ -60,6 +60,8 @@ _UNTIL = re.compile(
 )  # compared with lower case, which takes half the time of ignoring case
 _DIGIT = re.compile(r"[0-9]")
 _BEFORE_DIGIT = 40  # characters of such a phrase that stand before its first digit, at most
+# What a program calls something by: 55120, BM-8812
+_REFERENCE = re.compile(r"(?<![\w/.+-])(?:[A-Z]{1,4}[-/]?[0-9]{4,12}|[0-9]{5,12})(?![\w,/-])")
 # "No more of this? Click here": what programs write after a question
 _CLICK = re.compile(
     r"\b(?:click|klick|clique|cliquez|clic|clicca|clicchi|haz clic|haga clic|klik|klikk|kliknij"
@@ -163,6 +165,7 @@ def text_signals(head: str, tail: str) -> Iterator[str]:
         ("greets", GREETS.match(head)),
         ("begins-yours", _YOURS.match(head)),
         ("names-a-day", _names_a_day(head[:HEAD_LIMIT].lower())),
+        ("has-reference", _REFERENCE.search(head, 0, HEAD_LIMIT)),
         ("no-words", not head.strip()),
         ("long-text", len(head) >= _LONG_TEXT),
         ("asks", _QUESTION.search(head) and _asks(head)),

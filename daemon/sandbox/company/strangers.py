@@ -85,18 +85,25 @@ def role_unanswered(desk: Desk) -> None:
     company = desk.cast.company()
     author = desk.cast.mailbox(company.name, desk.rng.choice(("info", "office")), company)
     for _ in range(desk.rng.randint(1, 6)):
-        plain_mail(desk, author, "role-address", wording.fill(desk.rng, "inquiries"))
+        _from_desk(desk, author)
 
 
 def role_answered(desk: Desk) -> None:
     """info@ writes twice and we answer once: now both count. At another, sales@ answers us."""
     company = desk.cast.company()
     author = desk.cast.mailbox(company.name, "info", company)
-    first = plain_mail(desk, author, "role-address", wording.fill(desk.rng, "inquiries"))
-    plain_mail(desk, author, "role-address", wording.fill(desk.rng, "inquiries"))
+    first = _from_desk(desk, author)
+    _from_desk(desk, author)
     answer_by_us(desk, author, first, kind="answer-to-role")
     other = desk.cast.company()
     converse(desk, [desk.cast.mailbox("", "sales", other)], "ut", kind="role-address-answers-us")
+
+
+def _from_desk(desk: Desk, author: Party) -> Facts:
+    """What somebody types at a firm's desk."""
+    subject = wording.fill(desk.rng, "inquiries")
+    typed = ("X-Mailer: Microsoft Outlook 16.0",)
+    return plain_mail(desk, author, "role-address", subject, headers=typed)
 
 
 def many_faces(desk: Desk) -> None:
