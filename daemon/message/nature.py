@@ -197,7 +197,7 @@ def _weighed(found: frozenset[str]) -> dict[Group, tuple[Weighed, ...]]:
     }
 
 
-@lru_cache(maxsize=1024)  # the same people write again and again
+@lru_cache(maxsize=4096)  # the same people write again and again
 def _of_address(author: Address) -> tuple[str, ...]:
     """What an address and its display name say."""
     return tuple(_address_signals(author))
