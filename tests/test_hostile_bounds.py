@@ -16,6 +16,7 @@ from postbox import WE, calendar
 
 from daemon.errors import Unreadable
 from daemon.log import event
+from daemon.message.fields import WANTED
 from daemon.message.parse import parse
 from daemon.message.verdict import Us, judge
 from daemon.rules.marks import marked
@@ -172,6 +173,40 @@ def test_the_worst_mails_end_in_time_and_space(name: str) -> None:
     assert well
     assert seconds < 2
     assert megabytes < 100
+
+
+PUMPED = (
+    " ",
+    ".",
+    "<",
+    '"',
+    "(",
+    ";",
+    "a",
+    "a ",
+    "a@",
+    "=?",
+    "\r\n ",
+    ";a=",
+    "a@b.c,",
+    "Re: ",
+    "a=b; ",
+)
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_no_header_field_costs_more_than_its_length(name: str) -> None:
+    """Every field that is read, with every piece that an expression could stumble over."""
+    around = (
+        f"{line}\r\n" for line in BASIC.decode().split("\r\n") if not line.startswith(f"{name}:")
+    )
+    rest = "".join(around).strip() + "\r\n\r\nhi"
+
+    for piece in PUMPED:
+        raw = f"{name}: {piece * (200_000 // len(piece))}x\r\n{rest}".encode()
+        started = time.process_time()
+        judge(parse(raw, size=len(raw)), in_sent=False, us=US)
+        assert time.process_time() - started < 1, piece
 
 
 HOSTILE = "a\r\nevent.forged key=1\x1b[31m\x07\u2028b\x85c\x00"

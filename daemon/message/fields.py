@@ -12,6 +12,7 @@ from daemon.message.data import read
 
 BLOCK_LIMIT = 1 << 20  # bytes of header block that are read; real ones are below 100 kB
 FIELD_LIMIT = 64  # occurrences of one field that are kept
+VALUE_LIMIT = 4_096  # characters of one value that are judged
 
 # What an IMAP edge has to fetch, and all that is ever read: BODY.PEEK[HEADER.FIELDS (...)]. The
 # fields of single programs come from data/headers.txt. Together they have to fit into one command.
@@ -144,11 +145,11 @@ def has_any(block: bytes) -> bool:
     return _FIELD.search(_lines(block)) is not None
 
 
-def first(fields: Fields, name: str) -> str:
-    """The first occurrence of a field that isn't empty, else ""."""
+def first(fields: Fields, name: str, limit: int | None = VALUE_LIMIT) -> str:
+    """The first occurrence of a field that isn't empty, else ""; `limit` characters of it."""
     for value in fields.get(name, ()):
         if value:
-            return value
+            return value[:limit]
     return ""
 
 

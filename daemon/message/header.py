@@ -80,7 +80,7 @@ def read(fields: Fields) -> Header:
         reply_to=_addresses(_cut(joined(fields, ("reply-to",)), _FROM_LIMIT))[:_FEW],
         recipients=tuple(recipients),
         unread=unread,
-        subject=_subject(first(fields, "subject")),
+        subject=_subject(first(fields, "subject", _RAW_SUBJECT_LIMIT)),
         date=_date(first(fields, "date")),
     )
 
@@ -113,7 +113,7 @@ def _subject(value: str) -> str:
     """A subject in one line. mail-parser reads raw 8-bit text in it byte by byte."""
     from mailparser.utils import decode_header_part  # noqa: PLC0415 - 11 MB, only where mail is read
 
-    value = _known_charsets(" ".join(value[:_RAW_SUBJECT_LIMIT].split()))
+    value = _known_charsets(" ".join(value.split()))
     if not value.isascii():
         value = _RAW_8BIT.sub(_as_encoded_word, value)
     return one_line(decode_header_part(value), SUBJECT_LIMIT)

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 
 from daemon.message.address import Address, mailbox
 from daemon.message.autoreply import AUTO_REPLY_SUBJECTS, BOUNCE_SUBJECTS, begins_like
-from daemon.message.fields import Fields, first, without_comments
+from daemon.message.fields import VALUE_LIMIT, Fields, first, without_comments
 from daemon.message.programs import is_yes, keyword, program_signals
 from daemon.message.vendors import kind_of
 
-_VALUE_LIMIT = 4_096  # characters of one header value
 _BULK = frozenset({"bulk", "list", "junk"})
 _AUTO_REPLY_PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply"})
 
@@ -83,33 +82,33 @@ def answers(fields: Fields) -> bool:
 
 def _list_signals(fields: Fields) -> Iterator[str]:
     if list_id := first(fields, "list-id"):
-        match = _LIST_ID.search(list_id[:_VALUE_LIMIT])
+        match = _LIST_ID.search(list_id)
         name = (match[1] or match[2]).lower() if match else ""
         if name and name.isprintable():  # no bidi marks or other invisible characters
             yield f"list-of:{name}"
     for name in _LIST_FIELDS.keys() & fields.keys():
         if first(fields, name):
             yield _LIST_FIELDS[name]
-    if "sender" in fields and _LIST_SENDER.search(first(fields, "sender")[:_VALUE_LIMIT]):
+    if "sender" in fields and _LIST_SENDER.search(first(fields, "sender")):
         yield "mailing-list"
     for name in ("precedence", "x-precedence"):
         for value in fields.get(name, ()):
-            if keyword(value[:_VALUE_LIMIT]) in _BULK:
+            if keyword(value[:VALUE_LIMIT]) in _BULK:
                 yield "precedence-bulk"
-            elif keyword(value[:_VALUE_LIMIT]) in _AUTO_REPLY_PRECEDENCE:
+            elif keyword(value[:VALUE_LIMIT]) in _AUTO_REPLY_PRECEDENCE:
                 yield "auto-reply"
 
 
 def _is_redirected(fields: Fields, author: Address | None) -> bool:
     """Whether an Exchange rule of somebody else handed the mail on: the field names whose it is."""
-    loop = mailbox("", first(fields, _RULES_LOOP)[:_VALUE_LIMIT])
+    loop = mailbox("", first(fields, _RULES_LOOP))
     return loop is not None and author is not None and loop.key != author.key
 
 
 def _automatic_signals(fields: Fields, subject: str, *, redirected: bool) -> Iterator[str]:
     """Auto-Submitted by RFC 3834 section 5, and what was said before there was one."""
     for value in fields.get("auto-submitted", ()):
-        word = keyword(value[:_VALUE_LIMIT])
+        word = keyword(value[:VALUE_LIMIT])
         if word and word != "no":
             yield "auto-submitted"
         if word.replace("_", "-") == "auto-replied":
@@ -152,7 +151,7 @@ def _bounce_signals(
 
 
 def _return_path(fields: Fields) -> str:
-    return "".join(without_comments(fields.get("return-path", [""])[0][:_VALUE_LIMIT]).split())
+    return "".join(without_comments(fields.get("return-path", [""])[0][:VALUE_LIMIT]).split())
 
 
 def _is_verp(address: Address, author: Address | None) -> bool:
@@ -172,7 +171,7 @@ def _is_verp(address: Address, author: Address | None) -> bool:
 def _carrier_signals(fields: Fields) -> Iterator[str]:
     """What sent the mail, by the hosts that it names: a marketing service, a helpdesk, a relay."""
     hosts = [_return_path(fields).rstrip(">").rpartition("@")[2].lower()]
-    message_id = _ID_HOST.search(first(fields, "message-id")[:_VALUE_LIMIT])
+    message_id = _ID_HOST.search(first(fields, "message-id"))
     if message_id:
         hosts.append(message_id[1].lower())
     kinds = {kind_of(host) for host in hosts if host}
@@ -186,5 +185,5 @@ def _carrier_signals(fields: Fields) -> Iterator[str]:
         if kind_of(feedback.lower().rpartition(":")[2].strip()) == "feedback":
             yield "campaign"
     received = fields.get("received", [])
-    if received and _BY_API.search(received[-1][:_VALUE_LIMIT]):
+    if received and _BY_API.search(received[-1][:VALUE_LIMIT]):
         yield "by-api"

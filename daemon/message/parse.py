@@ -188,7 +188,7 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
 
 def _relayed_at(fields: Fields) -> datetime | None:
     """The stamp of the last relay on the way, RFC 5321 section 4.4."""
-    return lenient_date(first(fields, "received")[-_STAMP:].rpartition(";")[2].strip())
+    return lenient_date(first(fields, "received", None)[-_STAMP:].rpartition(";")[2].strip())
 
 
 def _own_id(value: str) -> str | None:
@@ -225,7 +225,7 @@ def _key(
     fields: Fields, message_id: str | None, author: Address | None, subject: str, size: int
 ) -> str:
     """The message key: the same for the same mail, however its header was folded."""
-    date = " ".join(first(fields, "date")[:LINE_LIMIT].split())
+    date = " ".join(first(fields, "date", LINE_LIMIT).split())
     who = author.key if author else ""
     identity = (message_id, who, date, subject) if message_id else (who, date, subject, str(size))
     text = "\0".join(("id" if message_id else "no-id", *identity))

@@ -24,7 +24,7 @@ def program_signals(fields: Fields) -> Iterator[str]:
     `no-client` says that nothing of either was found.
     """
     found = set(_of_fields(fields))
-    made = _maker_of(first(fields, "message-id")[:_ID_LIMIT].strip(" <>\t\r\n"))
+    made = _maker_of(first(fields, "message-id", _ID_LIMIT).strip(" <>\t\r\n"))
     if made and not (made == "program" and found & {"client", "typed"}):
         found.add(made)
     if "typed" in found:

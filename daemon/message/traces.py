@@ -24,7 +24,6 @@ _LONG = 5  # letters of a word that begins one
 _SAID_CHARS = 2_000
 _QUOTED_CHARS = 6_000
 _ROOT = 22  # bytes of a Thread-Index that a whole conversation shares, [MS-OXOMSG] 2.2.1.3
-_INDEX_LIMIT = 4_096  # characters of a Thread-Index
 _TOKEN = re.compile(r"[^\W_]+")
 _NO_LETTERS = {code: None for code in range(128) if not chr(code).isalnum()}  # the others of ASCII
 # Scripts without spaces between words; there a fingerprint covers characters.
@@ -57,7 +56,7 @@ def traces(fields: Fields, original_id: str | None, words: Words) -> Traces:
 
 def _conversation(fields: Fields) -> str | None:
     """The root of Outlook's Thread-Index: the same for all mails of a conversation."""
-    value = "".join(first(fields, "thread-index")[:_INDEX_LIMIT].split()).rstrip("=")
+    value = "".join(first(fields, "thread-index").split()).rstrip("=")
     try:
         octets = binascii.a2b_base64(value + "=" * (-len(value) % 4))
     except (binascii.Error, ValueError):

@@ -6,10 +6,14 @@ from functools import lru_cache
 from daemon.message.data import read
 from daemon.message.own_server import organization
 
+_DOMAIN_LIMIT = 253  # characters of a name in the DNS, RFC 1035 section 2.3.4
+
 
 @lru_cache(maxsize=1024)
 def kind_of(domain: str) -> str | None:
     """The kind under which a domain or one that it is under is listed, None if it isn't."""
+    if len(domain) > _DOMAIN_LIMIT:
+        return None
     table = _table()
     name = domain
     while name:
