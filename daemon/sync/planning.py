@@ -22,8 +22,8 @@ from daemon.rules.case import SenderPlan
 from daemon.rules.correspondence import Unanswered, Undelivered
 from daemon.rules.deals import DealChoice
 from daemon.rules.follow_up import NextStep, is_pursued
-from daemon.rules.plan import choose_person, plan_sender
-from daemon.rules.records import Adoption, Change, LocalRecords, Record, RemoteMatches
+from daemon.rules.plan import plan_sender
+from daemon.rules.records import Adoption, Change, LocalRecords
 from daemon.rules.sender import SenderState
 from daemon.sync.deals import (
     Talks,
@@ -36,6 +36,7 @@ from daemon.sync.deals import (
 )
 from daemon.sync.follow_ups import plan_follow_up
 from daemon.sync.news import tell
+from daemon.sync.remote_matches import in_crm, live, same_person
 from daemon.sync.routes import Routed, route
 from daemon.sync.safety_limit import withholds
 from daemon.sync.session import Session
@@ -124,8 +125,8 @@ def draft(
     changes = ledger.changes
     known = ledger.records.known(row.address, row.organization)
     coming = ledger.journal.open_rows(row.address)
-    crm, twins = _in_crm(session, row, known, coming)
-    group = _same_person(session, row.address, known, crm, twins)
+    crm, twins = in_crm(session, row, known, coming)
+    group = same_person(session, row.address, known, crm, twins)
     state = before.state if before and before.group == group else _state(session, row, group, us)
     if state is None:
         return None
@@ -239,7 +240,7 @@ def _has_lost_its_person(drafted: Draft) -> bool:
 
 def _deal_of(drafted: Draft) -> str | None:
     """The id of the sender's deal, as it is after the plan's adoptions."""
-    deal = _live(drafted.known.deal)
+    deal = live(drafted.known.deal)
     adopted = (one.pipedrive_id for one in drafted.plan.adoptions if one.kind == "deal")
     return next(adopted, deal.pipedrive_id if deal else None)
 
@@ -277,56 +278,6 @@ def _wanted(session: Session, row: SenderRow, drafted: Draft, now: datetime) -> 
     if session.settings.emails:
         session.ledger.activities.logged(row.address)
     return wanted
-
-
-def _in_crm(
-    session: Session, row: SenderRow, known: LocalRecords, coming: Mapping[str, JournalRow]
-) -> tuple[RemoteMatches, list[Record]]:
-    """What may stand for a sender, and the records of those persons.
-
-    Persons that we made are marked, or they would seem adopted.
-    """
-    ledger = session.ledger
-    person = _live(known.person)
-    organization = None if _live(known.organization) else row.organization
-    identifier = person.pipedrive_id if person is not None else None
-    crm = ledger.crm.for_sender(row.address, organization, identifier)
-    ids = {str(one.id) for one in crm.persons} | ({identifier} if identifier else set())
-    twins = ledger.records.by_id("person", *ids) if ids else []
-    may_be_ours = "person" in coming and coming["person"].unknown
-    ours = {twin.pipedrive_id for twin in twins if twin.origin == "created"}
-    persons = tuple(replace(p, ours=may_be_ours or str(p.id) in ours) for p in crm.persons)
-    return replace(crm, persons=persons), twins
-
-
-def _live(record: Record | None) -> Record | None:
-    return None if record is None or record.tombstone else record
-
-
-def _same_person(
-    session: Session,
-    address: str,
-    known: LocalRecords,
-    crm: RemoteMatches,
-    twins: Iterable[Record],
-) -> list[str]:
-    """The addresses that stand for one person, the one with its lead or deal first."""
-    person = _live(known.person)
-    identifier = person.pipedrive_id if person is not None else None
-    if identifier is None:
-        chosen = choose_person(known.person, crm)
-        if chosen is None:
-            return [address]
-        identifier = str(chosen.id)
-    live = {r.key for r in twins if r.pipedrive_id == identifier and not r.tombstone} | {address}
-    group = sorted(live)
-    if len(group) > 1:
-        records, journal = session.ledger.records, session.ledger.journal
-        kinds = ("deal", "lead")
-        group.sort(
-            key=lambda a: not any(records.get(k, a) or journal.open_row(k, a) for k in kinds)
-        )
-    return group
 
 
 def _reconcile(
