@@ -470,6 +470,22 @@ def test_a_kind_rests_after_three_and_goes_on_by_itself(shop: Shop, status: int)
     assert all(a["lead_id"] == leads[a["person_id"]] for a in shop.activities())
 
 
+def test_who_comes_while_a_kind_rests_is_set_aside_untried(shop: Shop) -> None:
+    for number in range(3):
+        shop.hears(f"p{number}@firm{number}.com")
+    shop.sandbox.faults.add(Fault("refuse", status=403, method="POST", path="/leads$", count=None))
+    shop.sync_.sync()
+    assert resting(shop) == ["lead"]
+
+    before = shop.mark()
+    shop.hears("late@elsewhere.com")
+    shop.sync_.sync()
+
+    asked = [(r.method, r.path[-6:]) for r in shop.requests(before)]
+    assert ("POST", "/leads") not in asked
+    assert shop.count()["activities"] == 4
+
+
 def test_many_refused_at_once_make_a_kind_rest_no_longer(tmp_path: Path) -> None:
     shop = make_shop(tmp_path, workers=8)
     with shop.ledger:
