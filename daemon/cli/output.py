@@ -156,8 +156,12 @@ def write_private(path: Path, content: str | bytes) -> None:
 
 
 def print_json(document: object) -> None:
-    """One JSON document on stdout, the same on a terminal of any width and in a pipe."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    """One JSON document on stdout, the same on a terminal of any width and in a pipe.
+
+    Where stdout has another encoding than UTF-8 its letters are escaped, so that none is lost.
+    """
+    in_unicode = "utf" in (console.encoding or "")
+    click.echo(json.dumps(document, indent=2, ensure_ascii=not in_unicode))
 
 
 def log_to_stderr(style: str, level: str = "info", *, quiet: bool = False) -> None:
