@@ -12,6 +12,8 @@ from postbox import START, WE, letter
 from world import READING, World
 
 from daemon.cli import main
+from daemon.errors import RetryLater
+from daemon.mailbox.imap import FolderStatus
 from daemon.maintenance.audit import activity_gaps, close, mailbox_gaps, record_gaps, state_gaps
 from daemon.maintenance.doubles import doubles
 from daemon.rules.records import Change
@@ -74,6 +76,31 @@ def test_mail_that_was_not_read_is_a_gap(world: World) -> None:
     assert gaps(world) == [("message", "sales/INBOX UID 3")]
     repaired(world)
     assert gaps(world) == []
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_folder_that_cannot_be_opened_is_a_gap_and_the_others_are_compared(
+    world: World, *, closed: bool
+) -> None:
+    world.sends("new@acme.example")
+    line = world.box.connect()
+    usual, line.reconnect = line.examine, lambda: setattr(line, "closed", False)  # type: ignore[attr-defined]
+
+    def examine(name: str) -> FolderStatus:
+        assert not line.closed
+        if name == "INBOX":
+            line.closed = closed
+            raise RetryLater("connection lost")
+        return usual(name)
+
+    line.examine = examine  # type: ignore[method-assign]
+    with world.ledger() as ledger:
+        found = list(mailbox_gaps(line, ledger, "sales"))  # type: ignore[arg-type]
+
+    assert [(gap.kind, gap.key, gap.why) for gap in found] == [
+        ("folder", "sales/INBOX", "not compared: connection lost"),
+        ("message", "sales/Sent UID 2", "not read"),
+    ]
 
 
 def test_a_lost_sighting_is_a_gap_and_is_read_again(world: World) -> None:

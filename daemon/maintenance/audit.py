@@ -14,9 +14,11 @@ from datetime import datetime
 from math import ceil
 from pathlib import Path
 
+from daemon.errors import LedgerProblem, Problem
 from daemon.intake import scoring
 from daemon.intake.states import ScoringSettings
 from daemon.ledger import reports
+from daemon.ledger.folders import FolderRow
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Mailbox
 from daemon.maintenance.doubles import doubles
@@ -62,9 +64,14 @@ def all_gaps(wiring: Wiring, ledger: Ledger, show: Show) -> list[Gap]:
     boxes = wiring.config.mailboxes
     for done, box in enumerate(boxes):
         show("comparing mailboxes", done, len(boxes))
-        with Mailbox.connect(wiring.account(box)) as mailbox:
-            mailbox.folders()
-            gaps += mailbox_gaps(mailbox, ledger, box.name)
+        try:
+            with Mailbox.connect(wiring.account(box)) as mailbox:
+                mailbox.folders()
+                gaps += mailbox_gaps(mailbox, ledger, box.name)
+        except LedgerProblem:
+            raise
+        except Problem as problem:  # the other mailboxes are compared all the same
+            gaps.append(Gap("mailbox", box.name, f"not compared: {problem}"))
     show("comparing mailboxes", len(boxes), len(boxes))
     if wiring.config.activities.emails:
         gaps += activity_gaps(ledger)
@@ -91,21 +98,32 @@ def all_gaps(wiring: Wiring, ledger: Ledger, show: Show) -> list[Gap]:
 def mailbox_gaps(mailbox: Mailbox, ledger: Ledger, name: str) -> Iterator[Gap]:
     """UIDs on the server that the ledger hasn't looked at, and those in quarantine."""
     for folder in ledger.folders.of(name):
-        status = mailbox.examine(folder.name)
         where = f"{name}/{folder.name}"
-        if folder.uidvalidity != status.uidvalidity:
-            yield Gap("epoch", where, "UIDVALIDITY has changed: not read again yet")
-            continue
-        since = folder.floor.date() if folder.floor else None
-        uids = sorted(mailbox.uids(since=since))
-        for start in range(0, len(uids), _PAGE):
-            page = uids[start : start + _PAGE]
-            known = ledger.folders.known_uids(folder.id, status.uidvalidity, page[0], page[-1])
-            for uid in page:
-                if uid not in known:
-                    yield Gap("message", f"{where} UID {uid}", "not read")
+        try:
+            if mailbox.closed:  # over the folder before
+                mailbox.reconnect()
+            yield from _folder_gaps(mailbox, ledger, folder, where)
+        except LedgerProblem:
+            raise
+        except Problem as problem:
+            yield Gap("folder", where, f"not compared: {problem}")
     for row in ledger.quarantine.entries(name):
         yield Gap("quarantined", f"{name}/{row['name']} UID {row['uid']}", row["reason"])
+
+
+def _folder_gaps(mailbox: Mailbox, ledger: Ledger, folder: FolderRow, where: str) -> Iterator[Gap]:
+    status = mailbox.examine(folder.name)
+    if folder.uidvalidity != status.uidvalidity:
+        yield Gap("epoch", where, "UIDVALIDITY has changed: not read again yet")
+        return
+    since = folder.floor.date() if folder.floor else None
+    uids = sorted(mailbox.uids(since=since))
+    for start in range(0, len(uids), _PAGE):
+        page = uids[start : start + _PAGE]
+        known = ledger.folders.known_uids(folder.id, status.uidvalidity, page[0], page[-1])
+        for uid in page:
+            if uid not in known:
+                yield Gap("message", f"{where} UID {uid}", "not read")
 
 
 def activity_gaps(ledger: Ledger) -> Iterator[Gap]:

@@ -1,8 +1,9 @@
 """FLOW what failed, again, now: quarantined messages, parked changes, mailboxes left alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from daemon.errors import Problem
 from daemon.intake.poll import Pass
@@ -64,17 +65,24 @@ def quarantined(wiring: Wiring, ledger: Ledger) -> Iterator[tuple[str, bytes]]:
         mine = [row for row in rows if row["mailbox"] == box.name]
         if not mine:
             continue
-        with Mailbox.connect(wiring.account(box)) as mailbox:
-            mailbox.folders()
-            for row in mine:
-                try:
-                    if mailbox.closed:  # over the message before
-                        mailbox.reconnect()
-                    if mailbox.examine(row["name"]).uidvalidity != row["uidvalidity"]:
-                        continue
-                    raw = mailbox.raw(row["uid"])
-                except Problem as problem:
-                    event("retry.not_saved", uid=row["uid"], problem=problem)
-                    continue
-                # Nothing that came by mail is part of a file's name.
-                yield f"{row['folder']}-{row['uidvalidity']}-{row['uid']}.eml", raw
+        try:
+            with Mailbox.connect(wiring.account(box)) as mailbox:
+                mailbox.folders()
+                yield from _raw(mailbox, mine)
+        except Problem as problem:  # the other mailboxes may be there
+            event("retry.not_saved", mailbox=box.name, problem=problem)
+
+
+def _raw(mailbox: Mailbox, rows: Iterable[Any]) -> Iterator[tuple[str, bytes]]:
+    for row in rows:
+        try:
+            if mailbox.closed:  # over the message before
+                mailbox.reconnect()
+            if mailbox.examine(row["name"]).uidvalidity != row["uidvalidity"]:
+                continue
+            raw = mailbox.raw(row["uid"])
+        except Problem as problem:
+            event("retry.not_saved", uid=row["uid"], problem=problem)
+            continue
+        # Nothing that came by mail is part of a file's name.
+        yield f"{row['folder']}-{row['uidvalidity']}-{row['uid']}.eml", raw
