@@ -80,6 +80,8 @@ class Cyrus(Loopback):
             self._folders.add(folder)
         self._delivery.append(folder, raw, msg_time=arrived)
 
+    deliver_unseen = deliver
+
     def state(self) -> dict[str, Any]:
         """All folders with counts, flags and MODSEQ, which moves with each change of a flag."""
         asked = ["MESSAGES", "RECENT", "UNSEEN", "UIDNEXT", "UIDVALIDITY", "HIGHESTMODSEQ"]

@@ -56,15 +56,19 @@ class OtherServer(Loopback):
             (path / "maildirfolder").touch()
         return path
 
-    def deliver(self, folder: str, raw: bytes, arrived: datetime) -> Path:
-        """Put a mail into a folder, as a delivery agent does."""
+    def deliver(self, folder: str, raw: bytes, arrived: datetime, part: str = "cur") -> Path:
+        """Put a mail into a folder, as one that a mail program has seen there."""
         self._number += 1
         stamp = int(arrived.timestamp())
         name = f"{1_700_000_000 + self._number}.M{self._number}P1.test"
-        path = self.folder(folder) / "cur" / f"{name}:2,"
+        path = self.folder(folder) / part / (f"{name}:2," if part == "cur" else name)
         path.write_bytes(raw.replace(b"\r\n", b"\n"))
         os.utime(path, (stamp, stamp))
         return path
+
+    def deliver_unseen(self, folder: str, raw: bytes, arrived: datetime) -> None:
+        """Put a mail into a folder, as a delivery agent does."""
+        self.deliver(folder, raw, arrived, "new")
 
     def serve(self, line: socket.socket) -> None:
         line.sendall(b"* OK ready\r\n")

@@ -68,6 +68,23 @@ def test_who_is_us_from_now_on_is_no_sender(world: World, monkeypatch: pytest.Mo
     assert list(numbers(world)) == ["bob@stone.example"]
 
 
+def test_a_domain_that_was_ours_for_a_while_leaves_nothing_behind(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, crm, writes = numbers(world), world.crm(), len(world.writes())
+    change(monkeypatch, us=replace(READING.us, domains=frozenset({"ours.example", "acme.example"})))
+    world.receives("carl@acme.example")
+    world.settle()
+    assert numbers(world) == {"bob@stone.example": ("lead", 1)}
+    assert world.crm() == crm
+    change(monkeypatch)
+    world.settle()
+    assert numbers(world) == before | {"carl@acme.example": ("lead", 1)}
+    made = [one for one in world.writes()[writes:] if one.startswith("POST")]
+    assert sorted(one.rpartition("/")[2] for one in made) == ["activities", "leads", "persons"]
+    assert world.doubled() == []
+
+
 def test_the_same_configuration_judges_nothing_again(world: World) -> None:
     with world.ledger() as ledger:
         versions = ledger.rows("SELECT address, version FROM senders")

@@ -95,6 +95,22 @@ def test_a_mail_without_a_body_or_a_header(dovecot: Post) -> None:
     )
 
 
+def test_what_nobody_has_seen_stays_recent_and_unseen(dovecot: Post) -> None:
+    for _ in range(3):
+        dovecot.deliver(MAIL)
+    counted = ["RECENT", "UNSEEN", "UIDNEXT", "HIGHESTMODSEQ"]
+    with dovecot.client("Sent") as client:
+        before = client.folder_status("INBOX", counted)
+        with dovecot.mailbox() as mailbox:
+            mailbox.folders()
+            mailbox.status(["INBOX", "Sent"])
+            mailbox.examine("INBOX")
+            assert len(fetched(mailbox)) == 3
+            assert mailbox.newest() is not None
+        assert client.folder_status("INBOX", counted) == before
+    assert (before[b"RECENT"], before[b"UNSEEN"]) == (3, 3)
+
+
 def test_no_flag_ever_changes(dovecot: Post) -> None:
     two = mail("Hello\n", "<p>Hello</p>").as_bytes()
     for raw in (MAIL, two, b"From: a@x.org\r\nContent-Type: multipart/mixed\r\n\r\nx"):

@@ -2,9 +2,11 @@
 
 import gc
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 from dovecot import Post
 from polling_kit import MAIL, PATIENCE, at, desk, kill_sessions
 from proxy import Proxy
@@ -230,6 +232,32 @@ def test_a_connection_that_ends_in_a_poll_is_replaced_within_that_poll(tmp_path:
         work.poll()
         assert work.polling.tallies.failures == 0
         assert sum(line.startswith(b"LOGIN") for line in server.commands) == 2
+
+
+def test_a_since_that_is_edited_reads_back_and_takes_nothing_away(
+    dovecot: Post, tmp_path: Path
+) -> None:
+    def edit(since: str | None) -> None:
+        document = yaml.safe_load((tmp_path / "config.yaml").read_text())
+        document["mailboxes"][0]["since"] = since
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(document))
+        work.reload()
+
+    for month in (1, 3, 5):
+        at_that_time = datetime(2026, month, 2, 9, tzinfo=UTC)
+        raw = MAIL.replace(b"a@x.org", b"a%d@x.org" % month)
+        dovecot.deliver(raw, internal_date=at_that_time)
+    with desk(tmp_path, at(dovecot, since="2026-04-01")) as work:
+        assert work.poll() == 1
+        edit("2026-02-01")
+        assert work.poll() == 1
+        edit("2026-06-01")
+        assert work.poll() == 0
+        edit("2026-01-01")
+        assert work.poll() == 1
+        edit(None)
+        assert work.poll() == 0
+        assert work.ledger.rows("SELECT count(*) AS n FROM senders") == [{"n": 3}]
 
 
 @pytest.mark.parametrize("word", [b"NO", b"BAD"])

@@ -3,6 +3,7 @@
 Run by `make test-servers`, which unpacks the servers.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -93,6 +94,27 @@ def test_the_records_are_the_oracles_and_nothing_is_changed(
         quiet = b"".join(place.server.commands[seen:]).upper()
     assert b"SEARCH" not in quiet
     assert quiet.count(b"FETCH") <= 1
+
+
+def test_what_nobody_has_seen_stays_recent_and_unseen(
+    place: Place, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """By files or flags, counters and MODSEQ; EXAMINE may not change them (RFC 3501, 6.3.2).
+
+    Courier itself moves what is new into `cur` at EXAMINE, with no flag set: there only that counts.
+    """
+    place.server.open_as_a_mail_program_does()
+    for number in range(3):
+        place.server.deliver_unseen("INBOX", letter(number), NOW)
+    before = place.server.state()
+    with Ledger.open(tmp_path_factory.mktemp("ledger") / "ledger.db") as ledger:
+        place.read(ledger)
+        rows = ledger.rows("SELECT 1 FROM messages WHERE from_address LIKE 'ada_@x.example'")
+    assert len(rows) == 3
+    after = place.server.state()
+    if isinstance(place.server, OtherServer) and place.server.kind == "courier":
+        before = {re.sub(r"new/(.*)", r"cur/\1:2,", name): raw for name, raw in before.items()}
+    assert after == before
 
 
 def test_check_and_the_folders(place: Place) -> None:
