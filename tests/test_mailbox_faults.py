@@ -143,6 +143,14 @@ def test_a_part_that_is_missing_from_an_ok_means_the_whole() -> None:
         assert isinstance(fetch(mailbox, [1])[1], Fetched)
 
 
+def test_empty_lines_between_responses_say_nothing() -> None:
+    said = b"\r\n" + facts(1) + b"\r\n\n" + part(1) + b"\r\nTAG OK done\r\n"
+    with ScriptedImap({"FETCH": said}) as server, server.opened() as mailbox:
+        (one,) = mailbox.fetch([1])
+        assert isinstance(one, Fetched)
+        assert mailbox.command(b"NOOP").ok
+
+
 def test_unsolicited_responses_neither_count_nor_disturb() -> None:
     noise = (
         b"* 1 FETCH (FLAGS (\\Seen))\r\n* 2 FETCH (UID 2 FLAGS (\\Seen))\r\n* 9 EXISTS\r\n* 0 RECENT\r\n"

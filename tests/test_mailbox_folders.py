@@ -359,6 +359,17 @@ def test_a_folder_without_uidvalidity_is_refused_unless_it_is_empty() -> None:
                 assert mailbox.examine("INBOX") == FolderStatus("INBOX", 0, 1, 0)
 
 
+def test_a_folder_that_cannot_hold_so_many_is_refused_at_once() -> None:
+    said = b"* 4294967295 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT 4] ok\r\nTAG OK\r\n"
+    with (
+        ScriptedImap({"EXAMINE": said}) as server,
+        server.mailbox() as mailbox,
+        pytest.raises(Rejected, match="counts 4294967295 messages"),
+    ):
+        mailbox.examine("INBOX")
+    assert not any(b"SEARCH" in one or b"FETCH" in one for one in server.commands)
+
+
 def test_a_missing_uidnext_is_found_by_the_last_uid() -> None:
     answers = {
         "EXAMINE": b"* 3 EXISTS\r\n* OK [UIDVALIDITY 7]\r\nTAG OK\r\n",

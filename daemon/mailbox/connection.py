@@ -119,7 +119,7 @@ class Connection:
                 self._lose(imap_errors.words(response[0][5:]))
             elif response[0].startswith(b"* "):
                 take(response)
-            elif not response[0].startswith(b"+"):
+            elif response[0] and not response[0].startswith(b"+"):  # an empty line says nothing
                 self._lose(f"not a response: {imap_errors.words(response[0][:60])}")
         self._under_way -= 1
         return self._done.pop(tag)

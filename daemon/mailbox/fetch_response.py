@@ -26,6 +26,7 @@ _SHORT = 3  # texts and literals of the first of these
 _DIGITS = re.compile(rb"\d{1,18}")  # what SQLite holds
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _DATE = re.compile(rb"\s*(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
+_YEARS = range(1990, 2100)  # as for the Date header, no mail is older
 _MONTHS = {
     name: number
     for number, name in enumerate(
@@ -74,7 +75,10 @@ def thread_id(value: Tree) -> str | None:
 
 
 def internal_date(value: Tree) -> datetime | None:
-    """INTERNALDATE as aware UTC; None for what isn't a date (servers send year 0 and worse)."""
+    """INTERNALDATE as aware UTC; None for what isn't a date, or can't be one of a mail.
+
+    Servers send year 0, the beginning of their clock and worse.
+    """
     found = _DATE.match(value) if isinstance(value, bytes) else None
     if not found:
         return None
@@ -84,9 +88,10 @@ def internal_date(value: Tree) -> datetime | None:
         zone = timezone(-offset if sign == b"-" else offset)
         clock = (int(hour), int(minute), int(second))
         local = datetime(int(year), _MONTHS[month.lower()], int(day), *clock, tzinfo=zone)
-        return local.astimezone(UTC)
+        arrived = local.astimezone(UTC)
     except (ValueError, KeyError, OverflowError):
         return None
+    return arrived if arrived.year in _YEARS else None
 
 
 # Marks, told from values by identity.

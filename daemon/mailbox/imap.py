@@ -41,6 +41,7 @@ __all__ = [
 
 _EXISTS = re.compile(rb"\* (\d{1,18}) EXISTS", re.IGNORECASE)
 _OBJECT_ID = re.compile(rb"\* OK \[MAILBOXID \(([A-Za-z0-9_-]{1,255})\)\]", re.IGNORECASE)
+_MOST_MESSAGES = 50_000_000  # each 80,000 of them cost a question
 _PLACES = 250  # messages of one command, which stays below 4,000 bytes
 _COUNTER = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT) (\d{1,18})\]", re.IGNORECASE)
 
@@ -183,6 +184,8 @@ class Mailbox:
             messages = max(messages, min(counted.messages, SEARCH_WIDTH))
         if messages and b"UIDVALIDITY" not in numbers:
             raise Rejected("the server gives no UIDVALIDITY", what=what)
+        if messages > _MOST_MESSAGES:
+            raise Rejected(f"the server counts {messages} messages, which can't be", what=what)
         status = FolderStatus(
             name,
             numbers.get(b"UIDVALIDITY", 0),

@@ -246,6 +246,8 @@ class Watcher:
 
     def _heard(self, line: _Line, text: bytes) -> bool:
         """One line from the server; whether it is news."""
+        if not text.strip():
+            return False
         if text.startswith(b"+"):
             return line.state == "starting" and self._settle(line)
         if tagged := _TAGGED.match(text):
