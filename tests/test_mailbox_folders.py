@@ -187,6 +187,22 @@ def test_configured_folders_are_found_by_case_and_below_inbox() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("asked", "there"),
+    [
+        ("Kunden/Nord", folder("Kunden.Nord", delimiter=".")),
+        ("Kunden/Nord", folder("INBOX.Kunden.Nord", delimiter=".")),
+        ("INBOX.Kunden.Nord", folder("Kunden/Nord")),
+        ("kunden.nord", folder("INBOX/Kunden/Nord")),
+    ],
+)
+def test_a_separator_that_has_changed_hides_no_folder(asked: str, there: MailboxFolder) -> None:
+    others = folder("Nord"), folder("Kunden"), folder("Kunden Nord")
+    assert found(INBOX, *others, there, inbox=(asked,), sent=()) == [(there.name, "inbox")]
+    with pytest.raises(ConfigProblem):
+        found(INBOX, *others, inbox=(asked,), sent=())
+
+
 def test_a_folder_that_is_not_there_lists_those_that_are() -> None:
     for changes in ({"inbox": ("Leads",)}, {"sent": ("Leads",)}):
         with pytest.raises(ConfigProblem, match=r"no folder 'Leads' \(there are: INBOX, Kunden\)"):

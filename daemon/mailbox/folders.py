@@ -228,8 +228,17 @@ def _find(folders: tuple[MailboxFolder, ...], name: str) -> MailboxFolder | None
         *(one for one in folders if _plain(one.name) == asked),
         # Courier and old Cyrus put everything below INBOX.
         *(one for one in folders if _plain(one.name) == f"inbox{one.delimiter}{asked}"),
+        # Another server, or another version of it, may write another separator.
+        *(one for one in folders if _path(one.name, one.delimiter) == _path(name, "/")),
+        *(one for one in folders if _path(one.name, one.delimiter) == _path(name, ".")),
     )
     return same[0] if same else None
+
+
+def _path(name: str, delimiter: str) -> tuple[str, ...]:
+    """The names of a folder and its parents, without INBOX above all of them."""
+    path = _plain(name).split(delimiter) if delimiter else [_plain(name)]
+    return tuple(path[1:] if path[0] == "inbox" and len(path) > 1 else path)
 
 
 def _name(text: bytes, response: Response) -> bytes | None:
