@@ -25,7 +25,8 @@ _TITLE_WORDS = 8
 _NUMBER = re.compile(r"[+(0-9](?<!\w[0-9])\d[\d ()/.\-–\u00a0]{5,24}\d")
 _WORD = re.compile(r"[^\s,;:|/()&·•–—]+")
 _IN_BRACKETS = re.compile(r"[^\W\d_]\s?\(([^()@]{3,100})\)")
-_HAS_SEPARATOR = re.compile(r"[|·•\t]|\s[-–—]\s| {3}")
+# That, and three spaces, is what `_SEPARATORS` splits at.
+_HAS_SEPARATOR = re.compile(r"[|·•\t–—-](?:(?<=[|·•\t])|(?<=\s[–—-])(?=\s))")
 _SEPARATORS = re.compile(r"\s*[|·•]\s*|\s+[-–—]\s+|\t| {3,}")
 # Ends of what people are, in languages that write it as one word.
 _COMPOUNDS = (
@@ -56,7 +57,7 @@ def signature_facts(lines: Sequence[str], name: str, domain: str, way: str) -> l
     # Most letters end without a signature: the lines are only gone through for what can be there.
     found = {
         "phone": _phone(text, domain),
-        "title": _title(tail, name) if _has_all(folded, _plain_words(name)) else "",
+        "title": _title(tail, name) if _has_all(folded, _words_of_name(name)) else "",
         "company": "" if _words("forms").isdisjoint(_WORD.findall(folded)) else _company(tail),
     }
     return [
@@ -87,7 +88,8 @@ def _tail(lines: Sequence[str]) -> list[str]:
     if own[-1:] == ["--"]:
         own.pop()
     pieces = [line[:500] for line in own[-_TAIL:]]
-    if _HAS_SEPARATOR.search("\n".join(pieces)):
+    joined = "\n".join(pieces)
+    if "   " in joined or _HAS_SEPARATOR.search(joined):
         pieces = [piece for line in pieces for piece in _SEPARATORS.split(line)]
     return [one for piece in pieces if (one := one_line(piece, _LINE_CHARS))]
 
@@ -148,7 +150,7 @@ def _has_all(folded: str, words: Iterable[str]) -> bool:
 
 def _name_at(tail: Sequence[str], name: str) -> int | None:
     """The last line that is the author's name, or begins with it."""
-    words = set(_plain_words(name))
+    words = _words_of_name(name)
     for at in range(len(tail) - 1, -1, -1):
         if not _has_all(tail[at].casefold(), words):
             continue
@@ -193,6 +195,11 @@ def _last_word(text: str) -> str:
 
 def _in_words(text: str, kind: str) -> bool:
     return not _words(kind).isdisjoint(_WORD.findall(text.casefold()))
+
+
+@lru_cache(maxsize=1024)  # the same people write again and again
+def _words_of_name(name: str) -> frozenset[str]:
+    return frozenset(_plain_words(name))
 
 
 def _plain_words(text: str) -> list[str]:
