@@ -79,7 +79,7 @@ def is_signed(text: str, name: str, domain: str) -> bool:
         words = _NAME_WORD.findall(line.casefold())
         if not words or len(words) > 2 * _NAME_WORDS:
             continue
-        is_name = any(_is_name(part, domain) for part in _PARTS.split(line)[:_SIGNED_PARTS])
+        is_name = _has_name(line, domain)
         # What costs more is asked only of a line that may sign.
         may_sign = is_name or (
             len(words) <= _NAME_WORDS
@@ -116,12 +116,20 @@ def _signs_in_line(line: str, domain: str) -> bool:
     return 0 < len(name.split()) < _NAME_WORDS and name.istitle() and _is_name(name, domain)
 
 
+def _has_name(line: str, domain: str) -> bool:
+    """Whether a line, or a part of it before a function, a firm or a town, is a person's name."""
+    if "," in line or "|" in line or "/" in line or " - " in line:
+        return any(_is_name(part, domain) for part in _PARTS.split(line)[:_SIGNED_PARTS])
+    return _is_name(line, domain)
+
+
 def _is_name(line: str, domain: str) -> bool:
     """Whether a short line is a person's name: its first or last word is a given name."""
+    if not line.istitle():
+        return False
     words = line.split()
     return (
-        line.strip().istitle()
-        and 0 < len(words) < _NAME_WORDS
+        0 < len(words) < _NAME_WORDS
         and any(map(is_given_name, (words[0], words[-1])))
         and not (names_the_domain(line, domain) or names_a_team(line) or names_a_firm(line))
     )
