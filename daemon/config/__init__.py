@@ -1,7 +1,7 @@
 """The configuration: one YAML file, checked as a whole, as frozen data.
 
-`load` reads and checks; `Config` is what it returns. Only `daemon.cli` imports this package and
-turns the data into what the edges and the pure steps take.
+`load` reads and checks; `Config` is what it returns. `daemon.wiring` turns the data into what the
+edges and the pure steps take; those know nothing of a configuration.
 """
 
 from daemon.config.keys import Config, PipedriveSection

@@ -233,7 +233,7 @@ class Sync:
                 look_again(session, kinds)
 
     def _make_fields(self, place: Target, total: Pushed) -> Target:
-        """Make the fields that are planned, those that Pipedrive refuses aside; the place then."""
+        """Make the planned fields, except those that Pipedrive refuses; where records go then."""
         self._add(total, Pusher(self.session, place).push(_is_field))
         return prepare(self.session)
 
@@ -247,7 +247,7 @@ class Sync:
         return check(ledger, session.limit, session.now(), persons=persons, first=first)
 
     def _make_first_fields(self, total: Pushed) -> Target:
-        """Make the fields that waited for the safety limit, and plan with them; once."""
+        """Make the fields that waited for the safety limit, and plan again now that they exist."""
         session, ledger = self.session, self.session.ledger
         place = prepare(session)
         if ledger.backlog.comes_first(session.now())[0]:

@@ -146,7 +146,7 @@ class Pusher:
         rest: list[JournalRow] = []
         room = self._workers - len(in_flight)
         for position, row in enumerate(queue):
-            if len(chosen) >= room or self._is_old_word(row) or self._is_kept_back(row):
+            if len(chosen) >= room or self._rests_on_old_listings(row) or self._is_kept_back(row):
                 rest += queue[position:]
                 break
             if busy & _subjects(row) or self._is_doubtful(
@@ -161,7 +161,7 @@ class Pusher:
             busy |= _subjects(row)
         return chosen, rest
 
-    def _is_old_word(self, row: JournalRow) -> bool:
+    def _rests_on_old_listings(self, row: JournalRow) -> bool:
         """Whether people may have made this record since the listings that its plan rests on."""
         makes = row.action == "create" and row.kind in directory.KINDS and not row.unknown
         if makes and self._session.now() - self._began > self._session.settings.refresh:
