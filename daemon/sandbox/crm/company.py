@@ -8,7 +8,7 @@ from daemon.sandbox.crm.activities import TYPES
 from daemon.sandbox.crm.api import ANSWERS, API
 from daemon.sandbox.crm.call import LISTING, ApiCall
 from daemon.sandbox.crm.clock import stamp_v1
-from daemon.sandbox.crm.exchange import Doc, Reply, not_found
+from daemon.sandbox.crm.exchange import Doc, Reply
 from daemon.sandbox.crm.permissions import OTHERS
 from daemon.sandbox.crm.routing import Endpoint
 from daemon.sandbox.crm.settings import ADMIN_APPS
@@ -40,18 +40,14 @@ def me(call: ApiCall) -> Reply:
 
 def permissions(call: ApiCall) -> Reply:
     """GET /users/{id}/permissions: true for those that the user has."""
-    user = call.store.get("users", call.params["id"])
-    if user is None:
-        raise not_found("User")
+    user = call.record("users")
     names = [*API["permissions"], *(OTHERS if call.settings.lists_all_permissions else ())]
     return Reply({name: name not in user["denied"] for name in names})
 
 
 def role_settings(call: ApiCall) -> Reply:
     """GET /users/{id}/roleSettings: the visibility of what the user's role makes."""
-    user = call.store.get("users", call.params["id"])
-    if user is None:
-        raise not_found("User")
+    user = call.record("users")
     kinds = ("deal", "lead", "org", "person", "product")
     return Reply({f"{kind}_default_visibility": user["visibility"] for kind in kinds})
 

@@ -40,8 +40,9 @@ def seed_from(sandbox: Sandbox, listing: Mapping[str, Any]) -> None:
                 for doc in call.store.select(kind):
                     call.store.remove(kind, doc["id"])
         for kind in (*_REPLACED, "fields"):
+            usual = DEFAULTS["users"] if kind == "users" else {}
             for given in listing.get(kind, ()):
-                call.store.insert(kind, _plain(kind, given), call.now)
+                call.store.insert(kind, usual | given, call.now)
         for kind, make in _MADE.items():
             for given in listing.get(kind, ()):
                 call.store.insert(kind, _record(call, kind, make(call, _named(given))), call.now)
@@ -57,9 +58,3 @@ def _record(call: ApiCall, kind: str, doc: Doc) -> Doc:
         flat = {name: doc.pop(name) for name in list(doc) if HASH_KEY.fullmatch(name)}
         doc["custom_fields"] |= from_v1(call.fields(kind), flat)
     return doc
-
-
-def _plain(kind: str, given: Doc) -> Doc:
-    if kind == "users":
-        return {**DEFAULTS["users"], **given}
-    return dict(given)
