@@ -36,6 +36,14 @@ def test_a_missing_uid_is_unfetched_and_the_others_come() -> None:
     assert isinstance(found[3], Fetched)
 
 
+def test_messages_that_are_gone_are_not_blamed_on_pieces() -> None:
+    with ScriptedImap({"FETCH": serve([2, 3])}) as server, server.opened() as mailbox:
+        uids = mailbox.batches([1, 2, 3], most=1)
+        found = list(mailbox.fetch(uids, one_at_a_time=True))
+        assert sorted(one.uid for one in found if isinstance(one, Fetched)) == [2, 3]
+        assert mailbox.account.ladder.broken() == {}
+
+
 def test_an_empty_folder_asks_nothing() -> None:
     with ScriptedImap({"FETCH": serve([])}) as server, server.opened() as mailbox:
         assert list(mailbox.fetch([])) == []

@@ -220,9 +220,11 @@ class Fetch(Iterator[Fetched | Unfetched]):
         """OK, but without these: expunged meanwhile, or the server's answer made no sense."""
         ask = sent.ask
         if left and ask.has_pieces and sent.partial and "PARTIAL" not in self._proven:
-            self._partial = False
+            self._partial, self._refusing = False, True  # nothing else before this is known
             self._waiting.appendleft(replace(ask, uids=tuple(one.uid for one in left)))
             return
+        if left and not sent.partial:  # not the pieces are the reason
+            self._partial = not self._ladder.gave_up("PARTIAL")
         for message in left:
             if ask.kind == "whole" or not message.seen:
                 yield self._gave_up(message, "not returned")
