@@ -76,7 +76,7 @@ class Year(Years):
                 line = _BusyLine(box, self.ids if box is self.box else {}, act)
                 run = replace(
                     self.run_of(),
-                    reading=self.reading,
+                    scoring=self.reading,
                     name=name,
                     account=account,
                     configured=frozenset(names),
