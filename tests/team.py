@@ -1,13 +1,15 @@
 """A team of five and a year of its mail: three mailboxes on a real server, one Pipedrive, one clock.
 
 `Year` is played in days: mail arrives and people act, then the dry run says what it would make, then
-the real run makes it. Both read the same clock, which moves only when somebody waits.
+the real run makes it. Both read the same clock, which moves only when somebody waits. All that
+happens is told to the oracle, too, which says what there should be at the end of each day.
 """
 
 import contextlib
 import io
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,21 +20,60 @@ from typing import Any
 
 import yaml
 from acts import Acts
+from team_hook import Hook, hooked
+from team_oracle import Oracle
 
+from daemon import failpoints
 from daemon.cli.catch_up import catch_up
 from daemon.cli.dry_run import dry_run
 from daemon.config import load
-from daemon.sandbox.crm import Sandbox, Server, Settings
+from daemon.ledger.store import Ledger
+from daemon.sandbox.crm import Fault, Sandbox, Server, Settings, Switches, duplicates
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.imap_server import ImapServer, start_imap
+from daemon.service.events import deliver, receivers
 from daemon.wiring import Wiring
 
 BEGIN = datetime(2026, 1, 5, 9, tzinfo=UTC)
 # Mailboxes: two of people, and one of the group address that the web form writes to.
 ANN, BEN, SALES = "ann@ours.example", "ben@ours.example", "sales@ours.example"
-TEAM = (ANN, BEN, "cat@ours.example", "dov@ours.example", "eva@ours.example")
+CAT, DOV, EVA = "cat@ours.example", "dov@ours.example", "eva@ours.example"
+TEAM = (ANN, BEN, CAT, DOV, EVA)
 FORM = "no-reply@forms.example"
 KINDS = ("organizations", "persons", "leads", "deals", "activities")
+EVENTS = ["lead_created", "deal_created", "lead_converted", "first_reply", "follow_up_due"]
+_BOUNCED = "Undeliverable: "
+REPORT = """\
+From: Mail Delivery System <MAILER-DAEMON@mx.example>
+To: {mailbox}
+Subject: Undelivered Mail Returned to Sender
+Message-ID: <bounce-{number}@mx.example>
+Auto-Submitted: auto-replied
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: text/plain
+
+No such user.
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example
+
+Final-Recipient: rfc822; {address}
+Action: failed
+Status: 5.1.1
+
+--b
+Content-Type: message/rfc822
+
+Message-ID: <{number}@mail.example>
+Subject: Offer
+
+Hello
+--b--
+"""
 
 
 class Clock:
@@ -62,7 +103,13 @@ class Year:
     pipedrive: Server
     clock: Clock
     config: Mapping[str, Any]
+    oracle: Oracle
+    hook: Hook
+    chat: Hook
     predicted: list[dict[str, Any]] = field(default_factory=list)
+    seen: dict[str, int] = field(default_factory=dict)  # mails that are answered later
+    tokens: int = 0
+    rough: bool = False  # runs are killed and answers lost, so that nothing of it can be predicted
     _number: int = 0
 
     @property
@@ -89,7 +136,25 @@ class Year:
 
     def form(self, visitor: str) -> int:
         """What the web form sends to the group address."""
-        return self.hears(FORM, SALES, subject="New enquiry", extra=f"Reply-To: {visitor}\r\n")
+        extra = f"Reply-To: {visitor}\r\n"
+        return self.hears(FORM, SALES, subject="New enquiry", extra=extra, visitor=visitor)
+
+    def bounces(self, number: int, address: str, mailbox: str) -> None:
+        """A delivery report about a mail of ours: that address doesn't exist."""
+        self.clock.moment += timedelta(minutes=1)
+        report = REPORT.format(number=number, address=address, mailbox=mailbox)
+        self.server.deliver(mailbox, "INBOX", report.replace("\n", "\r\n").encode(), self.clock())
+        self.oracle.come_back(address)
+
+    def closes(self, contact: str, how: str) -> None:
+        """People win, lose or reopen the deal of a contact person."""
+        getattr(self.acts, how)(self.deal_of(contact))
+        self.oracle.close(contact, {"win": "won", "lose": "lost", "reopen": "open"}[how])
+
+    def leaves(self, address: str) -> None:
+        """A user is deactivated."""
+        Switches(self.sandbox).deactivate(address)
+        self.oracle.left.add(address)
 
     def _deliver(
         self,
@@ -102,6 +167,8 @@ class Year:
         subject: str = "",
         extra: str = "",
         cc: str = "",
+        visitor: str = "",
+        counts: bool = True,
     ) -> int:
         self._number += 1
         number = self._number
@@ -122,28 +189,93 @@ class Year:
             f"{body}\r\n"
         )
         self.server.deliver(mailbox, folder, raw.encode(), self.clock())
+        if counts:
+            self.oracle.mail(
+                number,
+                self.clock(),
+                visitor or sender,
+                [to],
+                cc=[cc] if cc else [],
+                answers=answers,
+                mailbox=mailbox.partition("@")[0],
+                form=bool(visitor),
+                subject=subject or f"Mail {number}",
+            )
         return number
 
     # days
 
-    def ends(self, *, days: int = 20) -> dict[str, Any]:
+    def begin(self) -> None:
+        """The receivers are known from the first day on."""
+        self._wiring()  # writes the configuration
+        with Ledger.open(self.home / "ledger.db") as ledger, ledger.transaction("receivers"):
+            ledger.events.know(["hook", "chat"], self.clock() - timedelta(days=1))
+
+    def ends(self, *, days: int = 20) -> None:
         """The day ends: rehearsed, then done, and nothing is left to do; later it is another day.
 
-        Gives what was made. The dry run must have said it, to the last record and token.
+        The dry run must have said what was made, to the last record and token, and all must be as
+        the oracle says.
         """
+        self.oracle.ends(self.clock())
+        if self.rough:
+            self._get_through()
+        else:
+            self._as_predicted()
+        writes = len(self.sandbox.writes())
+        assert self._run() == 0
+        assert len(self.sandbox.writes()) == writes, "a second run writes nothing"
+        self.tell()
+        self.check()
+        self.clock.moment += timedelta(days=days)
+
+    def _as_predicted(self) -> None:
         said = self.rehearse()
         before, spent = self._made(), self._spent()
         assert self._run() == 0
         made = {kind: now - before[kind] for kind, now in self._made().items()}
         tokens = self._spent() - spent
-        writes = len(self.sandbox.writes())
-        assert self._run() == 0
-        assert len(self.sandbox.writes()) == writes, "a second run writes nothing"
         assert (said["create"], said["tokens"]) == (made, tokens)
         assert said["deals_per"][self.config["deals"]["per"]] == made["deals"]
+        self.tokens += tokens
         self.predicted.append(said)
-        self.clock.moment += timedelta(days=days)
-        return made | {"tokens": tokens}
+
+    def _get_through(self) -> None:
+        """Run until it is done: killed at ever later points, with answers lost and refused."""
+        for number in range(7, 400, 41):
+            self.sandbox.faults.add(
+                Fault("drop" if number % 2 else "error", method="POST", path=".*", skip=number % 5)
+            )
+            failpoints.arm(kill_at=number, die=_die)
+            try:
+                if self._run() == 0:
+                    break
+            except Killed:
+                continue
+            finally:
+                failpoints.arm()
+                self.sandbox.faults.clear()
+        self.clock.moment += timedelta(minutes=10)  # what may have been made has come to light
+        assert self._run() == 0
+
+    def tell(self) -> None:
+        """What the courier of the service does."""
+        to = receivers(load(self.home / "config.yaml"))
+        with Ledger.open(self.home / "ledger.db") as ledger:
+            deliver(ledger, to, self.clock)
+
+    def check(self) -> None:
+        """All that people see is as the oracle says, and nothing is there twice."""
+        oracle = self.oracle
+        assert self.deals() == oracle.shown_deals()
+        assert self.leads() == oracle.shown_leads()
+        assert self.organizations() == oracle.organizations
+        assert self.people() == oracle.shown_people()
+        assert self.mails() == oracle.shown_mails()
+        assert self.tasks() == oracle.shown_tasks()
+        assert self.notes() == sorted(oracle.notes)
+        assert self.hook.told() == oracle.events
+        assert duplicates(self.sandbox) == []
 
     def rehearse(self) -> dict[str, Any]:
         """What `--dry-run --json` says."""
@@ -209,22 +341,67 @@ class Year:
             for one in self.acts.every("deals")
         )
 
-    def leads(self) -> list[tuple[str, bool]]:
-        """Each lead: its person, and whether it is archived."""
+    def leads(self) -> list[tuple[str, bool, str]]:
+        """Each lead: its person, whether it is archived, its owner."""
         return sorted(
-            (self.address(one["person_id"]), one["is_archived"]) for one in self.acts.every("leads")
+            (self.address(one["person_id"]), one["is_archived"], self.owner(one["owner_id"]))
+            for one in self.acts.every("leads")
         )
 
-    def mails(self) -> dict[str, dict[str, int]]:
-        """By person, how many mails hang on whose deal; "" is none."""
+    def organizations(self) -> dict[str, str]:
+        """Each organization and its owner."""
+        return {
+            one["name"]: self.owner(one["owner_id"]) for one in self.acts.every("organizations")
+        }
+
+    def people(self) -> dict[str, tuple[str, tuple[str, ...]]]:
+        """Each person: owner and labels."""
+        names = {
+            one["id"]: one["label"]
+            for one in self.acts.every("labels")
+            if one["entity"] == "person"
+        }
+        return {
+            str(one["emails"][0]["value"]): (
+                self.owner(one["owner_id"]),
+                tuple(sorted(names[label] for label in one["label_ids"] or ())),
+            )
+            for one in self.acts.every("persons")
+        }
+
+    def mails(self) -> Counter[tuple[str, str, str]]:
+        """How many mails are logged under whom, on whose deal, owned by whom."""
         deals = {one["id"]: self.address(one["person_id"]) for one in self.acts.every("deals")}
-        found: dict[str, dict[str, int]] = {}
-        for one in self.acts.every("activities"):
-            if one["type"] == "email":
-                counts = found.setdefault(self.address(one["person_id"]), {})
-                whose = deals.get(one["deal_id"], "")
-                counts[whose] = counts.get(whose, 0) + 1
-        return found
+        return Counter(
+            (
+                self.address(one["person_id"]),
+                deals.get(one["deal_id"], ""),
+                self.owner(one["owner_id"]),
+            )
+            for one in self.acts.every("activities")
+            if one["type"] == "email" and not one["subject"].startswith(_BOUNCED)
+        )
+
+    def tasks(self) -> list[tuple[str, bool, str]]:
+        """Each task: what it says, whether it is done, its owner."""
+        return sorted(
+            (one["subject"], one["done"], self.owner(one["owner_id"]))
+            for one in self.acts.every("activities")
+            if one["type"] == "task"
+        )
+
+    def notes(self) -> list[str]:
+        """The addresses that activities say can't be reached."""
+        said = (one["subject"] for one in self.acts.every("activities"))
+        return sorted(one.removeprefix(_BOUNCED) for one in said if one.startswith(_BOUNCED))
+
+
+class Killed(BaseException):
+    """The process is dead."""
+
+
+def _die() -> None:
+    raise Killed
 
 
 @contextmanager
@@ -234,6 +411,8 @@ def year(home: Path, **sections: Any) -> Iterator[Year]:
     company = Settings(burst=False, plan="ultimate", seats=5, conversion_polls=1)
     with (
         start_imap("auto", users=dict.fromkeys((ANN, BEN, SALES), "secret")) as server,
+        hooked() as hook,
+        hooked() as chat,
         contextlib.closing(
             Sandbox(home / "crm.db", settings=company, clock=clock.seconds)
         ) as sandbox,
@@ -242,9 +421,15 @@ def year(home: Path, **sections: Any) -> Iterator[Year]:
         acts = Acts(sandbox)
         for address in TEAM:
             acts.add_user(address.partition("@")[0].title(), address)
-        yield Year(
-            home, server, sandbox, pipedrive, clock, _config(server, pipedrive, home, sections)
-        )
+        events = [
+            {"name": "hook", "url": hook.url, "kinds": EVENTS},
+            {"name": "chat", "url": chat.url, "kinds": EVENTS, "format": "slack"},
+        ]
+        config = _config(server, pipedrive, home, {"events": events, **sections})
+        oracle = Oracle(config["deals"]["per"], [CAT, DOV], acts.every("users")[0]["email"])
+        opened = Year(home, server, sandbox, pipedrive, clock, config, oracle, hook, chat)
+        opened.begin()
+        yield opened
 
 
 def _config(
@@ -288,9 +473,14 @@ def _config(
             {
                 "name": "group",
                 "mailbox": ["sales"],
-                "owner": ["cat@ours.example", "dov@ours.example"],
+                "owner": [CAT, DOV],
+                "labels": {"lead": ["Hot"], "deal": ["Warm"], "person": ["Customer"]},
             },
         ],
+        "people": {"cc": "all"},
+        "activities": {"follow_up": "2d"},
+        "bounces": {"label": "Cold lead", "note": True},
+        "fields": {"our_response_hours": True},
         "ledger": str(home / "ledger.db"),
         **sections,
     }

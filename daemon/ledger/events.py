@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from daemon.ledger.timestamp import instant, stamp
 from daemon.rules.events import News
 
-_KEEP_TOLD = timedelta(days=30)
+KEEP_TOLD = timedelta(days=30)
 _AT_ONCE = 100  # events that are read together
 
 
@@ -60,7 +60,7 @@ class Events:
     def told(self, event: int, now: datetime) -> None:
         """Its receiver has taken an event."""
         self._db.execute("UPDATE events SET told_at = ? WHERE id = ?", (stamp(now), event))
-        self._db.execute("DELETE FROM events WHERE told_at < ?", (stamp(now - _KEEP_TOLD),))
+        self._db.execute("DELETE FROM events WHERE told_at < ?", (stamp(now - KEEP_TOLD),))
 
     def park(self, event: int, why: str) -> None:
         """A receiver refused an event, or couldn't be told for days: left to a person."""

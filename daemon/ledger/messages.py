@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from daemon.ledger.message_row import (
@@ -20,6 +21,7 @@ from daemon.ledger.message_row import (
     twin,
 )
 from daemon.ledger.sql_list import AMONG, among, listed
+from daemon.ledger.timestamp import instant_or_none
 from daemon.message.identity import SENT_APART
 from daemon.message.parse import Address, Message
 from daemon.rules.correspondence import COPIED, IN_COPY
@@ -155,6 +157,13 @@ class Messages:
             "INSERT OR IGNORE INTO invitations VALUES (?, ?)",
             [(invite.uid, number) for invite in entry.message.invites],
         )
+
+    def earliest(self, keys: Iterable[str]) -> datetime | None:
+        """When the first of these messages was written."""
+        found = self._db.execute(
+            f"SELECT min(sent_at) FROM messages WHERE key {AMONG}", (listed(keys),)
+        ).fetchone()
+        return instant_or_none(found[0])
 
     def parties(self, keys: Iterable[str]) -> set[str]:
         """Senders to whom these messages belong, as far as the ledger has them."""

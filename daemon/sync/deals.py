@@ -133,12 +133,15 @@ def to_be_told(session: Session, row: SenderRow, identifier: str | None) -> set[
 def participants_in_copy(session: Session, row: SenderRow, plan: SenderPlan) -> list[Change]:
     """Make who has a person a participant of the deals on whose conversations it was copied.
 
-    They say nothing about where its own mail goes.
+    They say nothing about where its own mail goes. Who has an open deal of their own takes part in
+    no other by that.
     """
     deals, settings = session.ledger.deals, session.settings
     if not row.copied or settings.in_copy is None or not settings.deals.participants:
         return []
     found = {one.kind for one in plan.changes} | {one.kind for one in plan.adoptions}
+    if "deal" in found:
+        return []
     if "person" not in found and session.ledger.records.live_id("person", row.address) is None:
         return []
     talks = conversations(session, row.address)
@@ -149,7 +152,7 @@ def participants_in_copy(session: Session, row: SenderRow, plan: SenderPlan) -> 
     return [
         Change(PARTICIPANT, key, "create", {"deal": deal.id}, RANK_FIELDS + "0", row.address)
         for key, deal in keys.items()
-        if key not in there and row.address not in deal.people
+        if key not in there and deals.without_part(deal.id or "", [row.address])
     ]
 
 

@@ -1,10 +1,12 @@
 """Events that follow from a finished change, noted in the same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from daemon.ledger.events import KEEP_TOLD
 from daemon.ledger.store import Ledger
 from daemon.rules.events import PATHS, EventKind, News, Subscriber
+from daemon.sync.session import Session
 
 
 def tell(
@@ -15,9 +17,11 @@ def tell(
     now: datetime,
     record: tuple[str, str] | None = None,
     about: str | None = None,
+    fresh: datetime | None = None,
 ) -> None:
     """Note an event about a sender, once for what it is `about`.
 
+    `fresh`: when the mail was written that it is about, the latest one unless that is said.
     `record`: the kind and id of what was made for it, about which it is unless that is said.
     """
     wanting = [one for one in subscribers if kind in one.kinds]
@@ -39,4 +43,19 @@ def tell(
         names = [one.name for one in wanting if one.text is with_text]
         if names:
             told = facts | (portrait.words() if with_text else {})
-            ledger.events.add(names, News(kind, key, now, address, told), last_contact)
+            ledger.events.add(names, News(kind, key, now, address, told), fresh or last_contact)
+
+
+def tell_first_reply(
+    session: Session, address: str, replies: Collection[str], now: datetime
+) -> None:
+    """Note the first of the replies between us and a sender (message keys), unless it is old.
+
+    What was told is forgotten after as long a time, so it is told once.
+    """
+    subscribers = session.settings.subscribers
+    if not replies or not any("first_reply" in one.kinds for one in subscribers):
+        return
+    first = session.ledger.messages.earliest(replies)
+    if first is not None and first >= now - KEEP_TOLD:
+        tell(session.ledger, subscribers, "first_reply", address, now, fresh=first)

@@ -35,7 +35,7 @@ from daemon.sync.deals import (
     to_be_told,
 )
 from daemon.sync.follow_ups import plan_follow_up
-from daemon.sync.news import tell
+from daemon.sync.news import tell_first_reply
 from daemon.sync.remote_matches import in_crm, live, same_person
 from daemon.sync.routes import Routed, route
 from daemon.sync.safety_limit import withholds
@@ -63,7 +63,7 @@ class Draft:
     coming: Mapping[str, JournalRow]  # what is on its way for person, lead and deal
     changes: int  # `Ledger.changes` when it was made
     routed: Routed
-    replies: int
+    replies: tuple[str, ...]  # their message keys; none if they aren't all at hand
     name: str
     unanswered: tuple[Unanswered, ...]
     pursued: bool  # it has a lead or an open deal
@@ -160,7 +160,7 @@ def draft(
         coming=coming,
         changes=changes,
         routed=routed,
-        replies=state.replies,
+        replies=state.reply_keys if len(state.reply_keys) == state.replies else (),
         name=state.name,
         unanswered=state.unanswered,
         pursued=bool(pursued) and row.address == group[0] and state.bounced is None,
@@ -262,8 +262,8 @@ def _write_down(
     ledger, row, plan = session.ledger, drafted.row, drafted.plan
     for change in changes:
         ledger.journal.plan(change, now, session.run)
-    if drafted.replies and plan.class_.name != "ignore":
-        tell(ledger, session.settings.subscribers, "first_reply", row.address, now)
+    if plan.class_.name != "ignore":
+        tell_first_reply(session, row.address, drafted.replies, now)
     notes = "; ".join(plan.notes)
     ledger.senders.synced(row.address, row.version, plan.class_, notes, (step.key, step.due))
     ledger.senders.classify(drafted.group, plan.class_)
