@@ -336,3 +336,39 @@ def test_text_is_told_where_it_is_asked_for_and_forgotten_with_its_sender(tmp_pa
         with ledger.transaction("forget"):
             ledger.forgotten.erase("ada@firm.example", READING.us, world.clock())
         assert ledger.events.waiting("chat") == []
+
+
+def test_the_first_reply_is_told_once_in_a_life(tmp_path: Path, hook: Hook) -> None:
+    told = Subscriber("chat", frozenset({"first_reply"}))
+    world = World(tmp_path, subscribers=(told,))
+    receivers = (Receiver(told, url=hook.url),)
+    with world.ledger() as ledger, ledger.transaction("receivers"):
+        ledger.events.know(["chat"], START)
+    number = world.sends("ada@firm.example")
+    for friend in ("bob", "cyd", "dan", "eve"):
+        world.receives("ada@firm.example", answers=number)
+        world.receives(f"{friend}@firm.example", answers=world.sends(f"{friend}@firm.example"))
+        world.settle()
+        with world.ledger() as ledger:
+            deliver(ledger, receivers, world.clock)
+        # What was told is forgotten after a while; a mail is an hour younger than the one before.
+        world.clock.now += timedelta(days=40)
+        world.number += 40 * 24
+    told_of = sorted(one["sender"].partition("@")[0] for one in hook.events())
+    assert told_of == ["ada", "bob", "cyd", "dan", "eve"]
+
+
+def test_a_first_reply_before_the_receiver_was_added_is_no_news(tmp_path: Path, hook: Hook) -> None:
+    told = Subscriber("chat", frozenset({"first_reply"}))
+    world = World(tmp_path, subscribers=(told,))
+    number = world.sends("ada@firm.example")
+    world.receives("ada@firm.example", answers=number)
+    world.settle()
+    with world.ledger() as ledger, ledger.transaction("receivers"):
+        ledger.events.know(["chat"], world.clock())
+    world.clock.now += timedelta(days=1)
+    world.receives("ada@firm.example", answers=number)
+    world.settle()
+    with world.ledger() as ledger:
+        deliver(ledger, (Receiver(told, url=hook.url),), world.clock)
+    assert hook.heard == []

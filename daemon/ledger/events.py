@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from daemon.ledger.timestamp import instant, stamp
 from daemon.rules.events import News
 
-KEEP_TOLD = timedelta(days=30)
+KEEP_TOLD = timedelta(days=90)
 _AT_ONCE = 100  # events that are read together
 
 

@@ -50,6 +50,7 @@ from daemon.sync.wanted_activities import (
 )
 
 _BATCH = 200  # senders planned in one transaction
+_FEW_REPLIES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +181,10 @@ def _state(session: Session, row: SenderRow, group: Sequence[str], us: Us) -> Se
     state = kept.get(group[0]) or states.state_of(ledger, session.scoring, group, us)
     if state is None:
         return None
-    # Of a thousand drafts, what is said of each mail is too much to keep.
-    brief = replace(state, verdicts=(), reply_keys=(), proofs=())
+    # Of a thousand drafts, what is said of each mail is too much to keep. Who has more replies had
+    # the first one before.
+    replies = state.reply_keys if state.replies <= _FEW_REPLIES else ()
+    brief = replace(state, verdicts=(), reply_keys=replies, proofs=())
     return replace(brief, address=row.address, organization=row.organization)
 
 
