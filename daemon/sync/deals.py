@@ -152,7 +152,9 @@ def participants_in_copy(session: Session, row: SenderRow, plan: SenderPlan) -> 
     return [
         Change(PARTICIPANT, key, "create", {"deal": deal.id}, RANK_FIELDS + "0", row.address)
         for key, deal in keys.items()
-        if key not in there and deals.without_part(deal.id or "", [row.address])
+        if key not in there
+        and row.address not in deal.people
+        and deals.who_could_join(deal.id or "", [row.address])
     ]
 
 
