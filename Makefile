@@ -107,7 +107,8 @@ sbom: $(VENV)/.package ## what a release is made of (CycloneDX), into dist/
 	packaging/sbom
 
 systemd-test: $(VENV)/.test $(VENV)/.package ## units and packages under a real systemd in containers; needs root, takes minutes
-	tests/systemd/run
+	SUITE=bookworm tests/systemd/run
+	SUITE=trixie tests/systemd/run
 	SUITE=bookworm tests/systemd/deb
 	SUITE=trixie tests/systemd/deb
 	tests/systemd/image
