@@ -53,6 +53,11 @@ def nested(depth: int) -> bytes:
 WORST: dict[str, Callable[[], bytes]] = {
     "one header of 50 MB": lambda: BASIC + b"X-Big: " + b"a" * (50 * MEGABYTE) + b"\r\n\r\nhi",
     "a subject of 50 MB": lambda: b"Subject: " + b"a " * (25 * MEGABYTE) + b"\r\n" + BASIC + b"\r\nhi",
+    "a Message-ID that nearly fits": lambda: BASIC
+    + b"Message-ID: <"
+    + b"0123456789." * 100_000
+    + b"JavaMail.\r\n\r\nhi",
+    "numbers like those of cases": lambda: BASIC + b"\r\n" + b"ABC-1234," * (5 * MEGABYTE // 9),
     "a million headers": lambda: BASIC + b"X-Small: yes\r\n" * 1_000_000 + b"\r\nhi",
     "100,000 recipients": lambda: BASIC
     + b"Cc: "

@@ -2,6 +2,7 @@
 
 import pytest
 
+from daemon.message.data import read
 from daemon.message.letter import is_signed
 from daemon.message.localparts import is_sending_host, names_a_person, names_the_domain
 from daemon.message.nature import lift
@@ -135,6 +136,12 @@ def test_a_library_is_known_by_its_message_ids(made: str) -> None:
     assert {"program", "no-client"} <= set(signals)
 
 
+def test_each_form_of_message_ids_has_a_signal_and_a_source() -> None:
+    lines = [line.split(" | ") for line in read("message_ids.txt")]
+    assert {signal for signal, *_ in lines} == {"typed", "client", "program"}
+    assert all(len(line) == 3 and line[2].strip() for line in lines)
+
+
 def test_a_program_that_answers_nothing_by_itself_writes_no_absence_notes() -> None:
     text = "Bin bis 9. November im Urlaub, danach nehmen wir das Angebot an"
     typed = mail(text, "AW: Angebot", In_Reply_To=OURS, X_Mailer="iPhone Mail (22G86)")
@@ -157,6 +164,9 @@ def test_a_correspondence_shows_a_person_behind_what_lacks_one() -> None:
 
 
 ANSWERS = {
+    "has left, first person": ("Gwyn Hale <g.hale@hale.example>", "I have now left Hale Ropes. Please direct enquiries to info@hale.example."),
+    "off, in another word": ("Gül Kaya <g.kaya@kaya.example>", "19 Ekim'e kadar izinliyim."),
+    "a case by its number": ("Chimeneas Sur <info@chimeneas.example>", "Su solicitud ha sido registrada con el número 7781."),
     "left, by name": ("Ilona Pries <i.pries@pries.example>", "Frau Ilona Pries ist seit dem 1. Juli nicht mehr für uns tätig."),
     "telegraphic": ("Kit Fern <kit@fern.example>", "On leave, back 9 Nov. Urgent? Ring the yard."),
     "fi, until": ("Tea Aalto <t.aalto@paperi.example>", "Poissa toimistolta 18.5. saakka."),
