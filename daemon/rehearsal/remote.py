@@ -1,6 +1,6 @@
 """What the real CRM holds, learned by listing through a client that can't write."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
@@ -10,6 +10,8 @@ from daemon.pipedrive.costs import PRICES, Call
 from daemon.pipedrive.objects import FIELDS, listed_deal, listed_lead
 from daemon.pipedrive.paging import PAGE
 from daemon.pipedrive.read_only import ReadOnlyClient
+from daemon.rehearsal.spool import Spool
+from daemon.rules.listed import ListedDeal, ListedLead
 
 Doc = dict[str, Any]
 
@@ -56,7 +58,7 @@ class ListedCompany:
     domain: str
     owner_of_token: str  # e-mail address
     daily_tokens: int  # ours, as the server said while it was listed
-    listing: Mapping[str, list[Doc]]
+    listing: Mapping[str, Iterable[Doc]]
     job_titles: bool = False  # persons have them: contact sync was set up
 
 
@@ -87,15 +89,15 @@ def read(
     fields = [_field(of, row) for of, row in rows if row["is_custom_field"]]
     mail_key = _mail_key(fields)
     lineage = {"include_fields": "source_lead_id"}
-    deals = [
+    deals = _Marked(
         row
         for kind in ("deals.list", "deals.archived")
         for row in _rows(client, Call.to(kind, query=lineage))
-    ]
-    leads = [
+    )
+    leads = _Marked(
         row for kind in ("leads.list", "leads.archived") for row in _rows(client, Call.to(kind))
-    ]
-    listing = {
+    )
+    listing: dict[str, Iterable[Doc]] = {
         "users": _users(client, me),
         "pipelines": _living(_rows(client, Call.to("pipelines.list"))),
         "stages": _living(_rows(client, Call.to("stages.list"))),
@@ -103,14 +105,16 @@ def read(
         "labels": [label for of, row in rows for label in _labels(of, row)],
         "organizations": _kept("organizations", _rows(client, Call.to("organizations.list"))),
         "persons": _kept("persons", _rows(client, Call.to("persons.list"))),
-        "deals": [_deal(row, mail_key) for row in deals],
-        "leads": [_lead(row, mail_key) for row in leads],
+        "deals": Spool(
+            _deal(row, mail_key) for row in deals.noting(lambda row: listed_deal(row, mail_key))
+        ),
+        "leads": Spool(
+            _lead(row, mail_key) for row in leads.noting(lambda row: listed_lead(row, mail_key))
+        ),
     }
     if lead_labels:
         listing["lead_labels"] = client.send(Call.to("lead_labels.list")).items
-    marked = any(listed_lead(row, mail_key).mail_key for row in leads) or any(
-        listed_deal(row, mail_key).mail_key for row in deals
-    )
+    marked = deals.found or leads.found
     listing["activities"] = _activities(client, last_activity, marked=marked)
     budget = client.budget
     titled = any(of == "person" and row.get("field_code") == "job_title" for of, row in rows)
@@ -124,12 +128,25 @@ def _rows(client: ReadOnlyClient, call: Call) -> Iterator[Doc]:
         yield from page
 
 
-def _activities(client: ReadOnlyClient, last: datetime | None, *, marked: bool) -> list[Doc]:
+def _activities(client: ReadOnlyClient, last: datetime | None, *, marked: bool) -> Iterable[Doc]:
     if last is None and not marked:
         return []
     since = (last - _MARGIN).astimezone(UTC) if last else None
     query = {"updated_since": f"{since:%Y-%m-%dT%H:%M:%SZ}"} if since else {}
     return _kept("activities", _rows(client, Call.to("activities.list", query=query)))
+
+
+class _Marked:
+    """Rows that are passed on once, and whether one of them carries a mark of ours."""
+
+    def __init__(self, rows: Iterable[Doc]) -> None:
+        self.found = False
+        self._rows = rows
+
+    def noting(self, read: Callable[[Doc], ListedDeal | ListedLead]) -> Iterator[Doc]:
+        for row in self._rows:
+            self.found = self.found or read(row).mail_key is not None
+            yield row
 
 
 def _living(rows: Iterator[Doc]) -> list[Doc]:
@@ -138,10 +155,9 @@ def _living(rows: Iterator[Doc]) -> list[Doc]:
 
 def _users(client: ReadOnlyClient, me: Doc) -> list[Doc]:
     rows = client.send(Call.to("users.list")).data
-    users = _kept("users", rows)
-    if all(user["id"] != me["id"] for user in users):
-        users += _kept("users", [me])
-    return users
+    there = list(rows)
+    others = [] if any(user["id"] == me["id"] for user in there) else [me]
+    return [_brief("users", user) for user in (*there, *others)]
 
 
 def _field(entity: str, row: Doc) -> Doc:
@@ -171,17 +187,21 @@ def _mail_key(fields: list[Doc]) -> str | None:
     return next(codes, None)
 
 
-def _kept(kind: str, rows: Iterator[Doc] | list[Doc]) -> list[Doc]:
-    return [{name: row[name] for name in _KEPT[kind].split() if name in row} for row in rows]
+def _kept(kind: str, rows: Iterable[Doc]) -> Spool:
+    return Spool(_brief(kind, row) for row in rows)
+
+
+def _brief(kind: str, row: Doc) -> Doc:
+    return {name: row[name] for name in _KEPT[kind].split() if name in row}
 
 
 def _deal(row: Doc, mail_key: str | None) -> Doc:
-    (deal,) = _kept("deals", [row])
+    deal = _brief("deals", row)
     value = (row.get("custom_fields") or {}).get(mail_key) if mail_key else None
     return deal | {"custom_fields": {mail_key: value} if value else {}}
 
 
 def _lead(row: Doc, mail_key: str | None) -> Doc:
-    (lead,) = _kept("leads", [row])
+    lead = _brief("leads", row)
     value = row.get(mail_key) if mail_key else None
     return lead | ({mail_key: value} if mail_key and value else {})

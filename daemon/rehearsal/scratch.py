@@ -10,6 +10,7 @@ from daemon.ledger.store import Ledger
 from daemon.rules import follow_up
 
 NAME = "ledger.db"
+_PAGE = 1000  # of our activities in memory at once
 _LONG_AGO = "2000-01-01T00:00:00Z"
 
 
@@ -41,24 +42,27 @@ def listed(ledger: Path) -> dict[str, int]:
         return {kind: opened.crm.count(kind) for kind in kinds}
 
 
-def activities(ledger: Ledger, listed: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def activities(ledger: Ledger, listed: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """The activities that were listed, and a stub of each that we made and no listing showed.
 
     An update has to find its activity; a stub is too old to be listed as updated. A follow-up is as
     we wrote it, since what people changed in it would be left alone.
     """
-    found = [dict(one) for one in listed]
-    known = {one["id"] for one in found}
-    return found + [
-        {
-            "id": int(identifier),
-            "subject": key,
-            **_as_written(ledger, key),
-            "update_time": _LONG_AGO,
-        }
-        for key, identifier in ledger.records.live_ids("activity").items()
-        if int(identifier) not in known
-    ]
+    known: set[int] = set()
+    for one in listed:
+        known.add(one["id"])
+        yield dict(one)
+    last = ""
+    while page := ledger.records.live_page("activity", last, _PAGE):
+        last, _ = page[-1]
+        for key, identifier in page:
+            if int(identifier) not in known:
+                yield {
+                    "id": int(identifier),
+                    "subject": key,
+                    **_as_written(ledger, key),
+                    "update_time": _LONG_AGO,
+                }
 
 
 def _as_written(ledger: Ledger, key: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The sandbox that plays the real CRM, and the client that works on it without any limit."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,7 +41,7 @@ class StageClock:
 @contextmanager
 def stage(
     company: ListedCompany,
-    activities: Sequence[dict[str, Any]],
+    activities: Iterable[dict[str, Any]],
     home: Path,
     clock: StageClock,
     *,
