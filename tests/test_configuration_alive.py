@@ -1,15 +1,19 @@
 """A change of the configuration takes effect on what is known, at the next start or reload."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import world as world_module
+from postbox import START
 from world import READING, World
 
 from daemon.intake.scoring import fingerprint
+from daemon.ledger.store import Ledger
 from daemon.rules.classify import Rules
+from daemon.sync import Sync
 
 
 def change(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
@@ -111,3 +115,23 @@ def test_a_fingerprint_is_the_same_in_any_order() -> None:
         for order in (names, names[::-1])
     )
     assert fingerprint(one) == fingerprint(other) != fingerprint(READING)
+
+
+def test_new_mail_does_not_wait_until_what_is_known_is_judged_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leads: list[int] = []  # in Pipedrive, whenever the judging lets others work
+
+    def others_work(_: float) -> None:
+        if not leads:
+            world.number = (world.clock.now - START) // timedelta(hours=1)
+            world.receives("eve@third.example")
+            with Ledger.open(world.path) as other:
+                world.take_in(other)
+        leads.append(len(world.crm()["leads"]))
+
+    change(monkeypatch, count="exchanged")
+    with world.ledger() as ledger:
+        Sync(replace(world.session(ledger), rest=others_work)).sync()
+
+    assert leads[:2] == [2, 3]

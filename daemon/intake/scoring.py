@@ -293,17 +293,20 @@ def rejudge(
 
 
 def rebuild(
-    ledger: Ledger, settings: ScoringSettings, carry_on: Callable[[int], bool] = lambda _: True
+    ledger: Ledger,
+    settings: ScoringSettings,
+    carry_on: Callable[[int], bool] = lambda _: True,
+    at_once: int = _PAGE,
 ) -> int:
     """Judge every message and compute every sender anew; how many senders changed.
 
-    Called inside no transaction; runs in transactions of its own, a page of messages each. It ends
-    early when `carry_on`, which is told how many messages are judged, says so.
+    Called inside no transaction; runs in transactions of its own, of about `at_once` messages. It
+    ends early when `carry_on`, which is told after each how many messages are judged, says so.
     """
     last, done, touched = 0, 0, set(ledger.states.addresses())
     us = known_us(ledger, settings.us)
     conclude = conclusions(us)
-    while page := ledger.messages.page(last, _PAGE):
+    while page := ledger.messages.page(last, at_once):
         last, done = page[-1].id, done + len(page)
         with ledger.transaction("rejudge"):
             if (now := known_us(ledger, settings.us)) != us:  # somebody was learned meanwhile
@@ -312,11 +315,11 @@ def rebuild(
         if not carry_on(done):
             return 0
     changed = 0
-    addresses = sorted(touched)
-    for start in range(0, len(addresses), _PAGE):
+    for portion, _ in ledger.histories.portions(touched, at_once):
         with ledger.transaction("rebuild"):
-            changed += recompute(ledger, settings, addresses[start : start + _PAGE])
-        carry_on(done)
+            changed += recompute(ledger, settings, portion)
+        if not carry_on(done):
+            break
     return changed
 
 

@@ -4,15 +4,23 @@ Told by a fingerprint in the ledger, once a start or reload. A ledger without on
 knows: it was filled by this configuration or by an earlier version.
 """
 
+from collections.abc import Callable
+
 from daemon.intake import scoring
 from daemon.log import event
 from daemon.sync.session import Session
 
 _SETTING = "configured"
+# Messages judged in one transaction, and the seconds after it in which others get the ledger: those
+# who wait for it look again and again, at first every few milliseconds.
+_AT_ONCE, _REST = 200, 0.01
 
 
-def follow(session: Session) -> None:
-    """Bring the ledger in line with the configuration; if interrupted, the next start does it."""
+def follow(session: Session, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Bring the ledger in line with the configuration; if interrupted, the next start does it.
+
+    `meanwhile` is called every few hundred messages, outside transactions.
+    """
     ledger, settings = session.ledger, session.settings
     now = {
         "counting": scoring.fingerprint(session.scoring),
@@ -27,11 +35,13 @@ def follow(session: Session) -> None:
 
     def carry_on(done: int) -> bool:
         session.progress("judging again", done, 0)
+        session.rest(_REST)
+        meanwhile()
         return not session.stopping()
 
     if before is not None and before["counting"] != now["counting"]:
         event("sync.configuration_changed")
-        changed = scoring.rebuild(ledger, session.scoring, carry_on)
+        changed = scoring.rebuild(ledger, session.scoring, carry_on, _AT_ONCE)
         if session.stopping():
             return
         event("sync.judged_again", senders=changed)

@@ -1,6 +1,7 @@
 """One pass of the sync, from what is due to what came of it."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -9,6 +10,7 @@ from daemon.ledger.journal import JournalRow
 from daemon.log import event
 from daemon.pipedrive.objects import Target
 from daemon.pipedrive.outcomes import Moved
+from daemon.rules.case import RANK_FRESH
 from daemon.sync import configuration, listing
 from daemon.sync.external_changes import look_due, look_lately, look_twice
 from daemon.sync.lost_records import adopt_lost_activities
@@ -42,6 +44,10 @@ def _is_harmless(row: JournalRow) -> bool:
 
 def _may_be_made(row: JournalRow) -> bool:
     return row.unknown and row.kind != "field"
+
+
+def _only_fresh(takes: Callable[[JournalRow], bool]) -> Callable[[JournalRow], bool]:
+    return lambda row: row.rank.startswith(RANK_FRESH) and takes(row)
 
 
 def plan_only(session: Session) -> None:
@@ -148,10 +154,10 @@ class Sync:
         session = self.session
         total = Pushed()
         session.client.check_clock()
-        if not self._configured:
-            configuration.follow(session)
-            self._configured = not session.stopping()
         due = self._recover()
+        if not self._configured:
+            configuration.follow(session, lambda: self._go_on_with_news(total))
+            self._configured, due = not session.stopping(), False
         rounds = 0
         while rounds < _ROUNDS and not session.stopping() and (due or self.has_work()):
             due = False
@@ -185,8 +191,17 @@ class Sync:
             self._pruned = now.date()
         return due
 
-    def _round(self, total: Pushed) -> Pushed | None:
-        """List, plan and push once; None if nothing more may be sent for now."""
+    def _go_on_with_news(self, total: Pushed) -> None:
+        """See to those in touch lately while what is known is judged again, which takes minutes."""
+        session = self.session
+        if not total.halted and session.ledger.senders.due(1, session.fresh_since()):
+            self._round(total, only_fresh=True)
+
+    def _round(self, total: Pushed, *, only_fresh: bool = False) -> Pushed | None:
+        """List, plan and push once; None if nothing more may be sent for now.
+
+        `only_fresh`: of the journal, only what those in touch lately wait for.
+        """
         session = self.session
         first = self._maybe_first = self._maybe_first and is_first(session.ledger)
         place = prepare(session)
@@ -213,7 +228,9 @@ class Sync:
             return None
         if first:
             place = self._make_first_fields(total)
-        takes = _is_record if total.asks is None else _is_harmless
+        takes: Callable[[JournalRow], bool] = _is_record if total.asks is None else _is_harmless
+        if only_fresh:
+            takes = _only_fresh(takes)
         pushed = Pusher(session, place).push(takes)
         self._add(total, pushed)
         return pushed

@@ -168,6 +168,7 @@ class Wiring:
             limit=limit,
             stopping=self.stop.is_set,
             progress=progress,
+            rest=self.stop.wait,
         )
 
     def daily_tokens(self, ledger: Ledger) -> int:
