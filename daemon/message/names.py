@@ -5,6 +5,7 @@ rule improves what is there already.
 """
 
 import re
+from functools import lru_cache
 
 from daemon.message.localparts import is_given_name, names_a_firm, names_a_person
 from daemon.message.relay import is_machine_like, via
@@ -113,6 +114,7 @@ _NOT_FIRST = frozenset(
 )
 
 
+@lru_cache(maxsize=1024)  # the same people write again and again
 def clean_name(name: str, address: str = "") -> str:
     """A display name without quotes, departments, services and addresses; first name first.
 
