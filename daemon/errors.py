@@ -5,6 +5,7 @@ Every error carries the thing it is about (`what`) and, where a person can act, 
 """
 
 import json
+import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
@@ -12,22 +13,26 @@ from urllib.parse import quote
 DONE, ATTENTION, USAGE, LATER = 0, 1, 2, 75
 
 
-_LONG = 8  # characters that no ordinary word is mistaken for a secret by
-_secrets: set[str] = set()
+# Characters from which on no ordinary word is mistaken for a secret; a shorter one is hidden where
+# it stands as a word of its own, and one of less than four would hide half of every line.
+_LONG, _SHORTEST = 8, 4
+_secrets: dict[str, re.Pattern[str]] = {}
 
 
 def hide(secret: str) -> str:
     """Never show this secret from now on, in whatever text a server repeats it; returns it."""
-    if len(secret) >= _LONG:
-        _secrets.update({secret, quote(secret, safe=""), json.dumps(secret)[1:-1]})
+    if len(secret) >= _SHORTEST:
+        for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1]):
+            text = re.escape(form)
+            _secrets[form] = re.compile(text if len(secret) >= _LONG else rf"(?<!\w){text}(?!\w)")
     return secret
 
 
 def without_secrets(text: str) -> str:
     """The text with every secret that was read so far made unreadable."""
-    for secret in tuple(_secrets):
+    for secret, pattern in tuple(_secrets.items()):
         if secret in text:
-            text = text.replace(secret, "***")
+            text = pattern.sub("***", text)
     return text
 
 

@@ -46,7 +46,8 @@ def pytest_runtest_protocol() -> Generator[None, bool, bool]:
     finally:
         logger.handlers[:], logger.propagate = handlers, propagate
         logger.setLevel(level)
-        errors._secrets.intersection_update(secrets)
+        for one in set(errors._secrets) - secrets:
+            del errors._secrets[one]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -49,19 +49,24 @@ class ServiceProcess:
 
     @contextmanager
     def running(self) -> Iterator["subprocess.Popen[bytes]"]:
-        with (self.home / "log").open("wb") as log:
-            process = subprocess.Popen(self.command, stderr=log, env=self.environment)
+        (self.home / "log").unlink(missing_ok=True)
+        self.launch()
         try:
-            yield process
+            yield self.process
         finally:
-            process.terminate()
+            self.process.terminate()
             try:
-                assert process.wait(30) == 0
+                assert self.process.wait(30) == 0
                 # E.g. a connection that nobody closed, which Python tells from 3.13 on.
                 assert "Warning: " not in self.log()
             finally:
-                process.kill()
-                process.wait()
+                self.process.kill()
+                self.process.wait()
+
+    def launch(self) -> None:
+        """Start it; also again, after it was killed."""
+        with (self.home / "log").open("ab") as log:
+            self.process = subprocess.Popen(self.command, stderr=log, env=self.environment)
 
     def start(self, *arguments: str, said: IO[bytes]) -> "subprocess.Popen[bytes]":
         """A command that runs beside the service, and what it says goes into this file."""

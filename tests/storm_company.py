@@ -29,6 +29,7 @@ from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.imap_server import ImapServer, start_imap
 
 USER = "sales@ours.example"
+FOLLOW_UP_DAYS = 20
 DISK = 16 * 1024 * 1024
 _FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 
@@ -153,6 +154,8 @@ class StormCompany:
         return any(steps for _, steps in self._todo)
 
     def _may(self, step: Step) -> bool:
+        if step.task_of and self.task_of(step.task_of) is None:
+            return False
         if step.noticed and not self.rows(
             "SELECT 1 FROM records r LEFT JOIN crm_deals d ON d.id = r.pipedrive_id"
             " WHERE r.kind = ? AND r.key = ? AND (tombstone IS NOT NULL OR d.status <> 'open')",
@@ -184,6 +187,15 @@ class StormCompany:
         found = row["pipedrive_id"]
         return int(found) if found.isdigit() else found
 
+    def task_of(self, who: str) -> int | None:
+        """The id of the task to answer a sender; None while there is none."""
+        found = self.rows(
+            "SELECT r.pipedrive_id FROM senders s JOIN records r ON r.key = s.follow_up"
+            " WHERE s.address = ? AND r.tombstone IS NULL",
+            who,
+        )
+        return int(found[0]["pipedrive_id"]) if found else None
+
     def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
         """A read of the ledger, beside everybody."""
         with closing(sqlite3.connect(f"file:{self.ledger_path}?mode=ro", uri=True)) as db:
@@ -193,7 +205,7 @@ class StormCompany:
     # the service and its surroundings
 
     @contextmanager
-    def running(self) -> Iterator["subprocess.Popen[bytes]"]:
+    def running(self) -> Iterator[None]:
         with Server(self.sandbox) as crm:
             (self.home / "password").write_text("secret")
             config = {
@@ -215,12 +227,29 @@ class StormCompany:
                     "seats": 4,
                     "pipeline": "Sales",
                 },
-                "fields": {"every": "1s"},
+                "fields": {"every": "1s", "our_response_hours": True},
+                "deals": {"per": "conversation"},
+                "people": {"cc": "all"},
+                "activities": {"follow_up": f"{FOLLOW_UP_DAYS}d"},
+                "routes": [
+                    {
+                        "name": "iota",
+                        "domain": ["iota.example", "firm3.example"],
+                        "owner": ["bob@example.com"],
+                        "channel_id": "storm",
+                    }
+                ],
                 "events": [
                     {
                         "name": "chat",
                         "url": self.receiver.url,
-                        "kinds": ["lead_created", "deal_created", "lead_converted", "first_reply"],
+                        "kinds": [
+                            "lead_created",
+                            "deal_created",
+                            "lead_converted",
+                            "first_reply",
+                            "follow_up_due",
+                        ],
                     }
                 ],
                 "poll": {"every": "15s", "jitter": "1s"},
@@ -228,8 +257,8 @@ class StormCompany:
             }
             furnish(self.acts)
             self.service = ServiceProcess(self.home, config, self.environment())
-            with self.service.running() as self.process:
-                yield self.process
+            with self.service.running():
+                yield
 
     def starts(self, *arguments: str) -> None:
         """A command begins beside the service."""
@@ -251,6 +280,16 @@ class StormCompany:
 
     def reloads(self) -> None:
         self.process.send_signal(signal.SIGHUP)
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        return self.service.process
+
+    def kills(self) -> None:
+        """The service dies, and systemd starts it again."""
+        self.process.kill()
+        self.process.wait()
+        self.service.launch()
 
     def cuts_imap(self) -> None:
         """Every line to the mailbox breaks."""

@@ -192,3 +192,9 @@ SURROUNDINGS: Mapping[str, Callable[[StormCompany, random.Random], End]] = {
         receiver_broken,
     )
 }  # fmt: skip
+
+
+def killed(company: StormCompany, _chance: random.Random) -> End:
+    """The service dies at any moment, and is started again."""
+    company.kills()
+    return lambda: None

@@ -5,7 +5,7 @@ mail that would make a deal of a lead) waits until the sender is settled: read, 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ class Stage(Protocol):
 
     def deliver(self, folder: str, raw: bytes, at: datetime) -> None: ...
     def identifier(self, kind: str, key: str) -> Any: ...
+    def task_of(self, who: str) -> int | None: ...
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Step:
     after: tuple[str, ...] = ()
     noticed: tuple[str, str] | None = None  # kind and key of what people have closed before
     message: str | None = None  # its Message-ID, if it is a mail
+    task_of: str | None = None  # who must have a task by then, which reminds people to answer
 
 
 @dataclass
@@ -43,6 +45,12 @@ class Script:
     steps: list[Step] = field(default_factory=list)
     _settled: tuple[str, ...] = ()
     _noticed: tuple[str, str] | None = None
+    _task: bool = False
+
+    def reminded(self) -> "Script":
+        """What follows waits until there is a task to answer this sender, as well."""
+        self._task = True
+        return self.then()
 
     def then(self, *others: str) -> "Script":
         """What follows waits until this sender, and these, are settled."""
@@ -54,8 +62,8 @@ class Script:
             self._mail("INBOX", self.who, WE, answers, more)
         return self
 
-    def is_written_to(self, *, answers: int | None = None) -> "Script":
-        return self._mail("Sent", WE, self.who, answers, {})
+    def is_written_to(self, *, answers: int | None = None, **more: Any) -> "Script":
+        return self._mail("Sent", WE, self.who, answers, more)
 
     def invites(self, uid: str) -> "Script":
         part = calendar("REQUEST", uid, organizer=self.who, attendee=WE)
@@ -74,6 +82,16 @@ class Script:
             act(stage.acts, stage.identifier(kind, key or self.who))
 
         return self._add(Step(change, self._settled or (self.who,)))
+
+    def edit_task(self, act: Callable[[Acts, int], object]) -> "Script":
+        """People do something with the task to answer this sender."""
+
+        def change(stage: Stage) -> None:
+            task = stage.task_of(self.who)
+            assert task is not None
+            act(stage.acts, task)
+
+        return self.reminded()._add(Step(change, self._settled))
 
     @property
     def last(self) -> int:
@@ -95,8 +113,8 @@ class Script:
         return self._add(Step(arrive, self._settled, self._noticed, message))
 
     def _add(self, step: Step) -> "Script":
-        self.steps.append(step)
-        self._settled, self._noticed = (), None
+        self.steps.append(replace(step, task_of=self.who if self._task else None))
+        self._settled, self._noticed, self._task = (), None, False
         return self
 
 
@@ -133,10 +151,32 @@ def scripts(strangers: int) -> list[Script]:
     kim.writes(answers=kim.last).then().closes("deal", lambda acts, i: acts.lose(i)).writes()
     lea = who("lea@kappa.example").writes().then()
     lea.closes("lead", lambda acts, i: acts.archive("leads", i)).writes()
+    mia = who("mia@mu.example").is_written_to().then()
+    mia.writes(answers=mia.last, extra="Cc: nat@xi.example\r\n").then()
+    mia.is_written_to(answers=mia.last, extra="Cc: max@nu.example\r\n")
+    max_ = who("max@nu.example").then(mia.who).writes(answers=mia.last)  # and joins that deal
     robot = who("robot@lambda.example").writes(extra="Auto-Submitted: auto-replied\r\n")
-    first = [ada, bob, cyd, dan, eve, fay, gus, hal, henry, ivy, jon, kim, lea, robot]
+    first = [ada, bob, cyd, dan, eve, fay, gus, hal, henry, ivy, jon, kim, lea, mia, max_, robot]
     more = [who(f"p{n}@firm{n % 9}.example").writes(1 + n % 2) for n in range(strangers)]
     return [*first, *more]
+
+
+def weeks_later() -> list[Script]:
+    """What becomes of the tasks to answer those who have waited."""
+    numbers = count(1000)
+
+    def who(address: str) -> Script:
+        return Script(address, numbers)
+
+    ada = who("ada@acme.example").reminded().is_written_to()
+    dan = who("dan@gmail.com").reminded().writes(subject="Any news?")
+    eve = who("eve@gamma.example").edit_task(lambda acts, i: acts.edit("activities", i, done=True))
+    ivy = who("ivy@eta.example").edit_task(lambda acts, i: acts.delete("activities", i))
+    mover = who("p0@firm0.example").edit_task(
+        lambda acts, i: acts.edit("activities", i, due_date="2099-01-01")
+    )
+    answered = who("p1@firm1.example").reminded().is_written_to().then().writes()
+    return [ada, dan, eve.writes(), ivy.writes(), mover.writes(), answered]
 
 
 # Who is in Pipedrive before, without an organization.

@@ -152,6 +152,28 @@ def test_a_deactivated_owner_an_inactive_type_and_a_blind_token_are_told(
     assert "administrator of deals and of global settings" in lines["pipedrive: permissions"]
 
 
+def test_owners_whose_records_would_be_hidden_from_the_token_are_told(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox = office_desk.sandbox
+    me, other = (user.email for user in sandbox.settings.users[:2])
+    section(office_desk, "mailboxes", owner=other)
+    Switches(sandbox).default_visibility(other, 1)
+
+    _, lines = told(office_desk, capsys)
+    assert "✓" in lines["pipedrive: owners"]  # an administrator sees it all the same
+
+    Switches(sandbox).permit(me, apps=("account_settings",))
+    status, lines = told(office_desk, capsys)
+    assert status == 1
+    assert "✗" in lines["pipedrive: owners"]
+    assert f"{other} (persons, organizations, deals, leads)" in lines["pipedrive: owners"]
+
+    Switches(sandbox).default_visibility(other, 3)
+    _, lines = told(office_desk, capsys)
+    assert "✓" in lines["pipedrive: owners"]
+
+
 def test_what_is_wrong_on_this_machine_is_found_without_any_server(
     office_desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:

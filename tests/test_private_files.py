@@ -123,7 +123,15 @@ def test_a_secret_that_a_server_repeats_is_in_no_error_and_no_log_line(
         assert "***" in text
 
 
-def test_short_words_are_never_taken_for_a_secret() -> None:
+@pytest.mark.parametrize("secret", ["hunter2", "p4ss", "(a)b!"])
+def test_a_short_secret_is_hidden_where_it_stands_as_a_word(secret: str) -> None:
+    hide(secret)
+    assert str(Rejected(f"no login with '{secret}' for x{secret}x")) == (
+        f"no login with '***' for x{secret}x"
+    )
+
+
+def test_what_is_shorter_than_any_password_hides_nothing() -> None:
     hide("abc")
     assert str(Rejected("abc refused")) == "abc refused"
 

@@ -105,8 +105,13 @@ def _show(found: Mapping[str, Any]) -> None:
     budget = found["budget"]
     output.say(
         f"budget: {budget['spent_today']} of {budget['daily']} tokens spent today;"
-        f" the backlog costs {budget['backlog']} tokens, {budget['days_for_backlog']} days"
+        f" the backlog costs {budget['backlog']} tokens{_until(budget['days_for_backlog'])}"
     )
+
+
+def _until(days: int) -> str:
+    """How long the backlog goes on."""
+    return f", done in {days} day{'' if days == 1 else 's'}" if days else ""
 
 
 def _minute(at: str | None) -> str:

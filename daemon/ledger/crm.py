@@ -183,14 +183,12 @@ class Crm:
         """What may stand for a sender, with the deals and leads of those persons.
 
         `known` is the id of its person if it has one, which may not be listed with the address.
+        Where nobody has the address and the sender never had a record, a lead or deal with its
+        Mail key tells: an earlier ledger made it, and people have changed the address since.
         """
         persons = tuple(
             CrmPerson(row["id"], row["organization_id"], name=row["name"])
-            for row in self._db.execute(
-                "SELECT p.* FROM crm_persons p WHERE p.id = ?"
-                " OR p.id IN (SELECT person_id FROM crm_emails WHERE email = ?) ORDER BY p.id",
-                (known, address),
-            )
+            for row in self._db.execute(_PERSONS, {"known": known, "address": address})
         )
         ids = {person.id for person in persons} | ({int(known)} if known else set())
         rows = self._db.execute(_OF_PERSONS, (listed(ids),) * 2).fetchall() if ids else []
@@ -212,6 +210,19 @@ SELECT 1 AS is_deal, person_id, id, status, archived, mail_key, source_lead_id, 
 FROM crm_deals WHERE person_id {AMONG}
 UNION ALL SELECT 0, person_id, id, NULL, archived, mail_key, NULL, NULL
 FROM crm_leads WHERE person_id {AMONG} ORDER BY 1, 2, 3
+"""
+_PERSONS = """
+WITH found AS (
+  SELECT :known AS id WHERE :known IS NOT NULL
+  UNION SELECT person_id FROM crm_emails WHERE email = :address),
+marked AS (
+  SELECT person_id FROM crm_leads WHERE mail_key = :address
+  UNION SELECT person_id FROM crm_deals WHERE mail_key = :address)
+SELECT * FROM crm_persons WHERE id IN (
+  SELECT id FROM found UNION ALL SELECT person_id FROM marked
+  WHERE NOT EXISTS (SELECT 1 FROM found)
+    AND NOT EXISTS (SELECT 1 FROM records WHERE kind = 'person' AND key = :address))
+ORDER BY id
 """
 _ORGANIZATION = """
 SELECT * FROM (SELECT id, 'its name' AS reason FROM crm_organizations

@@ -36,6 +36,7 @@ STEPS = (
     "m020_carried",
     "m021_resting",
     "m022_logged",
+    "m023_mail_keys",
 )
 
 migrations = Migrations("mail2deal")

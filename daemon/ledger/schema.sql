@@ -384,6 +384,7 @@ CREATE TABLE crm_deals (
 );
 CREATE INDEX crm_deals_organization ON crm_deals (organization_id);
 CREATE INDEX crm_deals_person ON crm_deals (person_id);
+CREATE INDEX crm_deals_mail_key ON crm_deals (mail_key) WHERE mail_key IS NOT NULL;
 CREATE INDEX crm_deals_lead ON crm_deals (source_lead_id) WHERE source_lead_id IS NOT NULL;
 
 CREATE TABLE crm_leads (
@@ -394,6 +395,7 @@ CREATE TABLE crm_leads (
   sweep INTEGER NOT NULL          -- as of persons
 ) WITHOUT ROWID;
 CREATE INDEX crm_leads_person ON crm_leads (person_id);
+CREATE INDEX crm_leads_mail_key ON crm_leads (mail_key) WHERE mail_key IS NOT NULL;
 
 -- Who is told what happened -----------------------------------------------------------------------
 

@@ -23,6 +23,15 @@ _USUAL = {key: field for key, field in FIELDS.items() if key != "our_response_ho
 _TAKERS = 5  # that are named
 _CLOCKS_APART = 60.0  # seconds that are nothing to tell
 _EVERYTHING = {"sales", "global"}  # whose administrator sees every deal, lead and contact
+_ADVICE = "take the API token of an administrator of deals and of global settings"
+# What a role says of the records that its users make (GET /users/{id}/roleSettings).
+_MADE = {
+    "person_default_visibility": "persons",
+    "org_default_visibility": "organizations",
+    "deal_default_visibility": "deals",
+    "lead_default_visibility": "leads",
+}
+_PRIVATE = 1  # visible to its owner, and followers
 # What we do, and the permission that it takes (GET /users/{id}/permissions).
 _NEEDED = {
     "can_use_api": "use the API",
@@ -50,7 +59,7 @@ def check_pipedrive(wiring: Wiring) -> Iterator[CheckLine]:
         ("lists", lambda: _lists(client)),
     ]
     if owners := _owners(wiring.config):
-        attempts.append(("owners", lambda: _active_owners(client, owners)))
+        attempts.append(("owners", lambda: _active_owners(client, owners, me)))
     for what, attempt in attempts:
         try:
             yield CheckLine(f"pipedrive: {what}", attempt())
@@ -83,13 +92,28 @@ def _owners(config: Config) -> frozenset[str]:
     return frozenset(boxes) | {owner for route in routes(config) for owner in route.owners}
 
 
-def _active_owners(client: Client, addresses: frozenset[str]) -> str:
+def _active_owners(client: Client, addresses: frozenset[str], me: Mapping[str, Any]) -> str:
+    """Who owns records; raises ConfigProblem for who left, Rejected if theirs are hidden from us."""
     found = company.owners(client, addresses)
     if found.left:
         raise ConfigProblem(
             f"the Pipedrive user {', '.join(found.left)} is deactivated",
             what="mailboxes[].owner",
             hint="activate the user, or name another: " + ", ".join(found.others),
+        )
+    hidden = []
+    for address, user in sorted(found.ids.items()):
+        if _sees_everything(me) or user == me.get("id"):
+            continue  # whatever its owner's role says
+        role = client.send(Call.to("users.role_settings", str(user))).object
+        private = [words for name, words in _MADE.items() if role.get(name) == _PRIVATE]
+        if private:
+            hidden.append(f"{address} ({', '.join(private)})")
+    if hidden:
+        raise Rejected(
+            "this token's user wouldn't see what is made for " + " and ".join(hidden) + ": by their"
+            " role it is visible to its owner only",
+            hint=f"{_ADVICE}, or change the default visibility of their role",
         )
     return ", ".join(sorted(found.ids))
 
@@ -174,15 +198,12 @@ def _lists(client: Client) -> str:
 
 def _permissions(client: Client, me: Mapping[str, Any]) -> CheckLine:
     """What the token's user sees: what is hidden would be made a second time."""
-    entries = [one for one in me.get("access") or () if isinstance(one, Mapping)]
-    apps = {str(one.get("app")) for one in entries if one.get("admin")}
-    if apps >= _EVERYTHING:
+    if _sees_everything(me):
         return CheckLine("pipedrive: permissions", "an administrator, who sees everything")
     may = client.send(Call.to("users.permissions", str(me.get("id")))).object
     lacking = [words for name, words in _NEEDED.items() if may.get(name) is False]
-    advice = "take the API token of an administrator of deals and of global settings"
     if lacking:
-        raise Rejected(f"this user may not {', '.join(lacking)}", hint=advice)
+        raise Rejected(f"this user may not {', '.join(lacking)}", hint=_ADVICE)
     blind = " and sees no other user's records" if may.get("can_see_other_users") is False else ""
     fields = ""
     if may.get("can_add_custom_fields") is False:
@@ -191,8 +212,13 @@ def _permissions(client: Client, me: Mapping[str, Any]) -> CheckLine:
     return CheckLine(
         "pipedrive: permissions",
         note=f"not an administrator{blind}: what this user can't see would be made again;"
-        f" {advice}{fields}",
+        f" {_ADVICE}{fields}",
     )
+
+
+def _sees_everything(me: Mapping[str, Any]) -> bool:
+    entries = [one for one in me.get("access") or () if isinstance(one, Mapping)]
+    return {str(one.get("app")) for one in entries if one.get("admin")} >= _EVERYTHING
 
 
 def _clock(client: Client) -> Iterator[CheckLine]:

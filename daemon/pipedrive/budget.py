@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from daemon.pipedrive.outcomes import BudgetSpent
-from daemon.pipedrive.pacing import share_of
+from daemon.pipedrive.pacing import days_for, share_of
 
 PROBE_EVERY = timedelta(hours=1)
 
@@ -90,6 +90,11 @@ class Budget:
             self._roll()
             kept = share_of(share_of(self._limit, self._share), self._reserve)
             return max(0, self._left() - kept)
+
+    def days_for(self, backlog: int) -> int:
+        """How many days after today what has waited for long goes on, at so many tokens."""
+        day = self.share_of_day
+        return days_for(backlog, self.for_backlog(), day - share_of(day, self._reserve))
 
     def take(self, cost: int, *, what: str = "") -> Taken:
         """Set tokens aside for a request about to leave, or raise BudgetSpent."""

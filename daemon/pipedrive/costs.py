@@ -70,6 +70,7 @@ PRICES: Mapping[str, Price] = {
     "users.me": Price("GET", "/api/v1/users/me", 2),
     "users.list": Price("GET", "/api/v1/users", 20),
     "users.permissions": Price("GET", "/api/v1/users/{}/permissions", 10),
+    "users.role_settings": Price("GET", "/api/v1/users/{}/roleSettings", 10),
     "lead_labels.list": Price("GET", "/api/v1/leadLabels", 10),
     "activity_types.list": Price("GET", "/api/v1/activityTypes", 20),
 }
@@ -82,6 +83,26 @@ PLURALS = {
     "deal": "deals",
     "activity": "activities",
 }
+
+
+# The call that each change in the journal is, by kind and action.
+_CHANGES = {
+    ("organization", "create"): "organizations.create",
+    ("person", "create"): "persons.create",
+    ("person", "update"): "persons.update",
+    ("lead", "create"): "leads.create",
+    ("lead", "archive"): "leads.update",
+    ("deal", "create"): "deals.create",
+    ("deal", "convert"): "leads.convert",
+    ("participant", "create"): "participants.create",
+    ("activity", "create"): "activities.create",
+    ("activity", "update"): "activities.update",
+}
+
+
+def price_of(changes: Mapping[tuple[str, str], int]) -> int:
+    """What so many changes cost, by (kind, action), in tokens; a field costs next to nothing."""
+    return sum(PRICES[_CHANGES[one]].tokens * n for one, n in changes.items() if one in _CHANGES)
 
 
 def tokens(kind: str, verb: str) -> int:

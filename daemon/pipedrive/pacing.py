@@ -52,6 +52,11 @@ def share_of(tokens: int, share: float) -> int:
     return int(tokens * share)
 
 
+def days_for(tokens: int, today: int, a_day: int) -> int:
+    """How many days after today it takes to spend so many tokens, `a_day` after `today`'s."""
+    return -(-max(0, tokens - today) // max(1, a_day))
+
+
 PLANS: Mapping[str, Subscription] = {
     "lite": Subscription("lite", 20, 1),
     "growth": Subscription("growth", 40, 2),

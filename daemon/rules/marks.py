@@ -1,8 +1,8 @@
 """Our mark on an activity, by which a write whose answer was lost is found again. Pure.
 
-`m2d:` and the last 12 hexadecimal digits of the record key stand at the end of the note; where the
-note would say nothing else, they stand in the public description, which Pipedrive shows only in the
-activity's own window. 12 digits are 48 bits. A lost write is looked for among one person's
+`m2d:` and the last 12 hexadecimal digits of the record key stand at the end of the note, if it says
+anything else, and in the public description, which Pipedrive shows only in the activity's own
+window: a note that people rewrite hides nothing. 12 digits are 48 bits. A lost write is looked for among one person's
 activities of some minutes; that another of 100 has the same mark happens once in 10^12 times. Where
 a whole ledger was lost, every mark of the company is compared with every message: of n activities
 two share a mark with a chance of n² / 2^49, which is 2 in 10^5 for 100,000 and 0.2 % for a million;
@@ -36,9 +36,8 @@ def marked(text: str, key: str) -> dict[str, str]:
     while len(escaped.encode()) > _NOTE_BYTES:
         text = text[: len(text) * 3 // 4]
         escaped = html.escape(text, quote=False).replace("\n", "<br>")
-    if not escaped:
-        return {"public_description": mark(key)}
-    return {"note": f"{escaped}<br><br>{mark(key)}"}
+    note = {"note": f"{escaped}<br><br>{mark(key)}"} if escaped else {}
+    return {"public_description": mark(key), **note}
 
 
 def mark_of(activity: Mapping[str, Any]) -> str | None:
@@ -50,6 +49,11 @@ def mark_of(activity: Mapping[str, Any]) -> str | None:
             whole, digits = found[-1]
             return str(whole or digits)
     return None
+
+
+def is_mark(text: object) -> bool:
+    """Whether a text is a mark of ours and nothing else."""
+    return isinstance(text, str) and _MARK.fullmatch(text.strip()) is not None
 
 
 def is_of(said: str | None, key: str) -> bool:

@@ -8,6 +8,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from daemon.rules.marks import is_mark
+
 # Fields that are empty until people fill them, unless we wrote them.
 _PEOPLES = {
     "organization": "address label_ids linkedin industry annual_revenue employee_count",
@@ -63,8 +65,11 @@ def changed_fields(
 
 
 def _plain(value: Any) -> Any:
-    """A value to compare: Pipedrive says nothing in several ways, and a time with its seconds."""
-    if value in (None, "", 0, False) or value in ([], {}):
+    """A value to compare: Pipedrive says nothing in several ways, and a time with its seconds.
+
+    Our mark alone says nothing either.
+    """
+    if value in (None, "", 0, False) or value in ([], {}) or is_mark(value):
         return None
     if isinstance(value, str) and re.fullmatch(r"\d\d:\d\d:\d\d", value):
         return value.removesuffix(":00")

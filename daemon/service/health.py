@@ -15,22 +15,12 @@ from daemon.ledger.conditions import Failure
 from daemon.ledger.lock import Lock
 from daemon.ledger.store import Ledger
 from daemon.ledger.timestamp import stamp_or_none
-from daemon.pipedrive.costs import PRICES
+from daemon.pipedrive.costs import price_of
+from daemon.pipedrive.pacing import days_for, share_of
 from daemon.wiring import Wiring
 
 Weight = Literal["person", "failing", "note"]
 
-_CALLS = {
-    ("organization", "create"): "organizations.create",
-    ("person", "create"): "persons.create",
-    ("person", "update"): "persons.update",
-    ("lead", "create"): "leads.create",
-    ("lead", "archive"): "leads.update",
-    ("deal", "create"): "deals.create",
-    ("deal", "convert"): "leads.convert",
-    ("activity", "create"): "activities.create",
-    ("activity", "update"): "activities.update",
-}
 # What to do about each part that fails.
 _NEXT = {
     "approval": "mail2deal approve",
@@ -185,18 +175,15 @@ def _sync(ledger: Ledger) -> dict[str, Any]:
 
 
 def _budget(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
-    """Tokens of this day, and what the changes that wait will cost."""
+    """Tokens of this day, and what the changes that wait cost and for how many days after it."""
     daily = wiring.daily_tokens(ledger)
     spent = ledger.runs.spent(wiring.now().date().isoformat())
-    backlog = sum(
-        PRICES[_CALLS[change]].tokens * n
-        for change, n in ledger.backlog.pending().items()
-        if change in _CALLS
-    )
+    backlog = price_of(ledger.backlog.pending())
+    kept = share_of(daily, wiring.config.pipedrive.reserve)
     return {
         "daily": daily,
         "spent_today": spent,
         "left_today": max(0, daily - spent),
         "backlog": backlog,
-        "days_for_backlog": round(backlog / daily, 2) if daily else None,
+        "days_for_backlog": days_for(backlog, max(0, daily - spent - kept), daily - kept),
     }

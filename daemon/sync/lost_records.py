@@ -19,7 +19,7 @@ from daemon.rules.records import Adoption
 from daemon.sync.session import UNCLAIMED, Session
 
 _MARGIN = timedelta(minutes=2)  # their clock and ours may differ
-_WRITTEN = ("subject", "due_date", "due_time", "duration", "public_description")
+_WRITTEN = ("subject", "due_date", "due_time", "duration")
 
 
 def adopt_lost_activities(session: Session, fields_made: datetime | None) -> int:

@@ -30,7 +30,7 @@ from daemon.sync.session import Session, note_lag
 _KEPT = {
     "activity": (
         *("participants", "subject", "due_date", "due_time", "duration", "unlinked", "deal"),
-        *("public_description", "done", "since", "covers"),
+        *("done", "since", "covers"),
     ),
     "organization": (),
 }

@@ -25,7 +25,8 @@ _ASK_EVERY = timedelta(days=1)
 def prepare(session: Session) -> Target:
     """The place as the ledger knows it, asked for anew once a day or when it is configured anew.
 
-    Who of the owners has left is also asked at each start. Missing fields are planned in the
+    Who of the owners has left is also asked at each start, and whether a field is there by now that
+    waits to be made: this ledger may be a backup. Missing fields are planned in the
     journal, to be pushed before anything that shows them. Raises ConfigProblem for unknown names.
     """
     settings, ledger = session.settings, session.ledger
@@ -41,6 +42,7 @@ def prepare(session: Session) -> Target:
         known is None
         or known["wanted"] != wanted
         or session.now() - instant(known["at"]) >= _ASK_EVERY
+        or (not session.client.answered and ledger.backlog.keys("field"))
     ):
         known = _ask(session, wanted, known)
     elif not session.client.answered:

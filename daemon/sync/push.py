@@ -18,6 +18,7 @@ from daemon.ledger.journal import JournalRow
 from daemon.log import event
 from daemon.pipedrive import directory
 from daemon.pipedrive.apply import Outcome, apply
+from daemon.pipedrive.costs import price_of
 from daemon.pipedrive.objects import Target
 from daemon.pipedrive.outcomes import Unknown
 from daemon.rules.case import RANK_FRESH
@@ -244,9 +245,15 @@ class Pusher:
             return
         self._reported = now
         left = self.ledger.backlog.unfinished()
-        tokens = self._session.client.budget.remaining()
+        budget = self._session.client.budget
         self._session.progress("writing", self.pushed.writes, self.pushed.writes + left)
-        event("sync.progress", written=self.pushed.writes, left=left, tokens_left=tokens)
+        event(
+            "sync.progress",
+            written=self.pushed.writes,
+            left=left,
+            tokens_left=budget.remaining(),
+            days_left=budget.days_for(price_of(self.ledger.backlog.pending())) or None,
+        )
 
 
 def _outcome(row: JournalRow, future: Future[Outcome]) -> tuple[JournalRow, Outcome | Problem]:
