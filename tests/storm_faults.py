@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any
 
 from storm_company import StormCompany
+from storm_story import BEFORE
 
 from daemon.sandbox.crm import Fault, Sandbox, Switches
 
@@ -111,9 +112,13 @@ def not_converted(sandbox: Sandbox, chance: random.Random) -> End:
 
 
 def hidden(sandbox: Sandbox, chance: random.Random) -> End:
+    """One record of ours; what people made, and no one sees before we look, can't be known."""
     with sandbox.at_work() as call:
         found = [
-            (kind, doc["id"]) for kind in NOUNS for doc in call.store.select(kind, "is_deleted = 0")
+            (kind, doc["id"])
+            for kind in NOUNS
+            for doc in call.store.select(kind, "is_deleted = 0")
+            if doc.get("name") not in BEFORE.values()
         ]
     if not found:
         return lambda: None
