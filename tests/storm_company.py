@@ -156,6 +156,10 @@ class StormCompany:
     def _may(self, step: Step) -> bool:
         if step.task_of and self.task_of(step.task_of) is None:
             return False
+        if step.answers and not self.rows(
+            "SELECT 1 FROM messages WHERE message_id = ?", step.answers
+        ):
+            return False
         if step.noticed and not self.rows(
             "SELECT 1 FROM records r LEFT JOIN crm_deals d ON d.id = r.pipedrive_id"
             " WHERE r.kind = ? AND r.key = ? AND (tombstone IS NOT NULL OR d.status <> 'open')",

@@ -33,6 +33,7 @@ class Step:
     after: tuple[str, ...] = ()
     noticed: tuple[str, str] | None = None  # kind and key of what people have closed before
     message: str | None = None  # its Message-ID, if it is a mail
+    answers: str | None = None  # the Message-ID that it answers, which must have been read before
     task_of: str | None = None  # who must have a task by then, which reminds people to answer
 
 
@@ -110,7 +111,8 @@ class Script:
             stage.deliver(folder, raw, at)
 
         message = f"{number}@mail.example"
-        return self._add(Step(arrive, self._settled, self._noticed, message))
+        answered = f"{answers}@mail.example" if answers is not None else None
+        return self._add(Step(arrive, self._settled, self._noticed, message, answered))
 
     def _add(self, step: Step) -> "Script":
         self.steps.append(replace(step, task_of=self.who if self._task else None))

@@ -139,3 +139,10 @@ def test_threads_together_never_overdraw() -> None:
     for thread in threads:
         thread.join()
     assert sum(let_through) == 994
+
+
+def test_a_backlog_takes_so_many_days_after_today_by_what_is_kept_for_the_fresh() -> None:
+    wall = Wall()
+    budget = Budget(1000, 0.5, wall, reserve=0.2)  # 500 are ours, 400 of them for a backlog
+    budget.take(100)
+    assert [budget.days_for(n) for n in (0, 300, 301, 700, 701)] == [0, 0, 1, 1, 2]

@@ -15,7 +15,8 @@ from daemon.rules.events import Subscriber
 from daemon.rules.follow_up import standing_of
 from daemon.rules.records import Record
 from daemon.sandbox.crm import Fault
-from daemon.sync import Sync
+from daemon.sync import SafetyLimit, Sync
+from daemon.sync.safety_limit import approve
 
 ADA = "ada@acme.example"
 TWO_DAYS = timedelta(days=2)
@@ -189,6 +190,41 @@ def test_switching_it_on_looks_at_who_waits_and_off_leaves_them(tmp_path: Path) 
     shop.settings(policy=Policy(Rules()))
     later(shop, days=3)
     assert len(tasks(shop)) == 1
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_switching_it_on_over_an_old_ledger_asks_before_it_makes_many(
+    tmp_path: Path, *, approved: bool
+) -> None:
+    """Those who are answered meanwhile need none, and what is new is made without asking."""
+    shop = make_shop(tmp_path)
+    numbers = [shop.hears(f"p{n}@firm{n}.example") for n in range(12)]
+    shop.sync()
+    later(shop, days=3)
+    shop.settings(policy=Policy(Rules(), follow_up=TWO_DAYS))
+    shop.sync_ = Sync(replace(shop.sync_.session, limit=SafetyLimit()))
+    asks = shop.sync_.sync().asks
+    assert "would make 12 tasks" in str(asks)
+    (told,) = [one for one in shop.ledger.conditions.problems() if one.part == "follow-ups"]
+    assert told.needs_person
+    shop.hears(ADA)
+    shop.sync()
+    later(shop, days=3)
+    assert [subject for subject, *_ in tasks(shop)] == ["Answer Ada: Mail 13"]
+    assert len(shop.activities("email")) == 13
+
+    if approved:
+        with shop.ledger.transaction("approve"):
+            approve(shop.ledger, "test", None, shop.clock.now)
+        wanted = 13
+    else:
+        for n in range(4):
+            shop.writes(f"p{n}@firm{n}.example", answers=numbers[n])
+        wanted = 9
+    shop.sync()
+
+    assert len(tasks(shop)) == wanted
+    assert [one.part for one in shop.ledger.conditions.problems()] == []
 
 
 def test_an_answer_that_was_lost_makes_no_second_one(shop: Shop) -> None:

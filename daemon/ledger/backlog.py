@@ -119,6 +119,15 @@ class Backlog:
         ).fetchone()
         return instant_or_none(row["due"])
 
+    def tasks_for(self, overdue: datetime) -> int:
+        """How many follow-ups are planned for mails that were written until then."""
+        (count,) = self._db.execute(
+            "SELECT count(*) FROM journal WHERE state = 'planned' AND kind = 'activity'"
+            " AND action = 'create' AND json_extract(fields, '$.since') <= ?",
+            (stamp(overdue),),
+        ).fetchone()
+        return int(count)
+
     def pending(self) -> dict[tuple[str, str], int]:
         """How many changes are on their way, by (kind, action)."""
         rows = self._db.execute(

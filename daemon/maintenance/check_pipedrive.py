@@ -93,7 +93,7 @@ def _owners(config: Config) -> frozenset[str]:
 
 
 def _active_owners(client: Client, addresses: frozenset[str], me: Mapping[str, Any]) -> str:
-    """Who owns records; raises ConfigProblem for who left, Rejected if theirs are hidden from us."""
+    """Who owns records; raises ConfigProblem for who left, Rejected for what we wouldn't see."""
     found = company.owners(client, addresses)
     if found.left:
         raise ConfigProblem(

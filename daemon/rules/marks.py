@@ -2,10 +2,11 @@
 
 `m2d:` and the last 12 hexadecimal digits of the record key stand at the end of the note, if it says
 anything else, and in the public description, which Pipedrive shows only in the activity's own
-window: a note that people rewrite hides nothing. 12 digits are 48 bits. A lost write is looked for among one person's
-activities of some minutes; that another of 100 has the same mark happens once in 10^12 times. Where
-a whole ledger was lost, every mark of the company is compared with every message: of n activities
-two share a mark with a chance of n² / 2^49, which is 2 in 10^5 for 100,000 and 0.2 % for a million;
+window: a note that people rewrite hides nothing. 12 digits are 48 bits. A lost write is looked for
+among one person's activities of some minutes; that another of 100 has the same mark happens once in
+10^12 times. Where a whole ledger was lost, all marks of the company are compared with all messages:
+of n activities two share a mark with a chance of n² / 2^49, which is 2 in 10^5 for 100,000 and
+0.2 % for a million;
 then one mail of all isn't logged. Earlier versions wrote `[mail2deal:KEY]`, which stays known.
 """
 

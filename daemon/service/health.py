@@ -24,6 +24,7 @@ Weight = Literal["person", "failing", "note"]
 # What to do about each part that fails.
 _NEXT = {
     "approval": "mail2deal approve",
+    "follow-ups": "mail2deal approve, or answer them first",
     "read again": "mail2deal approve (mail2deal --dry-run shows it)",
     "sync": "mail2deal check",
     "listing": "mail2deal check",

@@ -7,7 +7,9 @@ knows: it was filled by this configuration or by an earlier version.
 from collections.abc import Callable
 
 from daemon.intake import scoring
+from daemon.ledger.timestamp import stamp
 from daemon.log import event
+from daemon.sync.safety_limit import TASKS_FROM
 from daemon.sync.session import Session
 
 _SETTING = "configured"
@@ -51,8 +53,10 @@ def follow(session: Session, meanwhile: Callable[[], object] = lambda: None) -> 
     )
     if now["follow_up"] != known.get("follow_up", ""):
         more = more or bool(now["follow_up"])
+        old = before is not None and bool(now["follow_up"]) and not ledger.records.none_created()
         with ledger.transaction("configured"):
             ledger.senders.wait_no_more()
+            ledger.set(TASKS_FROM, stamp(session.now()) if old else None)
     with ledger.transaction("configured"):
         if more:
             ledger.senders.touch(ledger.records.senders_with("person"))

@@ -8,10 +8,12 @@ from datetime import datetime
 
 from daemon.ledger.journal import JournalRow
 from daemon.ledger.senders import SenderRow
+from daemon.ledger.timestamp import instant_or_none
 from daemon.rules.correspondence import Unanswered
 from daemon.rules.follow_up import Habit, NextStep, next_step, standing_of
 from daemon.sync.news import tell
-from daemon.sync.session import Session
+from daemon.sync.safety_limit import TASKS_FROM, AskFirst, check_tasks
+from daemon.sync.session import LOST_UNTIL, Session
 from daemon.sync.wanted_activities import claim
 
 
@@ -44,11 +46,42 @@ def plan_follow_up(
         ledger.journal.drop(coming)
     if step.is_new and step.key is not None:
         claim(session, step.changes)
+        since = datetime.fromisoformat(step.changes[-1].fields["since"])
         if ledger.records.get("activity", step.key) is not None:
             step.changes.pop()  # made out of a ledger that was lost: it stands for the sender again
-        else:
+            return step
+        marks = ledger.settings(LOST_UNTIL, TASKS_FROM)
+        lost = instant_or_none(marks.get(LOST_UNTIL) or None)
+        if lost is not None and since + policy.follow_up <= lost:
+            # A ledger that was lost had made it, and people have deleted it since.
+            later = tuple(mail for mail in waiting if mail.sent_at > lost)
+            return plan_follow_up(session, row, name, later, now, pursued=pursued)
+        if not marks.get(TASKS_FROM):
             _tell(session, row.address, step.key, now)
     return step
+
+
+def overdue_at_first(session: Session) -> datetime | None:
+    """Until when mails were written that had waited too long once follow-ups were switched on.
+
+    None where a person has approved the tasks for them, or nothing has to be asked.
+    """
+    wait = session.settings.policy.follow_up
+    if wait is None or session.limit is None:
+        return None
+    began = instant_or_none(session.ledger.setting(TASKS_FROM))
+    return None if began is None else began - wait
+
+
+def ask_first(session: Session, overdue: datetime) -> AskFirst | None:
+    """What a person has to approve before those tasks are made; None: nothing."""
+    return check_tasks(session.ledger, overdue, session.now())
+
+
+def is_task_for(row: JournalRow, overdue: datetime) -> bool:
+    """Whether a change is a new task for mail that was written until then."""
+    since = row.fields.get("since") if row.action == "create" and not row.unknown else None
+    return since is not None and datetime.fromisoformat(since) <= overdue
 
 
 def _may_be_there(row: JournalRow) -> bool:

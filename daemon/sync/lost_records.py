@@ -16,7 +16,7 @@ from daemon.pipedrive.costs import Call, Scalar
 from daemon.rules import follow_up
 from daemon.rules.marks import mark_of, short
 from daemon.rules.records import Adoption
-from daemon.sync.session import UNCLAIMED, Session
+from daemon.sync.session import LOST_UNTIL, UNCLAIMED, Session
 
 _MARGIN = timedelta(minutes=2)  # their clock and ours may differ
 _WRITTEN = ("subject", "due_date", "due_time", "duration")
@@ -35,7 +35,7 @@ def adopt_lost_activities(session: Session, fields_made: datetime | None) -> int
     query: dict[str, Scalar] = {}
     if last is not None:
         query["updated_since"] = (last - _MARGIN).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    count = 0
+    count, made = 0, ledger.setting(LOST_UNTIL) or ""
     coming: dict[str, str] | None = None
     for page in session.client.pages(Call.to("activities.list", query=query)):
         marks = ((mark_of(row), row) for row in page)
@@ -46,6 +46,8 @@ def adopt_lost_activities(session: Session, fields_made: datetime | None) -> int
             with ledger.transaction("lost records"):
                 for said, row in unknown.items():
                     count += _adopt(session, coming.get(short(said), said), row)
+                    made = max(made, str(row.get("add_time") or ""))
+                ledger.set(LOST_UNTIL, made)
     if count:
         event("sync.recognised", activities=count)
     return count

@@ -13,6 +13,7 @@ from daemon.pipedrive.outcomes import Moved
 from daemon.rules.case import RANK_FRESH
 from daemon.sync import configuration, listing
 from daemon.sync.external_changes import look_due, look_lately, look_twice
+from daemon.sync.follow_ups import ask_first, is_task_for, overdue_at_first
 from daemon.sync.lost_records import adopt_lost_activities
 from daemon.sync.planning import plan_due
 from daemon.sync.prepare import prepare
@@ -48,6 +49,12 @@ def _may_be_made(row: JournalRow) -> bool:
 
 def _only_fresh(takes: Callable[[JournalRow], bool]) -> Callable[[JournalRow], bool]:
     return lambda row: row.rank.startswith(RANK_FRESH) and takes(row)
+
+
+def _without_tasks(
+    takes: Callable[[JournalRow], bool], overdue: datetime
+) -> Callable[[JournalRow], bool]:
+    return lambda row: takes(row) and not is_task_for(row, overdue)
 
 
 def plan_only(session: Session) -> None:
@@ -231,6 +238,10 @@ class Sync:
         takes: Callable[[JournalRow], bool] = _is_record if total.asks is None else _is_harmless
         if only_fresh:
             takes = _only_fresh(takes)
+        overdue = overdue_at_first(session)
+        asks = ask_first(session, overdue) if overdue is not None else None
+        if asks is not None and overdue is not None:
+            total.asks, takes = total.asks or asks, _without_tasks(takes, overdue)
         pushed = Pusher(session, place).push(takes)
         self._add(total, pushed)
         return pushed

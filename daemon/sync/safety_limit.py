@@ -21,8 +21,10 @@ from daemon.rules.counted import counted
 from daemon.rules.records import Change
 
 APPROVAL = "approval"  # the part of `conditions` that says what waits for approval
+TASKS = "follow-ups"  # the part of `conditions` that says how many tasks wait for approval
+TASKS_FROM = "follow_ups_from"  # setting: tasks for mail that was overdue by then are asked about
 APPROVED_FOR = timedelta(hours=24)  # what is planned within this time of an approval of all
-_FEW = 10  # persons that may be written to whatever their share
+_FEW = 10  # persons that may be written to whatever their share, tasks made without asking
 _TIMES = 5  # the busiest day
 
 
@@ -84,6 +86,7 @@ def approve(ledger: Ledger, command: str, creates: int | None, now: datetime) ->
     until = None if creates is not None else now + APPROVED_FOR
     ledger.approvals.give(command, creates or 0, now, until=until)
     ledger.conditions.forget(APPROVAL)
+    allow_tasks(ledger)
     consent.release(ledger)
 
 
@@ -109,6 +112,28 @@ def held_back(ledger: Ledger) -> AskFirst | None:
     return AskFirst(
         asked[0].reason, hint="look with --dry-run, then approve it with `mail2deal approve`"
     )
+
+
+def allow_tasks(ledger: Ledger) -> None:
+    """Have the tasks made that wait for approval; called in a transaction."""
+    ledger.set(TASKS_FROM, None)
+    ledger.conditions.forget(TASKS)
+
+
+def check_tasks(ledger: Ledger, overdue: datetime, now: datetime) -> AskFirst | None:
+    """What a person has to approve of tasks for mail that had waited too long `overdue` then.
+
+    Follow-ups were switched on over a ledger with a history; None: nothing has to be asked.
+    """
+    count = ledger.backlog.tasks_for(overdue)
+    asks = count > _FEW and not ledger.approvals.counted(now).covers_all
+    with ledger.transaction("tasks"):
+        if not asks:
+            allow_tasks(ledger)
+            return None
+        what = f"activities.follow_up would make {count} tasks for mail that has waited for long"
+        ledger.conditions.failed(TASKS, what, now, needs_person=True)
+    return AskFirst(what, hint="approve it with `mail2deal approve`, or answer them first")
 
 
 def is_first(ledger: Ledger) -> bool:
