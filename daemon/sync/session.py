@@ -16,9 +16,7 @@ from daemon.sync.safety_limit import SafetyLimit
 
 LAG = "lag_s"  # setting: seconds until something was to be seen that wasn't at first
 UNCLAIMED = "unclaimed"  # setting: activities were adopted of which only the mark is known
-LOST_UNTIL = (
-    "lost_until"  # setting: when the newest activity was made that a backup lacked
-)
+LOST_UNTIL = "lost_until"  # setting: when the newest activity was made that a backup lacked
 _ROUNDED = timedelta(seconds=2)
 _LONGEST_LAG = timedelta(hours=1)
 FRESH = timedelta(days=1)
