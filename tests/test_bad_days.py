@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -484,6 +485,38 @@ def test_who_comes_while_a_kind_rests_is_set_aside_untried(shop: Shop) -> None:
     asked = [(r.method, r.path[-6:]) for r in shop.requests(before)]
     assert ("POST", "/leads") not in asked
     assert shop.count()["activities"] == 4
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 410, 412, 422, 429, 500, 503])
+def test_whatever_writes_are_answered_for_an_hour_all_is_made_once_afterwards(
+    shop: Shop, status: int
+) -> None:
+    """A lead and its conversion, a deal, activities; each is struck, and nothing says how long."""
+    first = shop.hears(BOB)
+    shop.sync()
+    shop.writes(BOB, answers=first)
+    shop.hears_often(ADA, 5)
+    shop.hears(CYD)
+    kind = "error" if status >= 500 else "refuse"
+    shop.sandbox.faults.add(
+        Fault(kind, status=status, method=WRITES, count=None, when="before")  # type: ignore[arg-type]
+    )
+    with suppress(Problem):  # 429 without a number is taken for the end of the day's tokens
+        settle(shop, hours=1)
+    assert shop.count()["activities"] == 1
+    shop.sandbox.faults.clear()
+
+    settle(shop, hours=32)
+
+    counted = shop.count() | {
+        # A conversion that was refused becomes a deal, and its lead is archived.
+        "leads": len([lead for lead in shop.acts.every("leads") if not lead["is_archived"]])
+    }
+    assert counted == {
+        "organizations": 3, "persons": 3, "leads": 1, "deals": 2, "activities": 8,
+    }  # fmt: skip
+    assert states(shop) <= {"done"}
+    assert shop.parked() == []
 
 
 def test_many_refused_at_once_make_a_kind_rest_no_longer(tmp_path: Path) -> None:

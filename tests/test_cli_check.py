@@ -13,7 +13,7 @@ from company_kit import Office
 
 from daemon.cli.catch_up import catch_up
 from daemon.cli.check import command
-from daemon.sandbox.crm import Switches
+from daemon.sandbox.crm import Sandbox, Switches
 
 
 @pytest.fixture
@@ -152,13 +152,20 @@ def test_a_deactivated_owner_an_inactive_type_and_a_blind_token_are_told(
     assert "administrator of deals and of global settings" in lines["pipedrive: permissions"]
 
 
+def makes_for(sandbox: Sandbox, email: str, level: int) -> None:
+    """Who sees what a user makes by default: 1 its owner, 3 everybody."""
+    with sandbox.at_work() as call:
+        (user,) = [one for one in call.store.select("users") if one["email"] == email]
+        call.store.save("users", user | {"visibility": level}, call.now)
+
+
 def test_owners_whose_records_would_be_hidden_from_the_token_are_told(
     office_desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sandbox = office_desk.sandbox
     me, other = (user.email for user in sandbox.settings.users[:2])
     section(office_desk, "mailboxes", owner=other)
-    Switches(sandbox).default_visibility(other, 1)
+    makes_for(sandbox, other, 1)
 
     _, lines = told(office_desk, capsys)
     assert "✓" in lines["pipedrive: owners"]  # an administrator sees it all the same
@@ -169,7 +176,7 @@ def test_owners_whose_records_would_be_hidden_from_the_token_are_told(
     assert "✗" in lines["pipedrive: owners"]
     assert f"{other} (persons, organizations, deals, leads)" in lines["pipedrive: owners"]
 
-    Switches(sandbox).default_visibility(other, 3)
+    makes_for(sandbox, other, 3)
     _, lines = told(office_desk, capsys)
     assert "✓" in lines["pipedrive: owners"]
 

@@ -47,10 +47,6 @@ class Switches:
         """Set what the user may not do, and of which apps they are an admin."""
         self._user(email, denied=list(denied), apps=list(apps))
 
-    def default_visibility(self, email: str, level: int) -> None:
-        """Set who sees what a user makes: 1 its owner, 3 everybody."""
-        self._user(email, visibility=level)
-
     def delete_stage(self, stage_id: int) -> None:
         """Delete a stage; the deals in it stay where they are."""
         with self.sandbox.at_work() as call:
