@@ -279,6 +279,17 @@ def test_pipelining_that_has_worked_is_not_blamed_for_a_lost_line() -> None:
         assert mailbox.under_way
 
 
+def test_pipelining_is_used_again_if_one_command_alone_costs_the_line_too() -> None:
+    uids = range(1, 3 * BATCH + 1)
+    with ScriptedImap({"FETCH": lambda _: HANGUP}) as server, server.opened() as mailbox:
+        for given_up in (["PIPELINING"], []):
+            with pytest.raises(RetryLater):
+                list(mailbox.fetch(uids))
+            assert broken(mailbox) == given_up
+            mailbox.reconnect()
+            mailbox.examine("INBOX")
+
+
 def test_what_is_known_lasts_a_day_and_is_kept_in_the_ledger(tmp_path: Path) -> None:
     now = [1_800_000_000.0]
     with ScriptedImap() as server, Ledger.open(tmp_path / "ledger.db") as ledger:

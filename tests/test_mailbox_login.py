@@ -1,5 +1,6 @@
 """Getting in: certificates, clear text, credentials, and servers that won't let anybody in now."""
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from dovecot import Post, with_capability
 from scripted_imap import HANGUP, ScriptedImap
 
 from daemon.errors import AuthProblem, ConfigProblem, RetryLater
+from daemon.mailbox import imap_errors
 from daemon.mailbox.imap import Account, Mailbox
 from daemon.mailbox.login import is_loopback
 from daemon.sandbox.imap_server import start_imap
@@ -70,6 +72,15 @@ def test_a_ca_file_that_is_missing_or_no_certificate(dovecot: Post, tmp_path: Pa
 def test_tls_to_a_port_without_it(dovecot: Post) -> None:
     with pytest.raises(ConfigProblem, match="doesn't speak TLS"):
         Mailbox.connect(tls(dovecot, port=dovecot.server.port))
+
+
+@pytest.mark.parametrize(
+    "reason", ["WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"]
+)
+def test_each_version_of_openssl_says_otherwise_that_there_is_no_tls(reason: str) -> None:
+    error = ssl.SSLError(1, "[SSL] (_ssl.c:1006)")
+    error.reason = reason
+    assert isinstance(imap_errors.not_connected(error, what="a", ca_file=None), ConfigProblem)
 
 
 @pytest.mark.parametrize("password", ["wrong", "", "päßwörd", 'with "quotes" and \\'])

@@ -25,7 +25,7 @@ from daemon.mailbox.cursor import Batches
 from daemon.mailbox.fetch_command import WHOLE, FetchCommand
 from daemon.mailbox.fetch_response import Items, number, read_fetch
 from daemon.mailbox.fetched import Fetched, PartialMessage, Unfetched
-from daemon.mailbox.ladder import Ladder
+from daemon.mailbox.ladder import LOST, Ladder
 from daemon.mailbox.structure import Want
 from daemon.mailbox.structure_cache import Described, take_structure
 
@@ -117,23 +117,23 @@ class Fetch(Iterator[Fetched | Unfetched]):
                 self._keep_pace(sent.ask, time.monotonic() - began)
                 yield from self._settle(sent, ok=ok, text=text)
                 self._fill()
-        except RetryLater as problem:
+        except RetryLater:
             if self._sent and self._wire.closed:
-                self._blame(problem.message)
+                self._blame()
             raise
         finally:
             self._ended = True
             self._drain()
 
-    def _blame(self, reason: str) -> None:
-        """Say over what the line was lost: the command that has no answer, or pipelining."""
+    def _blame(self) -> None:
+        """Note what cost the connection: the command without an answer, or pipelining."""
         ask = self._sent[0].ask
         came = [uid for uid in ask.uids if ask.complete(self._items.get(uid, {}))]
         self.suspects = tuple(uid for uid in ask.uids if uid not in came) or ask.uids
         if len(self._sent) > 1 and "PIPELINING" not in self._proven:
-            self._give_up("PIPELINING", reason)
+            self._give_up("PIPELINING", LOST)
         elif len(self._sent) == 1:
-            self._ladder.forgive("PIPELINING", "connection lost")
+            self._ladder.forgive("PIPELINING", LOST)
 
     def _keep_pace(self, ask: FetchCommand, waited: float) -> None:
         """Ask for fewer messages at once where the server takes long for each."""

@@ -55,6 +55,8 @@ _FAILED_TOO_OFTEN = re.compile(
 _NO_SECRET = 2  # characters that are in any sentence
 _NO_BACKEND = re.compile(r"not connected", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+# What OpenSSL calls clear text where TLS should begin: before 3.2, since 3.2, and for some texts.
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
 
 
 class Crowded(RetryLater):
@@ -144,7 +146,8 @@ def lost(error: BaseException | str, *, what: str, before_login: bool = False) -
 
 def _closed_or_not(error: BaseException, text: str) -> type[RetryLater]:
     """Whether a server took a connection and closed it without a word."""
-    closed = isinstance(error, ConnectionResetError | EOFError) or "EOF" in text
+    # For imaplib's "socket error: EOF" there is no class.
+    closed = isinstance(error, ConnectionResetError | EOFError | ssl.SSLEOFError) or "EOF" in text
     return TurnedAway if closed else RetryLater
 
 
@@ -159,7 +162,7 @@ def not_connected(error: Exception, *, what: str, ca_file: str | None) -> Proble
             if ca_file
             else "name the CA's certificate as ca_file if it is a private one",
         )
-    if isinstance(error, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(error):
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
         return ConfigProblem("doesn't speak TLS there", what=what, hint="tls: starttls, port: 143")
     if isinstance(error, socket.gaierror):
         return RetryLater(f"host not found: {text}", what=what, hint="is the host name right?")

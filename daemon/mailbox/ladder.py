@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 DAY = 86_400.0  # seconds
+LOST = "the connection was lost"  # the reason to give up what costs the connection, however it went
 
 # Every name that may be given up, and what is done instead.
 INSTEAD = {
@@ -55,8 +56,8 @@ class Ladder:
         return True
 
     def forgive(self, name: str, reason: str) -> None:
-        """It wasn't the extension's fault if the same reason comes without it."""
-        if name in self._broken and self._broken[name][1].startswith(reason):
+        """Use it again if it was given up for this reason, which has now come without it."""
+        if name in self._broken and self._broken[name][1] == reason:
             del self._broken[name]
             self.changed = True
 

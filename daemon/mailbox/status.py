@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from daemon.errors import RetryLater
 from daemon.mailbox import folders, imap_errors
 from daemon.mailbox.connection import Response
+from daemon.mailbox.ladder import LOST
 from daemon.mailbox.session import ImapSession
 
 _ITEMS = b"(MESSAGES UIDNEXT UIDVALIDITY)"
@@ -48,7 +49,7 @@ def _each(session: ImapSession, wires: list[bytes]) -> Counters:
         except RetryLater as problem:
             if not pipelining or problem.after is not None or not untagged:
                 raise
-            session.give_up("PIPELINING", problem.message)
+            session.give_up("PIPELINING", LOST)
             session.log_in()
             return _each(session, wires)
         if pipelining and not start and answers[0][0] and not any(ok for ok, _ in answers[1:]):
