@@ -49,7 +49,7 @@ def tell(problem: Problem) -> int:
 
 
 def say(text: str, hang: int = 2) -> None:
-    """Print one line of the result, on stdout; a part of it that is broken off begins `hang` in."""
+    """Print one line of the result, on stdout; where it is wrapped, `hang` columns indent it."""
     _print(console, text, hang)
 
 

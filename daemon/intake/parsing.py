@@ -39,7 +39,7 @@ from daemon.message.traces import Traces
 _LENGTH = 8  # bytes that tell how long what follows is
 _GREETING = "ready"
 _AHEAD = 5  # batches in each process: one that it parses, some that wait or are answered
-_MOST_PROCESSES = 3  # that parse: what more of them do, one process can't write
+_MOST_PROCESSES = 3  # one process can't write more than these parse
 _PIPE = 1 << 20  # bytes that can wait in either direction while the other side is busy
 
 

@@ -15,7 +15,7 @@ class Backlog:
         self._db = connection
 
     def comes_first(self, now: datetime) -> tuple[bool, bool]:
-        """Whether a field may be made now, and what may have been made is to be looked for."""
+        """Whether a field is to be made now; whether something unknown is looked for."""
         fields, unknown = self._db.execute(
             "SELECT EXISTS (SELECT 1 FROM journal WHERE kind = 'field'"
             "  AND state IN ('planned', 'waiting') AND (not_before IS NULL OR not_before <= ?)),"
@@ -26,9 +26,9 @@ class Backlog:
         return bool(fields), bool(unknown)
 
     def left_over(self, now: datetime) -> tuple[bool, bool, bool]:
-        """Whether anything is being sent or was set aside until now, or is to be planned.
+        """Whether a change is to be taken up again, something missing looked for, a sender planned.
 
-        The second says whether a second look at something missing is due, the third the last.
+        Changes are those that were being sent, and those set aside whose time has come.
         """
         found, look, due = self._db.execute(
             "SELECT EXISTS (SELECT 1 FROM journal WHERE state = 'sending')"

@@ -63,12 +63,12 @@ class Deals:
         return [row[0] for row in rows]
 
     def who_could_join(self, deal: str, senders: Collection[str]) -> set[str]:
-        """Those of these without an open deal of their own who take no part in this one."""
+        """Those senders who have no open deal of their own and aren't participants of this one."""
         rows = self._db.execute(_COULD_JOIN, (deal, deal, listed(senders)))
         return {row[0] for row in rows}
 
     def participants_of(self, sender: str) -> list[Record]:
-        """As participant in deals of others: a sender's records, in order of the deals' ids."""
+        """A sender's records as a participant of others' deals, in order of the deals' ids."""
         rows = self._db.execute(
             "SELECT * FROM records INDEXED BY records_sender WHERE sender = ? AND kind = ?"
             " ORDER BY CAST(key AS INTEGER)",
@@ -85,7 +85,7 @@ class Deals:
         return [record_of(row) for row in rows]
 
     def coming_participants(self, sender: str) -> list[str]:
-        """Keys of a sender as participant that are on their way and certainly not made."""
+        """Keys of a sender's changes that would make it a participant and certainly haven't yet."""
         rows = self._db.execute(
             "SELECT key FROM journal WHERE sender = ? AND kind = ? AND state IN"
             " ('planned', 'waiting', 'parked') AND NOT unknown",
@@ -104,7 +104,7 @@ class Deals:
         )
 
     def leave(self, deal: str, sender: str) -> None:
-        """Forget a participant who never came to be one, and has no mail linked to the deal."""
+        """Forget a participant that was never made in Pipedrive and has no mail at the deal."""
         self._db.execute(
             "DELETE FROM records WHERE kind = ? AND key = ? AND pipedrive_id IS NULL"
             " AND NOT EXISTS (SELECT 1 FROM records a INDEXED BY records_sender"

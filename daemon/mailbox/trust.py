@@ -25,7 +25,7 @@ class Trust:
     """What is known of the lines of every mailbox."""
 
     def __init__(self, again: Sequence[float], monotonic: Callable[[], float]) -> None:
-        """`again`: seconds that polling goes on alone after each failure, from the second on."""
+        """`again`: seconds until the next line after each failure in a row but the first."""
         self._again = again
         self._monotonic = monotonic
         self._folders: defaultdict[Key, _Folder] = defaultdict(_Folder)
@@ -64,7 +64,7 @@ class Trust:
                 self._folders[key].watched = self._folders[key].notified = False
 
     def failed(self, key: Key, *, at_once: bool = False) -> int:
-        """A line was dropped, how often in a row; `at_once`: it couldn't even be had."""
+        """A line was dropped; how often in a row. `at_once`: it couldn't be opened at all."""
         with self._lock:
             one = self._folders[key]
             one.failures = max(one.failures, int(at_once)) + 1

@@ -20,12 +20,12 @@ from daemon.message.text import one_line
 _TAIL = 14  # lines of a signature, at most
 _LINE_CHARS = 120
 _TITLE_WORDS = 8
-# A digit begins one only where no word goes before it; said after the first sign, since expressions
-# that begin with a set of signs pass over all others at once.
+# No number begins with a digit inside a word. The expression says so only behind its first
+# character: one that begins with a set of characters skips all others quickly.
 _NUMBER = re.compile(r"[+(0-9](?<!\w[0-9])\d[\d ()/.\-–\u00a0]{5,24}\d")
 _WORD = re.compile(r"[^\s,;:|/()&·•–—]+")
 _IN_BRACKETS = re.compile(r"[^\W\d_]\s?\(([^()@]{3,100})\)")
-# That, and three spaces, is what `_SEPARATORS` splits at.
+# Whether a line has one of the separators below; three spaces are looked for apart.
 _HAS_SEPARATOR = re.compile(r"[|·•\t–—-](?:(?<=[|·•\t])|(?<=\s[–—-])(?=\s))")
 _SEPARATORS = re.compile(r"\s*[|·•]\s*|\s+[-–—]\s+|\t| {3,}")
 # Ends of what people are, in languages that write it as one word.

@@ -45,7 +45,7 @@ def _created(session: Session, row: JournalRow) -> Iterator[str]:
                 yield row.key  # its mails were logged without it, while it couldn't be made
         case "lead":
             if row.unknown:
-                # It couldn't be taken back, whatever was planned since: a deal, or to join one.
+                # It couldn't be taken back when a deal, its own or another's, was planned instead.
                 yield row.key
             link_later(session, row.key)
         case "deal":

@@ -19,7 +19,7 @@ _AT_MOST = PRICES["deals.list"].tokens // PRICES["deals.read"].tokens
 
 
 class DealLooks:
-    """The looks of one push; what was seen holds as long as a listing (`pipedrive.refresh`)."""
+    """The looks of one push; each is valid for as long as a listing (`pipedrive.refresh`)."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -47,7 +47,7 @@ class DealLooks:
         return known
 
     def _known(self, deal: str, since: datetime) -> KnownDeal | None:
-        """What is known of a deal, closed or not; None if that was seen `since` then."""
+        """What is known of a deal, closed or not; None if it was seen after `since`."""
         session, ledger = self._session, self._session.ledger
         if self._listed is None:
             self._listed = instant_or_none(ledger.setting(listed_at("deal"))) or session.now()

@@ -62,9 +62,9 @@ def plan_follow_up(
 
 
 def overdue_at_first(session: Session) -> datetime | None:
-    """Until when mails were written that had waited too long once follow-ups were switched on.
+    """Mail up to this time had waited too long already when follow-ups were switched on.
 
-    None where a person has approved the tasks for them, or nothing has to be asked.
+    None if the tasks for it are approved, or need no approval.
     """
     wait = session.settings.policy.follow_up
     if wait is None or session.limit is None:
@@ -74,7 +74,7 @@ def overdue_at_first(session: Session) -> datetime | None:
 
 
 def ask_first(session: Session, overdue: datetime) -> AskFirst | None:
-    """What a person has to approve before those tasks are made; None: nothing."""
+    """What a person has to approve before the tasks for mail up to `overdue` are made."""
     return check_tasks(session.ledger, overdue, session.now())
 
 

@@ -181,8 +181,8 @@ def _state(session: Session, row: SenderRow, group: Sequence[str], us: Us) -> Se
     state = kept.get(group[0]) or states.state_of(ledger, session.scoring, group, us)
     if state is None:
         return None
-    # Of a thousand drafts, what is said of each mail is too much to keep. Who has more replies had
-    # the first one before.
+    # A thousand drafts are in memory at once, so what is known of each mail is left out. The keys
+    # of replies only serve to tell the first one, which a sender with many has had long ago.
     replies = state.reply_keys if state.replies <= _FEW_REPLIES else ()
     brief = replace(state, verdicts=(), reply_keys=replies, proofs=())
     return replace(brief, address=row.address, organization=row.organization)

@@ -22,7 +22,7 @@ from daemon.rules.records import Change
 
 APPROVAL = "approval"  # the part of `conditions` that says what waits for approval
 TASKS = "follow-ups"  # the part of `conditions` that says how many tasks wait for approval
-TASKS_FROM = "follow_ups_from"  # setting: tasks for mail that was overdue by then are asked about
+TASKS_FROM = "follow_ups_from"  # setting: tasks for mail that was overdue then need approval
 APPROVED_FOR = timedelta(hours=24)  # what is planned within this time of an approval of all
 _FEW = 10  # persons that may be written to whatever their share, tasks made without asking
 _TIMES = 5  # the busiest day
@@ -121,9 +121,9 @@ def allow_tasks(ledger: Ledger) -> None:
 
 
 def check_tasks(ledger: Ledger, overdue: datetime, now: datetime) -> AskFirst | None:
-    """What a person has to approve of tasks for mail that had waited too long `overdue` then.
+    """What a person has to approve before tasks are made for mail up to `overdue`.
 
-    Follow-ups were switched on over a ledger with a history; None: nothing has to be asked.
+    That mail had waited too long when follow-ups were switched on. None: nothing to approve.
     """
     count = ledger.backlog.tasks_for(overdue)
     asks = count > _FEW and not ledger.approvals.counted(now).covers_all

@@ -59,8 +59,8 @@ class Session:
     limit: SafetyLimit | None = None  # what may be done without approval; None: anything
     stopping: Callable[[], bool] = lambda: False
     progress: Callable[[str, int, int], None] = lambda *_: None  # phase, done, total (0: unknown)
-    rest: Callable[[float], object] = lambda _: None  # sleeps where others wait for the ledger
-    looked: dict[str, datetime] = field(default_factory=dict)  # when at a deal, by its id
+    rest: Callable[[float], object] = lambda _: None  # sleeps, so that others get the ledger
+    looked: dict[str, datetime] = field(default_factory=dict)  # when at each deal, by its id
     unseen: set[int] = field(default_factory=set)  # changes that a look hasn't shown to be made
 
     def now(self) -> datetime:

@@ -34,7 +34,7 @@ class SetAside:
 
 
 class WriteRequests:
-    """The requests of one push; reads the ledger and writes nothing."""
+    """The requests of one push; only reads the ledger, but has deals listed (see `DealLooks`)."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
