@@ -156,13 +156,6 @@ class Senders:
             (stamp(now),),
         )
 
-    def next_follow_up(self) -> datetime | None:
-        """When the next mail will have waited long enough for our answer."""
-        (due,) = self._db.execute(
-            "SELECT min(follow_up_due) FROM senders WHERE follow_up_due IS NOT NULL"
-        ).fetchone()
-        return instant_or_none(due)
-
     def wait_no_more(self) -> None:
         """Look at nobody's waiting mail: nobody is to be reminded of it."""
         self._db.execute("UPDATE senders SET follow_up_due = NULL WHERE follow_up_due IS NOT NULL")
