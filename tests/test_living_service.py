@@ -194,6 +194,7 @@ def _without_disk(kinds: list[str], home: Path) -> list[str]:
 def test_the_storms_fill_the_disk(tmp_path: Path) -> None:
     if not can_mount(tmp_path):
         pytest.skip("only root may mount a disk of its own: no storm here fills one")
+    assert "full" in _without_disk([*PIPEDRIVE, *SURROUNDINGS], tmp_path)
 
 
 @pytest.mark.parametrize("seed", range(LIVES))
