@@ -111,7 +111,7 @@ def _show(found: Mapping[str, Any]) -> None:
 
 def _until(days: int) -> str:
     """How long the backlog goes on."""
-    return f", done in {days} day{'' if days == 1 else 's'}" if days else ""
+    return f", done in {counted(days, 'day')}" if days else ""
 
 
 def _minute(at: str | None) -> str:

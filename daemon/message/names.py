@@ -159,7 +159,7 @@ def _family_name_last(name: str) -> str:
         if word.isupper() and (len(word) >= _SHOUTED or word in _PARTICLES)
     ]
     own = [word for word in family if word not in _PARTICLES]
-    if not family or len(shouted) < len(family) or len(own) > 2:  # noqa: PLR2004 DE SOUSA REIS
+    if not family or len(shouted) < len(family) or len(own) > 2:  # noqa: PLR2004 - as SOUSA REIS
         return name
     if not first.istitle() or first.casefold() in _NOT_FIRST or not first.isalpha():
         return name
@@ -167,7 +167,7 @@ def _family_name_last(name: str) -> str:
 
 
 def _capitalized(name: str) -> str:
-    """A person's name of several words, each of which begins with a capital and goes on small."""
+    """A person's name of several words, each of them with one capital letter at its beginning."""
     words = name.split()
     if len(words) == 1 or not any(word.islower() or _is_shouted(word) for word in words):
         return name

@@ -1,8 +1,8 @@
 """Which program wrote a mail, by what it left in the header: one people type in, or a library.
 
-A person's program nearly always leaves something: its name, a field of its own, or the form of its
-Message-IDs. So that nothing of the kind is there is a sign, too, if a weak one. What programs leave
-is data: fields in data/headers.txt, Message-IDs in data/message_ids.txt.
+A mail program that people use nearly always leaves something: its name, a field of its own, or the
+form of its Message-IDs. If nothing of the kind is there, that is a sign, too, if a weak one. What
+programs leave is data: fields in data/headers.txt, Message-IDs in data/message_ids.txt.
 """
 
 import re

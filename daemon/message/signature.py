@@ -43,8 +43,8 @@ _COMPOUNDS = (
         "leider",
     ),
 )
-# A colon, or two signs of a rule, is in every line that can introduce a quotation: a look that
-# rules out most. One set of signs begins it, so the expression passes over all others.
+# Every line that can introduce a quotation has a colon or a character of a ruled line twice, which
+# is a quick way to pass over most lines. Like `_NUMBER`, the expression begins with a set.
 _MAY_INTRODUCE = re.compile(r"[:：*=_–—-](?:(?<=[:：])|[*=_–—-])")
 _DIGITS = 7  # that a phone number has at least
 

@@ -92,7 +92,7 @@ class Budget:
             return max(0, self._left() - kept)
 
     def days_for(self, backlog: int) -> int:
-        """How many days after today what has waited for long goes on, at so many tokens."""
+        """How many days after today a backlog of so many tokens takes."""
         day = self.share_of_day
         return days_for(backlog, self.for_backlog(), day - share_of(day, self._reserve))
 

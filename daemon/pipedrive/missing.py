@@ -24,7 +24,7 @@ class Missing(RetryLater):
 
 
 class NotSeen(Unknown):
-    """What was sent before may have been made, and no look has shown it yet."""
+    """An earlier request may have made it, and no look has shown it yet."""
 
 
 class Outdated(RetryLater):
@@ -41,7 +41,7 @@ class Outdated(RetryLater):
 
 
 def require_same_deal(client: Client, request: WriteRequest, mail_key: str | None) -> None:
-    """Look at the deal of a change, a token, where it may have changed; raises Outdated, Missing.
+    """Read the deal of a change (1 token) if it may have changed; raises Outdated, Missing.
 
     Between two listings only this shows that a deal was won, lost, archived or reopened.
     """
@@ -59,7 +59,7 @@ def require_same_deal(client: Client, request: WriteRequest, mail_key: str | Non
 
 
 def require_settled(client: Client, request: WriteRequest) -> None:
-    """Raise NotSeen while what was sent before may still come to light."""
+    """Raise NotSeen as long as the result of an earlier request may still show up."""
     if request.settles_at is not None and client.server_now() < request.settles_at:
         raise NotSeen(
             "may have been made, isn't to be seen yet", what=f"{request.kind} {request.key}"
