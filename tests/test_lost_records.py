@@ -10,6 +10,7 @@ from daemon.pipedrive.costs import Call
 from daemon.rules.marks import mark, short
 from daemon.sync import Sync
 from daemon.sync.lost_records import adopt_lost_activities
+from daemon.sync.session import LOST_UNTIL
 
 ADA = "ada@acme.com"
 
@@ -89,6 +90,8 @@ def test_what_is_being_looked_for_is_left_to_its_own_look(shop: Shop) -> None:
 
     assert shop.record("activity", key) is None
     assert record is not None
+    # Else tasks that are due would be taken for some that people have deleted since a backup.
+    assert shop.ledger.setting(LOST_UNTIL) is None
 
 
 def test_a_change_that_waits_is_taken_back_when_it_proves_to_be_done(shop: Shop) -> None:

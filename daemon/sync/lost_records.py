@@ -45,9 +45,12 @@ def adopt_lost_activities(session: Session, fields_made: datetime | None) -> int
                 coming = {short(key): key for key in ledger.backlog.keys("activity")}
             with ledger.transaction("lost records"):
                 for said, row in unknown.items():
-                    count += _adopt(session, coming.get(short(said), said), row)
-                    made = max(made, str(row.get("add_time") or ""))
-                ledger.set(LOST_UNTIL, made)
+                    # What is on its way isn't lost: its answer was, and the journal knows of it.
+                    if _adopt(session, coming.get(short(said), said), row):
+                        count += 1
+                        made = max(made, str(row.get("add_time") or ""))
+                if made:
+                    ledger.set(LOST_UNTIL, made)
     if count:
         event("sync.recognised", activities=count)
     return count
