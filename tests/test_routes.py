@@ -177,6 +177,39 @@ def test_an_unknown_label_is_named_with_those_that_there_are(tmp_path: Path, kin
     assert shop.acts.every("persons") == []
 
 
+@pytest.mark.parametrize("renamed", [True, False])
+@pytest.mark.parametrize("kind", ["lead", "deal", "person"])
+def test_a_label_that_people_delete_or_rename_stops_nothing(
+    tmp_path: Path, kind: str, *, renamed: bool
+) -> None:
+    shop = make_shop(tmp_path, routes=(Route("all", labels={kind: LABELS[kind][-1:]}),))  # type: ignore[dict-item]
+    shop.hears("ada@acme.example")
+    shop.sync()
+    (label,) = ids(shop, kind, *LABELS[kind][-1:])
+    table = "lead_labels" if kind == "lead" else "labels"
+    with shop.sandbox.at_work() as call:
+        if renamed:
+            doc = call.store.get(table, label)
+            assert doc is not None
+            doc["name" if kind == "lead" else "label"] = "Other"
+            call.store.save(table, doc, call.now)
+        else:
+            call.store.db.execute(f"DELETE FROM {table} WHERE id = ?", (label,))
+    shop.hears("bob@other.example")
+    shop.hears_often("cid@third.example", 5)
+    shop.sync()
+    shop.next_day()
+    shop.hears("dan@fourth.example")
+    shop.sync()
+
+    assert (len(shop.acts.every("leads")), len(shop.acts.every("deals"))) == (3, 1)
+    assert shop.parked() == []
+    told = [(one.part, one.needs_person) for one in shop.ledger.conditions.problems()]
+    assert told == ([] if renamed else [("label", True)])
+    made = shop.acts.every(f"{kind}s")[-1]
+    assert made["label_ids"] == ([label] if renamed else [])
+
+
 BOB = "bob@example.com"
 
 

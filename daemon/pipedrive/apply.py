@@ -176,7 +176,7 @@ def _send_linked(client: Client, call: Call, request: WriteRequest, place: Targe
         gone = isinstance(refusal, Gone) and request.action == "update"
         if gone or (isinstance(refusal, Capped) and not _may_be_a_link(refusal)):
             raise
-        for kind, identifier in _hangs_on(call.body or {}, place):
+        for kind, identifier in _hangs_on(request.kind, call.body or {}, place):
             absence = _absence(client, kind, identifier, place)
             if absence is not None:
                 raise Missing(kind, identifier, absence) from refusal
@@ -188,8 +188,8 @@ def _may_be_a_link(refusal: Capped) -> bool:
     return refusal.status == HTTPStatus.FORBIDDEN and not refusal.is_cap
 
 
-def _hangs_on(content: Mapping[str, Any], place: Target) -> Iterator[tuple[str, str]]:
-    """Everything that a body names: records, the stage, the owner, our fields."""
+def _hangs_on(of: str, content: Mapping[str, Any], place: Target) -> Iterator[tuple[str, str]]:
+    """Everything that the body of a record names: records, stage, owner, our fields, labels."""
     names = {
         "org_id": "organization",
         "organization_id": "organization",
@@ -208,6 +208,8 @@ def _hangs_on(content: Mapping[str, Any], place: Target) -> Iterator[tuple[str, 
     for name, code in place.codes.items():
         if code in codes:
             yield "field", name
+    for label in content.get("label_ids") or ():
+        yield "label", f"{of} {label}"
 
 
 def _absence(client: Client, kind: str, identifier: str, place: Target) -> Absence | None:
@@ -220,6 +222,9 @@ def _absence(client: Client, kind: str, identifier: str, place: Target) -> Absen
         case "field":
             of, code = FIELDS[identifier][0], place.codes[identifier]
             return None if company.has_field(client, of, code) else Absence.NOT_FOUND
+        case "label":
+            whose, _, label = identifier.partition(" ")
+            return None if company.has_label(client, whose, label) else Absence.DELETED
         case _:
             return directory.absence(client, kind, identifier)
 

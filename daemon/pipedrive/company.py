@@ -152,12 +152,23 @@ def chosen_labels(
     chosen: dict[str, dict[str, int | str]] = {}
     for kind, names in wanted.items():
         for name in names:
-            ids = [i for other, i in there.get(kind, {}).items() if _same(other, name)]
-            if not ids:
+            found = label_id(name, there.get(kind, {}))
+            if found is None:
                 raise ConfigProblem(
                     f"there is no label {name!r} of a {kind}",
                     what=f"labels of a {kind}",
                     hint="there are: " + ", ".join(map(repr, there.get(kind, {}))),
                 )
-            chosen.setdefault(kind, {})[name] = ids[0]
+            chosen.setdefault(kind, {})[name] = found
     return chosen
+
+
+def label_id(name: str, there: Mapping[str, int | str]) -> int | str | None:
+    """The id of the label of this name, in any case."""
+    return next((one for other, one in there.items() if _same(other, name)), None)
+
+
+def has_label(client: Client, kind: str, identifier: str) -> bool:
+    """Whether a label of this kind of record is still there, whatever it is called by now."""
+    there = lead_labels(client) if kind == "lead" else definitions(client).labels[kind]
+    return identifier in map(str, there.values())

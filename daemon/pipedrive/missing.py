@@ -12,7 +12,8 @@ from daemon.rules.listed import ListedDeal
 class Missing(RetryLater):
     """Refused because something that it names isn't there: `kind` and `id` say what.
 
-    Kinds are those of records, `stage` and `owner`. The change itself was certainly not made.
+    Kinds are those of records, `stage`, `owner`, `field` and `label`. The change itself was
+    certainly not made.
     """
 
     def __init__(self, kind: str, identifier: str, absence: Absence) -> None:

@@ -38,6 +38,7 @@ _NEXT = {
     "not visible": "mail2deal check (it says whose token sees everything)",
     "events": "mend the receiver, then mail2deal retry",
     "owner": "name another owner in the configuration, or activate the user",
+    "label": "make the label in Pipedrive again, or name another in the configuration",
     "clock": "set this machine's clock (timedatectl)",
 }
 PARTS = tuple(_NEXT)

@@ -256,7 +256,7 @@ class Outcomes:
             journal.drop(row)  # not made: what is wanted now is planned anew
         self._plan_again(self._whose(row))
         match problem.kind:
-            case "stage" | "owner":
+            case "stage" | "owner" | "label":
                 forget_place(self._session)
                 self._pushed.again = True
             case "field":

@@ -1,7 +1,7 @@
 """Where records go: the stage by its name, our custom fields (found or made once), the owners."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +18,8 @@ from daemon.sync.relocation import COMPANY_ID
 from daemon.sync.routes import stage_name
 from daemon.sync.session import Session
 
-OWNER = "owner"  # the part of `conditions` that says which owner has left
+# Parts of `conditions`: which owner has left, which label is gone.
+OWNER, LABEL = "owner", "label"
 _ASK_EVERY = timedelta(days=1)
 
 
@@ -99,13 +100,14 @@ def _ask(session: Session, wanted: list[Any], known: dict[str, Any] | None) -> d
     there = dict(found.labels)
     if "lead" in labels:
         there["lead"] = company.lead_labels(client)
+    before = known.get("labels", {}) if known and known["wanted"] == wanted else None
     place = {
         "wanted": wanted,
         "at": stamp(session.now()),
         "stage_id": stage,
         "owners": owners,
         "stages": stages,
-        "labels": company.chosen_labels(labels, there),
+        "labels": _labels(session, labels, there, before),
         "job_titles": found.job_titles,
     }
     with ledger.transaction("place"):
@@ -142,6 +144,42 @@ def _active_owners(session: Session) -> dict[str, int]:
                 event("sync.owner_left", logging.WARNING, owner=address)
             conditions.failed(OWNER, why, now, address, needs_person=True)
     return ids
+
+
+def _labels(
+    session: Session,
+    wanted: Mapping[str, Collection[str]],
+    there: Mapping[str, Mapping[str, int | str]],
+    before: Mapping[str, Mapping[str, int | str]] | None,
+) -> dict[str, dict[str, int | str]]:
+    """The ids of labels by kind and name; `before`: as they were found, if all of them once were.
+
+    One that people have renamed stays the same label; without one that they have deleted, records
+    are made all the same, and it is told.
+    """
+    if before is None:
+        return company.chosen_labels(wanted, there)
+    chosen: dict[str, dict[str, int | str]] = {}
+    gone: list[str] = []
+    for kind, names in wanted.items():
+        for name in names:
+            ids = there.get(kind, {})
+            found, known = company.label_id(name, ids), before.get(kind, {}).get(name)
+            if found is None and known in ids.values():
+                found = known
+            if found is None:
+                gone.append(f"{name} of a {kind}")
+            else:
+                chosen.setdefault(kind, {})[name] = found
+    conditions, now = session.ledger.conditions, session.wall()
+    with session.ledger.transaction("labels"):
+        conditions.keep_only(LABEL, gone)
+        for label in gone:
+            if not conditions.is_failing(LABEL, label):
+                event("sync.label_gone", logging.WARNING, label=label)
+            why = f"there is no label {label} any more: what is made gets none"
+            conditions.failed(LABEL, why, now, label, needs_person=True)
+    return chosen
 
 
 def _stage(session: Session, wanted: list[Any], known: dict[str, Any] | None) -> int:
