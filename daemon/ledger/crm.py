@@ -82,6 +82,15 @@ class Crm:
             [(email, person.id) for email in person.emails],
         )
 
+    def reopened(self, page: Sequence[Listed]) -> list[str]:
+        """The ids of the deals on a page that are open, and weren't when they were last listed."""
+        there = [one.id for one in page if isinstance(one, ListedDeal) and one.is_open]
+        rows = self._db.execute(
+            f"SELECT id FROM crm_deals WHERE id {AMONG} AND (status <> 'open' OR archived)",
+            (listed(there),),
+        )
+        return [str(row["id"]) for row in rows]
+
     def drop(self, kind: str, identifier: str | int) -> None:
         """Forget one object that Pipedrive no longer shows."""
         self._db.execute(f"DELETE FROM {TABLES[kind]} WHERE id = ?", (identifier,))

@@ -84,6 +84,16 @@ class Deals:
         )
         return [record_of(row) for row in rows]
 
+    def senders_in(self, deals: Collection[str]) -> set[str]:
+        """The senders whose deal one of these is, and those who take part in it."""
+        found = {one.key.partition(" ")[2] for deal in deals for one in self.participants_in(deal)}
+        rows = self._db.execute(
+            "SELECT key FROM records INDEXED BY records_pipedrive_id WHERE kind = 'deal'"
+            f" AND pipedrive_id {AMONG} AND tombstone IS NULL",
+            (listed(deals),),
+        )
+        return found | {row["key"] for row in rows}
+
     def coming_participants(self, sender: str) -> list[str]:
         """Keys of a sender's changes that would make it a participant and certainly haven't yet."""
         rows = self._db.execute(

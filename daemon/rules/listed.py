@@ -35,6 +35,11 @@ class ListedDeal:
     source_lead_id: str | None
     touched_at: str | None = None  # its last change
 
+    @property
+    def is_open(self) -> bool:
+        """Whether new mail goes to it."""
+        return self.status == "open" and not self.archived
+
 
 @dataclass(frozen=True, slots=True)
 class ListedLead:

@@ -186,6 +186,12 @@ def _keep(session: Session, kind: str, page: Sequence[Listed], sweep: int) -> No
     if not page:
         return
     ledger = session.ledger
+    if kind == "deal" and session.settings.policy.follow_up is not None:
+        # Mail that waited while their deal was closed waits for an answer again.
+        reopened = ledger.crm.reopened(page)
+        waiting = ledger.deals.senders_in(reopened) if reopened else set()
+        ledger.senders.touch(waiting)
+        session.reopened.update(waiting)
     ledger.crm.keep(page, sweep)
     for key in ledger.presence.show(kind, [str(item.id) for item in page]):
         event("sync.shown_again", kind=kind, key=key)

@@ -116,7 +116,8 @@ def look_again(session: Session, kinds: Collection[str]) -> None:
 
 
 def _follow(session: Session, place: Target, kinds: Collection[str], *, whole: bool) -> list[str]:
-    touched = follow(session, place, whole=whole)
+    touched = follow(session, place, whole=whole) | session.reopened
+    session.reopened.clear()
     asked = set(session.ledger.setting(_LOOK_AGAIN) or ())
     if asked & set(kinds):
         with session.ledger.transaction("looked"):

@@ -61,6 +61,7 @@ class Session:
     progress: Callable[[str, int, int], None] = lambda *_: None  # phase, done, total (0: unknown)
     rest: Callable[[float], object] = lambda _: None  # sleeps, so that others get the ledger
     looked: dict[str, datetime] = field(default_factory=dict)  # when at each deal, by its id
+    reopened: set[str] = field(default_factory=set)  # senders of deals that people have reopened
     unseen: set[int] = field(default_factory=set)  # changes that a look hasn't shown to be made
 
     def now(self) -> datetime:
