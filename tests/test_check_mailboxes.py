@@ -16,10 +16,11 @@ from daemon.wiring import Wiring
 LIST = b'* LIST () "/" INBOX\r\n* LIST (\\Sent) "/" Sent\r\nTAG OK listed\r\n'
 
 
-def wiring(home: Path, port: int = 1, us: str = "{}") -> Wiring:
+def wiring(home: Path, port: int = 1, us: str = "{}", box: str = "owner: null") -> Wiring:
     text = f"""
         mailboxes:
-          - {{name: sales, host: 127.0.0.1, port: {port}, tls: none, username: ada, password: pw}}
+          - {{name: sales, host: 127.0.0.1, port: {port}, tls: none, username: ada, password: pw,
+             {box}}}
         pipedrive: {{company: yourcompany, token: "{"a" * 40}"}}
         us: {us}
         ledger: {home}/ledger.db
@@ -29,6 +30,30 @@ def wiring(home: Path, port: int = 1, us: str = "{}") -> Wiring:
 
 def lines(found: Wiring) -> dict[str, CheckLine]:
     return {line.what.removeprefix("mailbox sales: "): line for line in check_mailboxes(found)}
+
+
+@pytest.mark.parametrize(
+    ("inbox", "sent", "both"),
+    [
+        ("sent", "SENT", True),
+        ("Entw\u00fcrfe", "Entwu\u0308rfe", True),
+        ("INBOX.Sent", "Sent", True),
+        ("Sent", "Sent", False),  # told without a server
+        ("inbox", "INBOX", False),
+        ("INBOX", "Sent", False),
+    ],
+)
+def test_two_spellings_of_one_folder_are_one_folder_in_both_roles(
+    inbox: str, sent: str, both: bool, tmp_path: Path
+) -> None:
+    there = LIST.replace(b"TAG", b'* LIST () "/" "Entw&APw-rfe"\r\nTAG')
+    box = f"folders: {{inbox: [INBOX, {inbox}], sent: [{sent}]}}"
+    with ScriptedImap({"LIST": there}) as server:
+        told = lines(wiring(tmp_path, server.port, box=box)).get("folders")
+
+    assert (told is not None) == both
+    if told is not None:
+        assert "is named as inbox and as sent" in str(told.problem)
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,15 @@ def test_starttls_that_is_not_offered_sends_no_password() -> None:
             assert [line.split()[0] for line in server.commands] == [b"CAPABILITY"]
 
 
+def test_a_server_that_knows_us_by_the_line_alone_is_asked_for_no_login() -> None:
+    greeting = b"* PREAUTH welcome ada\r\n"
+    with ScriptedImap(greeting=greeting, capabilities="IMAP4rev1 AUTH=PLAIN") as server:
+        with server.mailbox() as mailbox:
+            assert mailbox.examine("INBOX").messages == 3
+
+        assert not any(b"pw" in line or b"AUTHENTICATE" in line for line in server.commands)
+
+
 LATER = [
     b"TAG NO [UNAVAILABLE] Temporary authentication failure.\r\n",
     b"TAG NO [LIMIT] Maximum number of connections\r\n",

@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 from imapclient.imap_utf7 import decode, encode
 
 from daemon.errors import ConfigProblem
+from daemon.mailbox.account import Account
 from daemon.mailbox.connection import Response
 
 Role = Literal["inbox", "sent"]
@@ -140,6 +141,15 @@ def roles(
                     f"no folder {asked!r}", what=what, hint=f"there are: {there}"
                 )
     return tuple(found.values()), missing
+
+
+def in_both(folders: tuple[MailboxFolder, ...], account: Account) -> set[str]:
+    """The folders that are named in both lists, perhaps by two spellings."""
+    received, ours = (
+        {found.name for name in names if (found := _find(folders, name))}
+        for names in (account.inbox, account.sent or ())
+    )
+    return received & ours
 
 
 def canonical(wire: bytes) -> bytes:

@@ -61,6 +61,7 @@ class Mailbox:
         """Use `connect`."""
         self.account = session.account
         self.missing: dict[str, ConfigProblem] = {}  # configured folders that aren't there
+        self.in_both: set[str] = set()  # folders that the configuration names in both roles
         self._session = session
         self._selected: FolderStatus | None = None
         self._wire_names: dict[str, bytes] = {}
@@ -137,6 +138,7 @@ class Mailbox:
             sent=found,
             gmail="X-GM-EXT-1" in self.capabilities,
         )
+        self.in_both = folder_names.in_both(there, self.account)
         self._roles = now, roles
         return roles
 

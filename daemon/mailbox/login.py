@@ -50,7 +50,8 @@ def _authenticated(
     client = connect(account, alive)
     try:
         client.line.expect(seconds=account.read_timeout, size=LOGIN_BYTES)
-        sasl.authenticate(client, account, plain=plain)
+        if not _is_logged_in(client):
+            sasl.authenticate(client, account, plain=plain)
         with _as_ours(account):
             client.capabilities()  # now: later, imapclient might ask inside another command
     except BaseException:
@@ -89,7 +90,7 @@ def connect(account: Account, alive: Callable[[], object] = lambda: None) -> Ima
 
 def _start_tls(client: ImapClient, account: Account, context: ssl.SSLContext | None) -> None:
     # A greeting of PREAUTH rules STARTTLS out (RFC 3501, 6.2.1), and may be an attacker's.
-    if client.welcome.startswith(b"* PREAUTH") or not client.has_capability("STARTTLS"):
+    if _is_logged_in(client) or not client.has_capability("STARTTLS"):
         raise ConfigProblem(
             "the server doesn't offer STARTTLS there",
             what=account.name,
@@ -97,6 +98,11 @@ def _start_tls(client: ImapClient, account: Account, context: ssl.SSLContext | N
         )
     client.socket().settimeout(account.connect_timeout)  # for the handshake
     client.starttls(context)
+
+
+def _is_logged_in(client: ImapClient) -> bool:
+    """Whether the server knows us by the connection alone, e.g. a tunnel (RFC 3501, 7.1.4)."""
+    return bool(client.welcome.upper().startswith(b"* PREAUTH"))
 
 
 @functools.cache

@@ -82,13 +82,22 @@ def _us(config: Config) -> Iterator[CheckLine]:
 def _roles(config: Config) -> Iterator[CheckLine]:
     """Folders that are named for mail that came in and for mail that was sent."""
     for box in config.mailboxes:
-        sent = {_folder_key(name) for name in box.folders.sent or ()}
-        for name in dict.fromkeys(one for one in box.folders.inbox if _folder_key(one) in sent):
-            problem = ConfigProblem(
-                f"{name} is named as inbox and as sent",
-                hint="name it once; our own mails in an inbox are told by their From",
-            )
-            yield CheckLine(f"mailbox {box.name}: folders", problem=problem)
+        for name in _in_both(box):
+            yield _both(box, name)
+
+
+def _in_both(box: MailboxSection) -> list[str]:
+    """The names that stand in both lists; a server may know one folder by several more."""
+    sent = {_folder_key(name) for name in box.folders.sent or ()}
+    return list(dict.fromkeys(one for one in box.folders.inbox if _folder_key(one) in sent))
+
+
+def _both(box: MailboxSection, name: str) -> CheckLine:
+    problem = ConfigProblem(
+        f"{name} is named as inbox and as sent",
+        hint="name it once; our own mails in an inbox are told by their From",
+    )
+    return CheckLine(f"mailbox {box.name}: folders", problem=problem)
 
 
 def _folder_key(name: str) -> str:
@@ -163,6 +172,9 @@ def _mailbox(wiring: Wiring, section: MailboxSection) -> Iterator[CheckLine]:
         except Problem as problem:
             yield CheckLine(f"{what}: folders", problem=problem)
             return
+        told = {_folder_key(name) for name in _in_both(section)}
+        for name in sorted(mailbox.in_both - told):
+            yield _both(section, name)
         for role in roles:
             yield _folder(mailbox, what, role)
         if not any(role.role == "sent" for role in roles):
