@@ -67,6 +67,26 @@ def test_a_folder_that_vanishes_makes_it_list_again(dovecot: Post, tmp_path: Pat
         assert errors["INBOX"] is None
 
 
+def test_a_fault_of_ours_is_told_as_the_mailboxs_trouble_until_it_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        ScriptedImap() as server,
+        desk(tmp_path, {"port": server.port, "password": "pw"}) as work,
+    ):
+        with monkeypatch.context() as broken:
+            broken.setattr("daemon.service.poll.poll", lambda *_: [].pop())
+            with pytest.raises(IndexError):
+                work.poll()
+        (told,) = work.ledger.rows("SELECT part, name, reason FROM problems")
+        assert told == {"part": "mailbox", "name": "sales", "reason": told["reason"]}
+        assert "IndexError" in told["reason"]
+
+        work.later(hours=1)
+        work.poll()
+        assert work.ledger.rows("SELECT * FROM problems WHERE part = 'mailbox'") == []
+
+
 # Full servers
 
 

@@ -138,7 +138,7 @@ class Polling:
     def poll(self, name: str, ledger: Ledger) -> int:
         """Take in what is new in a mailbox; how many messages.
 
-        Raises RetryLater with the wait until the next try, or LedgerProblem.
+        Raises RetryLater with the wait until the next try, LedgerProblem, or a fault of ours.
         """
         plan = self._plan
         box = plan.boxes.get(name)
@@ -155,6 +155,10 @@ class Polling:
         except Problem as problem:
             self.tallies.failures += 1
             raise self._failed(name, problem, ledger) from problem
+        except Exception as error:  # a fault of ours: raised as it is, but status tells it too
+            self.tallies.failures += 1
+            self._failed(name, RetryLater(f"{type(error).__name__}: {error}"), ledger)
+            raise
         self.tallies.polls += 1
         if troubled:
             with ledger.transaction("mailbox works"):
