@@ -89,6 +89,23 @@ def test_records_go_where_the_route_says(tmp_path: Path) -> None:
     assert len(world.writes()) == before
 
 
+def test_all_that_comes_from_a_mailbox_is_its_owners(tmp_path: Path) -> None:
+    world = World(tmp_path, owners={"sales": BOB})
+    world.receives("one@lead.de")
+    for _ in range(5):
+        world.receives("five@acme.de")
+    world.sends("five@acme.de", answers=world.number)
+    world.invites("five@acme.de", "meeting@acme.de")
+    world.settle()
+
+    bob = next(u["id"] for u in world.acts.every("users") if u["email"] == BOB)
+    kinds = ("organizations", "persons", "leads", "deals", "activities")
+    owned = {kind: [one["owner_id"] for one in world.acts.every(kind)] for kind in kinds}
+    assert {kind: set(found) for kind, found in owned.items()} == {kind: {bob} for kind in kinds}
+    types = {one["type"] for one in world.acts.every("activities")}
+    assert types == {"email", "meeting"}
+
+
 def test_owners_take_turns_by_organization_for_good(tmp_path: Path) -> None:
     owners = ("ada@example.com", "bob@example.com")
     world = World(tmp_path, routes=(Route("all", owners=owners),))
