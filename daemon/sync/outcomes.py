@@ -248,8 +248,9 @@ class Outcomes:
                 journal.wait(row, due, str(problem), unknown=row.unknown)
                 self._pushed.waiting += 1
             return
-        if row.unknown and row.action == "create":
-            # An earlier request may have made it: looked for again where its links went.
+        if row.unknown and row.action == "create" and problem.kind != "deal":
+            # An earlier request may have made it: looked for again where its links went. Nothing is
+            # looked for at a deal, and when one is asked for, a look has shown that nothing was made.
             due = backoff.due(now, backoff.pause(backoff.CHANGE, 1))
             journal.wait(row, due, str(problem), unknown=True)
         else:
@@ -268,10 +269,10 @@ class Outcomes:
     def _outdated(self, row: JournalRow, problem: Outdated, now: datetime) -> None:
         """People have closed or reopened the deal: where its mail goes is planned again."""
         self.ledger.crm.keep([problem.deal], self.ledger.setting("sweep") or 0)
-        if row.kind == PARTICIPANT and not row.unknown:
+        if row.kind == PARTICIPANT:
             self.ledger.journal.drop(row)
-        else:
-            self.ledger.journal.wait(row, now, str(problem), unknown=row.unknown)
+        else:  # a look before it has shown that no earlier request made it
+            self.ledger.journal.wait(row, now, str(problem), unknown=False)
         for sender in self._whose(row):
             self.ledger.deals.leave(str(problem.deal.id), sender)
         self._plan_again(self._whose(row))
