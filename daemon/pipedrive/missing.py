@@ -60,8 +60,13 @@ def require_same_deal(client: Client, request: WriteRequest, mail_key: str | Non
 
 
 def require_settled(client: Client, request: WriteRequest) -> None:
-    """Raise NotSeen as long as the result of an earlier request may still show up."""
-    if request.settles_at is not None and client.server_now() < request.settles_at:
+    """Raise NotSeen, `after` until then, as long as an earlier request may still show up."""
+    if request.settles_at is None:
+        return
+    left = (request.settles_at - client.server_now()).total_seconds()
+    if left > 0:
         raise NotSeen(
-            "may have been made, isn't to be seen yet", what=f"{request.kind} {request.key}"
+            "may have been made, isn't to be seen yet",
+            what=f"{request.kind} {request.key}",
+            after=left,
         )

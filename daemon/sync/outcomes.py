@@ -139,11 +139,15 @@ class Outcomes:
             case Rejected():
                 self._refused(row, problem, now)
             case RetryLater():
-                if isinstance(problem, NotSeen):
-                    self._session.unseen.add(row.id)
                 asked, unknown = problem.after or 0.0, not isinstance(problem, NotSent)
                 steps = backoff.UNKNOWN if row.unknown or unknown else backoff.CHANGE
-                due = backoff.due(now, max(backoff.pause(steps, row.attempts + 1), asked))
+                pause = backoff.pause(steps, row.attempts + 1)
+                if isinstance(problem, NotSeen):
+                    self._session.unseen.add(row.id)
+                    # Then it is sent again, however often it was looked for before.
+                    due = backoff.due(now, min(pause, asked))
+                else:
+                    due = backoff.due(now, max(pause, asked))
                 journal.wait(row, due, str(problem), unknown=row.unknown or unknown)
                 pushed.waiting += 1
             case _:
@@ -250,7 +254,7 @@ class Outcomes:
             return
         if row.unknown and row.action == "create" and problem.kind != "deal":
             # An earlier request may have made it: looked for again where its links went. Nothing is
-            # looked for at a deal, and when one is asked for, a look has shown that nothing was made.
+            # looked for at a deal: one is asked for when a look has shown that nothing was made.
             due = backoff.due(now, backoff.pause(backoff.CHANGE, 1))
             journal.wait(row, due, str(problem), unknown=True)
         else:
