@@ -180,6 +180,13 @@ class Shop:
         session = self.sync_.session
         self.sync_ = Sync(replace(session, settings=replace(session.settings, **changes)))
 
+    def trusts(self, server: str) -> tuple[str, ...]:
+        """Believe this server's Authentication-Results; the signals of a mail that it passes."""
+        us = replace(self.scoring.us, authserv_ids=frozenset({server}))
+        self.scoring = replace(self.scoring, us=us)
+        self.sync_ = Sync(replace(self.sync_.session, scoring=self.scoring))
+        return (f"authserv:{server}", f"dmarc-pass:{server}")
+
     def rules(self, **changes: Any) -> None:
         rules = replace(self.scoring.rules, **changes)
         self.scoring = replace(self.scoring, rules=rules)

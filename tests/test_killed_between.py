@@ -91,6 +91,15 @@ def owner_leaves(shop: Shop) -> None:
     Switches(shop.sandbox).deactivate(BOB)
 
 
+def joined(shop: Shop) -> None:
+    """She answers from her private address while her person is still to be made."""
+    proven, name = shop.trusts("mx.ours.example"), "Ada Lovelace"
+    asked = shop.hears("ada.lovelace@acme.com", name=name)
+    ours = shop.writes("ada.lovelace@acme.com", answers=asked, subject="Re: Pumps")
+    shop.hears("ada@private.example", name=name, answers=ours, signals=proven, subject="Re: Pumps")
+    shop.plan()
+
+
 SCENES: list[Callable[[Shop], None]] = [
     archived_meanwhile,
     deleted_meanwhile,
@@ -99,6 +108,7 @@ SCENES: list[Callable[[Shop], None]] = [
     merged_meanwhile,
     crossing_together,
     owner_leaves,
+    joined,
 ]
 
 

@@ -6,9 +6,11 @@ lists, which is how deletions by people come to light (API v2 lists omit deleted
 
 import sqlite3
 from collections.abc import Sequence
+from datetime import datetime
 
 from daemon.ledger.records import record_of
 from daemon.ledger.sql_list import AMONG, listed
+from daemon.ledger.timestamp import stamp
 from daemon.rules.listed import Listed, ListedDeal, ListedLead, ListedOrganization, ListedPerson
 from daemon.rules.records import CrmDeal, CrmLead, CrmPerson, Record, RemoteMatches
 
@@ -124,6 +126,18 @@ class Crm:
             " AND e.person_id <> CAST(r.pipedrive_id AS INTEGER)"
         )
         return {row["key"] for row in rows}
+
+    def parted(self, before: datetime) -> list[Record]:
+        """Persons that got a sender's address from us before an instant and are listed without."""
+        rows = self._db.execute(
+            "SELECT r.* FROM records r CROSS JOIN crm_persons p"
+            " ON p.id = CAST(r.pipedrive_id AS INTEGER)"
+            " WHERE r.kind = 'person' AND r.tombstone IS NULL AND r.written_at < ?"
+            " AND json_extract(r.fields, '$.joined') IS NOT NULL AND NOT EXISTS"
+            "  (SELECT 1 FROM crm_emails e WHERE e.person_id = p.id AND e.email = r.key)",
+            (stamp(before),),
+        )
+        return [record_of(row) for row in rows]
 
     def worked_leads(self) -> list[tuple[Record, int | None]]:
         """Our leads that are listed as archived; those that a listed deal came from, with that.

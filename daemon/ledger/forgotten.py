@@ -114,7 +114,8 @@ class Forgotten:
         self._db.execute("UPDATE journal SET deal = NULL WHERE deal = ?", (address,))
         self._db.execute("UPDATE senders SET notes = '' WHERE instr(notes, ?)", (address,))
         self._db.execute(
-            "UPDATE records SET reason = '' WHERE kind = 'participant' AND instr(reason, ?)",
+            "UPDATE records SET reason = ''"
+            " WHERE kind IN ('participant', 'person') AND instr(reason, ?)",
             (address,),
         )
 
@@ -134,7 +135,7 @@ class Forgotten:
                 f"UPDATE {table} SET fields = ?, sender = ? {_WHERE}",
                 (json.dumps(fields, ensure_ascii=False), sender, *where),
             )
-        elif address in {row["key"], row["sender"]}:
+        elif address in {row["key"], row["sender"], fields.get("joins")}:
             self._db.execute(f"DELETE FROM {table} {_WHERE}", where)
 
     def _erase_listings(self, address: str) -> None:

@@ -4,11 +4,12 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 from daemon.ledger.message_row import invites_from
 from daemon.ledger.sql_list import AMONG, CHUNK, chunks, listed
-from daemon.ledger.timestamp import instant
+from daemon.ledger.timestamp import instant, stamp
 from daemon.message.candidates import Fact
 from daemon.message.verdict import Verdict
 from daemon.rules.correspondence import IN_COPY, Correspondence
@@ -55,6 +56,16 @@ class Histories:
                 if one.key not in found or found[one.key].way == IN_COPY:
                     found[one.key] = one  # one of them wrote it, another was in copy
         return list(found.values())
+
+    def names_before(self, address: str, before: datetime) -> list[str]:
+        """The names under which an address itself wrote mails that count, before an instant."""
+        rows = self._db.execute(
+            "SELECT DISTINCT c.name FROM correspondence c JOIN messages m ON m.id = c.message"
+            " WHERE c.sender = ? AND c.verdict = 'contact' AND c.way = 'from'"
+            " AND m.direction = 'received' AND m.sent_at < ?",
+            (address, stamp(before)),
+        )
+        return [row["name"] for row in rows]
 
     def letter(self, address: str, message: int) -> Correspondence:
         """One message, by its id, as it belongs to one sender."""

@@ -225,6 +225,15 @@ class Records:
         ).fetchall()
         return [record_of(row) for row in rows]
 
+    def joined_by(self, run: int) -> list[Record]:
+        """Persons of others to which a run added a sender's address."""
+        rows = self._db.execute(
+            "SELECT * FROM records WHERE kind = 'person' AND tombstone IS NULL"
+            " AND json_extract(fields, '$.joined') = ? ORDER BY key",
+            (run,),
+        ).fetchall()
+        return [record_of(row) for row in rows]
+
     def last_write(self, sender: str) -> datetime | None:
         """When we last wrote anything of a sender."""
         row = self._db.execute(

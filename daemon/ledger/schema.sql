@@ -225,7 +225,7 @@ CREATE TABLE records (
   fields TEXT NOT NULL,           -- JSON: what we last wrote
   written_at TEXT,
   seen_at TEXT,                   -- last time that Pipedrive showed it to us
-  tombstone TEXT,                 -- deleted, merged, archived, converted, forgotten: never again
+  tombstone TEXT,                 -- deleted, merged, archived, converted, parted, forgotten: never again
   tombstone_at TEXT,
   reason TEXT,                    -- why adopted, or what the tombstone rests on
   sender TEXT,

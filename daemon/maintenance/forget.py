@@ -47,12 +47,18 @@ def delete_in_pipedrive(
     now: datetime,
     show: Callable[[str, int, int], object] = lambda *_: None,
 ) -> int:
-    """Delete a sender's records there, adopted ones too; raises what Client.send raises."""
+    """Delete a sender's records there, adopted ones too; raises what Client.send raises.
+
+    A person that has other senders' addresses stays without this one.
+    """
     records, count = _records(ledger, address), 0
     for record in records:
         show("deleting", count, len(records))
         assert record.pipedrive_id is not None  # noqa: S101 - _records gives only those with one
-        removal.delete(client, record.kind, record.pipedrive_id)
+        if record.kind == "person" and _others(ledger, record):
+            removal.take_out(client, record.pipedrive_id, address)
+        else:
+            removal.delete(client, record.kind, record.pipedrive_id)
         with ledger.transaction("forgotten there"):
             ledger.records.mark_gone(record.kind, record.key, "forgotten", now)
         count += 1
@@ -67,6 +73,12 @@ def erase(ledger: Ledger, settings: ScoringSettings, address: str, now: datetime
         us = states.known_us(ledger, settings.us)
         touched = ledger.forgotten.erase(address, us, now)
         states.recompute(ledger, settings, touched)
+
+
+def _others(ledger: Ledger, record: Record) -> bool:
+    """Whether a person stands for other senders, too."""
+    twins = ledger.records.by_id("person", record.pipedrive_id or "")
+    return any(twin.key != record.key and not twin.tombstone for twin in twins)
 
 
 def _records(ledger: Ledger, address: str) -> list[Record]:

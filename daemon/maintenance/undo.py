@@ -18,7 +18,8 @@ from daemon.ledger.timestamp import instant_or_none, stamp
 from daemon.log import event
 from daemon.pipedrive import directory, participants, removal
 from daemon.pipedrive.costs import PLURALS, PRICES
-from daemon.rules.records import Record
+from daemon.pipedrive.objects import is_address
+from daemon.rules.records import Fields, Record
 from daemon.rules.touched import changed_fields
 from daemon.sync import Session
 
@@ -49,6 +50,7 @@ def undo(session: Session, run: int) -> Undone:
     records.sort(key=lambda r: _ORDER.index(r.kind))
     codes = {one.pipedrive_id for one in ledger.records.live("field") if one.pipedrive_id}
     kept, begun = _kept(session, run, records, codes, result.changed)
+    _part(session, run)
     for number, record in enumerate(records):
         if session.stopping():
             break
@@ -75,6 +77,16 @@ def undo(session: Session, run: int) -> Undone:
     else:
         session.progress("deleting", len(records), len(records))
     return result
+
+
+def _part(session: Session, run: int) -> None:
+    """Take out the addresses that a run added to persons."""
+    ledger = session.ledger
+    for record in ledger.records.joined_by(run):
+        removal.take_out(session.client, record.pipedrive_id or "", record.key)
+        with ledger.transaction("undone"):
+            ledger.records.mark_gone(record.kind, record.key, "undone", session.now(), f"run {run}")
+        event("undo.parted", key=record.key, id=record.pipedrive_id)
 
 
 def to_delete(ledger: Ledger, run: int) -> Counter[str]:
@@ -150,6 +162,11 @@ def _touched(
     data = removal.read(session.client, record.kind, record.pipedrive_id or "")
     if data is None:
         return None
+    if record.kind == "person":
+        joined = [key for key, fields in _twins(session, record) if "joined" in fields]
+        emails = data.get("emails") or ()
+        left = [one for one in emails if not any(is_address(one, key) for key in joined)]
+        data = {**data, "emails": left}
     # What people changed shows by itself, whenever that was and whatever we wrote since.
     if fields := changed_fields(record.kind, data, record.fields, codes):
         changed[f"{record.kind} {record.key}"] = list(fields)
@@ -174,8 +191,16 @@ def _hanging(session: Session, record: Record) -> str | None:
     return None
 
 
+def _twins(session: Session, record: Record) -> list[tuple[str, Fields]]:
+    """The other senders for whom a person stands, or stood, with what we wrote for them."""
+    twins = session.ledger.records.by_id("person", record.pipedrive_id or "")
+    return [(twin.key, twin.fields) for twin in twins if twin.key != record.key]
+
+
 def _senders(session: Session, record: Record) -> list[str]:
     found = [*session.ledger.records.senders_of(record.kind, record.key), record.key]
+    if record.kind == "person":
+        found += [key for key, _ in _twins(session, record)]
     if record.kind == "deal":
         participants = session.ledger.deals.participants_in(record.pipedrive_id or "")
         found += [one.key.partition(" ")[2] for one in participants]

@@ -18,7 +18,17 @@ from daemon.pipedrive.costs import Call
 from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.find import deal_of_lead, find
 from daemon.pipedrive.missing import Missing, NotSeen, Outdated, require_same_deal, require_settled
-from daemon.pipedrive.objects import FIELDS, Links, Target, as_list, body, labelled, patch
+from daemon.pipedrive.objects import (
+    FIELDS,
+    Links,
+    Target,
+    as_addresses,
+    as_list,
+    body,
+    is_address,
+    labelled,
+    patch,
+)
 from daemon.pipedrive.outcomes import Answer, Capped, Gone, Refused, Unknown
 from daemon.pipedrive.participants import add
 from daemon.pipedrive.write_request import Outcome, WriteRequest
@@ -75,12 +85,23 @@ def _create(client: Client, request: WriteRequest, place: Target) -> Outcome:
 
 def _update(client: Client, request: WriteRequest, place: Target) -> Outcome:
     target = _target(request)
+    if request.kind == "person" and "joins" in request.fields:
+        return _add_address(client, request, target)
     if "ours" in request.fields:
         return _update_ours(client, request, place, target)
     content = patch(request.kind, request.fields, request.links, place)
     _leave_what_is_theirs(client, request, content, target)
     if content:
         _send_linked(client, Call.on(request.kind, "update", target, body=content), request, place)
+    return Outcome(target)
+
+
+def _add_address(client: Client, request: WriteRequest, target: str) -> Outcome:
+    """Add an address to a person's, which a PATCH replaces as a whole: read the moment before."""
+    there = as_addresses(_read(client, "person", target))
+    if not any(is_address(one, request.key) for one in there):
+        added = {"value": request.key, "primary": not there, "label": "work"}
+        _send(client, Call.to("persons.update", target, body={"emails": [*there, added]}))
     return Outcome(target)
 
 

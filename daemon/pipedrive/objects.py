@@ -1,9 +1,9 @@
 """Record ↔ JSON: what we send to Pipedrive and what we read from its listings.
 
 API v2 for everything but leads, which only v1 has: there custom fields lie flat at the root, while
-v2 nests them in `custom_fields`. PATCH never carries a person's `emails`: it would replace them.
-What is read may have any shape: a value of another type counts as absent, and an object without
-its id raises Unknown.
+v2 nests them in `custom_fields`. A PATCH replaces a person's `emails` as a whole, so it carries
+those that are there. What is read may have any shape: a value of another type counts as absent,
+and an object without its id raises Unknown.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -226,6 +226,21 @@ def listed_person(data: Mapping[str, Any]) -> ListedPerson:
         organization_id=_link(data, "org_id"),
         emails=tuple(dict.fromkeys(Address("", email).key for email in emails)),
     )
+
+
+def as_addresses(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A person's e-mails as a PATCH takes them; raises Unknown without such a list."""
+    entries = data.get("emails")
+    if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
+        raise Unknown("a person without a list of e-mails", what="person")
+    names = ("value", "primary", "label")
+    return [{name: one[name] for name in names if one.get(name) is not None} for one in entries]
+
+
+def is_address(entry: Mapping[str, Any], address: str) -> bool:
+    """Whether one of a person's e-mails is this sender key, however it is written."""
+    value = _text(entry, "value") or ""
+    return Address("", value.strip().lower()).key == address
 
 
 def listed_organization(data: Mapping[str, Any]) -> ListedOrganization:

@@ -12,6 +12,7 @@ from daemon.failpoints import failpoint
 from daemon.pipedrive import directory
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import PLURALS, PRICES, Call, tokens
+from daemon.pipedrive.objects import as_addresses, is_address
 from daemon.pipedrive.outcomes import Gone, Unknown
 from daemon.rules.marks import mark_of
 
@@ -50,6 +51,21 @@ def foreign_activities(client: Client, kind: str, identifier: str, *, ours_too: 
     """How many activities hang on an object that aren't ours, or any at all with `ours_too`."""
     call = Call.to("activities.list", query={_LINKS[kind]: identifier})
     return sum(ours_too or mark_of(row) is None for page in client.pages(call) for row in page)
+
+
+def take_out(client: Client, person: str, address: str) -> None:
+    """Take a sender's address out of a person that has others; one that is gone is no error."""
+    data = read(client, "person", person)
+    if data is None:
+        return
+    there = as_addresses(data)
+    left = [one for one in there if not is_address(one, address)]
+    if left == there:
+        return
+    if left and not any(one.get("primary") for one in left):
+        left[0]["primary"] = True
+    client.send(Call.to("persons.update", person, body={"emails": left}))
+    failpoint("request persons.update")
 
 
 def delete(client: Client, kind: str, identifier: str) -> None:

@@ -20,6 +20,7 @@ BY_PEOPLE = "by people, in Pipedrive"
 EVERYTHING_EVERY = timedelta(days=1)
 _LOOK_EVERY = timedelta(hours=4)
 _LATELY = timedelta(days=7)
+_SHOWN_WITHIN = timedelta(hours=1)  # a list shows what was written by then
 _AT_MOST = 200  # senders at a look
 _OVERLAP = timedelta(minutes=2)  # their clock and ours may differ
 _LOOKED = "looked_lately_at"  # setting
@@ -52,13 +53,22 @@ def follow(session: Session, place: Target, *, whole: bool) -> set[str]:
             touched |= set(ledger.records.senders_of(record.kind, record.key))
             ledger.records.mark_gone(record.kind, record.key, "deleted", now, BY_PEOPLE)
         if whole:
-            touched |= ledger.crm.found_again()
+            touched |= ledger.crm.found_again() | _part(session, now)
         ledger.senders.touch(touched)
         if whole:
             ledger.set("swept_at", stamp(now))
     for record in gone:
         event("sync.gone", kind=record.kind, key=record.key)
     return touched | _overtaken(session)
+
+
+def _part(session: Session, now: datetime) -> set[str]:
+    """Let go of persons from which people took an address again that we had added."""
+    parted = session.ledger.crm.parted(now - _SHOWN_WITHIN)
+    for record in parted:
+        session.ledger.records.mark_gone("person", record.key, "parted", now, BY_PEOPLE)
+        event("sync.parted", key=record.key, id=record.pipedrive_id)
+    return {record.key for record in parted}
 
 
 def look_due(session: Session) -> datetime | None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from daemon.ledger.journal import JournalRow
 from daemon.ledger.senders import SenderRow
 from daemon.pipedrive.objects import Links
+from daemon.sync.joins import JOINS
 from daemon.sync.session import Session
 
 Around = Mapping[tuple[str, str], str]  # Pipedrive's ids by kind and record key
@@ -95,7 +96,9 @@ def _takes_mail(session: Session, deal: str) -> bool:
 def _is_coming(session: Session, sender: str) -> bool:
     """Whether the person of a sender is being made."""
     row = session.ledger.journal.open_row("person", sender)
-    return row is not None and row.action == "create" and row.state != "parked"
+    if row is None or row.state == "parked":
+        return False
+    return row.action == "create" or JOINS in row.fields
 
 
 def _names(row: JournalRow) -> Sequence[str]:

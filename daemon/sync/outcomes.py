@@ -20,7 +20,9 @@ from daemon.rules import backoff, follow_up
 from daemon.rules.case import STATISTICS
 from daemon.rules.deals import PARTICIPANT
 from daemon.rules.records import Adoption
+from daemon.sync import joins
 from daemon.sync.consequences import apply_consequences
+from daemon.sync.joins import JOINS
 from daemon.sync.prepare import forget_place
 from daemon.sync.pushed import Pushed
 from daemon.sync.refresh import look_again
@@ -163,6 +165,10 @@ class Outcomes:
 
     def _written(self, row: JournalRow, outcome: Outcome, now: datetime) -> None:
         written = self._kept(row)
+        if JOINS in row.fields:
+            written = joins.keep(self._session, row, outcome.id or "")
+            self._plan_again([row.key, row.fields[JOINS]])
+            self._unblocked = True
         if outcome.people is not None:
             written = dict(outcome.people)
             self._plan_again(self._whose(row))

@@ -35,6 +35,7 @@ from daemon.sync.deals import (
     to_be_told,
 )
 from daemon.sync.follow_ups import plan_follow_up
+from daemon.sync.joins import PROOFS, join_person, joined_to
 from daemon.sync.news import tell_first_reply
 from daemon.sync.remote_matches import in_crm, live, same_person
 from daemon.sync.routes import Routed, route
@@ -131,6 +132,10 @@ def draft(
     state = before.state if before and before.group == group else _state(session, row, group, us)
     if state is None:
         return None
+    other = joined_to(session, row.address, state, known, crm, us)
+    if other is not None:
+        group = [other, row.address]
+        state = _state(session, row, group, us) or state
     routed = before.routed if before else route(session, row, place)
     talks = before.talks if before else cache(partial(conversations, session, row.address))
     usual = session.settings.policy
@@ -146,11 +151,7 @@ def draft(
     choice = choose_deal(session, row, known, crm, coming, talks)
     plan = plan_sender(state, known, crm, policy, choice)
     if row.address != group[0]:
-        # One person with several addresses: the first of them stands for all in leads, deals
-        # and fields; this one only brings its mails.
-        plan.changes.clear()
-        plan.adoptions = [a for a in plan.adoptions if a.kind in {"organization", "person"}]
-        plan.notes.append(f"the same person as {group[0]}")
+        _leave_to(group[0], plan, joins=other is not None)
     made = {one.kind for one in plan.changes} | {one.kind for one in plan.adoptions}
     pursued = choice.joins or is_pursued(made, known, crm)
     return Draft(
@@ -172,6 +173,19 @@ def draft(
     )
 
 
+def _leave_to(first: str, plan: SenderPlan, *, joins: bool) -> None:
+    """Of one person with several addresses the first stands for all in leads, deals and fields.
+
+    The others only bring their mails; one that `joins` is added to the person.
+    """
+    persons = [change for change in plan.changes if change.kind == "person"]
+    plan.changes.clear()
+    if joins:
+        plan.changes.extend(join_person(one, first, plan.class_.name) for one in persons)
+    plan.adoptions = [a for a in plan.adoptions if a.kind in {"organization", "person"}]
+    plan.notes.append(f"the same person as {first}")
+
+
 def _state(session: Session, row: SenderRow, group: Sequence[str], us: Us) -> SenderState | None:
     """The state of a person with these addresses, as that of the sender who is planned."""
     ledger = session.ledger
@@ -184,7 +198,7 @@ def _state(session: Session, row: SenderRow, group: Sequence[str], us: Us) -> Se
     # A thousand drafts are in memory at once, so what is known of each mail is left out. The keys
     # of replies only serve to tell the first one, which a sender with many has had long ago.
     replies = state.reply_keys if state.replies <= _FEW_REPLIES else ()
-    brief = replace(state, verdicts=(), reply_keys=replies, proofs=())
+    brief = replace(state, verdicts=(), reply_keys=replies, proofs=state.proofs[:PROOFS])
     return replace(brief, address=row.address, organization=row.organization)
 
 

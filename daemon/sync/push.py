@@ -22,6 +22,7 @@ from daemon.pipedrive.costs import price_of
 from daemon.pipedrive.objects import Target
 from daemon.pipedrive.outcomes import Unknown
 from daemon.rules.case import RANK_FRESH
+from daemon.sync.joins import JOINS
 from daemon.sync.outcomes import Outcomes
 from daemon.sync.pushed import Pushed
 from daemon.sync.session import Session
@@ -215,6 +216,9 @@ class Pusher:
         with self.ledger.transaction("set aside"):
             if aside.drop:
                 self.ledger.journal.drop(row)
+                if JOINS in row.fields:  # it gets a person of its own
+                    self.pushed.touched.add(row.key)
+                    self.ledger.senders.touch([row.key])
             else:
                 self.ledger.journal.park(row, aside.why, parked_for=aside.parked_for)
                 self.pushed.parked += 1
@@ -272,4 +276,5 @@ def _subjects(row: JournalRow) -> set[str]:
     if row.kind == "organization":
         return {f"organization {row.key}"}
     subjects = {f"sender {row.sender}"} if row.sender else {f"{row.kind} {row.key}"}
-    return subjects | {f"sender {name}" for name in row.fields.get("participants") or ()}
+    others = [*(row.fields.get("participants") or ()), row.fields.get(JOINS, row.key)]
+    return subjects | {f"sender {name}" for name in others}

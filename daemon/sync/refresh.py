@@ -24,6 +24,7 @@ from daemon.pipedrive.outcomes import BudgetSpent
 from daemon.rules.case import RANK_FRESH
 from daemon.sync import listing
 from daemon.sync.external_changes import EVERYTHING_EVERY, follow
+from daemon.sync.joins import JOINS
 from daemon.sync.planning import Draft, Drafts, draft
 from daemon.sync.session import Session
 
@@ -173,6 +174,8 @@ def _needs(
         if made & {("organization", "create"), ("person", "create")}:
             # Somebody may have made them a minute ago: always asked, for 20 tokens together.
             urgent |= {"organization", "person"}
+        if any(JOINS in change.fields for change in item.plan.changes):
+            urgent |= {"person"}  # somebody may have made one of its own
         if ("person", "create") in made:
             continue  # who isn't in the CRM has no deal there
         if any(adoption.kind == "person" for adoption in item.plan.adoptions):

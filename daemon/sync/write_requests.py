@@ -8,7 +8,7 @@ from daemon.ledger.journal import JournalRow
 from daemon.ledger.senders import SenderRow
 from daemon.pipedrive.objects import Links
 from daemon.pipedrive.write_request import WriteRequest
-from daemon.sync import links
+from daemon.sync import joins, links
 from daemon.sync.deal_looks import DealLooks
 from daemon.sync.session import Session
 
@@ -63,7 +63,7 @@ class WriteRequests:
             return SetAside("nobody needs it any more", drop=True)
         around, unproven = links.ids_around(self._session, row, sender)
         persons = links.persons_of(self._session, row, around)
-        if persons is None:
+        if persons is None or joins.waits(self._session, row):
             return None
         if row.kind in _OF_A_PERSON and not persons:
             return self._without_person(row)
@@ -101,6 +101,8 @@ class WriteRequests:
         """The id of the object that a change is made to."""
         if row.action == "create":
             return None
+        if joins.JOINS in row.fields:
+            return self._ledger.records.live_id("person", row.fields[joins.JOINS])
         kind = "lead" if row.action == "convert" else row.kind
         return around.get((kind, row.key)) or self._ledger.records.live_id(kind, row.key)
 
