@@ -5,14 +5,16 @@ import base64
 import pytest
 from postbox import START, calendar
 
+from daemon.mailbox.structure import BodyPart, plan
 from daemon.message.address import as_written, mailbox
+from daemon.message.author import SUBMITTED
 from daemon.message.invite import CalendarPart, common_name
 from daemon.message.names import clean_name
 from daemon.message.parse import Message, parse
 from daemon.message.us import Us
 from daemon.message.verdict import Judgement, judge
 
-US = Us(domains=frozenset({"ours.example"}))
+US = Us(domains=frozenset({"ours.example"}), authserv_ids=frozenset({"mx.ours.example"}))
 INNER = (
     "From: Luca Bianchi <luca@bianchi-vini.example>\r\nTo: sales@ours.example\r\n"
     "Subject: Preventivo\r\nDate: Mon, 02 Mar 2026 08:59:00 +0100\r\n"
@@ -20,11 +22,13 @@ INNER = (
     "Vorrei un preventivo per quaranta pompe.\r\n\r\nCordiali saluti\r\nLuca Bianchi\r\n"
     "Bianchi Vini S.r.l.\r\nTel: +39 06 5550 1234\r\n"
 )
+PROVIDER = "legalmail.it"
 OUTER = (
-    'From: "Per conto di: luca@bianchi-vini.example" <posta-certificata@pec.gestore.example>\r\n'
+    "Authentication-Results: mx.ours.example; {result} header.from={provider}\r\n"
+    'From: "Per conto di: luca@bianchi-vini.example" <posta-certificata@{provider}>\r\n'
     "Reply-To: luca@bianchi-vini.example\r\nTo: sales@ours.example\r\nX-Trasporto: posta-certificata\r\n"
     "Subject: POSTA CERTIFICATA: Preventivo\r\nDate: Mon, 02 Mar 2026 09:00:00 +0100\r\n"
-    "Message-ID: <opec1@pec.gestore.example>\r\nMIME-Version: 1.0\r\n"
+    "Message-ID: <opec1@{provider}>\r\nMIME-Version: 1.0\r\n"
     'Content-Type: multipart/signed; protocol="application/pkcs7-signature"; boundary="s"\r\n\r\n'
     '--s\r\nContent-Type: multipart/mixed; boundary="m"\r\n\r\n'
     "--m\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
@@ -40,6 +44,19 @@ TYPES = {
 }
 
 
+def certified(
+    how: str = "message",
+    inner: str = INNER,
+    *,
+    result: str = "dmarc=pass",
+    provider: str = PROVIDER,
+) -> bytes:
+    """A certified mail of Luca's, as our server took it in."""
+    part = inner if how == "message" else base64.encodebytes(inner.encode()).decode()
+    outer = OUTER.format(type=TYPES[how], inner=part, result=result, provider=provider)
+    return outer.encode()
+
+
 def read(raw: bytes) -> tuple[Message, Judgement]:
     message = parse(raw, size=len(raw))
     return message, judge(message, in_sent=False, us=US)
@@ -47,8 +64,7 @@ def read(raw: bytes) -> tuple[Message, Judgement]:
 
 @pytest.mark.parametrize("how", TYPES)
 def test_certified_mail_is_opened(how: str) -> None:
-    inner = INNER if how == "message" else base64.encodebytes(INNER.encode()).decode()
-    message, judged = read(OUTER.format(type=TYPES[how], inner=inner).encode())
+    message, judged = read(certified(how))
     (party,) = judged.parties
     assert (party.name, party.address) == ("Luca Bianchi", "luca@bianchi-vini.example")
     assert judged.verdict.kind == "contact"
@@ -60,10 +76,49 @@ def test_certified_mail_is_opened(how: str) -> None:
 def test_what_is_inside_of_certified_mail_names_nobody_else() -> None:
     """The provider vouches for the address on the envelope, not for what was put in."""
     other = INNER.replace("luca@bianchi-vini.example", "mario@rossi.example")
-    message, judged = read(OUTER.format(type=TYPES["message"], inner=other).encode())
+    message, judged = read(certified(inner=other))
     (party,) = judged.parties
     assert party.address == "luca@bianchi-vini.example"
     assert not message.snippet.startswith("Vorrei")
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"result": "dmarc=none"},
+        {"result": "spf=pass"},
+        {"provider": "pec.stranger.example"},  # authentic, and nobody's provider
+        {"provider": "legalmail.it.stranger.example"},
+        {"provider": "notlegalmail.it"},
+    ],
+)
+def test_what_a_stranger_can_write_proves_nothing(forged: dict[str, str]) -> None:
+    """It may be an enquiry of Luca's as a form is, but neither a reply nor one of five mails."""
+    _, judged = read(certified(**forged))
+    assert [party.address for party in judged.parties] == ["luca@bianchi-vini.example"]
+    assert judged.why == "unproven-certified-mail"
+    assert judged.way in SUBMITTED
+
+
+def test_certified_mail_that_dmarc_rejects_counts_nothing() -> None:
+    _, judged = read(certified(result="dmarc=fail"))
+    assert judged.verdict == ("evidence", "dmarc-fail")
+
+
+@pytest.mark.parametrize("kind", [("application", "octet-stream"), ("message", "rfc822")])
+def test_the_original_in_certified_mail_is_fetched_whatever_its_type(kind: tuple[str, str]) -> None:
+    def part(section: str, type_: str, subtype: str, name: str) -> BodyPart:
+        named = (("name", name),) if name else ()
+        return BodyPart(section, type_, subtype, named, "base64", 900, "", (), ())
+
+    parts = (
+        part("1", "text", "plain", ""),
+        part("2", "application", "xml", "daticert.xml"),
+        part("3", *kind, "postacert.eml"),
+        part("4", "application", "octet-stream", "offer.eml"),
+    )
+    root = BodyPart("", "multipart", "mixed", (("boundary", "m"),), "", 0, "", (), parts)
+    assert [want.section for want in plan(root).wants] == ["1", "3"]
 
 
 def test_a_mail_that_a_colleague_attaches_gives_the_authors_words() -> None:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from daemon.message import bounce
+from daemon.message.candidates import CERTIFIED_FILE
 
 # What a parsed parenthesised list is made of: bytes for atoms and strings, None for NIL.
 Tree = bytes | None | list["Tree"]
@@ -61,10 +62,17 @@ class BodyPart:
         """Whether it is a calendar: by its type, or by its file name where that says nothing."""
         if self.media in CALENDARS:
             return True
-        named = dict(self.disposition_parameters).get("filename") or dict(self.parameters).get(
-            "name"
-        )
-        return self.type == "application" and (named or "").lower().endswith(".ics")
+        return self.type == "application" and self._file_name.endswith(".ics")
+
+    @property
+    def is_mail(self) -> bool:
+        """Whether it is a mail: by its type, or as the original in certified mail by its name."""
+        return self.media == "message/rfc822" or self._file_name == CERTIFIED_FILE
+
+    @property
+    def _file_name(self) -> str:
+        named = dict(self.disposition_parameters).get("filename")
+        return (named or dict(self.parameters).get("name") or "").lower()
 
     def is_sound(self) -> bool:
         """Whether a server could tell the parts apart; without a boundary it makes them up."""
@@ -119,7 +127,7 @@ def plan(root: BodyPart) -> FetchPlan:
     if root.subtype == "report":
         wants += _report(leaves)
     else:
-        handed = next((one for one in leaves if one.media == "message/rfc822" and one.size), None)
+        handed = next((one for one in leaves if one.is_mail and one.size), None)
         wants += [Want(handed.section, ATTACHED_BYTES)] if handed else []
     text, second = (plain, html) if plain else (html, None)
     if text is None or not text.size:

@@ -16,6 +16,7 @@ from daemon.message.localparts import (
     is_no_reply,
     names_a_person,
 )
+from daemon.message.own_server import authenticated
 from daemon.message.parse import Message
 from daemon.message.relay import (
     hands_on,
@@ -29,7 +30,7 @@ from daemon.message.us import Us
 from daemon.message.vendors import kind_of
 
 # Ways by which anybody can put any address before us: such mails never add up to a deal.
-SUBMITTED = frozenset({"form", "reply-to", "text"})
+SUBMITTED = frozenset({"form", "reply-to", "text", "claimed"})
 _ASKING = frozenset({"says-wants", "asks"})
 # Ways on which a machine's address is the author's too, and judged as such.
 _WHOEVER = frozenset({"forward", "attached", "group"})
@@ -101,10 +102,22 @@ def _of_our_site(message: Message, sender: Address, us: Us) -> Author | None:
 def _theirs(message: Message, sender: Address, us: Us) -> Author:
     """The author of a mail from outside: its From, or whom a service of others hands on."""
     if found := _first(message, "envelope", us):
-        return Author(found.address, "envelope", "certified-mail")
+        if _is_certified(message, sender, us):
+            return Author(found.address, "envelope", "certified-mail")
+        return Author(found.address, "claimed", "unproven-certified-mail")
     if us.sources.forms and (handed := _handed_on(message, sender, us)):
         return handed
     return Author(sender, "from", "from")
+
+
+def _is_certified(message: Message, sender: Address, us: Us) -> bool:
+    """Whether a provider of certified mail, who knows its customers, has sent this.
+
+    Anybody can write "on behalf of" before an address and call a mailbox posta-certificata: it
+    takes a listed provider, and a server of ours that found its domain authentic.
+    """
+    passed = authenticated(message.signals, us.authserv_ids, us.learned_servers) == "pass"
+    return passed and kind_of(sender.domain) == "certified"
 
 
 def _handed_on(message: Message, sender: Address, us: Us) -> Author | None:

@@ -17,6 +17,8 @@ CANDIDATE_LIMIT = 8  # of one mail; a forwarded thread names many
 FACT_LIMIT = 8
 VALUE_LIMIT = 200  # characters of one fact
 
+CERTIFIED_FILE = "postacert.eml"  # the original in Italian certified mail, whatever its type
+
 # Marks of a mail by its words: a program hands on a visitor's; a form's copy for the visitor.
 HANDS_ON = "hands-on"
 COPY = "form-copy"

@@ -14,6 +14,7 @@ from daemon.message import forward as forwards
 from daemon.message import mime
 from daemon.message.address import Address, mailbox
 from daemon.message.candidates import (
+    CERTIFIED_FILE,
     COPY,
     FACT_LIMIT,
     HANDS_ON,
@@ -39,7 +40,6 @@ from daemon.message.signature import company_in_brackets, signature_facts
 _TEXT_BYTES = 32_768
 _HTML_BYTES = 131_072
 _ATTACHED_BYTES = 65_536  # of an attached mail
-_CERTIFIED_FILE = "postacert.eml"  # the original in Italian certified mail, whatever its type
 _TEXT_ADDRESSES = 5
 _BESIDE = 3  # lines above and below an address in which a visitor's number stands
 _OPENING = 10  # lines in which a notice says who wrote
@@ -215,7 +215,7 @@ def _opened(parts: Parts) -> _Inner | None:
         (
             one
             for one in parts.leaves
-            if one.kind == "message/rfc822" or one.name.lower() == _CERTIFIED_FILE
+            if one.kind == "message/rfc822" or one.name.lower() == CERTIFIED_FILE
         ),
         None,
     )

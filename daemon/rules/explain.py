@@ -108,6 +108,7 @@ _AUTHORS: Mapping[str, str] = {
     "form-of-ours": "a form of ours handed it on",
     "form-of-others": "a form or portal of others handed it on",
     "certified-mail": "from inside certified mail",
+    "unproven-certified-mail": "named by certified mail, which our server doesn't confirm",
     "relay-of-a-portal": "a portal gave the conversation this address",
 }
 

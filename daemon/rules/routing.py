@@ -15,6 +15,7 @@ Labels = Mapping[Labelled, tuple[str, ...]]  # names of labels, by what has them
 SOURCES: Mapping[str, str] = {
     "from": "direct",
     "envelope": "direct",
+    "claimed": "direct",
     "reply-to": "form",
     "form": "form",
     "text": "form",

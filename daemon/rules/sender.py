@@ -38,6 +38,9 @@ from daemon.rules.reply import (
 )
 from daemon.rules.statements import meetings_with
 
+# Ways on which the signature in a mail is its author's.
+_BY_HAND = frozenset({"from", "group", "envelope", "claimed", "relay"})
+
 
 @dataclass(frozen=True, slots=True)
 class Counting:
@@ -252,7 +255,7 @@ def _is_about_author(stands: str, way: str) -> bool:
     """Whether a fact that stands there is about the author that was found in this way."""
     if stands == "form":
         return way in SUBMITTED
-    return stands == ("from" if way in {"from", "group", "envelope", "relay"} else way)
+    return stands == ("from" if way in _BY_HAND else way)
 
 
 def display_name(address: str, messages: Iterable[Correspondence]) -> str:
