@@ -359,7 +359,50 @@ def test_what_other_servers_say_is_not(field: str) -> None:
     assert reason(spam(field)) == "human"
 
 
+REVIEWS = {
+    "de": "Hallo! Danke für Ihren Besuch. Bewerten Sie uns und gewinnen Sie ein Essen.",
+    "es": "Hola, gracias por confiar en Berg. ¿Nos dejas una reseña?",
+    "fi": "Hei! Kävit meillä 8.10. Anna palautetta ja voita lahjakortti.",
+    "it": "Ciao! Grazie per averci scelto: lasciaci una recensione.",
+    "nl": "Hallo, bedankt voor uw bezoek. Laat een review achter.",
+    "pl": "Dzień dobry! Dziękujemy za wizytę. Zostaw opinię.",
+}
+
+
+@pytest.mark.parametrize("text", REVIEWS.values(), ids=REVIEWS.keys())
+def test_who_only_wants_a_review_is_nobody(text: str) -> None:
+    assert reason(mail(text, "Berg", "Berg <info@berg.example>")) != "human"
+
+
+TO_MANY = {
+    "members, es": "Estimado asociado:\n\nLe convocamos a la asamblea general el 20 de noviembre.",
+    "customers, it": "Gentili clienti,\n\ni nostri uffici resteranno chiusi dal 24 dicembre.",
+    "suppliers, en": "Dear all,\n\nattached is our renewed certificate for your records.",
+}
+
+
+@pytest.mark.parametrize("text", TO_MANY.values(), ids=TO_MANY.keys())
+def test_a_firms_letter_to_hidden_recipients_is_nobodys(text: str) -> None:
+    sender = "Berg Supplier Management <quality@berg-ag.example>"
+
+    assert reason(mail(text, "Info", sender, To="undisclosed-recipients:;")) != "human"
+    assert reason(mail("Hello, I need 4 pumps.", "Pumps", sender, To="Hidden: ;")) == "human"
+    assert reason(mail(text, "Info", To="undisclosed-recipients:;")) == "human"  # a person's
+
+
+def test_recipients_are_hidden_only_where_none_is_named() -> None:
+    hidden = "undisclosed-recipients:;"
+    fields = ({"To": hidden}, {"To": hidden, "Cc": "bob@us.example"}, {"To": "Us: bob@us.example;"})
+
+    assert ["to-nobody" in mail("Hello", **one).signals for one in fields] == [True, False, False]
+
+
 ADDRESSES = {
+    ("Papeterie du Nord", "papeterie@papeterie-nord.example"): "human",
+    ("Ada via Etsy", "convo-88123@convos.etsy.com"): "human",
+    ("Ada tramite Subito", "conversazione-9f8e7d@mail.subito.it"): "human",
+    ("Ada via DocuSign", "dse_na3@docusign.net"): "vendor",
+    ("Vahti", "hakuvahti@berg.example"): "no-reply-address",
     ("Ada Berg", "ada.berg@berg.example"): "human",
     ("Ada Berg", "ab@berg.example"): "human",
     ("Hannes Roth", "hr@roth.example"): "human",

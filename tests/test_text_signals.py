@@ -3,6 +3,7 @@
 import pytest
 
 from daemon.message.letter import is_signed
+from daemon.message.localparts import names_the_domain
 from daemon.message.text_signals import text_signals
 
 
@@ -28,11 +29,27 @@ def test_a_letter_ends_with_the_name_of_a_person(text: str, name: str) -> None:
         ("Your parcel is on its way.\n\nBest regards\nCustomer Service", "Acme"),
         ("Your invoice 12 is attached.", "Acme"),
         ("Hello Petra,", "Acme"),
+        ("Veuillez trouver ci-joint l'avoir 12.\n\nAcme du Nord", "Acme du Nord"),
+        ("Jäsenkirje 10.\n\nTerveisin\nToimisto", "Acme"),
         ("", ""),
     ],
 )
 def test_a_notice_ends_with_the_name_of_a_firm_or_nobody(text: str, name: str) -> None:
     assert not is_signed(text, name, "acme.example")
+
+
+@pytest.mark.parametrize(
+    ("name", "domain", "is_firm"),
+    [
+        ("Papeterie du Centre", "papeterie-centre.example", True),
+        ("Acme Supplier Management", "acme-ag.example", True),
+        ("Maison de la Presse", "maisonpresse.example", True),
+        ("Ada de Vries", "acme-ag.example", False),
+        ("Ag Ekman", "pump-ag.example", False),
+    ],
+)
+def test_articles_and_legal_forms_hide_no_firm(name: str, domain: str, *, is_firm: bool) -> None:
+    assert names_the_domain(name, domain) is is_firm
 
 
 @pytest.mark.parametrize(

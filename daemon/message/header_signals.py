@@ -45,6 +45,8 @@ _DELIVERED = frozenset({"received", "return-path", "delivered-to", "authenticati
 _GENERATED_BY = "x-ms-exchange-generated-message-source"
 _RULES_LOOP = "x-ms-exchange-inbox-rules-loop"
 _ID_HOST = re.compile(r"@([a-z0-9.-]{1,253})>?\s*$", re.IGNORECASE)
+# A group without members (RFC 5322, section 3.4): what is written in place of hidden recipients
+_NO_RECIPIENT = re.compile(r"^[^@:;<>]{1,100}:[ \t]*;[ \t]*$")
 _BY_API = re.compile(r"\bwith HTTPS?\b", re.IGNORECASE)
 
 # Bounce addresses. BATV (prvs=) and SRS also hide an address in the local part, but people's mail
@@ -179,6 +181,8 @@ def _carrier_signals(fields: Fields) -> Iterator[str]:
         yield "campaign-host"
     if "desk" in kinds:
         yield "desk"
+    if not first(fields, "cc") and _NO_RECIPIENT.search(first(fields, "to")[:VALUE_LIMIT]):
+        yield "to-nobody"
     feedback = first(fields, "feedback-id") or first(fields, "x-feedback-id")
     if feedback:
         yield "feedback-id"

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from daemon.message.localparts import (
     is_given_name,
+    is_role,
     names_a_firm,
     names_a_team,
     names_the_domain,
@@ -92,7 +93,7 @@ def is_signed(text: str, name: str, domain: str) -> bool:
         )
         if not may_sign or _is_salutation(line, whole):
             continue
-        if is_name or not (names_a_team(line) or names_a_firm(line)):
+        if is_name or not (names_a_team(line) or names_a_firm(line) or all(map(is_role, words))):
             return is_name or is_person or not own.issuperset(words)
     return False
 

@@ -207,12 +207,18 @@ def _mailbox_providers() -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def names_the_domain(name: str, domain: str) -> bool:
-    """Whether the display name is the domain's own: the sender is a firm."""
-    label = _squeezed(organization(domain).partition(".")[0])
+    """Whether the display name is the domain's own: the sender is a firm.
+
+    Articles in the name and a legal form in the domain make no difference.
+    """
+    registered = organization(domain).partition(".")[0]
+    front, _, form = registered.rpartition("-")
+    label = _squeezed(front if form in _words("legal-form") else registered)
     for words in _spellings(name):
-        own = "".join(words)
-        if own[2:] and label[2:] and (own.startswith(label) or label.startswith(own)):
-            return True
+        full = "".join(word for word in words if word not in _words("article"))
+        for own in dict.fromkeys(("".join(words), full)):
+            if own[2:] and label[2:] and (own.startswith(label) or label.startswith(own)):
+                return True
     return False
 
 

@@ -5,7 +5,7 @@ what from which domain too (data/vendors.txt). Here are only the rules: groups a
 order of trust, weights of one group add up, and the heaviest signal is the reason. Pure.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -110,7 +110,7 @@ def nature(signals: Iterable[str], author: Address, way: str = "from") -> Nature
     return Nature(None, nearest[1], "role-address" in found)
 
 
-def _about(signals: Iterable[str], of_address: Iterable[str], way: str) -> Iterator[str]:
+def _about(signals: Iterable[str], of_address: Collection[str], way: str) -> Iterator[str]:
     """The signals that speak of the author."""
     if way == "from":
         found = frozenset((*signals, *of_address))
@@ -136,7 +136,9 @@ def _about(signals: Iterable[str], of_address: Iterable[str], way: str) -> Itera
         yield from (*(one for one in signals if one.startswith(kept)), *of_address)
     else:
         yield from (one for one in signals if one.startswith(_OF_COMMAND))
-        own = {"no-reply-address", "vendor"} if way == "relay" else {"no-reply-address"}
+        # A portal's own address is nobody's; one that it made for a conversation is somebody's.
+        is_portals = way == "relay" and "made-per-mail" not in of_address
+        own = {"no-reply-address", "vendor"} if is_portals else {"no-reply-address"}
         yield from (one for one in signals if one.startswith(_OF_SERVER))
         yield from (one for one in of_address if one in own)
 

@@ -24,8 +24,8 @@ from daemon.message.phrases import said
 HEAD_LIMIT = 2_000  # characters at the beginning
 TAIL_LIMIT = 1_500  # characters at the end
 _MARKUP_LIMIT = 16_384  # characters of HTML in which the end is looked for
-# Questions that programs ask: whether one wants no more of it, whether one was it oneself
-_OF_PROGRAMS = frozenset({"says-unsubscribe", "says-not-you"})
+# Questions that programs ask: whether one wants no more of it, was it oneself, was content
+_OF_PROGRAMS = frozenset({"says-unsubscribe", "says-not-you", "says-review"})
 _LONG_TEXT = 900  # characters of own words that nobody writes into an absence note
 _MANY_LINKS = 4
 
