@@ -10,7 +10,7 @@ import io
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -42,7 +42,30 @@ TEAM = (ANN, BEN, CAT, DOV, EVA)
 FORM = "no-reply@forms.example"
 KINDS = ("organizations", "persons", "leads", "deals", "activities")
 EVENTS = ["lead_created", "deal_created", "lead_converted", "first_reply", "follow_up_due"]
+# What the chat reads: one line, with a link, and no word of a mail.
+SAID = {
+    "lead_created": "New lead",
+    "deal_created": "New deal",
+    "lead_converted": "A lead became a deal",
+    "first_reply": "First reply",
+    "follow_up_due": "Waiting for our answer",
+}
 _BOUNCED = "Undeliverable: "
+CALENDAR = """\
+BEGIN:VCALENDAR
+VERSION:2.0
+METHOD:{method}
+BEGIN:VEVENT
+UID:{summary}@ours.example
+DTSTAMP:20260101T000000Z
+DTSTART:20260610T090000Z
+DTEND:20260610T100000Z
+SUMMARY:{summary}
+ORGANIZER:mailto:{organizer}
+ATTENDEE;PARTSTAT={answer}:mailto:{attendee}
+END:VEVENT
+END:VCALENDAR
+"""
 REPORT = """\
 From: Mail Delivery System <MAILER-DAEMON@mx.example>
 To: {mailbox}
@@ -139,6 +162,20 @@ class Year:
         extra = f"Reply-To: {visitor}\r\n"
         return self.hears(FORM, SALES, subject="New enquiry", extra=extra, visitor=visitor)
 
+    def meets(self, user: str, guest: str, summary: str, *, accepted: bool) -> None:
+        """A user of ours invites a guest, or the guest accepts that."""
+        answer = "ACCEPTED" if accepted else "NEEDS-ACTION"
+        method = "REPLY" if accepted else "REQUEST"
+        text = CALENDAR.format(
+            method=method, summary=summary, organizer=user, attendee=guest, answer=answer
+        )
+        calendar = (method, text)
+        if accepted:
+            self.hears(guest, user, subject=f"Accepted: {summary}", calendar=calendar, counts=False)
+            self.oracle.accept(guest, summary)
+        else:
+            self.writes(user, guest, subject=summary, calendar=calendar)
+
     def bounces(self, number: int, address: str, mailbox: str) -> None:
         """A delivery report about a mail of ours: that address doesn't exist."""
         self.clock.moment += timedelta(minutes=1)
@@ -169,6 +206,7 @@ class Year:
         cc: str = "",
         visitor: str = "",
         counts: bool = True,
+        calendar: tuple[str, str] = ("", ""),
     ) -> int:
         self._number += 1
         number = self._number
@@ -184,10 +222,10 @@ class Year:
             headers += f"In-Reply-To: <{answers}@mail.example>\r\n"
             headers += f"References: <{answers}@mail.example>\r\n"
         body = f"Could we talk about number {number} of our plans for the year?"
-        raw = (
-            f"{headers}MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
-            f"{body}\r\n"
-        )
+        method, text = calendar
+        kind = f"text/calendar; method={method}" if method else "text/plain"
+        body = text.replace("\n", "\r\n") or body
+        raw = f"{headers}MIME-Version: 1.0\r\nContent-Type: {kind}; charset=utf-8\r\n\r\n{body}\r\n"
         self.server.deliver(mailbox, folder, raw.encode(), self.clock())
         if counts:
             self.oracle.mail(
@@ -273,8 +311,16 @@ class Year:
         assert self.people() == oracle.shown_people()
         assert self.mails() == oracle.shown_mails()
         assert self.tasks() == oracle.shown_tasks()
+        assert self.meetings() == oracle.shown_meetings()
         assert self.notes() == sorted(oracle.notes)
         assert self.hook.told() == oracle.events
+        for number, body in self.chat.heard.items():
+            told = json.loads(self.hook.heard[number])
+            assert not {"subject", "snippet"} & told.keys()
+            said = (told.get(one) for one in ("name", "organization", "reason"))
+            who = ", ".join(filter(None, said))
+            link = f" (<{told['url']}|open in Pipedrive>)" if "url" in told else ""
+            assert json.loads(body) == {"text": f"*{SAID[told['event']]}*: {who}{link}"}
         assert duplicates(self.sandbox) == []
 
     def rehearse(self) -> dict[str, Any]:
@@ -320,6 +366,15 @@ class Year:
         """The e-mail address of a user."""
         return str(self.acts.get("users", user_id)["email"])
 
+    def labels(self, of: str, ids: Sequence[Any] | None) -> tuple[str, ...]:
+        """The names of the labels of a lead, deal or person."""
+        if of == "lead":
+            names = {one["id"]: one["name"] for one in self.acts.every("lead_labels")}
+        else:
+            labels = (one for one in self.acts.every("labels") if one["entity"] == of)
+            names = {one["id"]: one["label"] for one in labels}
+        return tuple(sorted(names[one] for one in ids or ()))
+
     def deal_of(self, address: str) -> int:
         """The id of the latest deal whose contact person has this address."""
         found = [
@@ -327,8 +382,8 @@ class Year:
         ]
         return int(found[-1]["id"])
 
-    def deals(self) -> list[tuple[str, str, str, str, tuple[str, ...]]]:
-        """Each deal: contact person, status, pipeline, owner, participants."""
+    def deals(self) -> list[tuple[str, str, str, str, tuple[str, ...], tuple[str, ...]]]:
+        """Each deal: contact person, status, pipeline, owner, labels, participants."""
         pipelines = {one["id"]: one["name"] for one in self.acts.every("pipelines")}
         return sorted(
             (
@@ -336,15 +391,21 @@ class Year:
                 one["status"],
                 pipelines[one["pipeline_id"]],
                 self.owner(one["owner_id"]),
+                self.labels("deal", one["label_ids"]),
                 tuple(sorted(self.address(p["person_id"]) for p in one.get("_participants", ()))),
             )
             for one in self.acts.every("deals")
         )
 
-    def leads(self) -> list[tuple[str, bool, str]]:
-        """Each lead: its person, whether it is archived, its owner."""
+    def leads(self) -> list[tuple[str, bool, str, tuple[str, ...]]]:
+        """Each lead: its person, whether it is archived, its owner, its labels."""
         return sorted(
-            (self.address(one["person_id"]), one["is_archived"], self.owner(one["owner_id"]))
+            (
+                self.address(one["person_id"]),
+                one["is_archived"],
+                self.owner(one["owner_id"]),
+                self.labels("lead", one["label_ids"]),
+            )
             for one in self.acts.every("leads")
         )
 
@@ -356,15 +417,10 @@ class Year:
 
     def people(self) -> dict[str, tuple[str, tuple[str, ...]]]:
         """Each person: owner and labels."""
-        names = {
-            one["id"]: one["label"]
-            for one in self.acts.every("labels")
-            if one["entity"] == "person"
-        }
         return {
             str(one["emails"][0]["value"]): (
                 self.owner(one["owner_id"]),
-                tuple(sorted(names[label] for label in one["label_ids"] or ())),
+                self.labels("person", one["label_ids"]),
             )
             for one in self.acts.every("persons")
         }
@@ -388,6 +444,20 @@ class Year:
             (one["subject"], one["done"], self.owner(one["owner_id"]))
             for one in self.acts.every("activities")
             if one["type"] == "task"
+        )
+
+    def meetings(self) -> list[tuple[str, str, str, str]]:
+        """Each meeting: what it is, with whom, on whose deal, its owner."""
+        deals = {one["id"]: self.address(one["person_id"]) for one in self.acts.every("deals")}
+        return sorted(
+            (
+                one["subject"],
+                self.address(one["person_id"]),
+                deals.get(one["deal_id"], ""),
+                self.owner(one["owner_id"]),
+            )
+            for one in self.acts.every("activities")
+            if one["type"] == "meeting"
         )
 
     def notes(self) -> list[str]:

@@ -2,7 +2,8 @@
 
 Written from README and docs/configuration.md alone; it knows mails and what people did, day by day,
 and shares no code with the program. It covers what the team's year has: one mail a minute, a sync
-at the end of each day, no meetings, and at most one open deal to join.
+at the end of each day, meetings of people with a deal of their own, and at most one open deal to
+join.
 """
 
 from collections import Counter
@@ -22,6 +23,7 @@ class Deal:
     contact: str
     owner: str
     pipeline: str
+    labels: tuple[str, ...] = ()
     status: str = "open"
     parts: set[str] = field(default_factory=set)
 
@@ -45,6 +47,7 @@ class Sender:
     received: int = 0
     submitted: int = 0  # of these, by a form
     replies: int = 0
+    meetings: list[str] = field(default_factory=list)
     waiting: list[tuple[datetime, str]] = field(default_factory=list)  # since we last wrote
     threads: set[int] = field(default_factory=set)
     copied: set[int] = field(default_factory=set)  # threads in which it was in copy
@@ -68,7 +71,9 @@ class Sender:
 
     @property
     def is_engaged(self) -> bool:
-        return self.received - self.submitted >= DEAL_AT_MESSAGES or self.replies >= 1
+        return self.received - self.submitted >= DEAL_AT_MESSAGES or bool(
+            self.replies or self.meetings
+        )
 
 
 @dataclass(eq=False)
@@ -156,6 +161,10 @@ class Oracle:
 
     def _deal_of(self, contact: str) -> Deal:
         return [one for one in self.deals if one.contact == contact][-1]
+
+    def accept(self, address: str, summary: str) -> None:
+        """A guest accepts an invitation of ours; that is no mail that counts."""
+        self.senders[address].meetings.append(summary)
 
     def come_back(self, address: str) -> None:
         """Our last mail to an address came back for good."""
@@ -253,7 +262,7 @@ class Oracle:
         converted = who.lead_state == "open"
         owner = who.lead if converted and who.lead is not None else self.owner(who)
         pipeline = "Partners" if who.domain == "partner.example" else "Sales"
-        who.deal = Deal(who.address, owner, pipeline)
+        who.deal = Deal(who.address, owner, pipeline, ("Warm",) if self.is_of_group(who) else ())
         self.deals.append(who.deal)
         if converted:
             who.lead_state = "converted"
@@ -323,17 +332,22 @@ class Oracle:
 
     # what there should be
 
-    def shown_deals(self) -> list[tuple[str, str, str, str, tuple[str, ...]]]:
+    def shown_deals(self) -> list[tuple[str, str, str, str, tuple[str, ...], tuple[str, ...]]]:
         """As `Year.deals`."""
         return sorted(
-            (one.contact, one.status, one.pipeline, one.owner, tuple(sorted(one.parts)))
+            (one.contact, one.status, one.pipeline, one.owner, one.labels, tuple(sorted(one.parts)))
             for one in self.deals
         )
 
-    def shown_leads(self) -> list[tuple[str, bool, str]]:
+    def shown_leads(self) -> list[tuple[str, bool, str, tuple[str, ...]]]:
         """As `Year.leads`: those that became deals are none any more."""
         return sorted(
-            (one.address, one.lead_state == "archived", one.lead or "")
+            (
+                one.address,
+                one.lead_state == "archived",
+                one.lead or "",
+                ("Hot",) if self.is_of_group(one) else (),
+            )
             for one in self.senders.values()
             if one.lead_state in {"open", "archived"}
         )
@@ -352,6 +366,14 @@ class Oracle:
             (one.person, one.deal.contact if one.deal else "", one.owner)
             for one in self.mails
             if one.person is not None
+        )
+
+    def shown_meetings(self) -> list[tuple[str, str, str, str]]:
+        """As `Year.meetings`."""
+        return sorted(
+            (one, who.address, who.deal.contact if who.deal else "", self.owner(who))
+            for who in self.senders.values()
+            for one in who.meetings
         )
 
     def shown_tasks(self) -> list[tuple[str, bool, str]]:

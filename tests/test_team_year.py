@@ -1,7 +1,7 @@
 """A year of a team of five ends in the records that the rules say, for each setting of `deals.per`.
 
-Three mailboxes, two pipelines, a group address, a form, colleagues in one thread, deals that people
-win, lose and reopen, an owner who leaves, people in copy, a bounce, tasks to answer, and a
+Three mailboxes, two pipelines, a group address, a form, colleagues in one thread, a meeting, deals that
+people win, lose and reopen, an owner who leaves, people in copy, a bounce, tasks to answer, and a
 Slack-like receiver that is down for a day. What there should be is worked out by `team_oracle`,
 which shares no code with the program; every day is rehearsed first, and the dry run has to say what
 is made to the last token.
@@ -20,6 +20,7 @@ ADA, ABE, AMY = "ada@acme.com", "abe@acme.com", "amy@acme.com"
 BOB, BEA, GUS = "bob@beta.com", "bea@beta.com", "gus@gamma.com"
 PIA, FAY, LEO = "pia@partner.example", "fay@gmail.com", "leo@lawyer.com"
 HAL, AL, KIM = "hal@hotel.com", "al@acme.com", "kim@kilo.com"
+MIA = "mia@mike.com"
 
 
 def january(team: Year) -> None:
@@ -38,7 +39,8 @@ def february(team: Year) -> None:
 
 
 def march(team: Year) -> None:
-    """Ann answers Bob, Gus writes five times to Ben, a partner talks with Ann."""
+    """Ann answers Bob, Gus writes five times to Ben, a partner talks with Ann, and Mia asks her."""
+    team.hears(MIA, ANN)
     team.writes(ANN, BOB, answers=team.seen["bob"])
     for _ in range(5):
         team.hears(GUS, BEN)
@@ -47,7 +49,8 @@ def march(team: Year) -> None:
 
 
 def april(team: Year) -> None:
-    """Bob's deal is won, Gus' is lost; both write again, and Amy has written five times by now."""
+    """Bob's deal is won, Gus' is lost; both write again; Amy's fifth mail; Ann invites Mia."""
+    team.meets(ANN, MIA, "Demo", accepted=False)
     team.closes(BOB, "win")
     team.closes(GUS, "lose")
     team.hears(BOB, ANN)
@@ -57,7 +60,8 @@ def april(team: Year) -> None:
 
 
 def may(team: Year) -> None:
-    """Gus' deal is reopened by hand; a colleague of Bob's gets engaged, her lawyer in copy."""
+    """Gus' deal is reopened; a colleague of Bob's gets engaged, her lawyer in copy; Mia accepts."""
+    team.meets(ANN, MIA, "Demo", accepted=True)
     team.closes(GUS, "reopen")
     team.hears(GUS, BEN)
     for _ in range(4):
