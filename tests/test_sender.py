@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,7 +68,7 @@ def test_evidence_and_ignored_mail_counts_nothing() -> None:
     talk = state(
         theirs(1, evidence="auto-reply"),
         ours(2, evidence="too-many-recipients"),
-        replace(theirs(3), verdict=Verdict("ignored", "ignored-domain")),
+        theirs(3)._replace(verdict=Verdict("ignored", "ignored-domain")),
     )
     assert (talk.msg_count, talk.sent_count, talk.thread_count) == (0, 0, 0)
     assert (talk.first_contact, talk.last_contact) == (None, None)
@@ -272,7 +270,7 @@ def test_meetings_are_counted_from_evidence_too() -> None:
 @pytest.mark.parametrize("verdict", [("evidence", "dmarc-fail"), ("ignored", "ignored-address")])
 def test_forged_and_ignored_mail_accepts_no_invitation(verdict: tuple[str, str]) -> None:
     accepted = invite("REPLY", attendees=((ADA, "ACCEPTED"),))
-    message = replace(theirs(2, invites=(accepted,)), verdict=Verdict(*verdict))  # type: ignore[arg-type]  # table
+    message = theirs(2, invites=(accepted,))._replace(verdict=Verdict(*verdict))  # type: ignore[arg-type]  # table
     assert state(ours(1, invites=(invite("REQUEST"),)), message).meetings == 0
 
 

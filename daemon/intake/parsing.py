@@ -20,8 +20,8 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
@@ -40,6 +40,7 @@ _LENGTH = 8  # bytes that tell how long what follows is
 _GREETING = "ready"
 _AHEAD = 5  # batches in each process: one that it parses, some that wait or are answered
 _MOST_PROCESSES = 3  # one process can't write more than these parse
+_SELDOM = (50_000, 20, 20)  # objects that are made before Python looks for cycles; see `gc`
 _PIPE = 1 << 20  # bytes that can wait in either direction while the other side is busy
 
 
@@ -294,7 +295,18 @@ def collect_garbage_seldom() -> None:
     It makes many objects, which Python would otherwise go through again and again.
     """
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(*_SELDOM)
+
+
+@contextmanager
+def collecting_seldom() -> Iterator[None]:
+    """Look for cycles less often for a while, in a process that goes on with other things."""
+    before = gc.get_threshold()
+    gc.set_threshold(*_SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def main() -> None:

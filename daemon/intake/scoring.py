@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from daemon.intake import consent, own_servers
 from daemon.intake.copies import Known
+from daemon.intake.parsing import collecting_seldom
 from daemon.intake.states import LEARNED, ScoringSettings, known_us, recompute, with_learned
 from daemon.ledger.folders import Sighting
 from daemon.ledger.forgotten import FORGET_SALT
@@ -292,6 +293,7 @@ def rejudge(
     return touched | written.touched
 
 
+@collecting_seldom()
 def rebuild(
     ledger: Ledger,
     settings: ScoringSettings,

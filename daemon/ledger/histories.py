@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from daemon.ledger.message_row import invites_from
@@ -98,10 +99,9 @@ class Histories:
         found = {address: History() for address in addresses}
         for row in self._db.execute(f"{_CORRESPONDENCE} {AMONG}", (asked,)):
             one = _correspondence(row)
-            sender, message, final, reason = row[:4]
-            history = found[sender]
+            history = found[row[0]]
             history.messages.append(one)
-            history.written[one.key] = (message, (final, reason))
+            history.written[one.key] = (row[1], row[2:4])
         for address, digest, known_before, has_deal, details in self._db.execute(
             _STANDING, (asked,)
         ):
@@ -160,9 +160,10 @@ LEFT JOIN records p ON p.kind = 'person' AND p.key = a.value
 """
 
 
+_verdict = lru_cache(maxsize=256)(Verdict)  # there are few
+
+
 def _said(facts: str) -> tuple[Fact, ...]:
-    if '"said"' not in facts:
-        return ()
     return tuple(Fact(*one) for one in json.loads(facts).get("said", ()))
 
 
@@ -174,14 +175,14 @@ def _correspondence(row: sqlite3.Row) -> Correspondence:
         key,
         message_id,
         direction,
-        Verdict(verdict, reason),
+        _verdict(verdict, reason),
         instant(sent_at),
         name,
         tuple(answers.split()),
         thread,
-        invites_from(invites),
+        invites_from(invites) if invites else (),
         way,
-        _said(facts),
+        _said(facts) if '"said"' in facts else (),
         subject,
         conversation,
         facts,

@@ -87,8 +87,12 @@ def twin(message: Message) -> str | None:
     """What copies of a message have alike: who wrote what when."""
     if message.from_ is None:
         return None
-    alike = trace(message.from_.key, message.subject, message.text_hash)
-    return alike + (stamp_or_none(message.date) or "")
+    return trace(message.from_.key, message.subject, message.text_hash) + dated(message.date)
+
+
+def dated(date: datetime | None) -> str:
+    """How a `twin` ends, by the date of the message."""
+    return stamp_or_none(date) or ""
 
 
 def to_row(entry: MessageRow) -> dict[str, object]:

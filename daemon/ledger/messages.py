@@ -6,7 +6,6 @@ Writing is idempotent by message key. Nothing here judges: callers bring the jud
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from daemon.ledger.message_row import (
     Judged,
     MessageRow,
     StoredMessage,
+    dated,
     stored,
     to_row,
     twin,
@@ -54,10 +54,9 @@ class Messages:
                 continue
             low = high = alike
             if sent and one.date is not None:
-                low, high = (
-                    twin(replace(one, date=one.date + apart)) or ""
-                    for apart in (-SENT_APART, SENT_APART)
-                )
+                words = alike.removesuffix(dated(one.date))
+                low = words + dated(one.date - SENT_APART)
+                high = words + dated(one.date + SENT_APART)
             traces.append((low, high, sent or one.message_id is None))
         rows = self._db.execute(_LIKE, (listed(ids), json.dumps(traces)))
         return [stored(row) for row in rows]
@@ -178,11 +177,11 @@ class Messages:
     def parties_of(self, ids: Sequence[int]) -> dict[int, set[tuple[str, str, str]]]:
         """By message, the senders to whom it belongs, each with its name there and the way."""
         found: dict[int, set[tuple[str, str, str]]] = {}
-        for message, *party in self._db.execute(
+        for row in self._db.execute(
             f"SELECT message, sender, name, way FROM correspondence WHERE message {AMONG}",
             (listed(ids),),
         ):
-            found.setdefault(message, set()).add((party[0], party[1], party[2]))
+            found.setdefault(row[0], set()).add(row[1:])
         return found
 
     def sent_from(self, address: str, limit: int) -> list[StoredMessage]:
@@ -245,10 +244,7 @@ class Messages:
 
 
 def _judged(rows: Iterable[tuple[Any, ...]]) -> list[Judged]:
-    return [
-        Judged(number, (direction, verdict, reason), Grounds(*grounds))
-        for number, direction, verdict, reason, *grounds in rows
-    ]
+    return [Judged(row[0], row[1:4], Grounds._make(row[4:])) for row in rows]
 
 
 # Words are the longest part of the facts, other in each message, and nothing is judged by them.

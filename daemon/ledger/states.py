@@ -42,7 +42,7 @@ class States:
                 (*verdict, state.address, history.written[key][0])
                 for state, _, history in states
                 for key, verdict in state.verdicts
-                if history.written[key][1] != tuple(verdict)
+                if history.written[key][1] != verdict
             ],
         )
         before = [state.address for state, _, history, _ in changed if history.has_details]

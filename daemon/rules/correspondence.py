@@ -1,7 +1,6 @@
 """A message as it belongs to one sender: what the rules about senders are given."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -14,9 +13,8 @@ COPIED = Verdict("evidence", "copied")
 _BY_CALENDAR = frozenset({"itip-reply", "itip-counter"})  # an answer of ours that isn't a contact
 
 
-@dataclass(frozen=True, slots=True)
-class Correspondence:
-    """One message as it belongs to one sender."""
+class Correspondence(NamedTuple):
+    """One message as it belongs to one sender; a tuple, because histories are long."""
 
     key: str
     message_id: str | None

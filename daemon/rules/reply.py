@@ -20,7 +20,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
@@ -77,11 +77,11 @@ def is_written_to_them(message: Correspondence) -> bool:
     )
 
 
-def named(message: Correspondence) -> Iterable[str]:
+def named(message: Correspondence) -> tuple[str, ...]:
     """The names of mails that a message answers: Message-IDs, then its Outlook conversation."""
-    yield from message.answers
     if message.conversation:
-        yield CONVERSATION + message.conversation
+        return (*message.answers, CONVERSATION + message.conversation)
+    return message.answers
 
 
 @dataclass(slots=True)
@@ -174,7 +174,7 @@ def proof_beside_name(message: Correspondence, us: Us) -> bool:
 
 def _by_name(message: Correspondence, known: _Evidence) -> Proof | None:
     """Proof by a mail of ours that the message names."""
-    for mail in named_by(message, known.ours):
+    for mail in named_by(message, known.ours) if known.ours else ():
         if known.sent:
             return Proof("id", mail.key, mail.sent_at)
         if way := _one_thing_more(message, mail, known):
@@ -219,8 +219,10 @@ def _by_words(message: Correspondence, known: _Evidence) -> Proof | None:
 
 def _by_subject(message: Correspondence, known: _Evidence) -> Proof | None:
     """Proof by the subject of a mail that we sent to this very address not long ago."""
+    if not known.sent:
+        return None
     subject = base_subject(message.subject)
-    if not subject.is_answer or not subject.text or not known.sent:
+    if not subject.is_answer or not subject.text:
         return None
     mail = known.of_subject(subject.text, message.sent_at)
     if mail is None or message.sent_at > mail.sent_at + _SUBJECT_HOLDS:

@@ -260,10 +260,12 @@ def _is_about_author(stands: str, way: str) -> bool:
 
 def display_name(address: str, messages: Iterable[Correspondence]) -> str:
     """The newest display name that is a name of a person or a firm, and not the address again."""
-    name, newest = "", None
+    newest: dict[str, tuple[datetime, str]] = {}
     for m in messages:
-        if m.name and (newest is None or (m.sent_at, m.key) > newest):
-            cleaned = clean_name(m.name, address)
-            if cleaned and "@" not in cleaned and cleaned.lower() != address.partition("@")[0]:
-                name, newest = cleaned, (m.sent_at, m.key)
-    return name
+        if m.name and (m.name not in newest or (m.sent_at, m.key) > newest[m.name]):
+            newest[m.name] = m.sent_at, m.key
+    for name in sorted(newest, key=newest.__getitem__, reverse=True):
+        cleaned = clean_name(name, address)
+        if cleaned and "@" not in cleaned and cleaned.lower() != address.partition("@")[0]:
+            return cleaned
+    return ""
