@@ -15,7 +15,7 @@ from daemon.cli import main
 from daemon.errors import RetryLater
 from daemon.mailbox.imap import FolderStatus
 from daemon.maintenance.audit import activity_gaps, close, mailbox_gaps, record_gaps, state_gaps
-from daemon.maintenance.doubles import doubles
+from daemon.maintenance.doubles import OtherLedger, doubles
 from daemon.rules.records import Change
 from daemon.sandbox.crm import Server
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
@@ -333,3 +333,56 @@ def test_what_exists_twice_is_found_when_one_of_it_is_ours(world: World) -> None
     ]
     assert [kind for kind, _ in found[3:]] == ["activity"]
     assert deal
+
+
+def test_a_double_is_seen_although_the_mail_key_itself_exists_twice(world: World) -> None:
+    """As where two ledgers have begun at the same moment: each deal carries its own field."""
+    field = world.acts.add_field("deal", "Mail key", "varchar")
+    world.acts.add_deal("Bob", custom_fields={field: "bob@beta.example"})
+
+    with world.ledger() as ledger:
+        found = [(kind, key) for kind, key, _ in doubles(ledger, world.session(ledger).client)]
+
+    assert found == [("deal", "bob@beta.example"), ("field", "deal: Mail key")]
+
+
+def test_the_deal_after_a_closed_one_is_no_double(world: World) -> None:
+    (deal,) = world.acts.every("deals")
+    world.acts.win(deal["id"])
+    with world.ledger() as ledger:
+        code = ledger.records.live_id("field", "mail_key")
+        world.acts.add_deal("Bob", custom_fields={code: "bob@beta.example"})
+        assert list(doubles(ledger, world.session(ledger).client)) == []
+
+
+def at_work(world: World) -> str | None:
+    """What an audit says of other ledgers, after this one has made one activity more."""
+    world.clock.sleep(60)
+    world.receives("cyd@gamma.example")
+    world.round()
+    with world.ledger() as ledger:
+        client = world.session(ledger).client
+        other = OtherLedger(ledger, world.clock())
+        list(doubles(ledger, client, other))
+        return other.sentence()
+
+
+def test_a_second_ledger_at_work_on_the_company_is_told(world: World) -> None:
+    """It has mail of its own, or the same mail as ours."""
+    world.stays = True
+    assert at_work(world) is None
+    activities = world.acts.every("activities")
+    world.acts.add_activity("copied by hand", note=activities[0]["note"])
+    assert at_work(world) is None
+    made = world.acts.add_activity("of another mailbox", note="Hello<br><br>m2d:0123456789ab")
+    told = at_work(world)
+    assert told is not None
+    assert f"{made}" in told
+    assert "a second one is at work" in told
+    world.clock.sleep(8 * 86_400)
+    assert at_work(world) is None  # it was stopped
+
+    for activity in activities[:2]:
+        world.acts.add_activity("again", note=activity["note"])
+    assert "a second one is at work" in (at_work(world) or "")
+    world.end()

@@ -124,6 +124,25 @@ def test_a_listed_person_has_all_its_addresses_as_sender_keys() -> None:
     assert listed.emails == ("a@b.com",)
 
 
+@pytest.mark.parametrize(
+    ("changed", "as_made"),
+    [
+        ({}, True),
+        ({"custom_fields": {"t": None}}, False),
+        ({"custom_fields": []}, False),
+        ({"update_time": "2026-03-02T10:00:00Z"}, False),  # people's, which got our values later
+        ({"add_time": None, "update_time": None}, False),
+    ],
+)
+def test_a_person_with_our_values_that_is_as_it_was_made_is_ours(
+    changed: dict[str, Any], *, as_made: bool
+) -> None:
+    made = "2026-03-02T09:00:00Z"
+    row = {"id": 1, "emails": [], "custom_fields": {"t": 1}, "add_time": made, "update_time": made}
+    assert listed_person(row | changed, "t").as_made == as_made
+    assert not listed_person(row | changed).as_made
+
+
 def test_markers_are_read_back() -> None:
     assert listed_lead({"id": "u", "origin_id": "mail2deal:a@x.com"}, None).mail_key == "a@x.com"
     assert (

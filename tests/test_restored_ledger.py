@@ -80,7 +80,7 @@ def test_a_backup_made_in_the_middle_of_the_first_run(
     assert shop.shown() == before
 
 
-@pytest.mark.parametrize("writes", [12])
+@pytest.mark.parametrize("writes", [4, 7, 12, 16])
 def test_a_first_run_that_was_cut_and_has_lost_its_ledgers_last_writes(
     tmp_path: Path, writes: int
 ) -> None:
@@ -98,7 +98,6 @@ def test_a_first_run_that_was_cut_and_has_lost_its_ledgers_last_writes(
     session = replace(shop.sync_.session, progress=progress, stopping=lambda: done[0] >= writes)
     shop.sync_ = Sync(session)
     shop.sync_.sync()
-    assert 0 < len(shop.acts.every("persons")) < 8
     shop.sync_.session = replace(session, stopping=lambda: False)
 
     restored(shop, backup)

@@ -2,6 +2,8 @@
 
 import re
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -80,6 +82,24 @@ def test_views_are_made_again_after_a_start_that_was_cut(tmp_path: Path) -> None
     with closing(sqlite3.connect(path)) as whole:
         assert whole.execute("SELECT * FROM problems").fetchall() == []
         assert whole.execute("SELECT * FROM mine").fetchall() == []
+
+
+def test_processes_that_open_an_older_ledger_at_once_all_can(
+    tmp_path: Path,
+) -> None:
+    """As `retry` beside a service that starts after an upgrade."""
+    path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path)) as ledger:
+        ledger.executescript(RELEASED.read_text())
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = WAL").fetchall()
+        other.execute("BEGIN IMMEDIATE")  # so that all have looked before one of them begins
+        with ThreadPoolExecutor(4) as pool:
+            opened = [pool.submit(lambda: Ledger.open(path).close()) for _ in range(4)]
+            time.sleep(0.3)
+            other.execute("COMMIT")
+            for one in opened:
+                one.result()
 
 
 def test_a_new_ledger_has_no_step_before_it(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def _report(gaps: list[Gap], *, as_json: bool) -> int:
         output.say(counted(len(gaps), "gap"))
         output.note(
             "compared: every message of every folder, its activity, every record and what exists"
-            " twice in Pipedrive, and every sender's state computed anew"
+            " twice in Pipedrive or was made there by another ledger, and every sender's state"
+            " computed anew"
         )
     return ATTENTION if gaps else DONE

@@ -73,10 +73,12 @@ class Crm:
 
     def _keep_person(self, person: ListedPerson, sweep: int) -> None:
         self._db.execute(
-            "INSERT INTO crm_persons (id, name, organization_id, sweep) VALUES (?, ?, ?, ?)"
+            "INSERT INTO crm_persons (id, name, organization_id, sweep, as_made)"
+            " VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET name = excluded.name,"
-            " organization_id = excluded.organization_id, sweep = excluded.sweep",
-            (person.id, person.name, person.organization_id, sweep),
+            " organization_id = excluded.organization_id, sweep = excluded.sweep,"
+            " as_made = excluded.as_made",
+            (person.id, person.name, person.organization_id, sweep, person.as_made),
         )
         self._db.execute("DELETE FROM crm_emails WHERE person_id = ?", (person.id,))
         self._db.executemany(
@@ -157,6 +159,16 @@ class Crm:
         )
         return [(record_of(row), row["deal"]) for row in rows]
 
+    def is_any_as_made(self, addresses: Sequence[str]) -> bool:
+        """Whether one of these senders has a listed person of ours that no record stands for."""
+        found = self._db.execute(
+            "SELECT 1 FROM crm_emails e JOIN crm_persons p ON p.id = e.person_id"
+            f" WHERE e.email {AMONG} AND p.as_made AND NOT EXISTS (SELECT 1 FROM records r"
+            "  WHERE r.kind = 'person' AND r.pipedrive_id = CAST(p.id AS TEXT)) LIMIT 1",
+            (listed(addresses),),
+        )
+        return found.fetchone() is not None
+
     def newest(self, kind: str) -> str | None:
         """The id of one that the last listing showed, None if it showed none."""
         (found,) = self._db.execute(f"SELECT max(id) FROM {TABLES[kind]}").fetchone()
@@ -210,7 +222,7 @@ class Crm:
         Mail key tells: an earlier ledger made it, and people have changed the address since.
         """
         persons = tuple(
-            CrmPerson(row["id"], row["organization_id"], name=row["name"])
+            CrmPerson(row["id"], row["organization_id"], bool(row["as_made"]), row["name"])
             for row in self._db.execute(_PERSONS, {"known": known, "address": address})
         )
         ids = {person.id for person in persons} | ({int(known)} if known else set())

@@ -37,6 +37,7 @@ STEPS = (
     "m021_resting",
     "m022_logged",
     "m023_mail_keys",
+    "m024_as_made",
 )
 
 migrations = Migrations("mail2deal")

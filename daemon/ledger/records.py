@@ -169,6 +169,14 @@ class Records:
             ),
         )
 
+    def marked(self, mark: str) -> bool:
+        """Whether an activity of ours has a key with this end."""
+        found = self._db.execute(
+            "SELECT 1 FROM records WHERE kind = 'activity' AND substr(key, -?) = ? LIMIT 1",
+            (len(mark), mark),
+        )
+        return found.fetchone() is not None
+
     def claim(self, keys: Mapping[str, str]) -> int:
         """Give activities that were adopted by their marks their whole keys, by mark; how many."""
         return self._db.executemany(
@@ -245,6 +253,14 @@ class Records:
         """When we last wrote a record of a kind."""
         row = self._db.execute(
             "SELECT max(written_at) AS at FROM records INDEXED BY records_written WHERE kind = ?",
+            (kind,),
+        ).fetchone()
+        return instant_or_none(row["at"])
+
+    def first_written(self, kind: str) -> datetime | None:
+        """When we first wrote one of the records of a kind, as far as they weren't written anew."""
+        row = self._db.execute(
+            "SELECT min(written_at) AS at FROM records INDEXED BY records_written WHERE kind = ?",
             (kind,),
         ).fetchone()
         return instant_or_none(row["at"])

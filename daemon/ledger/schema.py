@@ -26,14 +26,15 @@ def migrate(db: Database) -> None:
     check(db)
     if not db.table_names():
         _make(db)
-    if migrations.pending(db):
-        for view in _views():
-            db.execute(f"DROP VIEW IF EXISTS {view}")
-        migrations.apply(db)
-    there = set(db.view_names())  # a process that was killed after a step has left none
-    for view, statement in _views().items():
-        if view not in there:
-            db.execute(statement)
+    if migrations.pending(db) or not _views().keys() <= set(db.view_names()):
+        # All steps at once, and one process at a time: a command may start beside the service.
+        with db.conn:
+            db.conn.execute("BEGIN IMMEDIATE")
+            for view in _views():
+                db.execute(f"DROP VIEW IF EXISTS {view}")
+            migrations.apply(db)  # what is still pending by now
+            for statement in _views().values():
+                db.execute(statement)
 
 
 def check(db: Database) -> None:

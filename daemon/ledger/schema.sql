@@ -350,7 +350,8 @@ CREATE TABLE crm_persons (
   -- Who is in the CRM already.
   id INTEGER PRIMARY KEY, name TEXT, organization_id INTEGER,
   owner_id INTEGER, add_time TEXT, -- no longer kept
-  sweep INTEGER NOT NULL          -- the full listing that showed it last
+  sweep INTEGER NOT NULL,         -- the full listing that showed it last
+  as_made INTEGER NOT NULL DEFAULT 0 -- it shows a value of ours and is as it was made: by us
 );
 CREATE INDEX crm_persons_organization ON crm_persons (organization_id);
 

@@ -21,7 +21,7 @@ from daemon.ledger import reports
 from daemon.ledger.folders import FolderRow
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Mailbox
-from daemon.maintenance.doubles import doubles
+from daemon.maintenance.doubles import OtherLedger, doubles
 from daemon.pipedrive import directory, participants
 from daemon.pipedrive.client import Client
 from daemon.pipedrive.costs import PLURALS, PRICES, Call
@@ -80,14 +80,17 @@ def all_gaps(wiring: Wiring, ledger: Ledger, show: Show) -> list[Gap]:
         gaps += record_gaps(ledger, session.client, show)
         gaps += participant_gaps(ledger, session.client)
         show("looking for what exists twice", 0, 0)
+        other = OtherLedger(ledger, session.now())
         gaps += (
             Gap(
                 "double",
                 f"{kind} {key}",
                 f"{len(ids)} in Pipedrive: {', '.join(ids)}; merge them there",
             )
-            for kind, key, ids in doubles(ledger, session.client)
+            for kind, key, ids in doubles(ledger, session.client, other)
         )
+        if sentence := other.sentence():
+            gaps.append(Gap("ledger", "of somebody else", sentence))
     finally:
         session.client.close()
     show("computing senders anew", 0, 0)

@@ -18,7 +18,7 @@ from daemon.ledger.timestamp import instant_or_none, stamp
 from daemon.log import event
 from daemon.pipedrive import directory, participants, removal
 from daemon.pipedrive.costs import PLURALS, PRICES
-from daemon.pipedrive.objects import is_address
+from daemon.pipedrive.objects import is_address, marker
 from daemon.rules.records import Fields, Record
 from daemon.rules.touched import changed_fields
 from daemon.sync import Session
@@ -115,7 +115,7 @@ def _list(session: Session) -> None:
     for kind in directory.KINDS:
         since = instant_or_none(ledger.setting(f"listed_at:{kind}"))
         since = since - _MARGIN if since else None
-        code = ledger.records.live_id("field", "mail_key")
+        code = marker(ledger.records.live_ids("field"), kind)
         for page in directory.listing(session.client, kind, since, code):
             with ledger.transaction("listing"):
                 ledger.crm.keep(page, ledger.setting("sweep") or 0)

@@ -42,7 +42,7 @@ def listing(
     client: Client,
     kind: str,
     since: datetime | None,
-    mail_key: str | None,
+    marker: str | None,
     *,
     null_is_empty: bool = True,
 ) -> Iterator[list[Listed]]:
@@ -50,35 +50,52 @@ def listing(
 
     The instant is inclusive and cut to whole seconds. All comes with what is archived; what was
     updated doesn't (archived leads can't be bounded by time, and archiving again isn't news).
-    `mail_key` is the code of our marker field. With `null_is_empty` a null of v1 is taken for an
-    empty list without further proof. Raises what Client.send raises.
+    `marker` is the code of the field that says that one is ours (`objects.marker`). With
+    `null_is_empty` a null of v1 is taken for an empty list without further proof.
+    Raises what Client.send raises.
     """
     bound: list[tuple[str, Scalar]] = []
     if since is not None:
         bound = [("updated_since", since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))]
-    for page in _pages(client, kind, bound, null_is_empty=null_is_empty):
-        yield [_read(kind, row, mail_key) for row in page]
+    for page in rows(client, kind, bound, null_is_empty=null_is_empty):
+        yield [_read(kind, row, marker) for row in page]
 
 
-def _pages(
-    client: Client, kind: str, bound: list[tuple[str, Scalar]], *, null_is_empty: bool
+def rows(
+    client: Client,
+    kind: str,
+    bound: Sequence[tuple[str, Scalar]] = (),
+    *,
+    null_is_empty: bool = True,
 ) -> Iterator[list[dict[str, Any]]]:
+    """The same as Pipedrive sends it; `bound` has the parameters of what was updated since."""
     everything = not bound
     match kind:
         case "deal":
             yield from client.pages(Call.to("deals.list", query=[*bound, _LINEAGE]))
             if everything:
-                yield from client.pages(Call.to("deals.archived", query=[_LINEAGE]))
+                yield from _archived(client, kind)
         case "lead":
             yield from leads(
                 client, Call.to("leads.list", query=bound), null_is_empty=null_is_empty
             )
             if everything:
-                yield from client.pages(Call.to("leads.archived"))
+                yield from _archived(client, kind)
         case _:
             # Newest first: the first page tells how many there can be.
-            order = [("sort_by", "id"), ("sort_direction", "desc")] if everything else bound
+            order = [("sort_by", "id"), ("sort_direction", "desc")] if everything else [*bound]
             yield from client.pages(Call.on(kind, "list", query=order))
+
+
+def archived(client: Client, kind: str, marker: str | None) -> Iterator[list[Listed]]:
+    """Pages of all archived deals or leads, which no list of what was updated shows."""
+    for page in _archived(client, kind):
+        yield [_read(kind, row, marker) for row in page]
+
+
+def _archived(client: Client, kind: str) -> Iterator[list[dict[str, Any]]]:
+    query = [_LINEAGE] if kind == "deal" else []
+    return client.pages(Call.to(f"{kind}s.archived", query=query))
 
 
 def leads(client: Client, call: Call, *, null_is_empty: bool) -> Iterator[list[dict[str, Any]]]:
@@ -95,16 +112,16 @@ def leads(client: Client, call: Call, *, null_is_empty: bool) -> Iterator[list[d
             raise
 
 
-def _read(kind: str, row: dict[str, Any], mail_key: str | None) -> Listed:
+def _read(kind: str, row: dict[str, Any], marker: str | None) -> Listed:
     match kind:
         case "organization":
             return listed_organization(row)
         case "person":
-            return listed_person(row)
+            return listed_person(row, marker)
         case "deal":
-            return listed_deal(row, mail_key)
+            return listed_deal(row, marker)
         case _:
-            return listed_lead(row, mail_key)
+            return listed_lead(row, marker)
 
 
 def full_price(kind: str, rows: int) -> int:
@@ -123,12 +140,12 @@ def own_price(kind: str, records: int) -> int:
 
 
 def own(
-    client: Client, kind: str, ids: Sequence[str], mail_key: str | None
+    client: Client, kind: str, ids: Sequence[str], marker: str | None
 ) -> Iterator[list[Listed]]:
     """The objects with these ids that are still there."""
     if kind == "lead":
         for identifier in ids:
-            found = look(client, kind, identifier, mail_key)
+            found = look(client, kind, identifier, marker)
             yield [] if isinstance(found, Absence) else [found]
         return
     for start in range(0, len(ids), IDS):
@@ -136,7 +153,7 @@ def own(
         if kind == "deal":
             query.append(_LINEAGE)
         for page in client.pages(Call.on(kind, "list", query=query)):
-            yield [_read(kind, row, mail_key) for row in page]
+            yield [_read(kind, row, marker) for row in page]
 
 
 def deleted_deals(client: Client, since: datetime) -> list[str]:
@@ -146,22 +163,22 @@ def deleted_deals(client: Client, since: datetime) -> list[str]:
     return [str(number(row, "id")) for page in client.pages(call) for row in page]
 
 
-def search_person(client: Client, address: str) -> list[ListedPerson]:
+def search_person(client: Client, address: str, marker: str | None) -> list[ListedPerson]:
     """Persons with this address by a search, each hit read again since searches aren't exact."""
     query: dict[str, Scalar] = {"term": address, "fields": "email", "exact_match": True}
     found = []
     for page in client.pages(Call.to("persons.search", query=query)):
         for hit in page:
-            person = look(client, "person", str(number(hit, "id")), None)
+            person = look(client, "person", str(number(hit, "id")), marker)
             if isinstance(person, ListedPerson) and address in person.emails:
                 found.append(person)
     return found
 
 
-def look(client: Client, kind: str, identifier: str, mail_key: str | None) -> Listed | Absence:
+def look(client: Client, kind: str, identifier: str, marker: str | None) -> Listed | Absence:
     """One object as it is now, or what the answer says of its absence."""
     found = _object(client, kind, identifier)
-    return found if isinstance(found, Absence) else _read(kind, found, mail_key)
+    return found if isinstance(found, Absence) else _read(kind, found, marker)
 
 
 def absence(client: Client, kind: str, identifier: str) -> Absence | None:

@@ -48,6 +48,10 @@ class Target:
             found[kind] = tuple(ids[name] for name in some if name in ids)
         return found
 
+    def marker(self, kind: str) -> str | None:
+        """The code of the field that says of a listed object that it is ours."""
+        return marker(self.codes, kind)
+
     def bounce_label(self, name: str | None) -> int | str | None:
         """The id of the person label of this name."""
         return self.labels.get("person", {}).get(name or "")
@@ -213,7 +217,17 @@ def _activity(fields: Mapping[str, Any], links: Links, names: Collection[str]) -
     return content
 
 
-def listed_person(data: Mapping[str, Any]) -> ListedPerson:
+def marker(codes: Mapping[str, str], kind: str) -> str | None:
+    """The code of the field that says of a listed object that it is ours: the Mail key.
+
+    Of a person it is a number that every person of ours has from the beginning. Those of people get
+    it, too, once we know them, but that changes them (`ListedPerson.as_made`).
+    """
+    names = ("thread_count", "last_contact") if kind == "person" else ("mail_key",)
+    return next((codes[name] for name in names if name in codes), None)
+
+
+def listed_person(data: Mapping[str, Any], code: str | None = None) -> ListedPerson:
     """Read a person from a v2 listing; raises Unknown without what tells who it is."""
     entries = data.get("emails")
     if not isinstance(entries, list):
@@ -225,7 +239,14 @@ def listed_person(data: Mapping[str, Any]) -> ListedPerson:
         name=_text(data, "name") or "",
         organization_id=_link(data, "org_id"),
         emails=tuple(dict.fromkeys(Address("", email).key for email in emails)),
+        as_made=_is_as_made(data, code),
     )
+
+
+def _is_as_made(data: Mapping[str, Any], code: str | None) -> bool:
+    custom, made = data.get("custom_fields"), _text(data, "add_time")
+    has_ours = isinstance(custom, dict) and custom.get(code) is not None
+    return has_ours and made is not None and made == _text(data, "update_time")
 
 
 def as_addresses(data: Mapping[str, Any]) -> list[dict[str, Any]]:

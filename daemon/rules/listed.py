@@ -5,12 +5,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ListedPerson:
-    """A person; `emails` are sender keys."""
+    """A person; `emails` are sender keys.
+
+    `as_made`: it shows a value of ours, and nobody has written to it since it was made, so that we
+    made it.
+    """
 
     id: int
     name: str
     organization_id: int | None
     emails: tuple[str, ...]
+    as_made: bool = False
 
 
 @dataclass(frozen=True, slots=True)

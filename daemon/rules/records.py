@@ -57,7 +57,8 @@ class CrmPerson:
 
     id: int
     organization_id: int | None
-    ours: bool = False  # we made it: for another address of the same person, or a moment ago
+    # We made it: for another address of the same person, a moment ago, or out of an earlier ledger.
+    ours: bool = False
     name: str | None = None  # as it was listed last
 
 

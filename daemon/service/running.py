@@ -10,7 +10,7 @@ import re
 import signal
 from pathlib import Path
 
-from daemon.ledger.lock import Held, Lock
+from daemon.ledger.lock import Lock
 
 SERVICE = "mail2deal"  # what the service writes into the lock; commands add their own name
 _HOLDER = re.compile(rf"{SERVICE} \(pid ([1-9]\d{{0,9}})\)")
@@ -37,7 +37,7 @@ def reload_service(ledger: Path, holder: str) -> bool:
         return False
     try:
         lock = Lock(ledger)
-        if not (_still_held(lock, holder) and _has_locked(pid, lock.path) and _listens(pid)):
+        if not (lock.holder() == holder and _has_locked(pid, lock.path) and _listens(pid)):
             return False
         signal.pidfd_send_signal(process, signal.SIGHUP)
     except OSError:
@@ -45,15 +45,6 @@ def reload_service(ledger: Path, holder: str) -> bool:
     finally:
         os.close(process)
     return True
-
-
-def _still_held(lock: Lock, holder: str) -> bool:
-    try:
-        lock.acquire("mail2deal retry")
-    except Held as held:
-        return held.holder == holder
-    lock.release()
-    return False
 
 
 def _has_locked(pid: int, path: Path) -> bool:

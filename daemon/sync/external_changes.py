@@ -101,7 +101,7 @@ def look_lately(session: Session, place: Target) -> set[str]:
         for kind, records in lately.items():
             ids = [record.pipedrive_id or "" for record in records]
             there: set[str] = set()
-            for page in directory.own(client, kind, ids, place.codes.get("mail_key")):
+            for page in directory.own(client, kind, ids, place.marker(kind)):
                 listing.keep(session, kind, page)
                 there |= {str(item.id) for item in page}
             doubtful += [one for one in records if one.pipedrive_id not in there]
@@ -142,7 +142,7 @@ def _overtaken(session: Session) -> set[str]:
 
 def _gone(session: Session, place: Target, doubtful: Iterable[Record]) -> list[Record]:
     """Those of these records that a look shows, or proves, to be gone."""
-    ledger, code = session.ledger, place.codes.get("mail_key")
+    ledger = session.ledger
     gone: list[Record] = []
     for record in doubtful:
         identifier = record.pipedrive_id or ""
@@ -150,7 +150,9 @@ def _gone(session: Session, place: Target, doubtful: Iterable[Record]) -> list[R
             found = directory.absence(session.client, record.kind, identifier)
             listed = []
         else:
-            looked = directory.look(session.client, record.kind, identifier, code)
+            looked = directory.look(
+                session.client, record.kind, identifier, place.marker(record.kind)
+            )
             found = looked if isinstance(looked, Absence) else None
             listed = [] if isinstance(looked, Absence) else [looked]
         now = session.now()

@@ -50,7 +50,7 @@ def sweep(session: Session, place: Target, strangers: Sequence[str]) -> None:
         full = directory.full_price(kind, ledger.crm.count(kind))
         own = directory.own_price(kind, len(ours))
         if first and kind == "person":
-            _persons(session, strangers, number)
+            _persons(session, place, strangers, number)
         elif first or (full <= own and (kind != "person" or is_complete(session))):
             _everything(session, place, kind, number)
         else:
@@ -65,7 +65,7 @@ def list_updated(session: Session, place: Target, kinds: Collection[str]) -> set
         now, spent = session.now(), session.usage.total
         listed_at = instant_or_none(marks.get(f"listed_at:{kind}"))
         since = listed_at - _OVERLAP if listed_at else None
-        code = place.codes.get("mail_key")
+        code = place.marker(kind)
         rows, last = 0, list[Listed]()
         try:
             for page in directory.listing(session.client, kind, since, code, null_is_empty=False):
@@ -83,7 +83,17 @@ def list_updated(session: Session, place: Target, kinds: Collection[str]) -> set
     return seen
 
 
-def search(session: Session, strangers: Sequence[str]) -> None:
+def list_archived(session: Session, place: Target) -> None:
+    """List all archived deals and leads, of which a list of what was updated says nothing."""
+    for kind in ("deal", "lead"):
+        spent, rows = session.usage.total, 0
+        for page in directory.archived(session.client, kind, place.marker(kind)):
+            keep(session, kind, page)
+            rows += len(page)
+        _log(session, kind, "archived", rows, spent)
+
+
+def search(session: Session, place: Target, strangers: Sequence[str]) -> None:
     """Search the persons of those whom the listings don't show, or list the rest after all."""
     ledger = session.ledger
     searched = set(ledger.setting(_SEARCHED) or ()) & set(strangers)
@@ -91,12 +101,12 @@ def search(session: Session, strangers: Sequence[str]) -> None:
     todo = [address for address in todo if not ledger.crm.for_sender(address, None).persons]
     pages, before = ledger.setting(_UNLISTED) or 0, ledger.setting(_SPENT) or 0
     if todo and before + len(todo) * _SEARCH > pages * _PAGE_PRICE:
-        _persons(session, None, ledger.setting("sweep") or 0)
+        _persons(session, place, None, ledger.setting("sweep") or 0)
         return
     spent = session.usage.total
     for address in todo:
         try:
-            hits = directory.search_person(session.client, address)
+            hits = directory.search_person(session.client, address, place.marker("person"))
         except Rejected as problem:  # e.g. an address that no search takes
             event("sync.search_refused", sender=address, problem=problem)
             hits = []
@@ -109,14 +119,14 @@ def search(session: Session, strangers: Sequence[str]) -> None:
         _log(session, "person", "searched", len(todo), spent)
 
 
-def _persons(session: Session, strangers: Sequence[str] | None, number: int) -> None:
+def _persons(session: Session, place: Target, strangers: Sequence[str] | None, number: int) -> None:
     """List persons, newest first, as long as that is cheaper than to search for the strangers.
 
     None for `strangers`: to the end, whatever it costs.
     """
     ledger, now, spent = session.ledger, session.now(), session.usage.total
     count = left = 0
-    for page in directory.listing(session.client, "person", None, None):
+    for page in directory.listing(session.client, "person", None, place.marker("person")):
         keep(session, "person", page, number)
         count += len(page)
         session.progress("listing persons", count, 0)
@@ -141,7 +151,7 @@ def _persons(session: Session, strangers: Sequence[str] | None, number: int) -> 
 def _everything(session: Session, place: Target, kind: str, number: int) -> None:
     ledger, now, spent = session.ledger, session.now(), session.usage.total
     count = 0
-    for page in directory.listing(session.client, kind, None, place.codes.get("mail_key")):
+    for page in directory.listing(session.client, kind, None, place.marker(kind)):
         keep(session, kind, page, number)
         count += len(page)
         session.progress(f"listing {kind}s", count, 0)
@@ -163,7 +173,7 @@ def _own(session: Session, place: Target, kind: str, ours: Sequence[str], number
     """Look at our own records, by their ids; what isn't there is no longer in the copy."""
     spent = session.usage.total
     there: set[str] = set()
-    for page in directory.own(session.client, kind, ours, place.codes.get("mail_key")):
+    for page in directory.own(session.client, kind, ours, place.marker(kind)):
         keep(session, kind, page, number)
         there |= {str(item.id) for item in page}
     if gone := set(ours) - there:

@@ -51,15 +51,18 @@ def refresh(
     if swept is None or session.now() >= swept:
         with _noted(session):
             listing.sweep(session, place, _strangers(session))
+            if session.ledger.crm.is_any_as_made(_strangers(session)):
+                listing.list_archived(session, place)
         due += _follow(session, place, directory.KINDS, whole=True)
         if not listing.is_complete(session):
-            listing.search(session, _strangers(session))
+            listing.search(session, place, _strangers(session))
         return due, {}
     rank = None if session.client.budget.for_backlog() else RANK_FRESH
     waiting = session.ledger.backlog.kinds_to_make(session.now(), rank)
     asked: set[str] = set()
     seen: set[tuple[str, str]] = set()
     drafts: Drafts = {}
+    archived = False
     while True:
         drafts = _drafts(session, place, us, rows[:_DRAFTS], drafts)
         more = len(rows) > _DRAFTS
@@ -67,6 +70,11 @@ def refresh(
         if not kinds:
             # What is gone from where it was may be elsewhere: merged, or made anew.
             kinds = _look_before_adopting(session, place, drafts.values(), seen) - asked
+        if not kinds and not archived and any(map(_made_in_lost_time, drafts.values())):
+            archived = True
+            with _noted(session):
+                listing.list_archived(session, place)
+            continue
         if not kinds:
             return due, drafts
         asked |= kinds
@@ -74,7 +82,7 @@ def refresh(
             seen |= listing.list_updated(session, place, kinds)
         due += _follow(session, place, kinds, whole=False)
         if "person" in kinds and not listing.is_complete(session):
-            listing.search(session, _strangers(session))
+            listing.search(session, place, _strangers(session))
         rows = _due(session)
 
 
@@ -188,6 +196,14 @@ def _needs(
     return urgent | {k for k, at in listed.items() if k in tolerant and (at is None or at < latest)}
 
 
+def _made_in_lost_time(drafted: Draft) -> bool:
+    """Whether its person is ours although the ledger doesn't know it: more may have been made."""
+    kinds = {one.kind: one for one in drafted.plan.adoptions}
+    person = kinds.get("person")
+    is_new = person is not None and person.ours and drafted.group == [drafted.row.address]
+    return is_new and not kinds.keys() & {"lead", "deal"}
+
+
 def listed_at(kind: str) -> str:
     """The setting that says when a kind was last listed."""
     return f"listed_at:{kind}"
@@ -200,11 +216,10 @@ def _look_before_adopting(
 
     Gives the kinds of what isn't; adds to `seen` what is.
     """
-    code = place.codes.get("mail_key")
     wanted = {(a.kind, a.pipedrive_id) for item in drafts for a in item.plan.adoptions}
     gone: set[str] = set()
     for kind, identifier in sorted(wanted - seen):
-        found = directory.look(session.client, kind, identifier, code)
+        found = directory.look(session.client, kind, identifier, place.marker(kind))
         with session.ledger.transaction("looked"):
             if isinstance(found, Absence):
                 session.ledger.crm.drop(kind, identifier)

@@ -26,7 +26,9 @@ def in_crm(
     twins = ledger.records.by_id("person", *ids) if ids else []
     may_be_ours = "person" in coming and coming["person"].unknown
     ours = {twin.pipedrive_id for twin in twins if twin.origin == "created"}
-    persons = tuple(replace(p, ours=may_be_ours or str(p.id) in ours) for p in crm.persons)
+    persons = tuple(
+        replace(p, ours=p.ours or may_be_ours or str(p.id) in ours) for p in crm.persons
+    )
     return replace(crm, persons=persons), twins
 
 
