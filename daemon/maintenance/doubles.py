@@ -100,8 +100,8 @@ def doubles(
     codes = fields["{}: {}".format(*FIELDS["mail_key"])] or {""}
     for kind in directory.KINDS:
         seen: dict[str, set[str]] = defaultdict(set)
-        for rows in directory.rows(client, kind):
-            for row in rows:
+        for page in directory.raw_pages(client, kind):
+            for row in page:
                 for key in _keys(kind, row, codes):
                     seen[key].add(str(row["id"]))
         yield from _several(ledger, kind, seen)

@@ -57,11 +57,11 @@ def listing(
     bound: list[tuple[str, Scalar]] = []
     if since is not None:
         bound = [("updated_since", since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))]
-    for page in rows(client, kind, bound, null_is_empty=null_is_empty):
+    for page in raw_pages(client, kind, bound, null_is_empty=null_is_empty):
         yield [_read(kind, row, marker) for row in page]
 
 
-def rows(
+def raw_pages(
     client: Client,
     kind: str,
     bound: Sequence[tuple[str, Scalar]] = (),
