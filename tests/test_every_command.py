@@ -9,10 +9,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import yaml
@@ -60,25 +62,36 @@ WITH_SERVERS = {"demo", "inspect"}  # these stay until they are stopped, or star
 
 FORKS = """
 import importlib, json, os, pkgutil, sys
-import encodings.idna, encodings.latin_1, encodings.ascii
+import encodings.idna, encodings.latin_1, encodings.ascii, encodings.punycode
 import daemon
 from daemon.cli import main
 for _, name, _ in pkgutil.walk_packages(daemon.__path__, "daemon."):
     if not name.startswith(("daemon.sandbox.imap", "daemon.__main__")):
         importlib.import_module(name)
-where, closed, calls = json.loads(sys.argv[1])
+where, out, user, calls = json.loads(sys.argv[1])
+statuses = []
 for number, words in enumerate(calls):
     child = os.fork()
     if child == 0:
         for stream, fd in (("err", 2), ("out", 1)):
             new = os.open(f"{where}/{number}.{stream}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-            if closed and fd == 1:
+            if fd == 2 or out == "file":
+                os.dup2(new, fd)
+            elif out == "gone":
                 away, new = os.pipe()
                 os.close(away)
-            os.dup2(new, fd)
+                os.dup2(new, fd)
+            elif out == "full":
+                os.dup2(os.open("/dev/full", os.O_WRONLY), fd)
+        if user:
+            os.setgroups([])
+            os.setgid(user)
+            os.setuid(user)
         sys.argv = ["mail2deal", *words]
         main()
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+with open(f"{where}/statuses", "w") as file:
+    json.dump(statuses, file)
 """
 
 
@@ -101,35 +114,45 @@ class Place:
         self,
         *,
         ledger: Path | None = None,
-        closed: bool = False,
+        config: Path | None = None,
+        out: Literal["file", "gone", "full", "none"] = "file",
+        user: int | None = None,
         **environment: str,
     ) -> dict[tuple[str, ...], Said]:
-        """What every call said and ended with, its output in a file, or in a closed pipe."""
+        """What every call said and ended with.
+
+        Its output goes to a file, to a pipe that nobody reads, to a full disk or nowhere.
+        """
         where = self.home / "said"
         shutil.rmtree(where, ignore_errors=True)
         where.mkdir()
-        config = self.home / "config.yaml"
+        if config is None:
+            config = self.home / "config.yaml"
         if ledger is not None:
             changed = yaml.safe_load(config.read_text()) | {"ledger": str(ledger)}
             config = self.home / "changed.yaml"
             config.write_text(yaml.safe_dump(changed))
             config.chmod(0o600)
+            if user is not None:
+                os.chown(config, user, user)
         given = [["--config", str(config), *call] for call in CALLS]
-        done = subprocess.run(
-            [sys.executable, "-c", FORKS, json.dumps([str(where), closed, given])],
+        forks = [sys.executable, "-c", FORKS, json.dumps([str(where), out, user, given])]
+        subprocess.run(
+            ["sh", "-c", 'exec "$@" >&-', "sh", *forks] if out == "none" else forks,
             cwd=self.home,
             env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)} | environment,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
             check=True,
             timeout=900,
         )
+        statuses = json.loads((where / "statuses").read_text())
         return {
             call: Said(
-                int(status),
+                status,
                 (where / f"{number}.out").read_bytes(),
                 (where / f"{number}.err").read_bytes(),
             )
-            for number, (call, status) in enumerate(zip(CALLS, done.stdout.split(), strict=True))
+            for number, (call, status) in enumerate(zip(CALLS, statuses, strict=True))
         }
 
 
@@ -200,12 +223,51 @@ def test_a_terminal_of_few_characters_shows_what_it_can(place: Place, encoding: 
 
 
 @pytest.mark.long
-def test_a_reader_that_has_gone_away_is_no_fault(place: Place) -> None:
-    sound(place.calls(closed=True))
+@pytest.mark.parametrize("out", ["gone", "none"])
+def test_nobody_who_reads_is_no_fault(place: Place, out: Literal["gone", "none"]) -> None:
+    sound(place.calls(out=out))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["empty", "text", "directory"])
+def test_output_that_finds_no_room_is_told(place: Place) -> None:
+    all_said = place.calls(out="full")
+
+    sound(all_said)
+    for call in (("-h",), ("--version",), ("status",), ("explain", ADDRESS, "--json")):
+        assert all_said[call].status == 75, (call, all_said[call])
+        assert b"finds no room" in all_said[call].err
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("ours", ["nothing", "configuration"])
+def test_files_of_another_user_are_told(place: Place, ours: str) -> None:
+    nobody = 65534
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders let nobody else in
+        ledger = Path(name, "ledger.db")
+        shutil.copy(place.home / "ledger.db", ledger)
+        ledger.chmod(0o600)
+        config = Path(name, "config.yaml")
+        known = yaml.safe_load((place.home / "config.yaml").read_text())
+        config.write_text(yaml.safe_dump(known | {"ledger": str(ledger)}))
+        config.chmod(0o600)
+        Path(name).chmod(0o755)
+        if ours == "configuration":
+            os.chown(config, nobody, nobody)
+
+        all_said = place.calls(config=config, user=nobody)
+
+    sound(all_said)
+    for call in (("status",), ("undo",), ("audit",), ("explain", ADDRESS)):
+        said = all_said[call]
+        assert said.status == 2, (call, said)
+        named = ledger if ours == "configuration" else config
+        assert str(named) in said.err.decode()
+        assert "run it with sudo" in said.err.decode()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "directory", "half"])
 def test_a_ledger_that_is_none_is_told(place: Place, tmp_path: Path, kind: str) -> None:
     ledger = tmp_path / "ledger.db"
     if kind == "empty":
@@ -214,10 +276,15 @@ def test_a_ledger_that_is_none_is_told(place: Place, tmp_path: Path, kind: str) 
         ledger.write_text("This is no database at all. " * 99)
     elif kind == "directory":
         ledger.mkdir()
+    elif kind == "half":
+        whole = (place.home / "ledger.db").read_bytes()
+        ledger.write_bytes(whole[: len(whole) // 2])
 
     all_said = place.calls(ledger=ledger)
 
     sound(all_said)
-    if kind != "empty":
+    if kind == "missing":
+        assert b"there is no ledger yet" in all_said["status",].err
+    elif kind != "empty":
         for call in (("status",), ("undo",), ("audit",), ("--catch-up",)):
             assert str(ledger) in all_said[call].err.decode(), (call, all_said[call])

@@ -1,6 +1,7 @@
 """How a command is found, given its configuration, and turned into an exit status."""
 
 import errno
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,10 +15,11 @@ import click
 from daemon.cli import output
 from daemon.cli.packages import check_packages, lacks
 from daemon.config import load
-from daemon.errors import DONE, ConfigProblem, Problem
+from daemon.errors import DONE, ConfigProblem, Problem, RetryLater
 from daemon.wiring import Wiring
 
 _NOT_OURS = {errno.EACCES, errno.EPERM}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DEFAULTS = (Path("config.yaml"), Path("/etc/mail2deal/config.yaml"))
 
 
@@ -53,6 +55,19 @@ class Commands(click.Group):
             formatter.write_dl(
                 [(name, self.commands[name].get_short_help_str(1000)) for name in self.commands]
             )
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run as a program; where what is printed finds no room, say so instead of a traceback."""
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            why = f"what it has to write finds no room: {error.strerror}"
+            status = output.tell(RetryLater(why, hint="make room, then run it again"))
+            # What is left is flushed at the end, which would fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            sys.exit(status)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and end with its status."""

@@ -42,7 +42,7 @@ _COMMANDS = Modules(
 @click.option(
     "--config",
     "config_path",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # loading it says more than click does
     help="The configuration file; else ./config.yaml, else /etc/mail2deal/config.yaml.",
 )
 @click.option(

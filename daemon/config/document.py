@@ -21,7 +21,11 @@ def read_document(path: Path) -> tuple[Any, tuple[str, ...]]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        hint = "" if path.exists() else "copy the commented config.yaml there, or pass --config"
+        hint = "copy the commented config.yaml there, or pass --config"
+        if isinstance(error, PermissionError):
+            hint = "run it with sudo, or as the user whose file it is"
+        elif path.exists():
+            hint = ""
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigProblem(reason, what=str(path), hint=hint) from error
     except UnicodeDecodeError as error:

@@ -52,15 +52,16 @@ class LedgerConnection(sqlite3.Connection):
             _explain(self.path, error)
 
 
+_WHOSE = "run it with sudo, or as the user whose file it is"
 _HINTS: tuple[tuple[str, str], ...] = (
     ("file is not a database", "it isn't a ledger, or it is damaged: restore a backup"),
     ("malformed", "the file is damaged: restore a backup, nothing in Pipedrive will be doubled"),
     ("disk is full", "make room, then start again: nothing was written half"),
     ("disk i/o", "the disk refuses: check it and its free space, nothing was written half"),
-    ("readonly", "give its user write access to the file and its directory"),
+    ("readonly", _WHOSE + ", who must be allowed to write it and its directory"),
     ("locked", "another program holds it open for writing: end that one"),
     ("no such ", "an older version made it: restart the service, or run --catch-up, to migrate it"),
-    ("unable to open", "check that the directory exists and is readable"),
+    ("unable to open", "check that its directory exists; " + _WHOSE),
 )
 
 

@@ -68,12 +68,11 @@ class Store:
 
     def __init__(self, path: str | Path) -> None:
         """Open or create the store; ConfigProblem for a file that is something else."""
-        self.db = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
-        weakref.finalize(self, self.db.close)  # a sandbox that is let go lets go of its file
         try:
+            self.db = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
+            weakref.finalize(self, self.db.close)  # a sandbox that is let go lets go of its file
             self._prepare(str(path))
         except sqlite3.DatabaseError as error:
-            self.db.close()
             raise ConfigProblem(f"not a sandbox store: {error}", what=str(path)) from error
 
     def _prepare(self, path: str) -> None:
