@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from cli_kit import Desk, days_ago, desk
 from cli_kit import run as cli_run
 from company_kit import NOW, Office
+from crm_kit import make_shop
 
 from daemon.cli.approve import command as approve
 from daemon.cli.catch_up import catch_up
@@ -130,6 +132,31 @@ def test_an_archive_that_is_dragged_in_later_waits_and_is_created_when_approved(
     assert cli_run(status, office_desk.wiring()) == 0
     approved = office_desk.rows("SELECT sum(n) AS n, sum(approved) AS approved FROM creates")[0]
     assert approved["n"] == approved["approved"] + 4  # the approved ones are no new measure
+
+
+def test_who_writes_now_is_a_lead_while_an_archive_waits(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path)
+    shop.sync_ = Sync(replace(shop.sync_.session, limit=SafetyLimit(20)))
+    shop.hears("ada@acme.com")
+    shop.sync()
+    long_ago = shop.clock.now - timedelta(days=90)
+    for number in range(10):
+        shop.hears(f"old@firm{number}.com", at=long_ago)
+    shop.hears("eve@beta.com")
+
+    pushed = shop.sync_.sync()
+
+    assert pushed.asks is not None
+    assert "would create 33 records" in str(pushed.asks)
+    people = {person["emails"][0] for person in shop.shown()["persons"]}
+    assert people == {"ada@acme.com", "eve@beta.com"}
+    assert len(shop.acts.every("leads")) == 2
+
+    # Many at once who write now are a flood themselves.
+    for number in range(12):
+        shop.hears(f"new@shop{number}.com")
+    shop.sync_.sync()
+    assert len(shop.acts.every("leads")) == 2
 
 
 def test_five_times_the_busiest_day_is_usual() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daemon.ledger.timestamp import stamp, stamp_or_none
+from daemon.rules.case import RANK_FRESH
 
 _DAY = timedelta(days=1)
 _HISTORY = timedelta(days=30)
@@ -15,6 +16,7 @@ class Counted:
     """What was and would be created, activities apart, and what is approved."""
 
     planned: int  # to be created, as the journal stands
+    fresh: int  # of these, what people in touch lately wait for
     today: int  # created without approval in the last 24 hours
     busiest: int  # created without approval on the busiest of the last 30 days
     left: int  # of the newest approval
@@ -51,6 +53,7 @@ class Approvals:
         ).fetchone()
         return Counted(
             planned=row["planned"],
+            fresh=row["fresh"],
             today=row["today"],
             busiest=row["busiest"],
             left=max(0, row["left"] or 0),
@@ -60,10 +63,13 @@ class Approvals:
 
 
 _NEWEST = "FROM approvals ORDER BY id DESC LIMIT 1"
+_TO_CREATE = """
+FROM journal WHERE state IN ('planned', 'sending', 'waiting') AND action IN ('create', 'convert')
+ AND kind NOT IN ('activity', 'field', 'participant')
+"""
 _COUNTED = f"""
-SELECT (SELECT count(*) FROM journal WHERE state IN ('planned', 'sending', 'waiting')
-          AND action IN ('create', 'convert')
-          AND kind NOT IN ('activity', 'field', 'participant')) AS planned,
+SELECT (SELECT count(*) {_TO_CREATE}) AS planned,
+       (SELECT count(*) {_TO_CREATE} AND substr(rank, 1, 1) = '{RANK_FRESH}') AS fresh,
        (SELECT coalesce(sum(n - approved), 0) FROM creates WHERE hour > ?) AS today,
        (SELECT coalesce(max(n), 0) FROM (SELECT sum(n - approved) AS n FROM creates WHERE hour > ?
           GROUP BY substr(hour, 1, 10))) AS busiest,

@@ -21,7 +21,7 @@ from daemon.sync.push import Pusher
 from daemon.sync.pushed import Pushed
 from daemon.sync.refresh import everything_due, look_again, refresh
 from daemon.sync.relocation import relocate
-from daemon.sync.safety_limit import check, creates_record, is_first
+from daemon.sync.safety_limit import check, creates_record, fresh_may_go, is_first
 from daemon.sync.session import LAG, Session
 
 _KEEP_DONE = timedelta(days=30)
@@ -47,8 +47,13 @@ def _may_be_made(row: JournalRow) -> bool:
     return row.unknown and row.kind != "field"
 
 
+def _is_fresh(row: JournalRow) -> bool:
+    """Whether somebody in touch lately waits for it."""
+    return row.rank.startswith(RANK_FRESH)
+
+
 def _only_fresh(takes: Callable[[JournalRow], bool]) -> Callable[[JournalRow], bool]:
-    return lambda row: row.rank.startswith(RANK_FRESH) and takes(row)
+    return lambda row: _is_fresh(row) and takes(row)
 
 
 def _without_tasks(
@@ -235,7 +240,7 @@ class Sync:
             return None
         if first:
             place = self._make_first_fields(total)
-        takes: Callable[[JournalRow], bool] = _is_record if total.asks is None else _is_harmless
+        takes = self._allowed(asked=total.asks is not None)
         if only_fresh:
             takes = _only_fresh(takes)
         overdue = overdue_at_first(session)
@@ -273,6 +278,15 @@ class Sync:
         complete = first and listing.is_complete(session)
         persons = ledger.crm.count("person") if complete else None
         return check(ledger, session.limit, session.now(), persons=persons, first=first)
+
+    def _allowed(self, *, asked: bool) -> Callable[[JournalRow], bool]:
+        """Of the journal, what may be sent whether or not a person approves the rest."""
+        limit = self.session.limit
+        if not asked:
+            return _is_record
+        if limit is not None and fresh_may_go(self.session.ledger, limit, self.session.now()):
+            return lambda row: _is_harmless(row) or (_is_record(row) and _is_fresh(row))
+        return _is_harmless
 
     def _make_first_fields(self, total: Pushed) -> Target:
         """Make the fields that waited for the safety limit, and plan again now that they exist."""

@@ -175,6 +175,13 @@ def check(
     return None
 
 
+def fresh_may_go(ledger: Ledger, limit: SafetyLimit, now: datetime) -> bool:
+    """Whether what people in touch lately wait for is within the limit, whatever else waits."""
+    known = ledger.approvals.counted(now)
+    why = limit.to_creates(known.fresh, first=False, today=known.today, busiest=known.busiest)
+    return why is None
+
+
 def _ask(ledger: Ledger, why: str, creates: int, now: datetime) -> AskFirst:
     what = f"{why}: {summary(ledger.backlog.pending())}"
     with ledger.transaction("approval asked"):
