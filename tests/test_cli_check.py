@@ -13,7 +13,7 @@ from company_kit import Office
 
 from daemon.cli.catch_up import catch_up
 from daemon.cli.check import command
-from daemon.sandbox.crm import Sandbox, Switches
+from daemon.sandbox.crm import Fault, Sandbox, Switches
 
 
 @pytest.fixture
@@ -157,6 +157,22 @@ def makes_for(sandbox: Sandbox, email: str, level: int) -> None:
     with sandbox.at_work() as call:
         (user,) = [one for one in call.store.select("users") if one["email"] == email]
         call.store.save("users", user | {"visibility": level}, call.now)
+
+
+def test_lists_that_the_token_may_not_read_are_told(
+    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in ("/leads$", "/deals/archived$"):
+        fault = Fault("refuse", status=403, method="GET", path=path, count=None)
+        office_desk.sandbox.faults.add(fault)
+
+    status, lines = told(office_desk, capsys)
+
+    assert status != 0
+    assert lines["pipedrive: lists"].startswith("✗")
+    assert "leads.list" in lines["pipedrive: lists"]
+    assert "deals.archived" in lines["pipedrive: lists"]
+    assert "leads.archived" not in lines["pipedrive: lists"]
 
 
 def test_owners_whose_records_would_be_hidden_from_the_token_are_told(

@@ -195,11 +195,11 @@ def test_what_other_integrations_spend_is_seen(tmp_path: Path) -> None:
 # who is there: listed or searched
 
 
-def crowd(shop: Shop, count: int, first: int = 1) -> None:
+def crowd(shop: Shop, count: int, first: int = 1, step: int = 1) -> None:
     """A CRM with many persons."""
     persons = [
         {
-            "id": first + n,
+            "id": first + n * step,
             "name": f"P {n}",
             "emails": [{"value": f"p{first + n}@crowd.example", "primary": True, "label": "work"}],
         }
@@ -258,6 +258,37 @@ def test_few_senders_against_a_huge_crm_are_searched_and_every_hit_is_checked(
         assert "GET /persons/search" not in shop.spent(before)
         assert shop.spent(before)["GET /persons"] == 3
         assert shop.count()["persons"] == 605 + 2 + 1 + 50
+
+
+def test_ids_with_gaps_make_a_listing_seem_no_dearer_than_it_is(shop: Shop) -> None:
+    crowd(shop, 1_200, first=1_000_000, step=900)
+    for n in range(10):
+        shop.hears(f"new@firm{n}.com")
+
+    shop.sync()
+
+    assert shop.spent(0)["GET /persons"] == 3
+    assert "GET /persons/search" not in shop.spent(0)
+
+
+def test_the_log_tells_the_rows_and_tokens_of_each_kind_that_was_updated(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.hears(ADA)
+    shop.sync()
+    shop.clock.passes(hours=1)
+    for number in range(3):
+        shop.acts.add_person(f"Theirs {number}", f"theirs{number}@else.com")
+    shop.hears("eve@beta.com")
+    with caplog.at_level(logging.INFO):
+        shop.sync()
+
+    told = [line for line in caplog.messages if "sync.listed" in line and "how=updated" in line]
+    rows = {line.split("kind=")[1].split()[0]: line.split("rows=")[1].split()[0] for line in told}
+    tokens = {line.split("tokens=")[1].split()[0] for line in told}
+    assert rows["person"] == "4"  # ours, made an hour ago, and three of theirs
+    assert rows["organization"] == "1"
+    assert tokens <= {"10", "20"}
 
 
 def test_updates_are_asked_for_by_whole_seconds(shop: Shop) -> None:

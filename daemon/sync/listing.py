@@ -7,6 +7,7 @@ cheaper, which only a few senders against a very large CRM are; once the searche
 cost as much as the listing, the listing is made.
 """
 
+import math
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
@@ -125,13 +126,17 @@ def _persons(session: Session, place: Target, strangers: Sequence[str] | None, n
     None for `strangers`: to the end, whatever it costs.
     """
     ledger, now, spent = session.ledger, session.now(), session.usage.total
-    count = left = 0
+    count = left = newest = 0
     for page in directory.listing(session.client, "person", None, place.marker("person")):
         keep(session, "person", page, number)
         count += len(page)
         session.progress("listing persons", count, 0)
-        # Ids are given in order, so the lowest so far bounds how many more there can be.
-        left = -(-(int(page[-1].id) - 1) // PAGE) if len(page) == PAGE else 0
+        left = 0
+        if len(page) == PAGE:
+            # Ids are given in order, so the lowest so far tells how many more there may be, if the
+            # rest has as many gaps (deleted records, others' ids) as what was listed.
+            newest, lowest = newest or int(page[0].id), int(page[-1].id)
+            left = math.ceil((lowest - 1) * count / max(newest - lowest + 1, count) / PAGE)
         if strangers is not None and left:
             missing = [a for a in strangers if not ledger.crm.for_sender(a, None).persons]
             if left * _PAGE_PRICE > len(missing) * _SEARCH:
