@@ -114,7 +114,9 @@ def test_answers_to_what_was_never_found_are_counted(dovecot: Post, ledger: Ledg
         dovecot.deliver(letter(US, "a0@x.example", 100), folder="Sent")
         poll(mailbox, ledger, run)
     assert reports.unmatched_answers(ledger, "sales") == 0
-    assert reports.sent_folders(ledger, "sales")[0]["newest"] is not None
+    (sent_folder,) = reports.sent_folders(ledger, "sales")
+    assert sent_folder["messages"] == 1
+    assert sent_folder["newest"] is not None
 
 
 @pytest.mark.parametrize(

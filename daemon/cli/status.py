@@ -79,7 +79,9 @@ def _show(found: Mapping[str, Any]) -> None:
             )
     for mailbox, sent in found["sent"].items():
         where = ", ".join(
-            f"{row['folder']} (newest {row['newest'] or 'none'})" for row in sent["folders"]
+            f"{row['folder']} ({counted(row['messages'], 'message')},"
+            f" newest {row['newest'] or 'none'})"
+            for row in sent["folders"]
         )
         if where:
             output.say(f"{mailbox}: mail of ours is looked for in {where}")

@@ -196,11 +196,12 @@ WHERE f.mailbox = ? AND f.role = 'inbox' AND f.active
 
 
 def sent_folders(ledger: Ledger, mailbox: str) -> list[dict[str, Any]]:
-    """A mailbox's folders for sent mail, each with when the newest mail in it arrived."""
+    """A mailbox's folders for sent mail: how many mails each holds, when the newest arrived."""
     return ledger.rows(
         "SELECT f.name AS folder, (SELECT m.arrived_at FROM sightings s JOIN messages m"
         " ON m.id = s.message WHERE s.folder = f.id AND s.uidvalidity = f.uidvalidity"
-        " ORDER BY s.uid DESC LIMIT 1) AS newest"
+        " ORDER BY s.uid DESC LIMIT 1) AS newest, (SELECT count(*) FROM sightings s"
+        " WHERE s.folder = f.id AND s.uidvalidity = f.uidvalidity AND NOT s.gone) AS messages"
         " FROM folders f WHERE f.mailbox = ? AND f.role = 'sent' AND f.active ORDER BY f.name",
         mailbox,
     )
