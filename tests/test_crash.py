@@ -18,6 +18,8 @@ from crash.rig import COMPANY, DIED, Home, Rig, crm, ledger
 from crash.scenario import Day, days
 from postbox import WE
 
+from daemon.rules.case import Policy
+from daemon.rules.classify import Rules
 from daemon.sandbox.crm import Sandbox, Server
 from daemon.sandbox.imap_server import installed, start_imap
 
@@ -100,6 +102,9 @@ def test_dying_again_and_again_it_still_gets_done(every: int, rig: Rig) -> None:
             while rig.run(dying, port, kill_at=every) == DIED:
                 deaths += 1
                 assert deaths < 200
+            # A field that was made last shows its values with the next statistics.
+            rig.clock.wait(Policy(Rules()).fields_every.total_seconds())
+            assert rig.run(dying, port) == 0, rig.said()
         assert crm(dying) == crm(steady)
         assert ledger(dying.ledger) == ledger(steady.ledger)
         rig.clock.set(max(ended, rig.clock.seconds()))
