@@ -148,6 +148,28 @@ def test_retry_reaches_a_login_that_the_running_service_leaves_alone(
         eventually(lambda: service.persons() == 1, process)
 
 
+def test_reloads_and_retries_within_a_pass_end_in_peace(dovecot: Post, service: Service) -> None:
+    names = [f"stranger{number}" for number in range(12)]
+    service.sandbox.change(latency=0.3)
+    for name in names:
+        dovecot.deliver(mail(name))
+    with service.running() as process:
+        eventually(lambda: service.persons() > 0, process)
+        process.send_signal(signal.SIGHUP)
+        assert service.persons() < len(names)
+        assert "it was told" in service.run("retry")
+        process.send_signal(signal.SIGHUP)
+        service.sandbox.change(latency=0.0)
+        eventually(lambda: service.persons() == len(names), process)
+        dovecot.deliver(mail("late"))
+        eventually(lambda: service.persons() == len(names) + 1, process)
+        log = service.log()
+    assert "service.reloaded" in log
+    assert "Traceback" not in log
+    assert "job.failed" not in log
+    assert duplicates(service.sandbox) == []
+
+
 LOCK_HOLDER = """
 import pathlib, signal, sys
 from daemon.ledger.lock import owned
