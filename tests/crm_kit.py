@@ -180,6 +180,13 @@ class Shop:
         session = self.sync_.session
         self.sync_ = Sync(replace(session, settings=replace(session.settings, **changes)))
 
+    def reopens(self, ledger: Path) -> None:
+        """Start again with another file as the ledger."""
+        self.ledger.close()
+        self.ledger = Ledger.open(ledger)
+        OPENED.append(self.ledger)
+        self.sync_ = Sync(replace(self.sync_.session, ledger=self.ledger))
+
     def trusts(self, server: str) -> tuple[str, ...]:
         """Believe this server's Authentication-Results; the signals of a mail that it passes."""
         us = replace(self.scoring.us, authserv_ids=frozenset({server}))

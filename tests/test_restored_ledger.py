@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from crm_kit import START, Shop, make_shop
 
-from daemon.ledger.store import Ledger
 from daemon.rules.case import Policy
 from daemon.rules.classify import Rules
 from daemon.sync import Sync
@@ -30,11 +29,9 @@ def copied(shop: Shop, home: Path) -> Path:
 
 def restored(shop: Shop, backup: Path) -> None:
     """The service is stopped, the backup put in place, and the service started again."""
-    shop.ledger.close()
     shop.clock.passes(minutes=1)
     shop.client.answered = False
-    shop.ledger = Ledger.open(backup)
-    shop.sync_ = Sync(replace(shop.sync_.session, ledger=shop.ledger))
+    shop.reopens(backup)
 
 
 def posts(shop: Shop, after: int) -> list[str]:
