@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from daemon.message.charset import ESCAPED, codec, decode
-from daemon.message.fields import Fields, body_start, first, scan
+from daemon.message.fields import VALUE_LIMIT, Fields, body_start, first, scan
 
 DEPTH_LIMIT = 12  # levels of multipart inside multipart; people's mail has up to 5
 PART_LIMIT = 200  # leaves of one message
 _LINE_LIMIT = 20_000  # lines that begin like a boundary, over the whole message
 _PART_HEADER_LIMIT = 32_768  # bytes
-_VALUE_LIMIT = 4_096  # characters of one Content-Type
 
 _KIND = re.compile(r"\s*([\w.+-]{1,100})\s*/\s*([\w.+-]{1,100})")
 _PARAMETER = re.compile(r";\s*([\w*-]{1,40})\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"?|([^;\s]*))")
@@ -111,7 +110,7 @@ def _visit(walk: _Walk, fields: Fields, start: int, end: int, default: str, dept
 
 def content_type(value: str, default: str) -> tuple[str, dict[str, str]]:
     """A Content-Type or Content-Disposition as lower-case kind and parameters (RFC 2045)."""
-    return _content_type(value[:_VALUE_LIMIT], default)
+    return _content_type(value[:VALUE_LIMIT], default)
 
 
 @lru_cache(maxsize=256)  # most parts of most mails are described alike

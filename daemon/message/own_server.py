@@ -14,9 +14,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from daemon.message.address import Address
-from daemon.message.fields import Fields, Pairs, without_comments
+from daemon.message.fields import VALUE_LIMIT, Fields, Pairs, without_comments
 
-_VALUE_LIMIT = 4_096  # characters of one header value
 _RESULTS_LIMIT = 16  # Authentication-Results that are read, from the top
 
 _BY = re.compile(r"(?:^|\s)by\s+([a-z0-9_.:\[\]-]{1,255})", re.IGNORECASE)
@@ -136,7 +135,7 @@ def _claimed(results: Iterable[_Results], domain: str, author: Address | None) -
 
 
 def _read(value: str) -> _Results:
-    bare = without_comments(value[:_VALUE_LIMIT])
+    bare = without_comments(value[:VALUE_LIMIT])
     server = None if _METHOD_FIRST.match(bare) else _AUTHSERV_ID.match(bare)
     found = _DMARC.search(bare)
     return _Results(
@@ -213,7 +212,7 @@ def _written_by_us(pairs: Pairs) -> tuple[Fields, Fields, str]:
 
 def _receiving_host(value: str) -> str:
     """The host in the `by` of a Received field, "" for a hop inside one machine."""
-    by = _BY.search(without_comments(value[:_VALUE_LIMIT]))
+    by = _BY.search(without_comments(value[:VALUE_LIMIT]))
     host = by[1].lower().rstrip(".") if by else ""
     return "" if _LOOPBACK.fullmatch(host) else host
 
@@ -287,7 +286,7 @@ def _microsoft(fields: Fields) -> Iterator[str]:
 def _pairs(value: str) -> dict[str, str]:
     """`CIP:1.2.3.4;SCL:6;` as a dict; the first of a name counts."""
     found: dict[str, str] = {}
-    for item in value[:_VALUE_LIMIT].split(";"):
+    for item in value[:VALUE_LIMIT].split(";"):
         name, _, rest = item.strip().partition(":")
         found.setdefault(name.strip().upper(), rest.strip().upper())
     return found

@@ -1,4 +1,4 @@
-"""Which open deal a mail belongs to: a choice has one deal, a person may have several. Pure."""
+"""Which open deal a mail belongs to: a purchase has one deal, a person may have several. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
