@@ -157,21 +157,19 @@ def check(
 
     What the person should know stands in the ledger's conditions from then on.
     """
-    counted = ledger.approvals.counted(now)
-    why = limit.to_creates(
-        counted.planned, first=first, today=counted.today, busiest=counted.busiest
-    )
-    if why is not None and counted.planned <= counted.left:
+    known = ledger.approvals.counted(now)
+    why = limit.to_creates(known.planned, first=first, today=known.today, busiest=known.busiest)
+    if why is not None and known.planned <= known.left:
         why = None
     if why is None and first:
         why = limit.to_writes(strangers_touched(ledger, done=False), persons)
-    if why is not None and not counted.covers_all:
-        return _ask(ledger, why, counted.planned, now)
-    if why is not None or counted.asked:
+    if why is not None and not known.covers_all:
+        return _ask(ledger, why, known.planned, now)
+    if why is not None or known.asked:
         with ledger.transaction("approved"):
             ledger.conditions.forget(APPROVAL)
-            if counted.covers_all:
-                ledger.approvals.extend(counted.planned)
+            if known.covers_all:
+                ledger.approvals.extend(known.planned)
     return None
 
 
