@@ -44,7 +44,8 @@ _TEXT_ADDRESSES = 5
 _BESIDE = 3  # lines above and below an address in which a visitor's number stands
 _OPENING = 10  # lines in which a notice says who wrote
 _ON_BEHALF = re.compile(
-    r"(?:per conto di|im auftrag von|on behalf of)\s*:?\s*([^\s<>\"]{1,254}@[^\s<>\"]{1,254})",
+    r"(?:per conto di|im auftrag von|on behalf of)\s*+(?::\s*+)?"
+    r"([^\s<>\"]{1,254}@[^\s<>\"]{1,254})",
     re.IGNORECASE,
 )
 _CERTIFIED = re.compile(r"posta-certificata|certified|de-mail", re.IGNORECASE)

@@ -24,7 +24,7 @@ _BLOCKS_TRIED = 30  # lines of one mail that may begin one
 _FIELDS_CHARS = 1_000
 _FIELDS = 3  # that a forwarded header has at least: the sender, date or recipients, one more
 _FIELD = re.compile(
-    r"\s*[*_>]{0,3}\s*(?P<label>[^\s:：][^:：\n]{0,30}?)\s{0,3}[*_]{0,3}\s?[:：](?P<value>.*)$"
+    r"\s*+[*_>]{0,3}\s*+(?P<label>[^\s:：][^:：\n]{0,30}?)\s{0,3}[*_]{0,3}\s?[:：](?P<value>.*)$"
 )
 _ADDRESS = re.compile(
     r"[<\[(]{1,2}\s?(?:mailto:)?(?P<angled>[^\s<>\[\]()\"]{1,64}@[^\s<>\[\]()\",;]{1,190})\s?[>\])]"

@@ -26,7 +26,7 @@ _LINE_LIMIT = 2_000  # characters of one content line
 _TEXT_LIMIT = 998  # characters of a UID or a summary
 _SEQUENCE_LIMIT = 2**31 - 1
 
-_FOLD = re.compile(rb"\r*\n[ \t]")
+_FOLD = re.compile(rb"(?<!\r)\r*\n[ \t]")
 _LINE = re.compile(r"([A-Za-z0-9-]{1,60})([;:])(.*)")
 _TZID = re.compile(r";\s*TZID\s*=", re.IGNORECASE)
 _EVENT_LINES = frozenset(

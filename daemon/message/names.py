@@ -12,8 +12,8 @@ from daemon.message.relay import is_machine_like, via
 
 # ruff: noqa: RUF001  letters and punctuation of other languages
 
-_BRACKETS = re.compile(r"\s*[(\[{（【][^()\[\]{}（）【】]{0,100}[)\]}）】]\s*")
-_BEHIND = re.compile(r"\s+[|/–—•·]\s+.*$|\s+-\s+.*$|\s*@\s*\S.*$")
+_BRACKETS = re.compile(r"(?:(?<!\s)\s+)?[(\[{（【][^()\[\]{}（）【】]{0,100}[)\]}）】]\s*")
+_BEHIND = re.compile(r"(?<!\s)\s+[|/–—•·-]\s+.*$|(?:(?<!\s)\s+)?@\s*\S.*$")
 _WORD_BREAKS = re.compile(r"[._\-]+")
 _SHOUTED = 3  # letters of a family name in capitals: fewer are initials or a firm's
 _TITLES = frozenset({"dr", "prof", "mag", "ing", "dipl"})

@@ -19,9 +19,9 @@ from daemon.message.fields import VALUE_LIMIT, Fields, Pairs, without_comments
 _RESULTS_LIMIT = 16  # Authentication-Results that are read, from the top
 
 _BY = re.compile(r"(?:^|\s)by\s+([a-z0-9_.:\[\]-]{1,255})", re.IGNORECASE)
-_ADDRESS_LITERAL = re.compile(r"[0-9.]+|\[?[0-9a-f:.]*:[0-9a-f:.]*\]?")
+_ADDRESS_LITERAL = re.compile(r"[0-9.]+|\[?[0-9a-f.]*:[0-9a-f:.]*\]?")
 _LOOPBACK = re.compile(r"localhost(?:\.localdomain)?|\[?127\.[0-9.]{1,12}\]?|\[?::1\]?")
-_AUTHSERV_ID = re.compile(r"\s*\"?([^\s;\"=]{1,255})\"?\s*(?:[0-9]+\s*)?(?:;|$)")
+_AUTHSERV_ID = re.compile(r"\s*\"?([^\s;\"=]{1,255}+)\"?(?:\s+[0-9]{1,9})?\s*(?:;|$)")
 _DMARC = re.compile(
     r"(?:^|;)\s*dmarc\s*(?:/\s*[0-9]+\s*)?=\s*([a-z]{1,20})(?![\w-])([^;]{0,500})", re.IGNORECASE
 )

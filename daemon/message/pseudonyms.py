@@ -35,7 +35,7 @@ _IN_TEXT = re.compile(
     )
 )
 _LETTERS = re.compile(r"[^\W\d_]+")
-_DOMAIN = re.compile(r"(?:[a-z0-9_-]{1,63}\.)+[a-z]{2,24}")
+_DOMAIN = re.compile(r"(?:[a-z0-9_-]{1,63}\.){1,8}[a-z]{2,24}")
 _PRIVATE = re.compile(r"(?:0|10|127|255|169\.254|192\.168|172\.(?:1[6-9]|2\d|3[01]))\.")
 _SHORTEST = 3  # letters of a word that is replaced wherever it stands
 _KEPT_DIGITS = 6  # of a phone number: its country and area, so that it still can be one

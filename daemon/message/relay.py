@@ -22,8 +22,8 @@ _SHORTEST = 3  # letters of a service's name: fewer are in many domains
 _HEAD_CHARS = 3_000  # of a text in which a program says what it hands on
 
 _VIA = re.compile(
-    r"^(?P<name>.{2,100}?)[\s,(\[]+(?:via|über|ueber|through|par|por|tramite|attraverso|przez|přes|prin"
-    r"|genom|gjennom|gennem|kautta|üzerinden|через|из|經由|通过|通過|経由)\s+(?P<service>.{2,60}?)[)\]]?$",
+    r"^(?P<name>.{2,100}?)[\s,(\[]++(?:via|über|ueber|through|par|por|tramite|attraverso|przez|přes|prin"
+    r"|genom|gjennom|gennem|kautta|üzerinden|через|из|經由|通过|通過|経由)\s++(?P<service>.{2,60}?)[)\]]?$",
     re.IGNORECASE,
 )
 

@@ -27,7 +27,7 @@ _WORD = re.compile(r"[^\s,;:|/()&·•–—]+")
 _IN_BRACKETS = re.compile(r"[^\W\d_]\s?\(([^()@]{3,100})\)")
 # Whether a line has one of the separators below; three spaces are looked for apart.
 _HAS_SEPARATOR = re.compile(r"[|·•\t–—-](?:(?<=[|·•\t])|(?<=\s[–—-])(?=\s))")
-_SEPARATORS = re.compile(r"\s*[|·•]\s*|\s+[-–—]\s+|\t| {3,}")
+_SEPARATORS = re.compile(r"(?:(?<!\s)\s+)?[|·•]\s*|(?<!\s)\s+[-–—]\s+|\t| {3,}")
 # Ends of what people are, in languages that write it as one word.
 _COMPOUNDS = (
     *("leiter", "leiterin", "chef", "meister", "ingenieur", "techniker", "manager", "berater"),

@@ -15,7 +15,7 @@ _TAG = re.compile(r"\s*\[[^\[\]]{1,40}\]\s*")
 _BEGINNING = re.compile(
     r"\s*([^\W\d_][^\s:\[\](]{0,14}(?: [^\s:\[\](]{1,10})?)\s?(?:[\[(*^]?\d{1,3}[\])]?)?\s?:"
 )
-_ENDING = re.compile(r"\s*\((?:fwd|fw|wg)\)\s*$", re.IGNORECASE)
+_ENDING = re.compile(r"(?:(?<!\s)\s+)?\((?:fwd|fw|wg)\)\s*$", re.IGNORECASE)
 _BEGINNINGS = 12  # of one subject that are taken off
 _LIMIT = 400  # characters that are compared
 _SPACE = re.compile(r"\s+")
