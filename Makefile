@@ -14,6 +14,9 @@ APART = -n $(shell expr 2 \* $$(nproc)) --dist loadfile --no-loadscope-reorder
 # Files of tests lie in memory where there is room: SQLite waits for a disk after each transaction.
 IN_MEMORY = $(shell df --output=avail,target /dev/shm 2>/dev/null | \
 	awk '$$1 > 2000000 && $$2 == "/dev/shm" {print "TMPDIR=/dev/shm"}')
+# What was compiled is kept, also where the environment says otherwise: tests start the program
+# some hundred times, and each worker reads every file of tests.
+COMPILED = PYTHONDONTWRITEBYTECODE=
 # Arguments for make mutants: MUTANTS='--count 50 daemon/rules'
 MUTANTS ?=
 IN = $(VENV)/bin
@@ -31,11 +34,11 @@ demo: $(VENV)/.demo ## the main job on embedded servers, in one minute
 	$(IN)/mail2deal demo
 
 test: $(VENV)/.test dovecot ## the tests, without those marked long
-	$(IN_MEMORY) $(IN)/python -m pytest $(APART) -m 'not long' $(PYTEST)
+	$(COMPILED) $(IN_MEMORY) $(IN)/python -m pytest $(APART) -m 'not long' $(PYTEST)
 
 test-all: $(VENV)/.test dovecot ## all tests, as CI runs them: every fault, a kill at every step
 	MAIL2DEAL_SOAK_EXAMPLES=$${MAIL2DEAL_SOAK_EXAMPLES:-200} \
-	$(IN_MEMORY) $(IN)/python -m pytest $(APART) $(PYTEST)
+	$(COMPILED) $(IN_MEMORY) $(IN)/python -m pytest $(APART) $(PYTEST)
 
 check: $(VENV)/.check $(VENV)/.test ## lint, format and types
 	$(IN)/ruff check .

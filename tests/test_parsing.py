@@ -47,11 +47,15 @@ def answers(parser: Parser, batches: list[list[Job]], total: int = 1000) -> list
     return found + [parser.get() for _ in range(len(batches) - len(found))]
 
 
-@pytest.fixture(autouse=True, params=[2, 4])
+@pytest.fixture(autouse=True)
 def cores(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int:
-    """On two cores one process parses, on four three do."""
-    monkeypatch.setattr(parsing, "_cores", lambda: request.param)
-    return int(request.param)
+    """On two cores one process parses, on four three do; two where a test says nothing."""
+    count = int(getattr(request, "param", 2))
+    monkeypatch.setattr(parsing, "_cores", lambda: count)
+    return count
+
+
+on_two_and_four_cores = pytest.mark.parametrize("cores", [2, 4], indirect=True)
 
 
 @pytest.fixture
@@ -67,6 +71,7 @@ def start_with(script: str) -> "subprocess.Popen[bytes]":
     )
 
 
+@on_two_and_four_cores
 def test_a_process_gives_the_answers_that_we_would_give(parser: Parser) -> None:
     expected = [parse_here(batch, 500) for batch in BATCHES]
 
@@ -74,7 +79,9 @@ def test_a_process_gives_the_answers_that_we_would_give(parser: Parser) -> None:
     assert answers(parser, BATCHES[:2]) == expected[:2]
 
 
-@pytest.mark.parametrize("at", [0, 1, 2, len(BATCHES) - 1])
+@pytest.mark.parametrize(
+    ("cores", "at"), [(2, 0), (2, 1), (4, 2), (4, len(BATCHES) - 1)], indirect=["cores"]
+)
 def test_a_mail_that_kills_the_process_is_the_only_one_unreadable(
     parser: Parser, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
@@ -109,6 +116,7 @@ def test_where_no_process_may_be_made_mails_are_parsed_here(
     assert answers(parser, BATCHES) == [parse_here(batch, 500) for batch in BATCHES]
 
 
+@on_two_and_four_cores
 def test_no_more_than_a_handful_of_batches_is_under_way(parser: Parser, cores: int) -> None:
     for _ in range(parsing._AHEAD * (cores - 1)):
         parser.put(BATCHES[0], total=1000)
@@ -119,7 +127,11 @@ def test_no_more_than_a_handful_of_batches_is_under_way(parser: Parser, cores: i
         assert parser.get() == parse_here(BATCHES[0], 500)
 
 
-@pytest.mark.parametrize("worth", [lambda at: at % 2, lambda at: at > 3, lambda at: at == 0])
+@pytest.mark.parametrize(
+    ("cores", "worth"),
+    [(4, lambda at: at % 2), (2, lambda at: at > 3), (2, lambda at: at == 0)],
+    indirect=["cores"],
+)
 def test_batches_of_short_and_long_runs_keep_their_order(
     parser: Parser, worth: Callable[[int], int]
 ) -> None:
@@ -138,6 +150,7 @@ def test_a_short_run_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
         answers(parser, BATCHES[:2])
 
 
+@on_two_and_four_cores
 def test_there_are_as_many_processes_as_other_cores(
     parser: Parser, monkeypatch: pytest.MonkeyPatch, cores: int
 ) -> None:
