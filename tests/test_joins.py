@@ -219,3 +219,25 @@ def test_one_whose_person_is_refused_keeps_nobody_waiting(shop: Shop) -> None:
     shop.next_day()
     assert shop.person(HOME) is not None
     assert not shop.ledger.senders.due(1)
+
+
+def test_one_key_switches_it_off_and_what_was_joined_stays(shop: Shop) -> None:
+    ours = corresponds(shop)
+    shop.sync()
+    shop.settings(join=False)
+    answers(shop, ours)
+    shop.sync()
+    assert shop.count()["persons"] == 2
+    assert shop.count()["deals"] == 2
+
+    third = "ada@third.example"
+    shop.settings(join=True)
+    answers(shop, ours, third)
+    shop.sync()
+    assert shop.count()["persons"] == 2
+    shop.settings(join=False)
+    shop.hears(third, name=NAME, subject="Pumps again")
+    shop.next_day()
+    assert shop.count()["persons"] == 2
+    (joined,) = (p for p in shop.shown()["persons"] if third in p["emails"])
+    assert ADA in joined["emails"]

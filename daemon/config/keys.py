@@ -135,9 +135,10 @@ class DealsSection(Section):
 
 
 class PeopleSection(Section):
-    """Who else gets a person: those who stand in To or Cc of a mail that counts."""
+    """Who else gets a person (those in To or Cc), and whether one may have several addresses."""
 
     cc: Literal[False, "contacts", "all"] = False
+    join: Flag = True
 
 
 class UsSection(Section):

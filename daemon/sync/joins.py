@@ -30,7 +30,9 @@ def joined_to(
     us: Us,
 ) -> str | None:
     """The sender whose person a new sender is; None if nothing proves that it is anybody's."""
-    if known.person is not None or crm.persons or state.first_contact is None:
+    if not session.settings.join or known.person is not None or crm.persons:
+        return None
+    if state.first_contact is None:
         return None
     proofs = [(key, proof) for key, proof in state.proofs if proof.way != "subject"][:PROOFS]
     if not proofs:

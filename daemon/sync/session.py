@@ -38,6 +38,7 @@ class SyncSettings:
     routes: tuple[Route, ...] = ()  # where records go, the first that fits
     # Whether who is only in To or Cc of others' mail gets a person; None: no.
     in_copy: InCopy | None = None
+    join: bool = True  # whether an address that is proved to be a known person's is added to it
     deals: DealRules = field(default_factory=DealRules)
     subscribers: tuple[Subscriber, ...] = ()  # who is told what happened
     # What may have been made is looked for so long before it is made again, or longer where

@@ -69,6 +69,7 @@ def sync_settings(config: Config, workers: int | None) -> "SyncSettings":
         routes=routes(config),
         deals=_deals(config),
         in_copy=config.people.cc or None,
+        join=config.people.join,
         subscribers=_subscribers(config),
         workers=workers or _WORKERS[config.pipedrive.plan],
     )
