@@ -31,5 +31,6 @@ def _table() -> Mapping[str, str]:
         if line.startswith("["):
             kind = line.strip("[]")
         else:
-            table.update(dict.fromkeys(line.split(), kind))
+            domains, _ = line.split(" | ")
+            table.update(dict.fromkeys(domains.split(), kind))
     return table
