@@ -142,7 +142,7 @@ def is_pitch_domain(domain: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def names_a_person(local: str, name: str) -> bool:
-    """Whether the local part is made of the display name: t.veltrup of Thorsten Veltrup, or hr."""
+    """Whether the local part is made of the display name: a.lovelace of Ada Lovelace, or al."""
     if names_a_team(name) or names_a_firm(local):
         return False
     parts = [word for word in _folded_words(local) if not word.isdigit()]
