@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,16 @@ def test_mail_that_was_not_read_is_a_gap(world: World) -> None:
     assert gaps(world) == [("message", "sales/INBOX UID 3")]
     repaired(world)
     assert gaps(world) == []
+
+
+def test_another_mail_under_a_known_uid_is_a_gap_and_is_read(world: World) -> None:
+    at = START + timedelta(days=9)
+    world.box.folders["INBOX"].mails[1] = (letter("cyd@x.example", WE, number=9, at=at), at)
+    assert gaps(world) == [("message", "sales/INBOX UID 1")]
+    repaired(world)
+    assert gaps(world) == []
+    with world.ledger() as ledger:
+        assert ledger.senders.get("cyd@x.example")
 
 
 @pytest.mark.parametrize("closed", [True, False])

@@ -191,7 +191,7 @@ def test_a_pass_that_meets_too_many_keeps_what_it_found_for_the_next(
         assert first.problems
         assert ("Sent", 1) in seen(ledger)
         for _ in range(12):
-            ledger.folders.due_now("sales")
+            ledger.folders.read_again("sales")
             taken_in(server, ledger)
 
     assert set(quarantined(ledger)) == sick
@@ -244,7 +244,7 @@ def test_a_folder_that_cannot_be_opened_costs_no_other(ledger: Ledger) -> None:
             tally = taken_in(server, ledger)
         assert len(tally.problems) == 1
         assert {name for name, _ in seen(ledger)} == {"Sent"}
-        ledger.folders.due_now("sales")
+        ledger.folders.read_again("sales")
 
 
 def test_what_was_expunged_between_two_questions_is_not_unreadable(ledger: Ledger) -> None:

@@ -161,6 +161,29 @@ def test_a_uid_that_is_given_out_again_is_read(tmp_path: Path) -> None:
     assert senders(world) == {"ada@acme.example": 1, "bob@x.example": 1}
 
 
+def test_a_folder_that_was_restored_to_an_earlier_day_is_read_as_it_is_now(tmp_path: Path) -> None:
+    world = Years(tmp_path)
+    for name in ("ada", "bob", "cyd", "dan"):
+        world.receives(f"{name}@acme.example")
+    world.look()
+    inbox, at = world.box.folders["INBOX"], START + timedelta(days=9)
+    # The backup knows the first two; one mail that came between two backups has the UID of Bob's.
+    inbox.mails = {1: inbox.mails[1], 2: (letter("eve@x.example", WE, number=8, at=at), at)}
+    inbox.uidnext = 3
+    with world.ledger() as ledger:  # a poll like any other, within the day
+        assert poll(_Line(world.box, {}), ledger, world.run_of()).new == 1  # type: ignore[arg-type]
+    # What comes from now on has UIDs that others had before.
+    for number in (9, 10):
+        inbox.mails[number - 6] = (letter("fay@x.example", WE, number=number, at=at), at)
+    inbox.uidnext = 5
+    with world.ledger() as ledger:
+        assert poll(_Line(world.box, {}), ledger, world.run_of()).new == 2  # type: ignore[arg-type]
+
+    assert senders(world)["eve@x.example"] == 1
+    assert senders(world)["fay@x.example"] == 2
+    assert len(senders(world)) == 6  # what was read stays
+
+
 def test_a_uidvalidity_that_changes_each_time_is_said_and_damped(tmp_path: Path) -> None:
     world = Years(tmp_path)
     for _ in range(3):

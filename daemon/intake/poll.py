@@ -217,7 +217,11 @@ class _OpenFolder:
         mailbox, ledger, run = self.mailbox, self._ledger, self._run
         status = self._open()
         folder = self.row
-        whole = folder.scanned_at is None or run.now() - folder.scanned_at >= _FULL_SCAN_EVERY
+        restored = status.uidnext < (folder.uidnext or 0)
+        if restored:
+            self._see_again(status)
+        due = folder.scanned_at is None or run.now() - folder.scanned_at >= _FULL_SCAN_EVERY
+        whole = due or restored
         first = 1 if whole else folder.uidnext or 1
         since = None if folder.floor is None or folder.floor_uid else folder.floor.date()
         present = mailbox.uids(since=since, first=first)
@@ -261,6 +265,16 @@ class _OpenFolder:
             row, uidvalidity=status.uidvalidity, uidnext=None, scanned_at=None, resets=resets
         )
         return status
+
+    def _see_again(self, status: FolderStatus) -> None:
+        """UIDNEXT went down, which it may not (RFC 3501, 2.3.1.1): a folder was restored, perhaps.
+
+        Or the server derives it from the last message, which was deleted. The UIDs from there on
+        belong to mail that is yet to come.
+        """
+        event("intake.uidnext_went_down", mailbox=self._run.name, folder=self.row.name)
+        with self._ledger.transaction("uidnext"):
+            self._ledger.folders.unsee(self.row.id, status.uidvalidity, status.uidnext)
 
     def _lost(self, problem: RetryLater) -> None:
         """Say in the ledger what holds this folder up, until it is read to its end."""

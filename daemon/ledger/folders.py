@@ -155,10 +155,6 @@ class Folders:
             )
         return len(ids)
 
-    def due_now(self, mailbox: str) -> None:
-        """End the pause that failures have set for a mailbox's folders."""
-        self._db.execute("UPDATE folders SET next_due = NULL WHERE mailbox = ?", (mailbox,))
-
     def unread_back(self, mailboxes: Sequence[str]) -> int:
         """Folders of these mailboxes that haven't been read through since their floor changed."""
         (count,) = self._db.execute(
@@ -213,27 +209,45 @@ class Folders:
 
         They are forgotten, so that they are read. What an earlier version didn't note is noted.
         """
-        now = {one.uid: (one.size, stamp_or_none(one.arrived_at)) for one in places}
-        found, unknown = [], []
-        for uid, size, arrived_at in self._db.execute(
-            "SELECT uid, size, arrived_at FROM sightings WHERE folder = ? AND uidvalidity = ?",
-            (folder, uidvalidity),
-        ):
-            if uid not in now:
-                continue
-            if size is None:
-                unknown.append((*now[uid], folder, uidvalidity, uid))
-            elif any(
-                old is not None and new is not None and old != new
-                for old, new in zip((size, arrived_at), now[uid], strict=True)
-            ):
-                found.append(uid)
+        there = list(places)
+        found = self.differing(folder, uidvalidity, there)
         where = "WHERE folder = ? AND uidvalidity = ? AND uid = ?"
-        self._db.executemany(f"UPDATE sightings SET size = ?, arrived_at = ? {where}", unknown)
+        self._db.executemany(
+            f"UPDATE sightings SET size = ?, arrived_at = ? {where} AND size IS NULL",
+            [
+                (one.size, stamp_or_none(one.arrived_at), folder, uidvalidity, one.uid)
+                for one in there
+            ],
+        )
         self._db.executemany(
             f"DELETE FROM sightings {where}", [(folder, uidvalidity, uid) for uid in found]
         )
         return found
+
+    def differing(self, folder: int, uidvalidity: int, places: Iterable[Sighting]) -> list[int]:
+        """The UIDs under which the server has another message now than the one that was seen."""
+        now = {one.uid: (one.size, stamp_or_none(one.arrived_at)) for one in places}
+        seen = self._db.execute(
+            "SELECT uid, size, arrived_at FROM sightings"
+            " WHERE folder = ? AND uidvalidity = ? AND uid BETWEEN ? AND ? AND size IS NOT NULL",
+            (folder, uidvalidity, min(now, default=0), max(now, default=0)),
+        )
+        return [
+            uid
+            for uid, *before in seen
+            if uid in now
+            and any(
+                old is not None and new is not None and old != new
+                for old, new in zip(before, now[uid], strict=True)
+            )
+        ]
+
+    def unsee(self, folder: int, uidvalidity: int, first: int) -> None:
+        """Forget the places from UID `first` on: the server will give these UIDs out again."""
+        self._db.execute(
+            "DELETE FROM sightings WHERE folder = ? AND uidvalidity = ? AND uid >= ?",
+            (folder, uidvalidity, first),
+        )
 
     def seen_nothing_new(self, folders: Sequence[int], now: datetime) -> None:
         """Note good polls that found nothing."""
@@ -273,10 +287,14 @@ class Folders:
         )
         return {row["uid"] for row in rows}
 
-    def seen_uids(self, folder: int, uidvalidity: int) -> set[int]:
-        """UIDs that have a sighting: those of messages that could be read."""
+    def seen_uids(
+        self, folder: int, uidvalidity: int, first: int = 1, last: int = _LAST_UID
+    ) -> set[int]:
+        """UIDs from `first` to `last` that have a sighting: of messages that could be read."""
         rows = self._db.execute(
-            "SELECT uid FROM sightings WHERE folder = ? AND uidvalidity = ?", (folder, uidvalidity)
+            "SELECT uid FROM sightings WHERE folder = ? AND uidvalidity = ?"
+            " AND uid BETWEEN ? AND ?",
+            (folder, uidvalidity, first, last),
         )
         return {row["uid"] for row in rows}
 
@@ -296,9 +314,13 @@ class Folders:
             [row[:3] for row in rows],
         )
 
-    def read_again(self) -> None:
-        """Have every folder looked through as a whole in its next poll."""
-        self._db.execute("UPDATE folders SET scanned_at = NULL, next_due = NULL WHERE active")
+    def read_again(self, mailbox: str | None = None) -> None:
+        """Have every folder, or those of one mailbox, looked through whole in its next poll."""
+        self._db.execute(
+            "UPDATE folders SET scanned_at = NULL, next_due = NULL"
+            " WHERE active AND (? IS NULL OR mailbox = ?)",
+            (mailbox, mailbox),
+        )
 
     def places(self, messages: Iterable[int]) -> list[sqlite3.Row]:
         """Where these messages lie, as far as we know: mailbox, name, uidvalidity, uid, message."""

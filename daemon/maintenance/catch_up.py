@@ -103,6 +103,7 @@ def ask_service(
     with ledger.transaction("floor"):
         for box in boxes:
             ledger.folders.lower_floor(box.name, since or wiring.floor(box))
+            ledger.folders.read_again(box.name)
         ledger.set(AT_ONCE, [box.name for box in boxes])
 
 
@@ -162,7 +163,8 @@ def take_in(
     with ledger.transaction("floor"):
         ledger.folders.belong(box.name, account, names)
         ledger.folders.lower_floor(box.name, floor)
-        ledger.folders.due_now(box.name)
+        bulk = bool(ledger.folders.unread_back([box.name])) or not ledger.folders.of(box.name)
+        ledger.folders.read_again(box.name)  # what was restored from a backup is found, too
 
     def another() -> Mailbox:
         return Mailbox.connect(wiring.account(box), bulk=True)
@@ -174,7 +176,7 @@ def take_in(
         now=wiring.now,
         stopping=wiring.stop.is_set,
         progress=lambda folder, done, total: progress(f"{box.name}: {folder}", done, total),
-        bulk=bool(ledger.folders.unread_back([box.name])) or not ledger.folders.of(box.name),
+        bulk=bulk,
         # Over loopback there is no way to go, and one connection is as fast.
         another=None if is_loopback(box.host) else another,
         account=account,
