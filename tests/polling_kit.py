@@ -43,7 +43,9 @@ class Desk:
         """As after a start of the program: nothing is known but what the ledger says."""
         if hasattr(self, "polling"):
             self.polling.close(self.ledger)
-        self.polling = Polling(self.wiring(), soon=self.soon.put, carry_on=lambda: True)
+        self.polling = Polling(
+            self.wiring(), soon=self.soon.put, carry_on=lambda: True, ledger=lambda: self.ledger
+        )
         self.polling.begin(self.ledger, last_start)
         return self.polling
 

@@ -1,6 +1,7 @@
 """What the service does with one mailbox whose server is full, whose network is cut."""
 
 import gc
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,24 +13,24 @@ from polling_kit import MAIL, PATIENCE, at, desk, kill_sessions
 from proxy import Proxy
 from scripted_imap import HANGUP, Answer, ScriptedImap, serve
 
+from daemon.ledger.store import Ledger
 from daemon.mailbox import connections
 from daemon.mailbox.account import Account
 from daemon.mailbox.imap import Mailbox
 from daemon.mailbox.watch import Rhythm, Watcher
 from daemon.sandbox.imap_server import installed, start_imap
+from daemon.service import poll as service_poll
+from daemon.service.health import health
+
+LISTED = b'* LIST () "/" INBOX\r\n* STATUS INBOX (MESSAGES 0 UIDNEXT 4 UIDVALIDITY 7)\r\nTAG OK\r\n'
+EXAMINED = b"* 0 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT 4] ok\r\nTAG OK examined\r\n"
 
 # Polls that find nothing
 
 
 def test_a_poll_that_finds_nothing_is_one_round_trip_and_no_write(tmp_path: Path) -> None:
     capabilities = "IMAP4rev1 LIST-EXTENDED LIST-STATUS"
-    listed = (
-        b'* LIST () "/" INBOX\r\n* STATUS INBOX (MESSAGES 0 UIDNEXT 4 UIDVALIDITY 7)\r\nTAG OK\r\n'
-    )
-    examined = (
-        b"* 0 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT 4] ok\r\nTAG OK examined\r\n"
-    )
-    answers = {"LIST": listed, "EXAMINE": examined}
+    answers = {"LIST": LISTED, "EXAMINE": EXAMINED}
     with (
         ScriptedImap(answers, capabilities=capabilities) as server,
         desk(tmp_path, {"port": server.port, "password": "pw"}) as work,
@@ -248,10 +249,39 @@ def test_a_connection_that_ends_in_a_poll_is_replaced_within_that_poll(tmp_path:
         work.poll()
         work.poll()
         once = iter([HANGUP])
-        server.answers["LIST"] = lambda _: next(once, listed)
+        server.answers["LIST"] = lambda _: next(once, LISTED)
         work.poll()
         assert work.polling.tallies.failures == 0
         assert sum(line.startswith(b"LOGIN") for line in server.commands) == 2
+
+
+def test_a_server_that_is_long_at_one_answer_is_told_while_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_poll, "_SLOW_AFTER", 0.1)
+    answers = {"LIST": LISTED, "EXAMINE": EXAMINED}
+    capabilities = "IMAP4rev1 LIST-EXTENDED LIST-STATUS"
+    told: list[str] = []
+    with (
+        ScriptedImap(answers, capabilities=capabilities) as server,
+        desk(tmp_path, {"port": server.port, "password": "pw"}) as work,
+    ):
+
+        def long(_: bytes) -> bytes:
+            time.sleep(2.5)
+            with Ledger.open(work.ledger.path, readonly=True) as status:
+                told.extend(str(line) for line in health(status, work.now))
+            return LISTED
+
+        work.poll()
+        server.answers["LIST"] = long
+        work.poll()
+        assert len(told) == 1
+        assert told[0].startswith(f"slow sales since {work.now:%Y-%m-%d %H:%M}: the server takes")
+        assert len(health(work.ledger, work.now)) == 1  # it may be as slow in the next poll
+        server.answers["LIST"] = LISTED
+        work.poll()
+        assert health(work.ledger, work.now) == []
 
 
 def test_a_since_that_is_edited_reads_back_and_takes_nothing_away(

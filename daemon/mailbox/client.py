@@ -10,14 +10,13 @@ import contextlib
 import re
 import socket
 import ssl
-from collections.abc import Callable
 from imaplib import IMAP4
 from typing import TYPE_CHECKING
 
 from imapclient import IMAPClient
 
 from daemon.mailbox.account import Account
-from daemon.mailbox.stream import Stream
+from daemon.mailbox.stream import Alive, Stream
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -35,9 +34,7 @@ _KEEP_ALIVE = (
 class ImapClient(IMAPClient):  # type: ignore[misc] # imapclient has no types
     """An imapclient whose bytes are read and written by `imap4.stream`."""
 
-    def __init__(
-        self, account: Account, context: ssl.SSLContext | None, alive: Callable[[], object]
-    ) -> None:
+    def __init__(self, account: Account, context: ssl.SSLContext | None, alive: Alive) -> None:
         """Connect and read the greeting; raises what the libraries and the server raise."""
         self._account, self._context, self._alive = account, context, alive
         self.imap4: Imap4
@@ -63,9 +60,7 @@ class ImapClient(IMAPClient):  # type: ignore[misc] # imapclient has no types
 class Imap4(IMAP4):
     """imaplib's protocol engine over our stream, bounded in time and bytes until the login."""
 
-    def __init__(
-        self, account: Account, context: ssl.SSLContext | None, alive: Callable[[], object]
-    ) -> None:
+    def __init__(self, account: Account, context: ssl.SSLContext | None, alive: Alive) -> None:
         self._account = account
         self._context = context if account.tls == "implicit" else None
         self._alive = alive

@@ -9,7 +9,7 @@ beyond the connection: what is new is decided by `cursor` and the ledger.
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -27,6 +27,7 @@ from daemon.mailbox.folders import FolderRole, FolderStatus
 from daemon.mailbox.search import SEARCH_WIDTH, Search
 from daemon.mailbox.session import ImapSession
 from daemon.mailbox.status import counters
+from daemon.mailbox.stream import Alive
 
 __all__ = [
     "Account",
@@ -70,13 +71,13 @@ class Mailbox:
 
     @classmethod
     def connect(
-        cls, account: Account, *, bulk: bool = False, alive: Callable[[], object] = lambda: None
+        cls, account: Account, *, bulk: bool = False, alive: Alive = lambda _: None
     ) -> Self:
         """Log in; raises AuthProblem, ConfigProblem or RetryLater.
 
         With `bulk`, much is to be read: the line is compressed where that pays. Such a line holds
         80 kB of memory and can't be handed to the watcher, so lines that are kept do without.
-        `alive` is called about once a second while we wait for the server.
+        `alive` is called about once a second while we wait for the server, see `Stream`.
         """
         return cls(ImapSession(account, bulk=bulk, alive=alive))
 

@@ -10,19 +10,20 @@ import functools
 import ipaddress
 import logging
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from imaplib import IMAP4
 
 from daemon.errors import ConfigProblem, Problem
 from daemon.mailbox import imap_errors, sasl
 from daemon.mailbox.account import Account
 from daemon.mailbox.client import LOGIN_BYTES, ImapClient
+from daemon.mailbox.stream import Alive
 
 # It logs every connection that it closes; our own events say what matters.
 logging.getLogger("imapclient").setLevel(logging.WARNING)
 
 
-def log_in(account: Account, alive: Callable[[], object] = lambda: None) -> ImapClient:
+def log_in(account: Account, alive: Alive = lambda _: None) -> ImapClient:
     """A connection that is logged in, with its capabilities known.
 
     Raises ConfigProblem (certificate, clear text), AuthProblem (credentials), RetryLater (rest).
@@ -44,9 +45,7 @@ def log_in(account: Account, alive: Callable[[], object] = lambda: None) -> Imap
         return client
 
 
-def _authenticated(
-    account: Account, alive: Callable[[], object], *, plain: bool = True
-) -> ImapClient:
+def _authenticated(account: Account, alive: Alive, *, plain: bool = True) -> ImapClient:
     client = connect(account, alive)
     try:
         client.line.expect(seconds=account.read_timeout, size=LOGIN_BYTES)
@@ -74,7 +73,7 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def connect(account: Account, alive: Callable[[], object] = lambda: None) -> ImapClient:
+def connect(account: Account, alive: Alive = lambda _: None) -> ImapClient:
     """A connection with its greeting read and TLS on, before any login; errors as in `log_in`."""
     with _as_ours(account):
         context = tls_context(account.ca_file) if account.tls != "none" else None

@@ -16,6 +16,7 @@ from daemon.mailbox.connection import KEEP, SMALL, Connection, ImapReply
 from daemon.mailbox.fetch import Fetch
 from daemon.mailbox.ladder import INSTEAD, Ladder
 from daemon.mailbox.login import is_loopback, log_in
+from daemon.mailbox.stream import Alive
 
 _ALIVE = 5.0  # seconds after an answer in which a lost line is the fault of what was asked
 
@@ -23,7 +24,7 @@ _ALIVE = 5.0  # seconds after an answer in which a lost line is the fault of wha
 class ImapSession:
     """A logged-in connection that belongs to one thread; `ladder` outlives it."""
 
-    def __init__(self, account: Account, *, bulk: bool, alive: Callable[[], object]) -> None:
+    def __init__(self, account: Account, *, bulk: bool, alive: Alive) -> None:
         """Log in; raises AuthProblem, ConfigProblem or RetryLater."""
         self.account = account
         self.capabilities: frozenset[str] = frozenset()

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+Alive = Callable[[float], object]  # told how many seconds the present answer has taken so far
+
 _BUFFER = 1 << 18  # bytes of one read: where other threads compute, each read waits for them
 _SLICE = 1.0  # seconds of waiting between two signs of life
 SLOWEST = 2000  # bytes a second; a message of 64 kB may take half a minute more than silence
@@ -32,7 +34,11 @@ class Stream:
     """A buffered line to a server; what fails raises OSError, silence TimeoutError."""
 
     def __init__(
-        self, sock: socket.socket, *, silence: float, alive: Callable[[], object] = lambda: None
+        self,
+        sock: socket.socket,
+        *,
+        silence: float,
+        alive: Alive = lambda _: None,
     ) -> None:
         """`silence` is how many seconds a server may say nothing in the middle of an answer."""
         self.socket = sock
@@ -49,7 +55,8 @@ class Stream:
 
     def expect(self, *, seconds: float, size: int) -> None:
         """Begin an answer that must end within so many seconds and bytes."""
-        self._receiver.deadline = time.monotonic() + seconds
+        self._receiver.began = time.monotonic()
+        self._receiver.deadline = self._receiver.began + seconds
         self._receiver.left = size
         self.progress()
 
@@ -105,8 +112,8 @@ class Stream:
 class _Receiver(io.RawIOBase):
     """What comes from the socket, unpacked if it is compressed."""
 
-    def __init__(self, sock: socket.socket, silence: float, alive: Callable[[], object]) -> None:
-        self.deadline = self._beaten = time.monotonic()
+    def __init__(self, sock: socket.socket, silence: float, alive: Alive) -> None:
+        self.began = self.deadline = self._beaten = time.monotonic()
         self.left = 0  # bytes of this answer
         self.patience = silence  # seconds that we still wait for bytes
         self.interrupted = False
@@ -147,7 +154,7 @@ class _Receiver(io.RawIOBase):
             now = time.monotonic()
             if now - self._beaten >= _SLICE:
                 self._beaten = now
-                self._alive()
+                self._alive(now - self.began)
             if self.interrupted:
                 raise OSError("interrupted")
             if now >= self.deadline:

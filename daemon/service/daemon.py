@@ -53,7 +53,10 @@ class Daemon:
         self._owned = ExitStack()
         self._mine = threading.local()  # an _Own in each thread
         self._polling = Polling(
-            self._wiring, soon=self.service.poll_soon, carry_on=self.service.carry_on
+            self._wiring,
+            soon=self.service.poll_soon,
+            carry_on=self.service.carry_on,
+            ledger=self._ledger,
         )
         self._sync: tuple[Wiring, Sync] | None = None  # the sync of a configuration
         self._metrics: Metrics | None = None

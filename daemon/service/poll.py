@@ -39,6 +39,8 @@ _LOOK = 3600.0  # seconds between two looks whether a person has released a mail
 _CRASH_LOOP = timedelta(minutes=10)  # between two starts
 _AGAIN = 200  # mails of a mailbox that one poll reads again, of those an earlier version has read
 _LOOK_AGAIN = timedelta(hours=1)  # for more of them, where there were none
+SLOW = "slow"  # the part of the ledger's conditions
+_SLOW_AFTER = 20.0  # seconds that a server may take for one answer without a word about it
 _FLUSH_EVERY = 5.0  # seconds of quiet polls that are written in one transaction
 
 
@@ -95,14 +97,24 @@ class Polling:
     """Everything that polls share; the configuration may be exchanged between two of them."""
 
     def __init__(
-        self, wiring: Wiring, *, soon: Callable[[str], object], carry_on: Callable[[], bool]
+        self,
+        wiring: Wiring,
+        *,
+        soon: Callable[[str], object],
+        carry_on: Callable[[], bool],
+        ledger: Callable[[], Ledger],
     ) -> None:
-        """`soon(mailbox)` asks for a poll; `carry_on` is called between items."""
+        """`soon(mailbox)` asks for a poll; `carry_on` is called between items.
+
+        `ledger` gives the ledger of the thread that calls it.
+        """
         self._plan = _Plan.of(wiring)
         self.tallies = Tallies()
         self.watcher = Watcher(soon)
         self._soon = soon
         self._carry_on = carry_on
+        self._ledger = ledger
+        self._slow: dict[str, bool] = {}  # mailboxes that are told to be slow; in this poll, too?
         self._connections = self._connect(wiring)
         self._started: dict[str, datetime] = {}
         self._quiet = Quiet()
@@ -111,7 +123,9 @@ class Polling:
         self._sent_folders: dict[str, str] = {}  # what the second IDLE of a mailbox listens to
 
     def _connect(self, wiring: Wiring) -> Connections:
-        connect = partial(Mailbox.connect, alive=self._alive)
+        def connect(account: Account) -> Mailbox:
+            return Mailbox.connect(account, alive=partial(self._waits, account.name))
+
         return Connections(wiring.config.poll.connections_per_host, connect)
 
     def begin(self, ledger: Ledger, last_start: datetime | None) -> None:
@@ -123,6 +137,7 @@ class Polling:
         with ledger.transaction("mailboxes"):
             ledger.troubles.keep_only(tuple(self._plan.boxes))
             ledger.set(CROWDED, {})
+            ledger.conditions.keep_only(SLOW, ())
             if last_start is None or now - last_start > _CRASH_LOOP:
                 ledger.troubles.try_parked(now)
             self._read_back(ledger)
@@ -145,6 +160,8 @@ class Polling:
         if box is None:
             return 0  # it left the configuration a moment ago
         troubled = self._in_trouble(name, ledger)
+        if name in self._slow:
+            self._slow[name] = False
         try:
             new = self._poll(plan, box, ledger)
         except LedgerProblem:
@@ -159,6 +176,8 @@ class Polling:
             self.tallies.failures += 1
             self._failed(name, RetryLater(f"{type(error).__name__}: {error}"), ledger)
             raise
+        finally:
+            self._end_slow(name, ledger)
         self.tallies.polls += 1
         if troubled:
             with ledger.transaction("mailbox works"):
@@ -177,6 +196,8 @@ class Polling:
         """Go on with another configuration; everything that failed gets a new chance."""
         with ledger.transaction("mailboxes released"):
             ledger.troubles.release()
+            ledger.conditions.keep_only(SLOW, ())
+            self._slow.clear()
             self._plan = _Plan.of(wiring)
             self._read_back(ledger)
         self._connections.close()  # another host, user or password may be meant now
@@ -249,6 +270,26 @@ class Polling:
 
     def _alive(self, *_: object) -> None:
         self._carry_on()
+
+    def _waits(self, name: str, seconds: float) -> None:
+        """The server has been at one answer for so long; called by the thread that waits."""
+        self._carry_on()
+        if seconds >= _SLOW_AFTER and not self._slow.get(name):
+            known = name in self._slow
+            self._slow[name] = True
+            if not known:
+                reason = f"the server takes over {_SLOW_AFTER:.0f} s for one answer: mail is late"
+                ledger = self._ledger()
+                with ledger.transaction("slow"):
+                    ledger.conditions.failed(SLOW, reason, self.wiring.now(), name)
+                event("mailbox.slow", mailbox=name, waits_s=round(seconds))
+
+    def _end_slow(self, name: str, ledger: Ledger) -> None:
+        """A poll has ended: what it said of being slow stands until one that isn't."""
+        if self._slow.get(name) is False:
+            del self._slow[name]
+            with ledger.transaction("not slow"):
+                ledger.conditions.forget(SLOW, name)
 
     def _failed(self, name: str, problem: Problem, ledger: Ledger) -> RetryLater:
         """Keep the failure with its next try in the ledger; as an error that names the wait."""
