@@ -10,10 +10,13 @@ import world as world_module
 from postbox import START
 from world import READING, World
 
+from daemon.intake.consent import OLD_MAIL
 from daemon.intake.scoring import fingerprint
+from daemon.ledger.reports import unwanted
 from daemon.ledger.store import Ledger
 from daemon.rules.classify import Rules
-from daemon.sync import Sync
+from daemon.rules.organization import public_providers
+from daemon.sync import SafetyLimit, Session, Sync, approve, configuration
 
 
 def change(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
@@ -34,6 +37,8 @@ def world(tmp_path: Path) -> World:
         world.receives("ada@acme.example")
     world.receives("bob@stone.example")
     world.settle()
+    with world.ledger() as ledger:
+        assert unwanted(ledger, 3) == {"records": {}, "examples": []}
     assert numbers(world) == {
         "ada@acme.example": ("lead", 3),
         "bob@stone.example": ("lead", 1),
@@ -61,6 +66,11 @@ def test_who_is_ignored_from_now_on_is_no_sender_and_keeps_the_records(
     world.settle()
 
     assert "bob@stone.example" not in numbers(world)
+    with world.ledger() as ledger:
+        assert unwanted(ledger, 3) == {
+            "records": {"lead": 1, "person": 1},
+            "examples": ["bob@stone.example"],
+        }
     assert (len(world.crm()["leads"]), len(world.writes())) == before
 
 
@@ -135,3 +145,111 @@ def test_new_mail_does_not_wait_until_what_is_known_is_judged_again(
         Sync(replace(world.session(ledger), rest=others_work)).sync()
 
     assert leads[:2] == [2, 3]
+
+
+# What an edit would newly make of old mail
+
+
+class Limited(World):
+    """A world whose sync has a safety limit, as every service has."""
+
+    def session(self, ledger: Ledger, run: int | None = None) -> Session:
+        return replace(super().session(ledger, run), limit=SafetyLimit())
+
+    def edit(self, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+        """Edit what is counted; `rules` means the sync's, too."""
+        change(monkeypatch, **changes)
+        if "rules" in changes:
+            policy = replace(self.settings.policy, rules=changes["rules"])
+            self.settings = replace(self.settings, policy=policy)
+
+    def waits(self) -> str:
+        with self.ledger() as ledger:
+            return "; ".join(one.reason for one in ledger.conditions.of(OLD_MAIL))
+
+    def approve(self) -> None:
+        with self.ledger() as ledger, ledger.transaction("approve"):
+            approve(ledger, "mail2deal approve", None, self.clock())
+
+    def counts(self) -> dict[str, int]:
+        return {kind: len(rows) for kind, rows in self.crm().items() if rows}
+
+
+SHARED = "carl@mailbox.example"  # at a provider that the configuration names as public
+# The edit, what it would make in words, and of which kind then one is made.
+EDITS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "threshold": ({"rules": Rules(deal_at_messages=3)}, "1 deal", "deals"),
+    "no longer ignored": ({"us": READING.us}, "1 lead", "leads"),
+    "no longer ours": ({"us": READING.us}, "1 lead", "leads"),
+    "no longer public": ({"public": READING.public}, "other records of 1 sender", "organizations"),
+}
+BEFORE: dict[str, dict[str, Any]] = {
+    "threshold": {},
+    "no longer ignored": {
+        "us": replace(READING.us, ignored_domains=frozenset({"stone.example"})),
+    },
+    "no longer ours": {
+        "us": replace(READING.us, domains=frozenset({"ours.example", "stone.example"})),
+    },
+    "no longer public": {"public": public_providers(("mailbox.example",), ())},
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_what_an_edit_newly_makes_of_old_mail_waits_however_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit: str
+) -> None:
+    change(monkeypatch, **BEFORE[edit])
+    world = Limited(tmp_path)
+    for _ in range(3):
+        world.receives("ada@acme.example")
+    world.receives("bob@stone.example")
+    world.receives(SHARED)
+    world.settle()
+    before = world.counts()
+    changes, asked, kind = EDITS[edit]
+    world.edit(monkeypatch, **changes)
+    world.settle()
+
+    assert world.counts() == before
+    assert world.waits() == f"the changed configuration would newly make up to {asked}"
+    world.receives("eve@third.example")  # news isn't held up
+    world.settle()
+    meanwhile = world.counts()
+    assert meanwhile["leads"] == before["leads"] + 1
+    world.approve()
+    world.settle()
+    assert world.waits() == ""
+    assert world.counts()[kind] == meanwhile.get(kind, 0) + 1
+    assert world.doubled() == []
+
+
+def test_activities_that_are_switched_on_wait_for_old_mail_only(tmp_path: Path) -> None:
+    world = Limited(tmp_path, emails=False)
+    for who in ("ada@acme.example", "bob@stone.example"):
+        world.receives(who)
+    world.settle()
+    world.settings = replace(world.settings, emails=True)
+    world.receives("ada@acme.example")
+    world.receives("eve@third.example")
+    world.settle()
+
+    assert world.waits().endswith("up to other records of 1 sender")
+    assert world.counts()["activities"] == 3  # of Ada, who wrote again, and of Eve
+    world.approve()
+    world.settle()
+    assert world.counts()["activities"] == 4
+
+
+def test_a_first_run_has_no_old_mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Limited(tmp_path)
+    for _ in range(3):
+        world.receives("ada@acme.example")
+    with world.ledger() as ledger:
+        world.take_in(ledger)
+        configuration.follow(world.session(ledger))
+    world.edit(monkeypatch, rules=Rules(deal_at_messages=3))
+    world.settle()
+
+    assert world.waits() == ""
+    assert world.counts()["deals"] == 1

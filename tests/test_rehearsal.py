@@ -19,11 +19,13 @@ from test_rehearsal_page import found
 from daemon.cli.catch_up import catch_up
 from daemon.cli.dry_run import dry_run
 from daemon.errors import Rejected
+from daemon.ledger.store import Ledger
 from daemon.pipedrive.costs import PRICES, Call
 from daemon.pipedrive.read_only import ReadOnlyClient
 from daemon.rehearsal.remote import price
 from daemon.sandbox.company import Scenario
 from daemon.sandbox.crm import Sandbox
+from daemon.sync import approve
 
 KINDS = ("organizations", "persons", "leads", "deals", "activities")
 
@@ -60,8 +62,11 @@ def rehearse(
     return json.loads(capsys.readouterr().out), held[0]
 
 
-def run(at: Desk, since: datetime | None = None) -> dict[str, Any]:
+def run(at: Desk, since: datetime | None = None, *, approved: bool = False) -> dict[str, Any]:
     """What the real run does, seen from the sandbox that plays the real Pipedrive."""
+    if approved:
+        with Ledger.open(at.ledger) as ledger, ledger.transaction("approve"):
+            approve(ledger, "mail2deal approve", None, clock())
     before = {kind: len(at.acts.every(kind, deleted=True)) for kind in KINDS}
     tokens = at.sandbox.usage(clock().date().isoformat()).tokens
     converted = conversions(at.sandbox)
@@ -217,7 +222,9 @@ def test_what_a_changed_configuration_makes_is_shown_before_it_is_made(
 
     predicted, _ = rehearse(office_desk, capsys, days_ago(90))
     assert office_desk.writes() == writes
-    made = run(office_desk, days_ago(90))
+    assert "the changed configuration would newly make" in predicted["asks"]
+    # Consent before anything is known of it covers what is planned within a day.
+    made = run(office_desk, days_ago(90), approved=True)
 
     assert made["conversions"] > 0
     assert {name: predicted[name] for name in made} == made

@@ -37,6 +37,7 @@ def found(**changes: Any) -> dict[str, Any]:
         "updates": {"persons": 0, "activities": 0},
         "adopted": {"organizations": 0, "persons": 1, "leads": 0, "deals": 0},
         "refused": {},
+        "no_longer_made": {"records": {}, "examples": []},
         "budget": {"plan": "lite", "tokens_a_day": 30_000, "days": 0.01},
         "asks": "",
         "important": [one, one | {"name": HOSTILE, "address": "b@x.example", "what": "new lead"}],

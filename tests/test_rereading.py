@@ -15,7 +15,7 @@ from test_upgrade import numbers, upgraded
 from world import READING, World
 
 from daemon.cli.status import command as status
-from daemon.intake.consent import READ_AGAIN
+from daemon.intake.consent import OLD_MAIL
 from daemon.intake.poll import poll
 from daemon.intake.scoring import rebuild
 from daemon.ledger.store import Ledger
@@ -213,7 +213,7 @@ def test_it_waits_for_consent_whatever_the_limit(tmp_path: Path) -> None:
     for _ in range(3):
         sync.sync()
     assert people(company) == {"Ada Lovelace"}
-    (asked,) = ledger.conditions.of(READ_AGAIN)
+    (asked,) = ledger.conditions.of(OLD_MAIL)
     assert asked.reason.endswith("up to 3 leads")
 
     with ledger.transaction("approve"):
@@ -221,7 +221,7 @@ def test_it_waits_for_consent_whatever_the_limit(tmp_path: Path) -> None:
     for _ in range(3):
         sync.sync()
     assert people(company) == {"Ada Lovelace", "Berta Zunt0", "Berta Zunt1", "Berta Zunt2"}
-    assert ledger.conditions.of(READ_AGAIN) == []
+    assert ledger.conditions.of(OLD_MAIL) == []
     assert company.doubled() == []
     ledger.close()
 
@@ -237,7 +237,7 @@ def test_who_writes_now_waits_no_longer_nor_does_anybody_new(tmp_path: Path) -> 
         sync.sync()
     made = {mail["value"] for p in company.acts.every("persons") for mail in p["emails"]}
     assert made == {"ada@engines.example", "carla@new.example", VISITORS[1]}
-    (asked,) = sync.session.ledger.conditions.of(READ_AGAIN)
+    (asked,) = sync.session.ledger.conditions.of(OLD_MAIL)
     assert asked.reason.endswith("up to 2 leads")
     sync.session.ledger.close()
 

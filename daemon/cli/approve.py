@@ -5,7 +5,7 @@ import click
 from daemon.cli import output
 from daemon.cli.commands import pass_wiring
 from daemon.errors import DONE
-from daemon.intake.consent import READ_AGAIN
+from daemon.intake.consent import OLD_MAIL
 from daemon.ledger.lock import Lock
 from daemon.ledger.store import Ledger
 from daemon.service.running import reload_service
@@ -27,7 +27,7 @@ def command(wiring: Wiring, max_creates: int | None, *, yes: bool) -> int:
     with Ledger.open(path) as ledger:
         asked = [
             one
-            for one in ledger.conditions.of(APPROVAL, READ_AGAIN, TASKS)
+            for one in ledger.conditions.of(APPROVAL, OLD_MAIL, TASKS)
             if one.failing_since is not None
         ]
         if not asked:

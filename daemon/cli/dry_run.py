@@ -11,6 +11,7 @@ from daemon.cli import output
 from daemon.errors import LATER, worst
 from daemon.rehearsal.page import page
 from daemon.rehearsal.play import rehearse
+from daemon.rules.counted import no_longer_made
 from daemon.sandbox.crm import Sandbox
 from daemon.wiring import Wiring
 
@@ -82,6 +83,8 @@ def _show(found: Mapping[str, Any]) -> None:
     output.say(f"already there and used as they are: {taken or 'none'}")
     for why, count in found["refused"].items():
         output.say(f"Pipedrive would refuse {count}: {why}")
+    if sentence := no_longer_made(**found["no_longer_made"]):
+        output.say(sentence)
     routed = any(one["route"] for one in found["important"])
     output.table(
         f"the {len(found['important'])} most important",

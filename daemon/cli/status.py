@@ -1,6 +1,6 @@
 """`mail2deal status`: on one screen what needs a person, what fails, and how far all is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -9,7 +9,7 @@ from daemon.cli import output
 from daemon.cli.commands import pass_wiring
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
-from daemon.rules.counted import counted
+from daemon.rules.counted import counted, no_longer_made
 from daemon.service.health import HealthLine, exit_status_of, health, report
 from daemon.wiring import Wiring
 
@@ -90,16 +90,8 @@ def _show(found: Mapping[str, Any]) -> None:
                 f"{mailbox}: {sent['unmatched_answers']} answers came in, and none of our mails was"
                 " found in a folder for sent mail: name the one that is used as folders.sent"
             )
-    for host, limit in found["crowded_hosts"].items():
-        output.say(
-            f"{host} takes {counted(limit, 'connection')} of ours at once: mailboxes"
-            " take turns, with IDLE only where there is room"
-        )
-    if found["to_read_again"]:
-        output.say(
-            f"{found['to_read_again']} messages were read by an earlier version: they are read"
-            " again in the background (mail2deal --catch-up does it at once)"
-        )
+    for sentence in _worth_knowing(found):
+        output.say(sentence)
     for name in ("messages", "senders", "records", "journal"):
         ordered = dict(sorted(found[name].items()))
         counts = ", ".join(f"{n} {key}" for key, n in ordered.items())
@@ -109,6 +101,21 @@ def _show(found: Mapping[str, Any]) -> None:
         f"budget: {budget['spent_today']} of {budget['daily']} tokens spent today;"
         f" the backlog costs {budget['backlog']} tokens{_until(budget['days_for_backlog'])}"
     )
+
+
+def _worth_knowing(found: Mapping[str, Any]) -> Iterator[str]:
+    for host, limit in found["crowded_hosts"].items():
+        yield (
+            f"{host} takes {counted(limit, 'connection')} of ours at once: mailboxes"
+            " take turns, with IDLE only where there is room"
+        )
+    if found["to_read_again"]:
+        yield (
+            f"{found['to_read_again']} messages were read by an earlier version: they are read"
+            " again in the background (mail2deal --catch-up does it at once)"
+        )
+    if sentence := no_longer_made(**found["no_longer_made"]):
+        yield sentence
 
 
 def _until(days: int) -> str:

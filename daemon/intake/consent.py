@@ -1,7 +1,9 @@
-"""Who waits for a person's consent because mail was read again, and what a person is told of it.
+"""Who waits for a person's consent because old mail has got a new meaning, and what is told of it.
 
-Called inside the caller's transaction. `held_since` of a sender says that it waits; a condition of
-the ledger says how many do; a setting spares everybody else the question.
+Mail was read again after an upgrade, or the configuration was edited: what only that would make in
+Pipedrive waits, however little it is. Called inside the caller's transaction. `held_since` of a
+sender says that it waits; a condition of the ledger says how many do and why; a setting spares
+everybody else the question.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,24 +11,66 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from daemon.ledger.message_row import MessageRow
-from daemon.ledger.rereading import HELD
+from daemon.ledger.rereading import HELD, ClassNow
 from daemon.ledger.store import Ledger
 from daemon.rules.counted import counted
 
-READ_AGAIN = "read again"  # the part of `conditions`
+OLD_MAIL = "old mail"  # the part of `conditions`
+READ_AGAIN = "mail that an earlier version had read, read again,"
+EDITED = "the changed configuration"
 _CLASSES = ("ignore", "lead", "person_with_deal")  # each more than the one before
 
 
 def hold(
-    ledger: Ledger, before: Mapping[str, str], senders: AbstractSet[str], now: datetime
+    ledger: Ledger, before: Mapping[str, ClassNow], senders: AbstractSet[str], now: datetime
 ) -> None:
-    """Have those of these senders wait whose class has risen; `before` has their classes."""
-    after = ledger.rereading.classes(senders)
-    rank = _CLASSES.index
-    risen = [one for one, name in after.items() if rank(name) > rank(before.get(one, "ignore"))]
-    if risen:
-        ledger.rereading.hold(risen, now)
-        ledger.set(HELD, True)  # noqa: FBT003 - a value
+    """Have those of these senders wait whose class has risen; `before`: how they stood."""
+    after = ledger.rereading.standing(senders)
+    risen = [one for one in after if _rank(after[one]) > _rank(before.get(one))]
+    _wait(ledger, risen, now, READ_AGAIN)
+
+
+def hold_edited(
+    ledger: Ledger, before: Mapping[str, ClassNow], senders: Iterable[str], now: datetime
+) -> None:
+    """Have those wait who get more than they had because the configuration was edited.
+
+    Who had something to plan already had news of its own, which an edit doesn't hold up.
+    """
+    after = ledger.rereading.standing(senders)
+    more = [
+        one
+        for one, stands in after.items()
+        if _gets_more(before.get(one), stands) and not (one in before and before[one].pending)
+    ]
+    _wait(ledger, more, now, EDITED)
+
+
+def hold_all(ledger: Ledger, senders: Iterable[str], now: datetime) -> None:
+    """Have these wait for what an edit would add to their records, unless they have news."""
+    stands = ledger.rereading.standing(senders)
+    _wait(ledger, [one for one in stands if not stands[one].pending], now, EDITED)
+
+
+def _rank(stands: ClassNow | None) -> int:
+    return _CLASSES.index(stands.class_) if stands else 0
+
+
+def _gets_more(before: ClassNow | None, after: ClassNow) -> bool:
+    other = before is not None and after.organization not in {None, before.organization}
+    in_copy = after.copied > 0 and not (before and before.copied)
+    return _rank(after) > _rank(before) or other or in_copy
+
+
+def _wait(ledger: Ledger, senders: list[str], now: datetime, why: str) -> None:
+    if senders:
+        ledger.rereading.hold(senders, now)
+        ledger.set(HELD, sorted({*_reasons(ledger), why}))
+
+
+def _reasons(ledger: Ledger) -> list[str]:
+    kept = ledger.setting(HELD)
+    return kept if isinstance(kept, list) else [READ_AGAIN] if kept else []
 
 
 def let_go(ledger: Ledger, new: Iterable[MessageRow], now: datetime) -> None:
@@ -51,23 +95,20 @@ def release(ledger: Ledger) -> None:
 def keep(ledger: Ledger, now: datetime | None) -> None:
     """Keep in the ledger's conditions what waits now; nothing, where nobody does."""
     if (why := why_held(ledger)) and now is not None:
-        ledger.conditions.failed(READ_AGAIN, why, now, needs_person=True)
+        ledger.conditions.failed(OLD_MAIL, why, now, needs_person=True)
     else:
         ledger.set(HELD, False)  # noqa: FBT003 - a value
-        ledger.conditions.forget(READ_AGAIN)
+        ledger.conditions.forget(OLD_MAIL)
 
 
 def why_held(ledger: Ledger) -> str:
     """What waits, in words; empty if nothing does."""
     held = ledger.rereading.held()
-    some = [
-        counted(n, what)
-        for class_, what in (("person_with_deal", "deal"), ("lead", "lead"))
-        if (n := held.get(class_, 0))
-    ]
+    some = [counted(n, what) for what in ("deal", "lead") if (n := held.get(what, 0))]
+    if n := held.get("other", 0):
+        some.append(f"other records of {counted(n, 'sender')}")
     if not some:
         return ""
-    return (
-        "mail that an earlier version had read, read again, would newly make up to"
-        f" {' and '.join(some)}"
-    )
+    last = some.pop()
+    made = f"{', '.join(some)} and {last}" if some else last
+    return f"{' and '.join(_reasons(ledger))} would newly make up to {made}"

@@ -97,7 +97,7 @@ def add(
     if not in_sent:
         again |= _learn_servers(ledger, stored.get(own_servers.SETTING, {}), new)
     touched = written.touched | again
-    before = ledger.rereading.classes(touched) if hold is not None else {}
+    before = ledger.rereading.standing(touched) if hold is not None else {}
     if again:
         recompute(ledger, settings, touched)
     else:
@@ -299,9 +299,12 @@ def rebuild(
     settings: ScoringSettings,
     carry_on: Callable[[int], bool] = lambda _: True,
     at_once: int = _PAGE,
+    *,
+    hold: datetime | None = None,
 ) -> int:
     """Judge every message and compute every sender anew; how many senders changed.
 
+    `hold` is the time where the configuration was edited: what that would newly make waits.
     Called inside no transaction; runs in transactions of its own, of about `at_once` messages. It
     ends early when `carry_on`, which is told after each how many messages are judged, says so.
     """
@@ -319,7 +322,10 @@ def rebuild(
     changed = 0
     for portion, _ in ledger.histories.portions(touched, at_once):
         with ledger.transaction("rebuild"):
+            before = ledger.rereading.standing(portion) if hold else {}
             changed += recompute(ledger, settings, portion)
+            if hold:
+                consent.hold_edited(ledger, before, portion, hold)
         if not carry_on(done):
             break
     return changed

@@ -46,6 +46,11 @@ class Approvals:
             (creates,),
         )
 
+    def cover_all(self, now: datetime) -> bool:
+        """Whether a person has approved all that is planned now."""
+        row = self._db.execute(f"SELECT until > ? {_NEWEST}", (stamp(now),)).fetchone()
+        return bool(row and row[0])
+
     def counted(self, now: datetime) -> Counted:
         """What the safety limit is decided on, in one look."""
         row = self._db.execute(

@@ -41,6 +41,27 @@ def important(ledger: Ledger, run: int, limit: int) -> list[dict[str, Any]]:
     return ledger.rows(_IMPORTANT, run, run, limit)
 
 
+def unwanted(ledger: Ledger, examples: int) -> dict[str, Any]:
+    """Records of ours that would no longer be made: their number by kind, and some of the senders.
+
+    An edit of the configuration says so, as a sender who is ignored from then on. They stay.
+    """
+    rows = ledger.rows(f"{_UNWANTED} GROUP BY kind ORDER BY kind")
+    some = ledger.rows(f"{_UNWANTED} GROUP BY key ORDER BY key LIMIT ?", examples) if rows else []
+    return {
+        "records": {row["kind"]: row["records"] for row in rows},
+        "examples": [row["key"] for row in some],
+    }
+
+
+_UNWANTED = """
+SELECT kind, key, count(*) AS records FROM records LEFT JOIN senders ON address = key
+WHERE kind IN ('person', 'lead', 'deal') AND origin = 'created' AND tombstone IS NULL
+  AND pipedrive_id IS NOT NULL AND (class IS NULL OR (kind = 'deal' AND class = 'lead')
+    OR (class = 'ignore' AND NOT (kind = 'person' AND copied)))
+"""
+
+
 def left_out(ledger: Ledger) -> list[dict[str, Any]]:
     """Messages that make no record: their number by final reason, the most frequent first."""
     return ledger.rows(

@@ -46,6 +46,24 @@ class EarlierMail(NamedTuple):
         return self.sent_at, self.message, self.folder, self.uid
 
 
+class ClassNow(NamedTuple):
+    """What a sender is, and whether something of it is still to be planned."""
+
+    class_: str
+    organization: str | None
+    copied: int
+    pending: int
+
+
+_HELD = """
+SELECT CASE WHEN class = 'person_with_deal' AND NOT EXISTS (
+              SELECT 1 FROM records WHERE kind = 'deal' AND key = address AND tombstone IS NULL)
+            THEN 'deal'
+            WHEN class = 'lead' AND NOT EXISTS (
+              SELECT 1 FROM records WHERE kind IN ('lead', 'deal') AND key = address)
+            THEN 'lead' ELSE 'other' END AS what, count(*)
+FROM senders WHERE held_since IS NOT NULL GROUP BY what
+"""
 _NEWEST = ("~", 0, 0, 0)  # after every stamp
 
 
@@ -80,12 +98,14 @@ class Rereading:
         """Let those be that lie nowhere any more."""
         self._db.execute(_NOWHERE)
 
-    def classes(self, senders: Iterable[str]) -> dict[str, str]:
-        """The class of each of these senders, as far as they are known."""
+    def standing(self, senders: Iterable[str]) -> dict[str, ClassNow]:
+        """What each of these senders is, as far as they are known."""
         rows = self._db.execute(
-            f"SELECT address, class FROM senders WHERE address {AMONG}", (listed(senders),)
+            "SELECT address, class, organization, copied, version > synced_version FROM senders"
+            f" WHERE address {AMONG}",
+            (listed(senders),),
         )
-        return dict(map(tuple, rows))
+        return {address: ClassNow(*rest) for address, *rest in rows}
 
     def hold(self, senders: Iterable[str], now: datetime) -> None:
         """Have what these senders would newly get in Pipedrive wait for a person's consent."""
@@ -103,11 +123,8 @@ class Rereading:
         ).rowcount
 
     def held(self) -> dict[str, int]:
-        """How many senders wait for consent, by class."""
-        rows = self._db.execute(
-            "SELECT class, count(*) FROM senders WHERE held_since IS NOT NULL GROUP BY class"
-        )
-        return dict(map(tuple, rows))
+        """How many senders wait for consent to a deal, to a lead, or to other records."""
+        return dict(map(tuple, self._db.execute(_HELD)))
 
     def release(self) -> int:
         """Have all who wait planned: a person has consented; how many there were."""

@@ -43,6 +43,7 @@ def forecast(
             if kind != "activity"
         },
         "refused": reports.parked_reasons(ledger),
+        "no_longer_made": reports.unwanted(ledger, _EXAMPLES),
         "important": [
             _important(row, route_of) for row in reports.important(ledger, run, _IMPORTANT)
         ],

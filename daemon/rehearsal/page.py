@@ -7,7 +7,7 @@ from typing import Any
 
 from daemon.maintenance.html import document, table, whole
 from daemon.pipedrive.costs import PLURALS
-from daemon.rules.counted import counted
+from daemon.rules.counted import counted, no_longer_made
 
 _ONE = {plural: kind for kind, plural in PLURALS.items()}
 
@@ -54,6 +54,8 @@ def _warnings(found: Mapping[str, Any]) -> str:
     lines = [*found["problems"]]
     if found["asks"]:
         lines.append(found["asks"])
+    if sentence := no_longer_made(**found["no_longer_made"]):
+        lines.append(sentence)
     lines += [f"Pipedrive would refuse {n}: {why}" for why, n in found["refused"].items()]
     return "\n".join(f'<p class="warn">{escape(line)}</p>' for line in lines)
 

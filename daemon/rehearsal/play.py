@@ -22,7 +22,7 @@ from daemon.rehearsal.remote import ListedCompany
 from daemon.rehearsal.scratch import activities, last_activity, listed, scratch
 from daemon.rehearsal.stage import StageClock, client, stage
 from daemon.sandbox.crm import Sandbox
-from daemon.sync import Sync
+from daemon.sync import Sync, configuration
 from daemon.sync.routes import routes_of
 from daemon.sync.safety_limit import is_first, strangers_touched
 from daemon.wiring import Wiring
@@ -30,8 +30,9 @@ from daemon.wiring.settings import routes
 
 # In the order of docs/rehearsal.md.
 _KEYS = (
-    "create deals_per participants tokens conversions fields updates adopted refused budget asks"
-    " important left_out ignored_senders tokens_by_call read problems where"
+    "create deals_per participants tokens conversions fields updates adopted refused"
+    " no_longer_made budget asks important left_out ignored_senders tokens_by_call read problems"
+    " where"
 )
 
 
@@ -133,10 +134,11 @@ def _play(
         sandbox = stack.enter_context(scene.sandbox(company, ledger, home))
         per = deals_by_setting(scene.wiring, ledger, sandbox, scene.clock, home)
         actor = stack.enter_context(closing(client(sandbox, scene.clock, scene.spend)))
+        session = scene.wiring.session(ledger, result.run, show, actor, workers=1)
+        configuration.follow(session)
         held = consent.why_held(ledger)
         with ledger.transaction("consent"):
             consent.release(ledger)
-        session = scene.wiring.session(ledger, result.run, show, actor, workers=1)
         write_out(Sync(session), result, scene.clock, scene.pause)
         if wiring.stop.is_set():
             return None

@@ -25,12 +25,13 @@ Weight = Literal["person", "failing", "note"]
 _NEXT = {
     "approval": "mail2deal approve",
     "follow-ups": "mail2deal approve, or answer them first",
-    "read again": "mail2deal approve (mail2deal --dry-run shows it)",
+    "old mail": "mail2deal approve (mail2deal --dry-run shows it)",
     "sync": "mail2deal check",
     "listing": "mail2deal check",
     "resting": "mail2deal check, then mail2deal retry",
     "mailbox": "mail2deal check, then mail2deal retry",
     "folder": "mail2deal check",
+    "slow": "nothing, unless it stays: then ask whoever runs the mail server",
     "parked": "mend the cause, then mail2deal retry",
     "quarantine": "mail2deal retry --save DIRECTORY",
     "in flight": "mail2deal retry",
@@ -43,8 +44,9 @@ _NEXT = {
 }
 PARTS = tuple(_NEXT)
 # Parts that only say why something takes longer, or goes on without a part of it.
-_PATIENT = {"budget", "clock", "not visible"}
+_PATIENT = {"budget", "clock", "not visible", "slow"}
 _MINUTES_APART = 60  # seconds that our clock and Pipedrive's may differ without a word
+_EXAMPLES = 3  # of senders whose records would no longer be made
 _LONG_AGO = timedelta(minutes=15)  # without a pass, a running service isn't at work
 
 
@@ -149,6 +151,7 @@ def report(wiring: Wiring, ledger: Ledger) -> dict[str, Any]:
             }
             for box in wiring.config.mailboxes
         },
+        "no_longer_made": reports.unwanted(ledger, _EXAMPLES),
         "crowded_hosts": ledger.setting("crowded_hosts") or {},
         "messages": ledger.counts("messages"),
         "to_read_again": ledger.rereading.left(),

@@ -6,7 +6,7 @@ knows: it was filled by this configuration or by an earlier version.
 
 from collections.abc import Callable
 
-from daemon.intake import scoring
+from daemon.intake import consent, scoring
 from daemon.ledger.timestamp import stamp
 from daemon.log import event
 from daemon.sync.safety_limit import TASKS_FROM
@@ -43,7 +43,8 @@ def follow(session: Session, meanwhile: Callable[[], object] = lambda: None) -> 
 
     if before is not None and before["counting"] != now["counting"]:
         event("sync.configuration_changed")
-        changed = scoring.rebuild(ledger, session.scoring, carry_on, _AT_ONCE)
+        hold = None if ledger.records.none_created() else session.now()
+        changed = scoring.rebuild(ledger, session.scoring, carry_on, _AT_ONCE, hold=hold)
         if session.stopping():
             return
         event("sync.judged_again", senders=changed)
@@ -59,5 +60,7 @@ def follow(session: Session, meanwhile: Callable[[], object] = lambda: None) -> 
             ledger.set(TASKS_FROM, stamp(session.now()) if old else None)
     with ledger.transaction("configured"):
         if more:
-            ledger.senders.touch(ledger.records.senders_with("person"))
+            known_to_us = ledger.records.senders_with("person")
+            consent.hold_all(ledger, known_to_us, session.now())
+            ledger.senders.touch(known_to_us)
         ledger.set(_SETTING, now)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
 
-from daemon.intake import states
+from daemon.intake import consent, states
 from daemon.ledger.journal import JournalRow
 from daemon.ledger.senders import SenderRow
 from daemon.log import event
@@ -92,6 +92,7 @@ def plan_due(
         now = session.now()
         with session.ledger.transaction("plan"):
             us = states.known_us(session.ledger, session.scoring.us)
+            held = False
             for address in [todo.popleft() for _ in range(min(_BATCH, len(todo)))]:
                 row = session.ledger.senders.get(address)
                 if row is not None and row.version > row.synced_version:
@@ -101,7 +102,10 @@ def plan_due(
                     changes, others = _plan(session, row, made, now)
                     planned += changes
                     todo.extend(sorted(others))
+                    held |= row.held
                 done += 1
+            if held:
+                consent.keep(session.ledger, now)
         session.progress("planning", done, 0)
     return planned
 
@@ -211,8 +215,9 @@ def _plan(
         ledger.senders.synced(row.address, row.version, row.class_, "no messages")
         return 0, frozenset()
     plan = drafted.plan
-    if row.held and session.limit is not None and withholds(ledger, row, plan.changes, now):
-        note = "waits for `mail2deal approve`: its mail was read again"
+    limited = row.held and session.limit is not None
+    if limited and withholds(ledger, row, _all(session, drafted, now), now):
+        note = "waits for `mail2deal approve`: old mail has got a new meaning"
         ledger.senders.synced(row.address, row.version, plan.class_, note)
         return 0, frozenset()
     others: AbstractSet[str] = {drafted.group[0]} - {row.address}
@@ -284,6 +289,16 @@ def _write_down(
     notes = "; ".join(plan.notes)
     ledger.senders.synced(row.address, row.version, plan.class_, notes, (step.key, step.due))
     ledger.senders.classify(drafted.group, plan.class_)
+
+
+def _all(session: Session, drafted: Draft, now: datetime) -> list[Change]:
+    """All that the plan would change, activities included; nothing is noted of it."""
+    row, plan = drafted.row, drafted.plan
+    changes = plan.changes + participants_in_copy(session, row, plan)
+    if plan.class_.name == "ignore":
+        return changes
+    activities = wanted_activities(session, row.address, now, drafted.choice, met=True)
+    return [*changes, *activities, *note_of_bounce(session, row.address, drafted.bounced)]
 
 
 def _wanted(session: Session, row: SenderRow, drafted: Draft, now: datetime) -> list[Change]:

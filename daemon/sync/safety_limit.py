@@ -95,18 +95,16 @@ def withholds(ledger: Ledger, row: SenderRow, changes: Iterable[Change], now: da
 
     It waits whole if it would create anything, else nothing of it does.
     """
-    waits = any(_makes(change.action, change.kind) for change in changes)
+    makes = any(one.action in {"create", "convert"} and one.kind != "field" for one in changes)
+    waits = makes and not ledger.approvals.cover_all(now)
     if not waits:
         ledger.rereading.let_go([row.address])
-    consent.keep(ledger, now)
     return waits
 
 
 def held_back(ledger: Ledger) -> AskFirst | None:
-    """What a person has to approve of that mail was read again; None: nothing."""
-    asked = [
-        one for one in ledger.conditions.of(consent.READ_AGAIN) if one.failing_since is not None
-    ]
+    """What a person has to approve of what old mail would newly make; None: nothing."""
+    asked = [one for one in ledger.conditions.of(consent.OLD_MAIL) if one.failing_since is not None]
     if not asked:
         return None
     return AskFirst(
