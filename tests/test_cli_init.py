@@ -1,23 +1,15 @@
 """`init`: asks until answers are usable, tries them, writes a configuration that loads."""
 
-import codecs
 import json
 import os
-import pty
-import re
-import select
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-import yaml
 from click.testing import CliRunner
 from dovecot import Post
 from name_server import Table, name_server
-from rich.cells import cell_len
 
 from daemon.cli import main
 from daemon.config import load
@@ -169,6 +161,18 @@ def test_an_existing_file_is_overwritten_only_by_consent(tmp_path: Path) -> None
     assert path.read_text() != "mine"
 
 
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_a_pipe_or_a_device_is_never_overwritten(tmp_path: Path, force: tuple[str, ...]) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    status, out = run(*GIVEN, "--output", str(path), "--no-input", *force)
+
+    assert status == 2
+    assert "isn't a regular file" in out
+    assert path.is_fifo()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -202,7 +206,8 @@ def test_a_wrong_answer_is_explained_and_asked_again(
     path = tmp_path / "config.yaml"
     answers = [
         *("ada", dovecot.user),  # no address; then one
-        *("http://imap", "127.0.0.1:1", "n"),  # nothing answers there; not taken all the same
+        *("http://imap", "imap.example.com:99999"),  # no host; no port
+        *("127.0.0.1:1", "n"),  # nothing answers there; not taken all the same
         f"127.0.0.1:{dovecot.server.port}",
         *("wrong", dovecot.password),
         *("my company!", company),
@@ -340,97 +345,3 @@ def test_a_filter_in_front_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     typed = f"ada@acme.example\n\nuser\n\n1234-5678\n{REST}"
 
     assert "Mimecast stands in front" in found_by_dns(monkeypatch, tmp_path, table, typed)
-
-
-# A newcomer on a terminal
-
-
-class Terminal:
-    """A program on a terminal of 80 columns, and a person who answers what it asks."""
-
-    def __init__(self, arguments: list[str], directory: Path) -> None:
-        master, slave = pty.openpty()
-        environment = os.environ | {"COLUMNS": "80", "LINES": "24", "TERM": "xterm"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "daemon", *arguments],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            cwd=directory,
-            env=environment | {"PYTHONPATH": str(Path(__file__).parent.parent)},
-            start_new_session=True,
-        )
-        os.close(slave)
-        self.master = master
-        self.said = ""
-        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end in a character
-
-    def answer(self, question: str, text: str) -> None:
-        """Wait for a question and type an answer."""
-        seen = len(self.said)
-        while question not in self.said[seen:]:
-            assert self._read(), f"never asked {question!r}: {self.said}"
-        self.said += "\n"
-        os.write(self.master, text.encode() + b"\n")
-
-    def end(self) -> int:
-        while self._read():
-            pass
-        os.close(self.master)
-        return self.process.wait(60)
-
-    def _read(self) -> bool:
-        if not select.select([self.master], [], [], 60)[0]:
-            return False
-        try:
-            octets = os.read(self.master, 65_536)
-        except OSError:  # the other end is closed
-            return False
-        self.said += self._decoder.decode(octets)
-        return bool(octets)
-
-
-def assert_fits(said: str, columns: int) -> None:
-    """No line is longer than the terminal, but for commands and paths, which nothing may break."""
-    for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said).splitlines():
-        broken = line.strip().split(" ")
-        assert cell_len(line.rstrip()) <= columns or len(broken) == 1 or "mail2deal" in line, line
-
-
-def test_a_newcomer_comes_from_questions_to_first_leads(
-    tmp_path: Path, dovecot: Post, company: str
-) -> None:
-    for number in range(3):
-        dovecot.deliver(
-            f"From: Visitor {number} <visitor{number}@firm{number}.example>\r\n"
-            f"To: {dovecot.user}\r\nSubject: A question\r\nMessage-ID: <{number}@x.example>\r\n"
-            "Date: Mon, 02 Mar 2026 09:00:00 +0000\r\n\r\nHello, what does it cost?\r\n".encode()
-        )
-    answers = [
-        ("address", "ada"),  # the first mistake
-        ("address", dovecot.user),
-        ("IMAP server", f"127.0.0.1:{dovecot.server.port}"),
-        ("Password", "wrong"),  # the second one
-        ("Password", dovecot.password),
-        ("company", company),
-        ("token", DEFAULT_TOKEN),
-        ("Stage", ""),
-        ("since", "2026-01-01"),
-    ]
-    terminal = Terminal(["init"], tmp_path)
-    for question, answer in answers:
-        terminal.answer(question, answer)
-    assert terminal.end() == 0, terminal.said
-    assert len(answers) < 10
-    assert_fits(terminal.said, 80)
-
-    commands = [line.strip() for line in terminal.said.splitlines() if "mail2deal --config" in line]
-    assert [command.split()[-1] for command in commands] == ["check", "--dry-run", "--catch-up"]
-    for command in commands:
-        shown = Terminal(command.split()[1:], tmp_path)
-        assert shown.end() == 0, shown.said
-        assert "Traceback" not in shown.said
-        assert_fits(shown.said, 80)
-
-    assert "3 leads" in shown.said
-    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["ledger"] == "ledger.db"

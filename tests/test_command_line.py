@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from company_kit import Office
 
 from daemon import errors
+from daemon.cli import main
 from daemon.sandbox.crm import Sandbox, Server, Settings
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.ports import kept_ports
@@ -220,3 +222,24 @@ def test_a_missing_configuration_names_the_places_it_was_looked_for(tmp_path: Pa
     assert done.returncode == errors.USAGE
     assert "config.yaml" in done.stderr
     assert "--config" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--since", "yesterday"), "must be a day like 2026-01-01"),
+        (("--catch-up", "--max-creates", "x"), "'x' is not a valid whole number"),
+        (("sandbox", "--port", "99999"), "99999 is not in the range 0<=x<=65535"),
+        (("inspect", "--port", "-1"), "-1 is not in the range 0<=x<=65535"),
+        (("login", "sales", "--port", "70000"), "70000 is not in the range 0<=x<=65535"),
+        (("undo", "last"), "'last' is not a valid whole number"),
+    ],
+)
+def test_an_argument_that_is_none_is_told_in_plain_words(
+    arguments: tuple[str, ...], says: str
+) -> None:
+    done = CliRunner().invoke(main, arguments)
+
+    assert done.exit_code == 2
+    assert says in done.output
+    assert all(len(line) <= 80 for line in done.output.splitlines())

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -300,13 +301,21 @@ def test_a_wrong_file_is_told_in_plain_words(problems: Problems, text: str, prob
     [
         (
             "mailboxes:\n  - name: [sales",
-            "line 2, column 17: expected ',' or ']', but got '<stream end>'",
+            "isn't YAML: line 2, column 17: expected ',' or ']', but got '<stream end>'",
         ),
-        ("a: 1\n b: 2", "line 2, column 3: mapping values are not allowed here"),
-        ("a: *unknown", "line 1, column 4: found undefined alias 'unknown'"),
-        ("a: !!python/name:os.system x", "line 1, column 4: could not determine a constructor"),
-        ("since: 2026-13-41", "isn't YAML: month must be in 1..12"),
-        ("a: \x07", "isn't YAML: unacceptable character"),
+        ("a: 1\n b: 2", "isn't YAML: line 2, column 3: mapping values are not allowed here"),
+        ("a: *unknown", "isn't YAML: line 1, column 4: found undefined alias 'unknown'"),
+        (
+            "a: !!python/name:os.system x",
+            "isn't YAML: line 1, column 4: could not determine a constructor",
+        ),
+        (
+            "since: 2026-13-41",
+            "isn't YAML: line 1, column 8: month must be in 1..12 (put it in quotes",
+        ),
+        ("a: 1\nb: \x07", "isn't YAML: line 2: YAML doesn't allow the character U+0007"),
+        ("a: " + "[" * 3000, "isn't YAML: it is nested too deeply"),
+        ("a: " + "9" * 5000, "isn't YAML: line 1, column 4: Exceeds the limit (4300 digits)"),
     ],
 )
 def test_broken_yaml_is_told_with_its_line(write: Write, text: str, message: str) -> None:
@@ -339,7 +348,13 @@ def test_a_merge_may_name_a_key_again(write: Write) -> None:
             lambda _: None,
             "no such file or directory (copy the commented config.yaml there, or pass --config)",
         ),
-        (lambda path: path.mkdir(), "is a directory"),
+        (lambda path: path.mkdir(), "is a directory (name the configuration file with --config)"),
+        (os.mkfifo, "isn't a regular file (name the right file)"),
+        (lambda path: path.symlink_to("/dev/zero"), "isn't a regular file (name the right file)"),
+        (
+            lambda path: path.write_bytes(b"#" * 1_000_001),
+            "is longer than 1000000 bytes (name the right file)",
+        ),
         (lambda path: path.write_bytes(b"a: \xff"), "isn't UTF-8 text"),
     ],
 )

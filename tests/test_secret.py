@@ -73,7 +73,7 @@ def test_without_systemd_a_credential_is_the_file_that_the_unit_would_load(
             ("/nowhere/pw",),
             "Secret(file: /nowhere/pw): /nowhere/pw can't be read: No such file or directory",
         ),
-        ("file", ("/dev/zero",), "Secret(file: /dev/zero): /dev/zero is longer than 65536 bytes"),
+        ("file", ("/dev/zero",), "/dev/zero: isn't a regular file (name the right file)"),
         (
             "command",
             ("/nowhere/helper", "pw"),

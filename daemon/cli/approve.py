@@ -3,6 +3,7 @@
 import click
 
 from daemon.cli import output
+from daemon.cli.arguments import COUNT
 from daemon.cli.commands import pass_wiring
 from daemon.errors import DONE
 from daemon.intake.consent import OLD_MAIL
@@ -16,7 +17,7 @@ from daemon.wiring import Wiring
 @click.command("approve")
 @click.option(
     "--max-creates",
-    type=click.IntRange(min=1),
+    type=COUNT,
     help="Only this many records, activities apart; else all that is planned within 24 hours.",
 )
 @click.option("--yes", is_flag=True, help="Without asking.")

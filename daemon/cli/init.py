@@ -42,6 +42,10 @@ def command(path: Path, *, no_input: bool, force: bool, offline: bool, **given: 
     # Refusals are told as sentences between the questions; here the log would say them twice.
     output.log_to_stderr("text", quiet=True)
     ask = not no_input
+    if path.exists() and not path.is_file():  # a pipe, a device: nothing that `--force` may replace
+        raise ConfigProblem(
+            "isn't a regular file", what=str(path), hint="name another with --output"
+        )
     if path.exists() and not force and not (ask and output.confirm(f"{path} exists: overwrite?")):
         raise ConfigProblem(
             "exists, left as it is", what=str(path), hint="name another with --output"

@@ -3,6 +3,7 @@
 import click
 
 from daemon.cli import output
+from daemon.cli.arguments import PORT
 from daemon.cli.commands import pass_wiring
 from daemon.errors import DONE
 from daemon.ledger.lock import Lock
@@ -16,7 +17,7 @@ from daemon.wiring import Wiring
 
 
 @click.command("inspect")
-@click.option("--port", type=int, default=8001, show_default=True, help="Loopback port; 0: any.")
+@click.option("--port", type=PORT, default=8001, show_default=True, help="Loopback port; 0: any.")
 @pass_wiring
 def command(wiring: Wiring, port: int) -> int:
     """Look at the ledger in the browser: read-only; a first page in words, questions, charts."""

@@ -14,12 +14,15 @@ import click
 from daemon.cli import output
 from daemon.config.discovery import Discovered, MailProvider, by_domain, look_up, system_resolver
 from daemon.config.draft import CLIENT_ID, USUAL_STAGE, Answers
+from daemon.config.regular_file import read_regular_file
 from daemon.config.values import is_loopback
 from daemon.errors import AuthProblem, ConfigProblem, Problem
 from daemon.mailbox.account import Account
 from daemon.maintenance import trial
 
 _ADDRESS = re.compile(r"[^@\s]+@([^@\s]+\.[^@\s]+)")
+_LONGEST_KEY = 65_536  # bytes
+_LAST_PORT = 65_535
 _APPLICATION, _USER, _PASSWORD = "application", "user", "app password"
 _WAYS = {"microsoft": (_APPLICATION, _USER), "google": (_PASSWORD, _USER, _APPLICATION)}
 
@@ -138,7 +141,10 @@ class Interview:
             if not path:
                 return
             try:
-                self.answers.typed["service_account"] = Path(path).expanduser().read_text()
+                key = read_regular_file(Path(path).expanduser(), _LONGEST_KEY).decode()
+                self.answers.typed["service_account"] = key
+            except ConfigProblem as problem:
+                output.note(f"  {problem}")
             except (OSError, UnicodeDecodeError) as error:
                 output.note(f"  {path} can't be read: {getattr(error, 'strerror', error)}")
             else:
@@ -280,15 +286,17 @@ def _day(text: str) -> str:
 
 
 def _host(text: str) -> str:
-    host, _ = _host_and_port(text.strip())
+    host, port = _host_and_port(text.strip())
     if not host or re.search(r"[\s/@]", host):
         raise click.BadParameter("must be a host name, such as imap.example.com")
+    if port is not None and not 0 < port <= _LAST_PORT:
+        raise click.BadParameter(f"there is no port {port}: they end at {_LAST_PORT}")
     return text.strip()
 
 
 def _host_and_port(text: str) -> tuple[str, int | None]:
     host, colon, port = text.rpartition(":")
-    if colon and port.isdigit() and ":" not in host:
+    if colon and port.isdecimal() and ":" not in host:
         return host, int(port)
     return text, None
 

@@ -3,6 +3,7 @@
 import click
 
 from daemon.cli import output
+from daemon.cli.arguments import PORT
 from daemon.cli.commands import pass_wiring
 from daemon.errors import DONE
 from daemon.mailbox.imap import Mailbox
@@ -13,7 +14,7 @@ from daemon.wiring import Wiring
 @click.command("login")
 @click.argument("mailbox")
 @click.option("--browser", is_flag=True, help="In a browser here, not by a code for any browser.")
-@click.option("--port", type=int, default=0, help="Where the browser comes back to; 0: any port.")
+@click.option("--port", type=PORT, default=0, help="Where the browser comes back to; 0: any port.")
 @pass_wiring
 def command(wiring: Wiring, mailbox: str, *, port: int, browser: bool) -> int:
     """Grant access to a mailbox by OAuth once; the service keeps it alive."""

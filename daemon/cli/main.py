@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from daemon import __version__
+from daemon.cli.arguments import COUNT, DAY
 from daemon.cli.commands import Commands, Modules, find_config, stop_on_signal, wire
 
 _OF_BOTH = {"since", "mailbox", "sync_only"}
@@ -57,7 +58,7 @@ _COMMANDS = Modules(
 )
 @click.option(
     "--since",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=DAY,
     metavar="YYYY-MM-DD",
     help="Read back to this day instead of the configured one.",
 )
@@ -71,7 +72,7 @@ _COMMANDS = Modules(
 )
 @click.option(
     "--max-creates",
-    type=click.IntRange(min=1),
+    type=COUNT,
     help="With --catch-up: approve this many records, activities apart.",
 )
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: for programs.")

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from daemon.cli import output
+from daemon.cli.arguments import PORT
 from daemon.cli.commands import Commands
 from daemon.errors import DONE, ConfigProblem
 from daemon.rules.counted import counted
@@ -18,7 +19,7 @@ _CARDS = 4  # a column on a board
 
 
 @click.group("sandbox", cls=Commands, invoke_without_command=True)
-@click.option("--port", type=int, default=8080, show_default=True, help="Loopback port; 0: any.")
+@click.option("--port", type=PORT, default=8080, show_default=True, help="Loopback port; 0: any.")
 @click.option(
     "--store",
     type=click.Path(path_type=Path),

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 import click
 
 from daemon.cli import output
+from daemon.cli.arguments import NUMBER
 from daemon.cli.commands import pass_wiring, stop_on_signal
 from daemon.errors import ATTENTION, DONE, ConfigProblem, RetryLater
 from daemon.ledger import reports
@@ -15,7 +16,7 @@ from daemon.wiring import Wiring
 
 
 @click.command("undo")
-@click.argument("run", type=int, required=False)
+@click.argument("run", type=NUMBER, required=False)
 @click.option("--yes", is_flag=True, help="Without asking.")
 @pass_wiring
 def command(wiring: Wiring, run: int | None, *, yes: bool) -> int:

@@ -9,7 +9,10 @@ from typing import Any
 
 import yaml
 
+from daemon.config.regular_file import read_regular_file
 from daemon.errors import ConfigProblem
+
+_LONGEST = 1_000_000  # bytes; 10,000 mailboxes or so
 
 
 def read_document(path: Path) -> tuple[Any, tuple[str, ...]]:
@@ -19,13 +22,13 @@ def read_document(path: Path) -> tuple[Any, tuple[str, ...]]:
     read from it.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular_file(path, _LONGEST).decode()
     except OSError as error:
         hint = "copy the commented config.yaml there, or pass --config"
         if isinstance(error, PermissionError):
             hint = "run it with sudo, or as the user whose file it is"
         elif path.exists():
-            hint = ""
+            hint = "name the configuration file with --config"
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigProblem(reason, what=str(path), hint=hint) from error
     except UnicodeDecodeError as error:
@@ -33,11 +36,8 @@ def read_document(path: Path) -> tuple[Any, tuple[str, ...]]:
     try:
         loader = _Loader(text)
         data = loader.get_single_data()
-    except yaml.MarkedYAMLError as error:
-        raise ConfigProblem(_where(error), what=str(path)) from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        # ValueError: a date like 2026-13-41, which YAML reads while it builds the data.
-        raise ConfigProblem(f"isn't YAML: {error}", what=str(path)) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigProblem(f"isn't YAML: {_reason(error, text)}", what=str(path)) from error
     return data, tuple(loader.repeated)
 
 
@@ -47,6 +47,14 @@ class _Loader(yaml.SafeLoader):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.repeated: list[str] = []
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Tell by its line a value that YAML reads and can't build, such as the date 2026-13-41."""
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            problem = f"{str(error).partition(':')[0]} (put it in quotes if it is meant as text)"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Note repeated keys as they are written, before merges (`<<`) name keys again."""
@@ -66,9 +74,13 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def _where(error: yaml.MarkedYAMLError) -> str:
+def _reason(error: yaml.YAMLError | RecursionError, text: str) -> str:
+    """What is wrong, and where."""
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        return f"line {line}: YAML doesn't allow the character U+{error.character:04X}"
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return "it is nested too deeply"
     mark = error.problem_mark or error.context_mark
-    what = error.problem or error.context or "isn't YAML"
-    if mark is None:
-        return what
-    return f"line {mark.line + 1}, column {mark.column + 1}: {what}"
+    what = error.problem or error.context or "unknown"
+    return f"line {mark.line + 1}, column {mark.column + 1}: {what}" if mark else what

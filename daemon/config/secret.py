@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from daemon.config.regular_file import read_regular_file
 from daemon.errors import ConfigProblem, RetryLater, hide
 
 _KINDS = ("env", "file", "credential", "command")
@@ -83,17 +84,13 @@ class Secret:
 
     def _from_file(self, path: Path) -> str:
         try:
-            with path.open("rb") as file:
-                data = file.read(_LONGEST + 1)
-            text = data.decode()
+            text = read_regular_file(path, _LONGEST).decode()
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise ConfigProblem(f"{path} can't be read: {reason}", what=repr(self)) from error
         except UnicodeDecodeError:
             # `from None`: that error carries the bytes of the secret.
             raise ConfigProblem(f"{path} isn't UTF-8 text", what=repr(self)) from None
-        if len(data) > _LONGEST:
-            raise ConfigProblem(f"{path} is longer than {_LONGEST} bytes", what=repr(self))
         return text.rstrip("\r\n")
 
     def _from_command(self) -> str:
