@@ -1,11 +1,15 @@
 """Which servers are believed to write Authentication-Results, learned from what they brought."""
 
 import json
+from pathlib import Path
 
 import pytest
+from dovecot import Post
+from polling_kit import at, desk
 from test_nature import mail
 
 from daemon.intake.own_servers import counted, learned
+from daemon.maintenance.check import check_here
 from daemon.message.own_server import authenticated, is_forged
 from daemon.message.parse import Message
 
@@ -95,3 +99,30 @@ def test_a_learned_server_is_believed_in_the_mail_that_it_brought_only() -> None
     assert authenticated(forged.signals, (), {"us.example"}) is None
     assert authenticated(forged.signals, {"us.example"}) == "pass"  # if the configuration says so
     assert authenticated(brought(1, passed(1)).signals, (), {"us.example"}) == "pass"
+
+
+def test_check_shows_the_server_that_was_learned_from_a_real_mailbox(
+    dovecot: Post, tmp_path: Path
+) -> None:
+    domain = dovecot.user.partition("@")[2]
+    for n in range(100):
+        dovecot.deliver(
+            (
+                f"Received: from a.firm{n % 30}.example (a.firm{n % 30}.example [192.0.2.1])\r\n"
+                f" by mx1.{domain} with ESMTPS; Mon, 23 Nov 2026 10:00:00 +0100\r\n"
+                f"Authentication-Results: mx1.{domain};\r\n"
+                f" dmarc=pass header.from=firm{n % 30}.example\r\n"
+                f"From: A <a{n}@firm{n % 30}.example>\r\nTo: {dovecot.user}\r\n"
+                f"Subject: Hello\r\nMessage-ID: <{n}@firm.example>\r\n\r\nA question.\r\n"
+            ).encode()
+        )
+    with desk(tmp_path, at(dovecot, since="2020-01-01")) as one:
+
+        def said() -> list[str]:
+            return [
+                line.found for line in check_here(one.wiring()) if "servers whose" in line.found
+            ]
+
+        assert said() == []
+        one.poll()
+        assert said() == [f"servers whose Authentication-Results are believed: {domain}"]

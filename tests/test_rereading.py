@@ -1,5 +1,6 @@
 """What an earlier version has read less of is read again, and what that would newly make waits."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -255,3 +256,25 @@ def test_the_first_releases_ledger_is_read_again_without_a_change(tmp_path: Path
         sync.session.ledger.close()
         assert numbers(old) == before
         assert len(old.writes()) == made
+
+
+def test_what_the_command_said_of_a_mail_stays_when_it_is_read_again(
+    dovecot: Post, tmp_path: Path
+) -> None:
+    dovecot.deliver(LETTER.format(we=dovecot.user).encode(), internal_date=START)
+    with desk(tmp_path, at(dovecot, since="2020-01-01")) as one:
+        document = yaml.safe_load((tmp_path / "config.yaml").read_text())
+        document["classify"] = {"command": [sys.executable, "-c", "print('pitch')"]}
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(document))
+        one.start()
+        one.poll()
+        before = known(one.ledger)
+        assert {row["class"] for row in before[3]} == {"ignore"}
+        with one.ledger.transaction("age"):
+            one.ledger.rows("UPDATE messages SET parsed = 0")
+        del document["classify"]
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(document))
+        one.start()
+        one.poll()
+        assert one.ledger.rereading.left() == 0
+        assert known(one.ledger) == before

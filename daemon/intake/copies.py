@@ -1,11 +1,14 @@
 """Which messages of a batch are known already, or are copies of known ones or of one another."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from daemon.ledger.message_row import MessageRow, StoredMessage
 from daemon.ledger.store import Ledger
-from daemon.message.identity import is_copy, trace
+from daemon.message.identity import is_copy, preferred, trace
 from daemon.message.parse import Message
+
+ASKED = "asked-"  # begins the signals that `classify.command` gives
 
 
 class Known:
@@ -89,3 +92,27 @@ def _marks(message: Message) -> Iterator[tuple[str, str]]:
         yield "id", message.message_id
     if message.from_ is not None:
         yield "trace", trace(message.from_.key, message.subject, message.text_hash)
+
+
+def read_anew(before: Message, message: Message) -> Message:
+    """What a newer parser reads in a mail; where it is a worse copy, only what that lacked."""
+    if message.subject == before.subject or preferred(before, message) is message:
+        return replace(message, key=before.key)
+    return replace(
+        before,
+        signals=message.signals,
+        candidates=message.candidates,
+        facts=message.facts,
+        traces=message.traces,
+        invites=message.invites,
+        opaque=message.opaque,
+        bounced=message.bounced,
+    )
+
+
+def with_answer(message: Message, before: Message) -> Message:
+    """What the administrator's command said of a mail stays with it, whichever copy is kept."""
+    said = {one for one in before.signals if one.startswith(ASKED)}
+    if not said or any(one.startswith(ASKED) for one in message.signals):
+        return message
+    return replace(message, signals=tuple(sorted({*message.signals, *said})))

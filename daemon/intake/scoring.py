@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from daemon.intake import consent, own_servers
-from daemon.intake.copies import Known
+from daemon.intake.copies import Known, read_anew, with_answer
 from daemon.intake.parsing import collecting_seldom
 from daemon.intake.states import LEARNED, ScoringSettings, known_us, recompute, with_learned
 from daemon.ledger.folders import Sighting
@@ -127,30 +127,15 @@ def _entries(
             ours = message.from_ is not None and us.is_us(message.from_)
             sent = (sent or before.in_sent) if ours else (sent and before.in_sent)
             if isinstance(before, StoredMessage) and before.stale:
-                message, other = _read_anew(before.message, item.message), True
+                message, other = read_anew(before.message, item.message), True
             elif not other and (sent, arrived_at) == (before.in_sent, before.arrived_at):
                 continue
+            message = with_answer(message, before.message)
         judgement = _judge(message, in_sent=sent, us=us)
         entry = MessageRow(message, arrived_at, sent, judgement, other=other)
         entries[message.key] = entry
         known.keep(entry, item.message)
     return entries
-
-
-def _read_anew(before: Message, message: Message) -> Message:
-    """What a newer parser reads in a mail; where it is a worse copy, only what that lacked."""
-    if message.subject == before.subject or preferred(before, message) is message:
-        return replace(message, key=before.key)
-    return replace(
-        before,
-        signals=message.signals,
-        candidates=message.candidates,
-        facts=message.facts,
-        traces=message.traces,
-        invites=message.invites,
-        opaque=message.opaque,
-        bounced=message.bounced,
-    )
 
 
 def _judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
