@@ -10,7 +10,7 @@ import pytest
 from dovecot import Post
 from scripted_imap import HANGUP, Answer, ScriptedImap, asked, facts, part, whole
 
-from daemon.errors import AuthProblem, Problem, RetryLater
+from daemon.errors import AuthProblem, ConfigProblem, Problem, Rejected, RetryLater
 from daemon.intake.server_memory import remembered
 from daemon.ledger.store import Ledger
 from daemon.mailbox.fetch import BATCH
@@ -165,6 +165,37 @@ def test_what_passes_by_itself_is_no_refused_login(said: str) -> None:
         pytest.raises(RetryLater),
     ):
         server.mailbox()
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "hint"),
+    [
+        ("[PRIVACYREQUIRED] Plaintext login is temporarily off", ConfigProblem, "tls: implicit"),
+        ("[CONTACTADMIN] Try again when your administrator agrees", AuthProblem, "whoever runs"),
+        ("[AUTHENTICATIONFAILED] Try again", AuthProblem, "check username and password"),
+        ("[LIMIT] Go away", RetryLater, ""),
+    ],
+)
+def test_a_response_code_says_more_than_the_words_beside_it(
+    said: str, kind: type[Problem], hint: str
+) -> None:
+    with (
+        ScriptedImap({"LOGIN": b"TAG NO %s\r\n" % said.encode()}) as server,
+        pytest.raises(kind) as problem,
+    ):
+        server.mailbox()
+    assert hint in str(problem.value)
+
+
+@pytest.mark.parametrize("code", ["NONEXISTENT", "NOPERM", "CANNOT"])
+def test_a_folder_that_is_refused_for_good_is_not_waited_for(code: str) -> None:
+    said = b"TAG NO [%s] temporarily unavailable\r\n" % code.encode()
+    with (
+        ScriptedImap({"EXAMINE": said}) as server,
+        server.mailbox() as mailbox,
+        pytest.raises(Rejected),
+    ):
+        mailbox.examine("INBOX")
 
 
 SECRET = 'Tr0ub4dor "&3'

@@ -53,16 +53,23 @@ class LedgerConnection(sqlite3.Connection):
 
 
 _WHOSE = "run it with sudo, or as the user whose file it is"
+# By the beginning of the name of SQLite's result code (https://sqlite.org/rescode.html).
 _HINTS: tuple[tuple[str, str], ...] = (
-    ("file is not a database", "it isn't a ledger, or it is damaged: restore a backup"),
-    ("malformed", "the file is damaged: restore a backup, nothing in Pipedrive will be doubled"),
-    ("disk is full", "make room, then start again: nothing was written half"),
-    ("disk i/o", "the disk refuses: check it and its free space, nothing was written half"),
-    ("readonly", _WHOSE + ", who must be allowed to write it and its directory"),
-    ("locked", "another program holds it open for writing: end that one"),
-    ("no such ", "an older version made it: restart the service, or run --catch-up, to migrate it"),
-    ("unable to open", "check that its directory exists; " + _WHOSE),
+    ("SQLITE_NOTADB", "it isn't a ledger, or it is damaged: restore a backup"),
+    (
+        "SQLITE_CORRUPT",
+        "the file is damaged: restore a backup, nothing in Pipedrive will be doubled",
+    ),
+    ("SQLITE_FULL", "make room, then start again: nothing was written half"),
+    ("SQLITE_IOERR", "the disk refuses: check it and its free space, nothing was written half"),
+    ("SQLITE_READONLY", _WHOSE + ", who must be allowed to write it and its directory"),
+    ("SQLITE_BUSY", "another program holds it open for writing: end that one"),
+    ("SQLITE_LOCKED", "another program holds it open for writing: end that one"),
+    ("SQLITE_CANTOPEN", "check that its directory exists; " + _WHOSE),
 )
+# SQLite has no code of its own for this (SQLITE_ERROR is any mistake in a statement).
+_NO_SUCH = "no such "
+_OLDER = "an older version made it: restart the service, or run --catch-up, to migrate it"
 
 
 @contextmanager
@@ -82,5 +89,8 @@ def _explain(path: Path, error: sqlite3.DatabaseError) -> NoReturn:
 
 def _problem(path: Path, error: sqlite3.Error) -> LedgerProblem:
     text = str(error)
-    hint = next((hint for word, hint in _HINTS if word in text.lower()), "")
+    code = getattr(error, "sqlite_errorname", "")
+    hint = next((hint for name, hint in _HINTS if code.startswith(name)), "")
+    if not hint and _NO_SUCH in text:
+        hint = _OLDER
     return LedgerProblem(text, what=str(path), hint=hint)

@@ -11,7 +11,7 @@ import re
 import socket
 import ssl
 from imaplib import IMAP4
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imapclient import IMAPClient
 
@@ -65,6 +65,7 @@ class Imap4(IMAP4):
         self._context = context if account.tls == "implicit" else None
         self._alive = alive
         self._stream: Stream | None = None
+        self.said_bad = False  # the last answer to a command was BAD
         super().__init__(account.host, account.port, account.connect_timeout)
 
     def stream(self) -> Stream:
@@ -95,9 +96,17 @@ class Imap4(IMAP4):
         Some end it with a bare line feed, and some say OK without another word.
         """
         line = self.stream().readline(LOGIN_BYTES)
+        if not line:
+            raise ConnectionResetError("closed by the server")
         if line.endswith(b"\n") and line[-2:] != b"\r\n":
             line = line[:-1] + b"\r\n"
         return line[:-2] + b" \r\n" if _WORDLESS.fullmatch(line) else line
+
+    def _get_tagged_response(self, *args: Any, **kwargs: Any) -> Any:
+        """As imaplib's, whose errors don't tell a BAD from a NO."""
+        answer = super()._get_tagged_response(*args, **kwargs)  # type: ignore[misc]
+        self.said_bad = bool(answer) and answer[0] == "BAD"
+        return answer
 
     def read(self, size: int) -> bytes:
         """The bytes of a literal."""

@@ -21,19 +21,33 @@ LONGEST_WAIT = 3600.0  # seconds; a server may ask for more, but then it is aske
 
 _CODE = re.compile(r"\[([A-Z][A-Z0-9-]*)", re.IGNORECASE)
 _BACKOFF = re.compile(r"Suggested Backoff Time[:= ]+(\d+)", re.IGNORECASE)  # milliseconds
+# What a response code says decides (RFC 3501, RFC 5530, RFC 9051; THROTTLED is Gmail's).
 _PASSING_CODES = frozenset(
     {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "THROTTLED", "OVERQUOTA", "BADCHARSET"}
 )
-_PASSING_WORDS = re.compile(
-    r"throttl|too many|maximum number of|try again|temporar|unavailable|server busy|overload"
-    r"|rate limit|exceeded|not connected|timed? ?out|internal (?:server )?error|connection closed",
-    re.IGNORECASE,
+_FINAL_CODES = frozenset(
+    {"NONEXISTENT", "NOPERM", "CANNOT", "CLIENTBUG", "TRYCREATE", "UNKNOWN-CTE", "CONTACTADMIN"}
 )
-_CROWDED = re.compile(
-    r"maximum number of connections|too many (?:\w+ )?connections|connection limit|\[LIMIT\]",
-    re.IGNORECASE,
+
+
+def _any_of(*words: str) -> re.Pattern[str]:
+    return re.compile("|".join(words), re.IGNORECASE)
+
+
+# Where there is no code, words have to do: each beside a server that says so.
+_PASSING_WORDS = _any_of(
+    "throttl|too many|rate limit|exceeded",  # Gmail, Yahoo, Microsoft 365
+    "maximum number of",  # Dovecot: … connections from user+IP exceeded
+    "try again|temporar",  # Courier, Cyrus, Yahoo
+    "unavailable|server busy|overload",  # Microsoft 365, iCloud
+    "not connected|timed? ?out",  # Microsoft 365
+    "internal (?:server )?error|connection closed",  # Dovecot, Zimbra
 )
-_PACE = re.compile(r"throttl|too many|rate limit|overquota|bandwidth", re.IGNORECASE)
+_CROWDED = _any_of(
+    "maximum number of connections",  # Dovecot
+    r"too many (?:\w+ )?connections|connection limit",  # Gmail, Courier, Yahoo
+)
+_PACE = _any_of("throttl|too many|rate limit|bandwidth", "overquota")  # Gmail, Microsoft 365
 _CREDENTIAL_CODES = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"})
 # An account that is locked after wrong passwords: each further try keeps it locked.
 _LOCKED = re.compile(
@@ -87,7 +101,9 @@ def refused(text: str, *, what: str) -> Rejected | RetryLater:
     return Rejected(f"the server refuses: {text}", what=what)
 
 
-def login_refused(text: str, *, what: str, bad: bool, advice: str = "") -> AuthProblem | RetryLater:
+def login_refused(
+    text: str, *, what: str, bad: bool, advice: str = ""
+) -> AuthProblem | ConfigProblem | RetryLater:
     """The error for a login answered NO or BAD; `advice` is what a person does about a wrong one.
 
     Servers answer NO for a wrong password, for too many connections and for their own trouble;
@@ -99,11 +115,20 @@ def login_refused(text: str, *, what: str, bad: bool, advice: str = "") -> AuthP
         return AuthProblem(
             f"login refused: {text}", what=what, hint=f"{hint} username and password"
         )
+    if code == "PRIVACYREQUIRED":
+        return ConfigProblem(
+            f"the server takes no login on this line: {text}",
+            what=what,
+            hint="tls: implicit, port: 993",
+        )
+    if code == "CONTACTADMIN":
+        hint = "ask whoever runs the mail server, as it says"
+        return AuthProblem(f"login refused: {text}", what=what, hint=hint)
     if code in _CREDENTIAL_CODES:
         return _wrong_credentials(text, what, advice)
     wait = backoff(text)
     if bad or wait is not None or _passes(text):
-        kind = Crowded if _CROWDED.search(text) else RetryLater
+        kind = Crowded if _is_crowded(text) else RetryLater
         # Exchange says this in a bad hour, and always where it knows the token but not its right.
         hint = advice if lost_its_backend(text) else ""
         return kind(f"login put off, the server says: {text}", what=what, after=wait, hint=hint)
@@ -114,7 +139,7 @@ def is_locked(text: str) -> bool:
     """Whether a refused login says that the account is locked for now."""
     if _FAILED_TOO_OFTEN.search(text):
         return True  # even with [LIMIT], which else is about connections
-    about_us = _code(text) not in {"INUSE", "LIMIT"} and not _CROWDED.search(text)
+    about_us = _code(text) != "INUSE" and not _is_crowded(text)
     return about_us and _LOCKED.search(text) is not None
 
 
@@ -138,16 +163,15 @@ def lost(error: BaseException | str, *, what: str, before_login: bool = False) -
     text = words(str(error)) or type(error).__name__
     if isinstance(error, TimeoutError):
         text = "no answer in time"  # or one that comes so slowly that it doesn't end
-    kind = Crowded if _CROWDED.search(text) else RetryLater
+    kind = Crowded if _is_crowded(text) else RetryLater
     if before_login and kind is RetryLater and isinstance(error, BaseException):
-        kind = _closed_or_not(error, text)
+        kind = _closed_or_not(error)
     return kind(f"connection lost: {text}", what=what, after=backoff(text))
 
 
-def _closed_or_not(error: BaseException, text: str) -> type[RetryLater]:
+def _closed_or_not(error: BaseException) -> type[RetryLater]:
     """Whether a server took a connection and closed it without a word."""
-    # For imaplib's "socket error: EOF" there is no class.
-    closed = isinstance(error, ConnectionResetError | EOFError | ssl.SSLEOFError) or "EOF" in text
+    closed = isinstance(error, ConnectionResetError | EOFError | ssl.SSLEOFError)
     return TurnedAway if closed else RetryLater
 
 
@@ -169,7 +193,7 @@ def not_connected(error: Exception, *, what: str, ca_file: str | None) -> Proble
     if isinstance(error, TimeoutError):
         return RetryLater("no answer in time", what=what, hint="are host, port and tls right?")
     if isinstance(error, IMAP4.error | OSError | EOFError):
-        kind = Crowded if _CROWDED.search(text) else _closed_or_not(error, text)
+        kind = Crowded if _is_crowded(text) else _closed_or_not(error)
         return kind(f"not connected: {text}", what=what, after=backoff(text))
     # What else comes from here was raised by a library on a server's garbage.
     return RetryLater(f"not an IMAP server's words: {type(error).__name__}: {text}", what=what)
@@ -186,6 +210,10 @@ def lost_its_backend(text: str) -> bool:
     return _NO_BACKEND.search(text) is not None
 
 
+def _is_crowded(text: str) -> bool:
+    return _code(text) == "LIMIT" or _CROWDED.search(text) is not None
+
+
 def asks_for_patience(text: str) -> bool:
     """Whether a refusal is about our pace, which asking in smaller pieces makes worse."""
     return backoff(text) is not None or _PACE.search(text) is not None
@@ -197,7 +225,10 @@ def _code(text: str) -> str:
 
 
 def _passes(text: str) -> bool:
-    return _code(text) in _PASSING_CODES or _PASSING_WORDS.search(text) is not None
+    code = _code(text)
+    if code in _PASSING_CODES | _FINAL_CODES:
+        return code in _PASSING_CODES
+    return _PASSING_WORDS.search(text) is not None
 
 
 def _wrong_credentials(text: str, what: str, advice: str) -> AuthProblem:

@@ -46,15 +46,15 @@ def authenticate(client: ImapClient, account: Account, *, plain: bool = True) ->
         imap_errors.without(lost.problem, secrets)
         raise
     except Exception as error:  # noqa: BLE001 - garbage from a server raises nearly anything
-        raise imap_errors.without(_problem(error, account), secrets) from None
+        raise imap_errors.without(_problem(error, account, client), secrets) from None
 
 
-def _problem(error: Exception, account: Account) -> Problem:
+def _problem(error: Exception, account: Account, client: ImapClient) -> Problem:
     """What a failed login means, whoever raised it."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, LoginError):
-        return _refusal(error, account)
+        return _refusal(error, account, client)
     what = f"{account.name} ({account.host}:{account.port})"
     return imap_errors.not_connected(error, what=what, ca_file=account.ca_file)
 
@@ -86,8 +86,8 @@ def _with_password(client: ImapClient, account: Account, password: str, *, plain
         try:
             # imaplib quotes the password but not the user name.
             client.login(_quoted(account.username), password)
-        except LoginError as error:
-            raise refused or _refusal(error, account) from None
+        except (LoginError, OSError) as error:
+            raise refused or _problem(error, account, client) from None
         if refused is not None:
             account.ladder.give_up("AUTH=PLAIN", refused.message)
         return
@@ -111,32 +111,32 @@ def _refused_plain(
     try:
         client.plain_login(account.username, password)  # UTF-8, no quoting
     except (LoginError, OSError) as error:
-        if another_way and _lost_the_line(error, account):
-            raise PlainLost(_problem(error, account)) from None
+        if another_way and _lost_the_line(error, account, client):
+            raise PlainLost(_problem(error, account, client)) from None
         if not another_way or isinstance(error, OSError):
             raise
-        if not _is_worth_another_way(error, account):
+        if not _is_worth_another_way(error, account, client):
             raise
-        return _refusal(error, account)
+        return _refusal(error, account, client)
     return None
 
 
-def _lost_the_line(error: Exception, account: Account) -> bool:
+def _lost_the_line(error: Exception, account: Account, client: ImapClient) -> bool:
     """Whether there was no answer that can be read, and nothing that says to come back later."""
     if isinstance(error, LoginError) and not isinstance(error.__context__, IMAP4.abort):
         return False
-    problem = _problem(error, account)
+    problem = _problem(error, account, client)
     asks = isinstance(problem, imap_errors.Crowded)
     return isinstance(problem, RetryLater) and problem.after is None and not asks
 
 
-def _is_worth_another_way(error: LoginError, account: Account) -> bool:
+def _is_worth_another_way(error: LoginError, account: Account, client: ImapClient) -> bool:
     """Whether a refusal may mean the mechanism, not the account, the server or the line."""
     text = _said(error)
     if isinstance(error.__context__, IMAP4.abort) or imap_errors.is_locked(text):
         return False
-    refusal = _refusal(error, account)
-    return isinstance(refusal, AuthProblem) or " command error: BAD " in text
+    refusal = _refusal(error, account, client)
+    return isinstance(refusal, AuthProblem) or client.imap4.said_bad
 
 
 def _with_token(
@@ -156,7 +156,7 @@ def _with_token(
         _bear(client, account, offered[0], first)
     except LoginError as error:
         # A new token helps against a refusal, not against a server that is full or gone.
-        if not isinstance(_refusal(error, account), AuthProblem):
+        if not isinstance(_refusal(error, account, client), AuthProblem):
             raise
         second = token(first)
         secrets |= {second} | _forms(second)
@@ -165,12 +165,12 @@ def _with_token(
         _bear(client, account, offered[0], second)
 
 
-def _refusal(error: LoginError, account: Account) -> Problem:
+def _refusal(error: LoginError, account: Account, client: ImapClient) -> Problem:
     """What a failed login means: imapclient wraps a lost connection, a BYE and a NO alike."""
     if isinstance(error.__context__, IMAP4.abort):
         return imap_errors.lost(error, what=account.name, before_login=True)
     text = _said(error)
-    bad = " command error: BAD " in text
+    bad = client.imap4.said_bad
     return imap_errors.login_refused(text, what=account.name, bad=bad, advice=account.advice)
 
 
