@@ -4,6 +4,7 @@ import pytest
 
 from daemon.message.letter import is_signed
 from daemon.message.localparts import names_the_domain
+from daemon.message.programs import program_signals
 from daemon.message.text_signals import text_signals
 
 
@@ -77,3 +78,21 @@ def test_how_to_unsubscribe_is_no_question_of_the_author(text: str, *, asks: boo
 )
 def test_a_day_until_when_somebody_is_away(text: str, *, names_a_day: bool) -> None:
     assert ("names-a-day" in set(text_signals(text, ""))) is names_a_day
+
+
+@pytest.mark.parametrize(
+    ("field", "for_mailings"),
+    [
+        ("x-acme-campaign-id", True),
+        ("x-newsletter-run", True),
+        ("x-subscriber", True),
+        ("x-mailing-id", True),
+        ("x-mailing-list", False),
+        ("list-unsubscribe", False),
+        ("x-acme-id", False),
+    ],
+)
+def test_a_field_may_say_by_its_name_that_a_mail_goes_to_many(
+    field: str, *, for_mailings: bool
+) -> None:
+    assert ("campaign" in set(program_signals({field: ["1"]}))) is for_mailings

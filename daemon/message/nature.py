@@ -51,7 +51,9 @@ _OF_COMMAND = ("asked-",)  # what the administrator's command said
 _OF_TEXT = ("says-", "subject-", "asks", "no-words", "long-text", "many-links", "template-left")
 
 # What shows that a person wrote: a name as the address, a mail program, a signature, a request.
-_OF_PERSON = frozenset({"named-address", "client", "signed", "asks", "says-wants", "asked-person"})
+_OF_PERSON = frozenset(
+    {"named-address", "client", "signed", "asks", "says-wants", "says-decides", "asked-person"}
+)
 # Senders that call themselves a firm, a team or a machine. A role address alone is none of them:
 # from info@ the people of small firms write, tersely and in any language.
 _OF_FIRM = frozenset(
@@ -61,7 +63,7 @@ _OF_FIRM = frozenset(
 
 _ONE_WORD_DESK = frozenset({"one-word", "role-address"})
 
-_ASKING = frozenset({"asks", "says-wants"})
+_ASKING = frozenset({"asks", "says-wants", "says-decides"})
 _TO_MANY = frozenset({"list-unsubscribe", "says-why", "says-view-online"})
 _IN_BRANDS_NAME = frozenset({"of-brand", "says-unsubscribe", "no-client"})
 

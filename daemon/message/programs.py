@@ -15,6 +15,8 @@ from daemon.message.fields import Fields, first, without_comments
 _TRACE_LIMIT = 100  # characters of a program's name
 _ID_LIMIT = 300  # characters of a Message-ID
 _NEGATIVE = frozenset({"no", "none", "false", "0"})
+# Fields of programs for mailings that data/headers.txt doesn't list often say so by their names.
+_FOR_MAILINGS = re.compile(r"x-.{0,60}(?:campaign|newsletter|subscriber|mailing-?id|listmember)")
 
 
 def program_signals(fields: Fields) -> Iterator[str]:
@@ -32,6 +34,8 @@ def program_signals(fields: Fields) -> Iterator[str]:
     yield from found
     if "client" not in found:
         yield "no-client"
+        if any(map(_is_for_mailings, fields)):
+            yield "campaign"
 
 
 def _of_fields(fields: Fields) -> Iterator[str]:
@@ -65,6 +69,11 @@ def _fits(value: str, pattern: str) -> bool:
     if pattern.startswith("~"):
         return pattern[1:] in value
     return value.startswith(pattern)
+
+
+@lru_cache(maxsize=1024)  # the same fields in nearly every mail
+def _is_for_mailings(name: str) -> bool:
+    return bool(_FOR_MAILINGS.match(name))
 
 
 def _maker_of(message_id: str) -> str | None:

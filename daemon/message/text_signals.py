@@ -57,6 +57,7 @@ _UNTIL = re.compile(
     r"|\b[0-9]{1,2}\.?(?:[0-9]{1,2}\.?)? ?(?:saakka|asti|-ig\b|[^\W\d_]{3,8}['’]?[ae] kadar)"
     r"|\b[0-9]{1,2}\.? ?(?:[0-9]{1,2}\.?|[^\W\d_]{3,12})?"
     r" (?:wieder|zurück|back|terug|tillbaka|tilbage|tilbake)\b"
+    r"|\b[0-9]{1,2}\.? ?(?:to|a|al|au|și|és|[-–]) ?[0-9]{1,2}\b"
     r"|\b[0-9]{1,2}-(?:én|án)\b|[0-9]{1,2}(?:日まで|日止|일까지)|至[0-9]{1,2}月|עד [0-9]|حتى [0-9]",
 )  # compared with lower case, which takes half the time of ignoring case
 _DIGIT = re.compile(r"[0-9]")
