@@ -6,7 +6,7 @@ import pytest
 from world import READING, World
 
 from daemon import failpoints
-from daemon.intake.scoring import rebuild
+from daemon.intake.rebuilding import rebuild
 from daemon.maintenance.forget import delete_in_pipedrive, erase, remains
 
 ADA = "ada@acme.example"

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.intake.scoring import IncomingMessage, add, rebuild
+from daemon.intake.rebuilding import rebuild
+from daemon.intake.scoring import IncomingMessage, add
 from daemon.intake.states import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.message.parse import parse

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.intake.scoring import IncomingMessage, add, rebuild
+from daemon.intake.rebuilding import rebuild
+from daemon.intake.scoring import IncomingMessage, add
 from daemon.intake.states import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.message.parse import parse

@@ -18,7 +18,7 @@ from world import READING, World
 from daemon.cli.status import command as status
 from daemon.intake.consent import OLD_MAIL
 from daemon.intake.poll import poll
-from daemon.intake.scoring import rebuild
+from daemon.intake.rebuilding import rebuild
 from daemon.ledger.store import Ledger
 from daemon.maintenance.catch_up import CaughtUp, take_in
 from daemon.service import poll as polling

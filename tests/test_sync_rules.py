@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from crm_kit import Shop, make_shop
 
-from daemon.intake.scoring import rebuild
+from daemon.intake.rebuilding import rebuild
 
 ADA = "ada@acme.com"
 

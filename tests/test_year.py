@@ -21,7 +21,7 @@ from postbox import START, WE, Folder, Postbox, letter
 from test_mailbox_years import Years, _Line, senders
 from world import READING
 
-from daemon.intake import scoring
+from daemon.intake import rebuilding
 from daemon.intake.poll import poll
 from daemon.mailbox.imap import FolderStatus
 
@@ -235,7 +235,7 @@ class YearOfAMailbox(RuleBasedStateMachine):
         ours = frozenset({"ours.example", *domains})
         self.world.reading = replace(READING, us=replace(READING.us, domains=ours))
         with self.world.ledger() as ledger:
-            scoring.rebuild(ledger, self.world.reading)
+            rebuilding.rebuild(ledger, self.world.reading)
 
     @rule(days=st.sampled_from([-400, 10, 100]))
     def since_is_edited(self, days: int) -> None:

@@ -6,7 +6,7 @@ from daemon.cli import output
 from daemon.cli.commands import pass_wiring, stop_on_signal
 from daemon.cli.retry import run
 from daemon.errors import ATTENTION, DONE
-from daemon.intake.scoring import rebuild as compute_anew
+from daemon.intake.rebuilding import rebuild as compute_anew
 from daemon.ledger.lock import owned
 from daemon.ledger.store import Ledger
 from daemon.maintenance.audit import Gap, all_gaps, close, price

@@ -9,27 +9,25 @@ from all of its messages.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from daemon.intake import consent, own_servers
 from daemon.intake.copies import Known, read_anew, with_answer
-from daemon.intake.parsing import collecting_seldom
+from daemon.intake.judging import conclusions, judged, rejudge, write
 from daemon.intake.states import LEARNED, ScoringSettings, known_us, recompute, with_learned
 from daemon.ledger.folders import Sighting
 from daemon.ledger.forgotten import FORGET_SALT
-from daemon.ledger.message_row import Grounds, Judged, MessageRow, StoredMessage
+from daemon.ledger.message_row import MessageRow, StoredMessage
 from daemon.ledger.rereading import HELD
 from daemon.ledger.store import Ledger
-from daemon.message.forgotten import FORGOTTEN, MARK, people, without
+from daemon.message.forgotten import people, without
 from daemon.message.identity import preferred
 from daemon.message.parse import Message
-from daemon.message.verdict import Judgement, Us, judge
-from daemon.rules.correspondence import IN_COPY
+from daemon.message.verdict import Us
 from daemon.rules.organization import organization_key
 
 # An address is learned as ours when it is the From of this many mails in Sent to others …
@@ -37,8 +35,6 @@ _LEARN_FROM = 3
 # … and, in a domain of ours, has arrived at most a third as often.
 _LEARN_RATIO = 3
 _LOOKED_AT = 100  # mails of one address, the latest
-_PAGE = 1000
-_KEPT = 4096  # judgements; people write to the same people in the same way
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +76,7 @@ def add(
             if item.uid in there:
                 known.place(item.message, there[item.uid])
     entries = _entries(known, seen, in_sent=in_sent, us=us)
-    written = _write(ledger, list(entries.values()), known.ids, us)
+    written = write(ledger, list(entries.values()), known.ids, us)
     ids = known.ids | written.ids
     ledger.messages.add_copies((copy, ids[key], own) for copy, key, own in known.copies())
     ledger.folders.see(
@@ -131,54 +127,11 @@ def _entries(
             elif not other and (sent, arrived_at) == (before.in_sent, before.arrived_at):
                 continue
             message = with_answer(message, before.message)
-        judgement = _judge(message, in_sent=sent, us=us)
+        judgement = judged(message, in_sent=sent, us=us)
         entry = MessageRow(message, arrived_at, sent, judgement, other=other)
         entries[message.key] = entry
         known.keep(entry, item.message)
     return entries
-
-
-def _judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
-    return FORGOTTEN if MARK in message.signals else judge(message, in_sent=in_sent, us=us)
-
-
-class _Written(NamedTuple):
-    ids: dict[str, int]  # of messages, by their keys
-    touched: set[str]  # senders whose state may have changed
-    one_more: dict[str, int]  # those of them who only have this one message more, by its id
-
-
-def _write(
-    ledger: Ledger, entries: Sequence[MessageRow], there: Mapping[str, int], us: Us
-) -> _Written:
-    """Write messages; `there`: the ids of those that the ledger has already, by key."""
-    # Senders who lose a message, because a new place changes its judgement, are touched too.
-    touched = ledger.messages.parties(e.message.key for e in entries if e.message.key in there)
-    ids = ledger.messages.write(entries, there)
-    kept = [e for e in entries if e.judgement.verdict.kind != "ignored"]
-    touched.update(party.key for e in kept for party in e.judgement.copied)
-    if us.copies:  # whom we had in copy when we answered these
-        counted = [e.message for e in entries if e.judgement.verdict == ("contact", "human")]
-        touched |= ledger.conversations.answerers(counted) if counted else set()
-    ours = [e.message for e in entries if e.in_sent]
-    if ours:
-        touched |= ledger.conversations.answerers(ours)
-    # Others named in a mail that we answered may answer ours, if there are any.
-    shared = [
-        e.message.message_id
-        for e in entries
-        if not e.in_sent and e.message.message_id and not all(map(us.is_us, e.message.to))
-    ]
-    if shared:
-        touched |= ledger.conversations.answerers_beyond(shared)
-    came: dict[str, list[int]] = {}
-    for entry in kept:
-        for party in entry.judgement.parties:
-            came.setdefault(party.key, []).append(ids[entry.message.key])
-    one_more = {
-        key: several[0] for key, several in came.items() if len(several) == 1 and key not in touched
-    }
-    return _Written(ids, touched | came.keys(), one_more)
 
 
 def _learn(
@@ -230,90 +183,6 @@ def _is_ours(ledger: Ledger, settings: ScoringSettings, address: str) -> bool:
         organization_key(one.rpartition("@")[2], settings.public) for one in settings.us.addresses
     }
     return not arrived or (domain in ours - {None} and arrived * _LEARN_RATIO <= outward)
-
-
-class Conclusion(NamedTuple):
-    """What comes of a message in the ledger: direction, verdict and reason, and its parties."""
-
-    stands: tuple[str | None, str, str]
-    parties: frozenset[tuple[str, str, str]]  # sender key, name and way
-
-
-def conclusions(us: Us) -> Callable[[Grounds], Conclusion]:
-    """What judges messages by their grounds; people write alike, so it keeps the latest."""
-
-    @lru_cache(maxsize=_KEPT)
-    def conclude(grounds: Grounds) -> Conclusion:
-        judgement = _judge(grounds.message(), in_sent=grounds.in_sent, us=us)
-        parties = {p.key: (p.key, p.name, IN_COPY) for p in reversed(judgement.copied)}
-        if judgement.verdict.kind != "ignored":
-            parties |= {p.key: (p.key, p.name, judgement.way) for p in reversed(judgement.parties)}
-        stands = (judgement.direction, *judgement.verdict)
-        return Conclusion(stands, frozenset(parties.values()))
-
-    return conclude
-
-
-def rejudge(
-    ledger: Ledger, us: Us, conclude: Callable[[Grounds], Conclusion], messages: Sequence[Judged]
-) -> set[str]:
-    """Judge messages again by what we know now; the senders whose state that may change.
-
-    Only those of which something else comes out are written.
-    """
-    before = ledger.messages.parties_of([m.id for m in messages])
-    touched = {sender for parties in before.values() for sender, _, _ in parties}
-    changed: list[int] = []
-    for number, stands, grounds in messages:
-        if conclude(grounds) != (stands, before.get(number, frozenset())):
-            changed.append(number)
-    if not changed:
-        return touched
-    whole = ledger.messages.of_ids(changed)
-    rows = [
-        MessageRow(m.message, m.arrived_at, m.in_sent, _judge(m.message, in_sent=m.in_sent, us=us))
-        for m in whole
-    ]
-    written = _write(ledger, rows, {m.message.key: m.id for m in whole}, us)
-    return touched | written.touched
-
-
-@collecting_seldom()
-def rebuild(
-    ledger: Ledger,
-    settings: ScoringSettings,
-    carry_on: Callable[[int], bool] = lambda _: True,
-    at_once: int = _PAGE,
-    *,
-    hold: datetime | None = None,
-) -> int:
-    """Judge every message and compute every sender anew; how many senders changed.
-
-    `hold` is the time where the configuration was edited: what that would newly make waits.
-    Called inside no transaction; runs in transactions of its own, of about `at_once` messages. It
-    ends early when `carry_on`, which is told after each how many messages are judged, says so.
-    """
-    last, done, touched = 0, 0, set(ledger.states.addresses())
-    us = known_us(ledger, settings.us)
-    conclude = conclusions(us)
-    while page := ledger.messages.page(last, at_once):
-        last, done = page[-1].id, done + len(page)
-        with ledger.transaction("rejudge"):
-            if (now := known_us(ledger, settings.us)) != us:  # somebody was learned meanwhile
-                us, conclude = now, conclusions(now)
-            touched |= rejudge(ledger, us, conclude, page)
-        if not carry_on(done):
-            return 0
-    changed = 0
-    for portion, _ in ledger.histories.portions(touched, at_once):
-        with ledger.transaction("rebuild"):
-            before = ledger.rereading.standing(portion) if hold else {}
-            changed += recompute(ledger, settings, portion)
-            if hold:
-                consent.hold_edited(ledger, before, portion, hold)
-        if not carry_on(done):
-            break
-    return changed
 
 
 def fingerprint(settings: ScoringSettings) -> str:

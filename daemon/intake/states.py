@@ -10,9 +10,10 @@ from typing import Any, Literal, NamedTuple
 
 from daemon.intake import own_servers
 from daemon.ledger.histories import History
+from daemon.ledger.states import Computed
 from daemon.ledger.store import Ledger
 from daemon.message.verdict import Us
-from daemon.rules.classify import Class, Rules, classify_sender
+from daemon.rules.classify import Rules, classify_sender
 from daemon.rules.correspondence import Correspondence
 from daemon.rules.growth import grown
 from daemon.rules.meeting import Statement
@@ -52,6 +53,11 @@ def with_learned(us: Us, settings: Mapping[str, Any]) -> Us:
     )
 
 
+def counting_by(settings: ScoringSettings, us: Us) -> Counting:
+    """How messages are counted for the ledger, by who we are with what was learned."""
+    return Counting(us=us, count=settings.count, facts=settings.facts, waiting=False)
+
+
 def recompute(
     ledger: Ledger,
     settings: ScoringSettings,
@@ -64,36 +70,37 @@ def recompute(
     `us` is who we are where the caller knows it, with what was learned; `one_more` has those who
     have one message more and are the same otherwise, with its id.
     """
-    counting = Counting(
-        us=us or known_us(ledger, settings.us), count=settings.count, facts=settings.facts
-    )
+    counting = counting_by(settings, us or known_us(ledger, settings.us))
     changed = 0
     for portion, long in ledger.histories.portions(addresses, _AT_ONCE):
         more = {one: one_more[one] for one in long if one in one_more} if one_more else {}
         grew = _grow(ledger, settings, counting, more) if more else set()
         changed += len(grew)
         if whole := [one for one in portion if one not in grew]:
-            changed += _compute(ledger, settings, counting, whole)
+            histories = ledger.histories.of(whole)
+            states = computed(ledger, settings, histories, counting)
+            ledger.states.remove(one for one, history in histories.items() if not history.messages)
+            changed += ledger.states.write(states)
     return changed
 
 
-def _compute(
-    ledger: Ledger, settings: ScoringSettings, counting: Counting, addresses: Sequence[str]
-) -> int:
-    """Compute the states of senders from all their messages; how many have changed."""
-    histories = ledger.histories.of(addresses)
-    messages = [one.messages for one in histories.values()]
+def computed(
+    ledger: Ledger,
+    settings: ScoringSettings,
+    histories: Mapping[str, History],
+    counting: Counting,
+) -> list[Computed]:
+    """The states of senders from all their messages, of those who have any."""
+    known = {address: one for address, one in histories.items() if one.messages}
+    messages = [one.messages for one in known.values()]
     context = _context(ledger, messages, copies=counting.us.copies)
-    states: list[tuple[SenderState, Class, History]] = []
-    for address, one in histories.items():
-        if not one.messages:
-            continue
+    states: list[Computed] = []
+    for address, one in known.items():
         state = _state(address, one.messages, context, counting, settings.public)
         before, deal = one.standing
         class_ = classify_sender(state, settings.rules, known_before=before, has_deal=deal)
-        states.append((state, class_, one))
-    ledger.states.remove(address for address, one in histories.items() if not one.messages)
-    return ledger.states.write(states)
+        states.append(Computed.of(state, class_, one))
+    return states
 
 
 def _grow(
@@ -121,9 +128,7 @@ def state_of(
     messages = ledger.histories.correspondence(addresses)
     if not messages:
         return None
-    counting = Counting(
-        us=us or known_us(ledger, settings.us), count=settings.count, facts=settings.facts
-    )
+    counting = replace(counting_by(settings, us or known_us(ledger, settings.us)), waiting=True)
     context = _context(ledger, [messages], copies=counting.us.copies)
     return _state(addresses[0], messages, context, counting, settings.public)
 
@@ -142,7 +147,7 @@ def _context(
     ours = ledger.conversations.ours(
         name for messages in histories for m in messages for name in named(m)
     )
-    asked = {
+    asked = ours and {
         answered
         for messages in histories
         if not any(is_written_to_them(m) for m in messages)
@@ -181,7 +186,8 @@ def _state(
     counting: Counting,
     public: PublicProviders,
 ) -> SenderState:
-    answered = {n: context.ours[n] for m in messages for n in named(m) if n in context.ours}
+    ours = context.ours
+    answered = {n: ours[n] for m in messages for n in named(m) if n in ours} if ours else {}
     return sender_state(
         address, messages, answered, counting, public, context.statements, context.counted
     )

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from daemon.ledger.message_row import invites_from
+from daemon.ledger.message_row import Grounds, invites_from, without_words
 from daemon.ledger.sql_list import AMONG, CHUNK, chunks, listed
 from daemon.ledger.timestamp import instant, stamp
 from daemon.message.candidates import Fact
@@ -32,6 +32,7 @@ class History:
     written: dict[str, tuple[int, tuple[str, str]]] = field(default_factory=dict)
     digest: str | None = None
     has_details: bool = False  # rows in `meetings` or `sender_facts`
+    grounds: list[Grounds] = field(default_factory=list)  # of the same messages, if asked for
     standing: CrmStanding = field(default_factory=CrmStanding)
 
 
@@ -52,8 +53,8 @@ class Histories:
         """All messages that belong to these addresses, each once, as judged one by one."""
         found: dict[str, Correspondence] = {}
         for address in addresses:
-            for row in self._db.execute(f"{_CORRESPONDENCE} = ?", (address,)):
-                one = _correspondence(row)
+            for row in self._rows(f"{_CORRESPONDENCE} = ?", (address,)):
+                one = _correspondence(*row[_OF_SENDER:])
                 if one.key not in found or found[one.key].way == IN_COPY:
                     found[one.key] = one  # one of them wrote it, another was in copy
         return list(found.values())
@@ -70,38 +71,50 @@ class Histories:
 
     def letter(self, address: str, message: int) -> Correspondence:
         """One message, by its id, as it belongs to one sender."""
-        rows = self._db.execute(f"{_CORRESPONDENCE} = ? AND c.message = ?", (address, message))
-        return _correspondence(rows.fetchone())
+        rows = self._rows(f"{_CORRESPONDENCE} = ? AND c.message = ?", (address, message))
+        return _correspondence(*next(iter(rows))[_OF_SENDER:])
 
     def portions(self, addresses: Iterable[str], messages: int) -> Iterator[Portion]:
         """These addresses in order, in groups that have about so many messages together.
 
         One with a long history closes its group, and is in `long`.
         """
-        group = Portion([], set())
-        total = 0
-        for chunk in chunks(sorted(addresses)):
-            for address, is_long, count in self._db.execute(_SIZES, (listed(chunk),)).fetchall():
-                size = messages if is_long else count
-                total += size
-                if group.addresses and (total > messages or len(group.addresses) == CHUNK):
-                    yield group
-                    group, total = Portion([], set()), size
-                group.addresses.append(address)
-                if is_long:
-                    group.long.add(address)
-        if group.addresses:
-            yield group
+        return _portions(
+            (
+                (address, bool(is_long), messages if is_long else count)
+                for chunk in chunks(sorted(addresses))
+                for address, is_long, count in self._db.execute(_SIZES, (listed(chunk),)).fetchall()
+            ),
+            messages,
+        )
 
-    def of(self, addresses: Sequence[str]) -> dict[str, History]:
-        """What the ledger has of each of these addresses, at most 500, in a few sweeps."""
+    def all(self, messages: int) -> Iterator[list[str]]:
+        """Every sender to whom a message belongs, in such groups, however many there are."""
+        return (portion.addresses for portion in _portions(self._counted(), messages))
+
+    def _counted(self) -> Iterator[tuple[str, bool, int]]:
+        last = ""
+        while page := self._db.execute(_COUNTED, (last, CHUNK)).fetchall():
+            for address, count in page:
+                yield address, False, count
+            last = page[-1][0]
+
+    def of(self, addresses: Sequence[str], *, grounds: bool = False) -> dict[str, History]:
+        """What the ledger has of each of these addresses, at most 500, in a few sweeps.
+
+        `grounds`: with all that each message is judged by.
+        """
         asked = listed(addresses)
         found = {address: History() for address in addresses}
-        for row in self._db.execute(f"{_CORRESPONDENCE} {AMONG}", (asked,)):
-            one = _correspondence(row)
-            history = found[row[0]]
+        for address, number, final, reason, sent, *row in self._rows(
+            f"{_CORRESPONDENCE} {AMONG}", (asked,)
+        ):
+            history, one = found[address], _correspondence(*row)
             history.messages.append(one)
-            history.written[one.key] = (row[1], row[2:4])
+            history.written[one.key] = (number, (final, reason))
+            if grounds:
+                said = without_words(one.facts)
+                history.grounds.append(Grounds(sent, said, row[_INVITES], bool(one.answers)))
         for address, digest, known_before, has_deal, details in self._db.execute(
             _STANDING, (asked,)
         ):
@@ -110,11 +123,36 @@ class Histories:
             found[address].standing = CrmStanding(bool(known_before), bool(has_deal))
         return found
 
+    def _rows(self, sql: str, values: Sequence[object]) -> Iterable[tuple[Any, ...]]:
+        """Rows as plain tuples: a backfill reads each message several times."""
+        rows = self._db.execute(sql, values)
+        rows.row_factory = None
+        return rows
+
     def standing(self, address: str) -> CrmStanding:
         """What Pipedrive has of one sender."""
         row = self._db.execute(_STANDING, (listed([address]),)).fetchone()
         return CrmStanding(bool(row[2]), bool(row[3]))
 
+
+def _portions(sizes: Iterable[tuple[str, bool, int]], messages: int) -> Iterator[Portion]:
+    """Senders, of which is known whether they are long and how many messages they have."""
+    group, total = Portion([], set()), 0
+    for address, is_long, size in sizes:
+        total += size
+        if group.addresses and (total > messages or len(group.addresses) == CHUNK):
+            yield group
+            group, total = Portion([], set()), size
+        group.addresses.append(address)
+        if is_long:
+            group.long.add(address)
+    if group.addresses:
+        yield group
+
+
+_COUNTED = """
+SELECT sender, count(*) FROM correspondence WHERE sender > ? GROUP BY sender ORDER BY sender LIMIT ?
+"""
 
 # A long history isn't counted: that it is long is enough.
 _SIZES = """
@@ -124,10 +162,11 @@ FROM json_each(?) a LEFT JOIN senders s ON s.address = a.value ORDER BY a.key
 """
 
 
+_OF_SENDER, _INVITES = 5, 9  # columns that aren't the message's own, and its 10th
 _CORRESPONDENCE = """
-SELECT c.sender, c.message, c.verdict AS final, c.reason AS final_reason, m.key, m.message_id,
-       m.direction, m.verdict, m.reason, m.sent_at, m.answers, m.thread, m.invites, c.name, c.way,
-       m.subject, m.conversation, m.facts
+SELECT c.sender, c.message, c.verdict, c.reason, m.in_sent,
+       m.key, m.message_id, m.direction, m.verdict, m.reason, m.sent_at, c.name, m.answers,
+       m.thread, m.invites, c.way, m.facts, m.subject, m.conversation
 FROM correspondence c JOIN messages m ON m.id = c.message WHERE c.sender
 """
 
@@ -167,10 +206,22 @@ def _said(facts: str) -> tuple[Fact, ...]:
     return tuple(Fact(*one) for one in json.loads(facts).get("said", ()))
 
 
-def _correspondence(row: sqlite3.Row) -> Correspondence:
-    # By place: a backfill reads each message several times, and a row finds names by searching.
-    key, message_id, direction, verdict, reason, sent_at, answers, thread, invites = row[4:13]
-    name, way, subject, conversation, facts = row[13:]
+def _correspondence(  # the columns, in order
+    key: str,
+    message_id: str | None,
+    direction: Any,
+    verdict: str,
+    reason: str,
+    sent_at: str,
+    name: str,
+    answers: str,
+    thread: str | None,
+    invites: str | None,
+    way: str,
+    facts: str,
+    subject: str,
+    conversation: str | None,
+) -> Correspondence:
     return Correspondence(
         key,
         message_id,
@@ -178,7 +229,7 @@ def _correspondence(row: sqlite3.Row) -> Correspondence:
         _verdict(verdict, reason),
         instant(sent_at),
         name,
-        tuple(answers.split()),
+        tuple(answers.split()) if answers else (),
         thread,
         invites_from(invites) if invites else (),
         way,

@@ -61,6 +61,15 @@ class Judged(NamedTuple):
     grounds: Grounds
 
 
+_WORDS = ', "words": ["'  # never first, and in a string its quotation marks would be escaped
+
+
+def without_words(facts: str) -> str:
+    """`messages.facts` without fingerprints of words: long, and nothing is judged by them."""
+    start = facts.find(_WORDS)
+    return facts if start < 0 else facts[:start] + facts[facts.index('"]', start) + 2 :]
+
+
 @dataclass(frozen=True, slots=True)
 class MessageRow:
     """A message to write, with all that the ledger keeps of it."""

@@ -5,7 +5,7 @@ Writing is idempotent by message key. Nothing here judges: callers bring the jud
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from daemon.ledger.message_row import (
     stored,
     to_row,
     twin,
+    without_words,
 )
 from daemon.ledger.sql_list import AMONG, among, listed
 from daemon.ledger.timestamp import instant_or_none
@@ -233,9 +234,15 @@ class Messages:
         )
         return {row["place"]: stored(row) for row in rows}
 
-    def page(self, after: int, limit: int) -> list[Judged]:
-        """Up to `limit` messages with an id above `after`, by id: for a rebuild."""
-        return _judged(self._db.execute(f"{_JUDGED} id > ? ORDER BY id LIMIT ?", (after, limit)))
+    def judged(self, ids: Iterable[int]) -> list[Judged]:
+        """The messages with these ids, by what they are judged by."""
+        return _judged(self._db.execute(f"{_JUDGED} id {AMONG}", (listed(ids),)))
+
+    def of_nobody(self, at_once: int) -> Iterator[list[Judged]]:
+        """All messages that belong to no sender, by ids, from `at_once` ids each."""
+        (last,) = self._db.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()
+        for start in range(1, last + 1, at_once):
+            yield _judged(self._db.execute(_OF_NOBODY, (start, start + at_once)))
 
     def of_ids(self, ids: Iterable[int]) -> list[StoredMessage]:
         """The messages with these ids."""
@@ -244,14 +251,18 @@ class Messages:
 
 
 def _judged(rows: Iterable[tuple[Any, ...]]) -> list[Judged]:
-    return [Judged(row[0], row[1:4], Grounds._make(row[4:])) for row in rows]
+    return [
+        Judged(number, (direction, verdict, reason), Grounds(sent, without_words(facts), *rest))
+        for number, direction, verdict, reason, sent, facts, *rest in rows
+    ]
 
 
-# Words are the longest part of the facts, other in each message, and nothing is judged by them.
 _JUDGED = """
-SELECT id, direction, verdict, reason, in_sent,
-  iif(instr(facts, '"words"'), json_remove(facts, '$.words'), facts), invites, answers <> ''
-FROM messages WHERE
+SELECT id, direction, verdict, reason, in_sent, facts, invites, answers <> '' FROM messages WHERE
+"""
+_OF_NOBODY = f"""
+{_JUDGED} id >= ? AND id < ?
+AND NOT EXISTS (SELECT 1 FROM correspondence c WHERE c.message = messages.id)
 """
 _INSERT = (
     f"INSERT INTO messages (id, {', '.join(COLUMNS)}) VALUES (?, {', '.join('?' * len(COLUMNS))})"

@@ -4,6 +4,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Self
 
 from daemon.ledger.histories import History
 from daemon.ledger.sql_list import AMONG, chunks, listed
@@ -14,20 +15,37 @@ from daemon.rules.classify import Class
 from daemon.rules.sender import SenderState
 
 
+class Computed(NamedTuple):
+    """A state and a class, computed from a history; `digest` is of all that they say."""
+
+    state: SenderState
+    class_: Class
+    history: History
+    digest: str
+
+    @classmethod
+    def of(cls, state: SenderState, class_: Class, history: History) -> Self:
+        """With its digest."""
+        return cls(state, class_, history, _digest(state, class_))
+
+    def is_kept(self) -> bool:
+        """Whether the ledger has just this."""
+        written = self.history.written
+        return self.digest == self.history.digest and self.state.verdicts == tuple(
+            [(key, written[key][1]) for key, _ in self.state.verdicts]
+        )
+
+
 class States:
     """Owns the counts in `senders`, `meetings`, `sender_facts` and final verdicts of messages."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def write(self, states: Sequence[tuple[SenderState, Class, History]]) -> int:
-        """Keep the states of senders, given their histories; how many have changed."""
-        digests = [_digest(state, class_) for state, class_, _ in states]
-        changed = [
-            (*one, digest)
-            for one, digest in zip(states, digests, strict=True)
-            if one[2].digest != digest
-        ]
+    def write(self, states: Iterable[Computed]) -> int:
+        """Keep the states of senders; how many have changed."""
+        states = [one for one in states if not one.is_kept()]
+        changed = [one for one in states if one.history.digest != one.digest]
         mailboxes = self._first_mailboxes([state.address for state, *_ in changed])
         self._db.executemany(
             _UPSERT,
@@ -40,7 +58,7 @@ class States:
             "UPDATE correspondence SET verdict = ?, reason = ? WHERE sender = ? AND message = ?",
             [
                 (*verdict, state.address, history.written[key][0])
-                for state, _, history in states
+                for state, _, history, _ in states
                 for key, verdict in state.verdicts
                 if history.written[key][1] != verdict
             ],
@@ -77,6 +95,15 @@ class States:
             )
             found[row["address"]] = _state(row, tuple(Fact(*one) for one in facts))
         return found
+
+    def unlike(self, states: Iterable[Computed]) -> list[str]:
+        """Those of these senders whose numbers in the ledger are others."""
+        numbers = {state.address: _numbers(state) for state, *_ in states}
+        rows = self._db.execute(
+            f"SELECT address, {_STATE} FROM senders WHERE address {AMONG}", (listed(numbers),)
+        )
+        kept = {row["address"]: tuple(row) for row in rows}
+        return [address for address in numbers if kept.get(address) != numbers[address]]
 
     def addresses(self) -> set[str]:
         """Every sender to whom a message belongs."""

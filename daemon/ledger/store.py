@@ -151,6 +151,11 @@ class Ledger:
         """How many rows this connection has changed so far; the same number means the same rows."""
         return self._connection.total_changes
 
+    def mark(self) -> tuple[int, int]:
+        """Something that stays the same as long as nobody changes the ledger."""
+        (others,) = self._connection.execute("PRAGMA data_version").fetchone()
+        return others, self.changes
+
     def setting(self, name: str) -> Any:
         """One value from `settings`, decoded from JSON; None if it was never set."""
         return self.settings(name).get(name)

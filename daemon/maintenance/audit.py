@@ -15,7 +15,7 @@ from math import ceil
 from pathlib import Path
 
 from daemon.errors import LedgerProblem, Problem
-from daemon.intake import scoring
+from daemon.intake import rebuilding
 from daemon.intake.states import ScoringSettings
 from daemon.ledger import reports
 from daemon.ledger.folders import FolderRow, Sighting
@@ -196,10 +196,12 @@ def _there(client: Client, kind: str, ids: list[str], code: str | None) -> set[s
 
 
 def state_gaps(ledger: Ledger, settings: ScoringSettings) -> Iterator[Gap]:
-    """Senders whose state isn't what their messages say: computed anew on a copy.
+    """Senders whose state isn't what their messages say: where there are any, found on a copy.
 
     The class isn't compared: it is the sync's, which knows what people have in Pipedrive.
     """
+    if rebuilding.is_right(ledger, settings):
+        return
     with tempfile.TemporaryDirectory(prefix="mail2deal-") as directory_:
         copy = Path(directory_) / "ledger.db"
         ledger.copy_to(copy)
@@ -207,7 +209,7 @@ def state_gaps(ledger: Ledger, settings: ScoringSettings) -> Iterator[Gap]:
             with rebuilt.transaction("before"):
                 rebuilt.states.keep()
                 rebuilt.states.distrust()
-            scoring.rebuild(rebuilt, settings)
+            rebuilding.rebuild(rebuilt, settings)
             for address in rebuilt.states.changed():
                 yield Gap("state", address, "isn't what its messages say")
 
@@ -231,4 +233,4 @@ def close(ledger: Ledger, settings: ScoringSettings, gaps: list[Gap], now: datet
                 ledger.states.distrust(gap.key)
         ledger.senders.touch(touched)
     if any(gap.kind == "state" for gap in gaps):
-        scoring.rebuild(ledger, settings)
+        rebuilding.rebuild(ledger, settings)

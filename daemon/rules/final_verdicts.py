@@ -93,10 +93,10 @@ def _updates(
     repeated = []
     for m in messages:
         if (
-            m.direction != "received"
+            not m.invites
+            or m.direction != "received"
             or verdicts[m.key].kind != "contact"
             or m.key in proven
-            or not m.invites
             or any(invite.method != "REQUEST" for invite in m.invites)
         ):
             continue

@@ -144,6 +144,8 @@ def proofs(
     `ours`: mails of ours by the names under which these messages answer them (`named`).
     """
     sent = sorted((m for m in messages if is_written_to_them(m)), key=lambda m: (m.sent_at, m.key))
+    if not sent and not ours:
+        return {}
     known = _Evidence(address, us, public, ours, sent)
     found: dict[str, Proof] = {}
     for message in messages:
@@ -239,6 +241,8 @@ def our_answers(
     A Message-ID that a mail of ours has is ours, whoever else claims it: our own follow-up to our
     own mail is no answer.
     """
+    if not sent:
+        return []
     names = {m.message_id for m in received if m.message_id and m.message_id not in ours}
     talked: dict[str, datetime] = {}
     for m in received:
@@ -259,6 +263,8 @@ def our_waits(
 
     By Message-ID; in Outlook's conversations their latest mail before ours is the one answered.
     """
+    if not sent:
+        return []
     by_id = {m.message_id: m for m in received if m.message_id and m.message_id not in ours}
     waits: dict[str, timedelta] = {}
     for m in sorted(sent, key=lambda one: one.sent_at):

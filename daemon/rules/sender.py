@@ -49,6 +49,7 @@ class Counting:
     us: Us
     count: Literal["received", "exchanged"] = "received"
     facts: bool = True  # whether what forms and signatures say is kept
+    waiting: bool = True  # whether it is told which mails wait for our answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def sender_state(
         copied=_copied(in_copy, received, sent, counted),
         submitted=sum(m.way in SUBMITTED for m in received),
         facts=facts_of(received) if counting.facts else (),
-        unanswered=unanswered(received, messages),
+        unanswered=unanswered(received, messages) if counting.waiting else (),
         bounced=_bounced(address, messages, max((m.sent_at for m in received), default=None), ours),
         our_response_hours=_mean_hours(our_waits(received, sent, ours)),
     )
@@ -153,6 +154,8 @@ def _bounced(
     later mail of theirs shows that the address is alive.
     """
     to_them = {m.key for m in messages if m.direction == "sent"}
+    if not to_them:
+        return None
     found = [
         Undelivered(m.sent_at, status, last_received)
         for m in messages
@@ -198,13 +201,15 @@ def _thread_count(contacts: Iterable[Correspondence]) -> int:
     for m in contacts:
         root = len(forest)
         forest.append(root)
-        names = list(m.answers)
+        names = m.answers
         if m.message_id:
-            names.append(m.message_id)
+            names = (*names, m.message_id)
         if m.thread:
-            names.append(f"\0{m.thread}")  # never a Message-ID
+            names = (*names, f"\0{m.thread}")  # never a Message-ID
         for name in names:
             other = owner.setdefault(name, root)
+            if other == root:
+                continue
             while forest[other] != other:
                 forest[other] = other = forest[forest[other]]
             if other != root:
@@ -219,7 +224,7 @@ def _avg_response_hours(
 ) -> float | None:
     """The mean of the times to the earliest answer to each of our mails that has one, in hours."""
     earliest: dict[str, tuple[datetime, datetime]] = {}
-    for m in received:
+    for m in received if answered else ():
         proof = answered.get(m.key)
         if proof:
             # One id may be that of two mails of ours: the later one counts, in whatever order.

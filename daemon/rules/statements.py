@@ -24,6 +24,8 @@ def meetings_with(
     written_to: bool,
 ) -> tuple[Meeting, ...]:
     """The meetings with this sender, by what calendars said in its mails and in ours."""
+    if not any(m.invites for m in messages):
+        return ()
     said = _statements(address, messages, us) + _bookings(messages)
     if not said:
         return ()

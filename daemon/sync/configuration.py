@@ -6,7 +6,7 @@ knows: it was filled by this configuration or by an earlier version.
 
 from collections.abc import Callable
 
-from daemon.intake import consent, scoring
+from daemon.intake import consent, rebuilding, scoring
 from daemon.ledger.timestamp import stamp
 from daemon.log import event
 from daemon.sync.safety_limit import TASKS_FROM
@@ -44,7 +44,7 @@ def follow(session: Session, meanwhile: Callable[[], object] = lambda: None) -> 
     if before is not None and before["counting"] != now["counting"]:
         event("sync.configuration_changed")
         hold = None if ledger.records.none_created() else session.now()
-        changed = scoring.rebuild(ledger, session.scoring, carry_on, _AT_ONCE, hold=hold)
+        changed = rebuilding.rebuild(ledger, session.scoring, carry_on, _AT_ONCE, hold=hold)
         if session.stopping():
             return
         event("sync.judged_again", senders=changed)
