@@ -64,9 +64,8 @@ signal: $(VENV)/.test dovecot ## who wrote and what counts, on labelled mail: SI
 walk: $(VENV)/.test dovecot ## what one mail costs in statements, transactions, functions, files
 	$(IN)/python bench/walk.py
 
-lines: ## how many lines of Python there are in daemon/, without sandbox/, and in sandbox/
-	@find daemon -name '*.py' -not -path 'daemon/sandbox/*' -exec cat {} + | wc -l | xargs echo daemon/
-	@find daemon/sandbox -name '*.py' -exec cat {} + | wc -l | xargs echo daemon/sandbox/
+lines: ## how much there is to read: each room's lines of code, of comments, blank ones and data
+	@python3 tests/lines.py
 
 crash: $(VENV)/.test dovecot ## kill -9 at every step, then a restart
 	MAIL2DEAL_CRASH_CASTS=3 $(IN)/python -m pytest -s tests/test_crash.py $(PYTEST)
