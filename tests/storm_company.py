@@ -5,7 +5,6 @@ The service is the installed command. Its wall clock is libfaketime's and may be
 own where this process may mount one.
 """
 
-import json
 import os
 import signal
 import sqlite3
@@ -15,11 +14,11 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from acts import Acts
+from event_hook import Hook, hooked
 from service_process import PATIENCE, ServiceProcess
 from storm_story import Script, Step, furnish
 
@@ -39,45 +38,12 @@ def can_move_clocks() -> bool:
     return bool(_FAKETIME)
 
 
-class Receiver:
-    """Who is told of events; while `broken` it answers 503."""
-
-    def __init__(self) -> None:
-        self.told: list[dict[str, Any]] = []
-        self.broken = False
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                said = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                if not outer.broken:
-                    outer.told.append(said)
-                self.send_response(503 if outer.broken else 204)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Nothing is said."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def events(self) -> list[tuple[str, str]]:
-        """What happened to whom, each once, whatever the order among senders."""
-        return sorted({(one["event"], one["sender"] or "") for one in self.told})
-
-
 class StormCompany:
     """See the module; made by `living`."""
 
-    def __init__(self, home: Path, base: datetime, server: ImapServer, state: Path) -> None:
+    def __init__(
+        self, home: Path, base: datetime, server: ImapServer, state: Path, receiver: Hook
+    ) -> None:
         self.base = base
         self.home = home
         self.state = state
@@ -88,7 +54,7 @@ class StormCompany:
         )
         self.acts = Acts(self.sandbox)
         self.imap = server
-        self.receiver = Receiver()
+        self.receiver = receiver
         self.ledger_path = state / "ledger.db"
         self._moves = threading.Lock()
         self._set_clock()
@@ -335,9 +301,8 @@ def living(home: Path, base: datetime, *, disk: bool) -> Iterator[StormCompany]:
             subprocess.run(mount, check=True)
             stack.callback(subprocess.run, ["umount", "--lazy", str(state)], check=True)
         server = stack.enter_context(start_imap("dovecot", users={USER: "secret"}))
-        company = StormCompany(home, base, server, state)
+        company = StormCompany(home, base, server, state, stack.enter_context(hooked()))
         stack.callback(company.sandbox.close)
-        stack.callback(company.receiver.close)
         yield company
 
 

@@ -186,8 +186,8 @@ def imap_away(company: StormCompany, _chance: random.Random) -> End:
 
 
 def receiver_broken(company: StormCompany, _chance: random.Random) -> End:
-    company.receiver.broken = True
-    return lambda: setattr(company.receiver, "broken", False)
+    company.receiver.down = True
+    return lambda: setattr(company.receiver, "down", False)
 
 
 SURROUNDINGS: Mapping[str, Callable[[StormCompany, random.Random], End]] = {

@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 from acts import Acts
-from team_hook import Hook, hooked
+from event_hook import Hook, hooked
 from team_oracle import Oracle
 
 from daemon import failpoints
@@ -313,9 +313,9 @@ class Year:
         assert self.tasks() == oracle.shown_tasks()
         assert self.meetings() == oracle.shown_meetings()
         assert self.notes() == sorted(oracle.notes)
-        assert self.hook.told() == oracle.events
-        for number, body in self.chat.heard.items():
-            told = json.loads(self.hook.heard[number])
+        assert Counter(map(" ".join, self.hook.told())) == oracle.events
+        for number, body in self.chat.taken.items():
+            told = json.loads(self.hook.taken[number])
             assert not {"subject", "snippet"} & told.keys()
             said = (told.get(one) for one in ("name", "organization", "reason"))
             who = ", ".join(filter(None, said))

@@ -163,7 +163,7 @@ def test_a_second_run_reads_nothing_and_writes_nothing(
     tally = company.read(ledger)
     pushed = crm.sync(ledger, company.scenario).sync()
 
-    assert (tally.new, tally.sightings, pushed.writes) == (0, 0, 0)
+    assert (tally.new, pushed.writes) == (0, 0)
     assert len(crm.sandbox.requests) == requests_before
 
 
@@ -202,8 +202,10 @@ def test_two_mailboxes_with_the_same_mail_count_it_once(
         company.server.deliver_many("twin", name, mails)
 
     with Ledger.open(tmp_path / "twins.db") as ledger:
-        first, second = company.read(ledger), company.read(ledger, mailbox="twin")
+        company.read(ledger)
+        second = company.read(ledger, mailbox="twin")
 
         assert second.new == 0
-        assert second.sightings == first.sightings == len(company.scenario.mails)
+        seen = "SELECT count(*) AS n FROM sightings s JOIN folders f ON f.id = s.folder GROUP BY mailbox"
+        assert [row["n"] for row in ledger.rows(seen)] == [len(company.scenario.mails)] * 2
         assert states(ledger) == states(plain_run[0])

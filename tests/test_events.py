@@ -6,13 +6,12 @@ import json
 import stat
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from event_hook import Hook, hooked
 from postbox import START
 from world import READING, World
 
@@ -24,46 +23,10 @@ NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ALL = frozenset({"lead_created", "deal_created", "lead_converted", "first_reply", "needs_person"})
 
 
-@dataclass
-class Hook:
-    """An HTTP receiver: what came, and what it answers."""
-
-    url: str = ""
-    status: int = 204
-    headers: dict[str, str] = field(default_factory=dict)
-    heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-    def events(self) -> list[dict[str, Any]]:
-        return [json.loads(body) for _, body in self.heard]
-
-
 @pytest.fixture
 def hook() -> Iterator[Hook]:
-    state = Hook()
-
-    class Handler(BaseHTTPRequestHandler):
-        wbufsize = -1
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            state.heard.append((dict(self.headers), body))
-            self.send_response(state.status)
-            for name, value in state.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with hooked() as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -135,5 +135,6 @@ def test_the_senders_are_the_oracles(
             tally = poll(mailbox, ledger, run)
 
         assert (tally.problems, tally.quarantined) == ([], 0)
-        assert tally.sightings == len(company.scenario.mails)
+        seen = ledger.rows("SELECT count(*) AS n FROM sightings")[0]["n"]
+        assert seen == len(company.scenario.mails)
         assert states(ledger) == wanted_states(expect(company.scenario))

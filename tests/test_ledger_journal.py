@@ -224,7 +224,7 @@ def test_another_way_to_a_record_was_never_tried_but_the_same_may_have_been(
     sent(ledger, row)
     with ledger.transaction("test"):
         ledger.journal.wait(row, None, "timeout", unknown=True, conversion="c1")
-        ledger.journal.become(row, "create")
+        ledger.journal.create_instead(row)
 
     again = ledger.journal.open_row("deal", row.key)
     assert again is not None

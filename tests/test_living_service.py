@@ -134,7 +134,7 @@ def outcome(company: StormCompany) -> dict[str, Any]:
     return {
         **{f"Pipedrive's {kind}": rows for kind, rows in shown.items()},
         **{f"the ledger's {name}": company.rows(sql) for name, sql in LEDGER.items()},
-        "events": company.receiver.events(),
+        "events": sorted(set(company.receiver.told())),
         "doubled": duplicates(company.sandbox),
     }
 

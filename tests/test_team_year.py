@@ -138,7 +138,7 @@ def test_the_year_ends_as_the_rules_say(team: Year) -> None:
     for month in MONTHS:
         month(team)
         team.ends(days=1 if month is july else 20)
-    assert team.chat.heard.keys() == team.hook.heard.keys()
+    assert team.chat.taken.keys() == team.hook.taken.keys()
     assert team.chat.doubles == team.hook.doubles == 0
 
 
@@ -147,4 +147,4 @@ def test_nothing_is_there_twice_through_kills_and_lost_answers(team: Year) -> No
     for month in MONTHS[:6]:
         month(team)
         team.ends()
-    assert team.chat.heard.keys() == team.hook.heard.keys()
+    assert team.chat.taken.keys() == team.hook.taken.keys()

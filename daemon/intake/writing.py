@@ -33,7 +33,6 @@ class Tally:
     """What one pass over a mailbox took in."""
 
     new: int = 0
-    sightings: int = 0
     quarantined: int = 0
     again: int = 0  # messages that were read again
     problems: list[Problem] = field(default_factory=list)
@@ -150,7 +149,6 @@ class Writer:
                 reason=item.reason,
             )
         self.tally.new += len(new)
-        self.tally.sightings += len(found.seen)
         self.tally.quarantined += len(found.unreadable)
         self._done[folder.id] += found.count
         self._new[folder.id] += len(new)

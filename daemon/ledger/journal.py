@@ -172,16 +172,16 @@ class Journal:
             (stamp_or_none(not_before), error, unknown, conversion, row.id),
         )
 
-    def become(self, row: JournalRow, action: str) -> None:
-        """Turn a change into another way to the same record, e.g. a conversion into a create.
+    def create_instead(self, row: JournalRow) -> None:
+        """Turn a conversion that Pipedrive won't do into the creation of a deal.
 
-        The same action again is still one that may have been done.
+        What was a creation already may have been done.
         """
         self._db.execute(
-            "UPDATE journal SET action = ?, state = 'planned', conversion = NULL, attempts = 0,"
-            " unknown = iif(action = ?, unknown, 0), sent_at = iif(action = ?, sent_at, NULL)"
-            " WHERE id = ?",
-            (action, action, action, row.id),
+            "UPDATE journal SET action = 'create', state = 'planned', conversion = NULL,"
+            " attempts = 0, unknown = iif(action = 'create', unknown, 0),"
+            " sent_at = iif(action = 'create', sent_at, NULL) WHERE id = ?",
+            (row.id,),
         )
 
     def plan_archive(self, row: JournalRow, now: datetime, run: int | None) -> None:

@@ -111,14 +111,14 @@ FROM senders WHERE avg_response_hours IS NOT NULL GROUP BY answer ORDER BY answe
 _BUDGET = "SELECT day, sum(tokens) AS tokens FROM api_usage GROUP BY day ORDER BY day"
 
 
-def _chart(title: str, query: str, mark: str, **encoding: Any) -> dict[str, Any]:
+def _chart(title: str, query: str, **encoding: Any) -> dict[str, Any]:
     # Vega-Lite only: the plugin's table charts would put mail subjects into the page unescaped.
     return {
         "title": title,
         "db": DATABASE,
         "query": query,
         "library": "vega-lite",
-        "display": {"mark": {"type": mark, "tooltip": True}, "encoding": encoding, "height": 260},
+        "display": {"mark": {"type": "bar", "tooltip": True}, "encoding": encoding, "height": 260},
     }
 
 
@@ -134,14 +134,12 @@ CHARTS = {
     "funnel": _chart(
         "From senders to deals",
         _FUNNEL,
-        "bar",
         y=_nominal("stage", "", sort={"field": "step"}),
         x=_number("people", "addresses"),
     ),
     "weeks": _chart(
         "Messages per week by verdict",
         _WEEKS,
-        "bar",
         x=_nominal("week", "week of", axis={"labelOverlap": True}),
         y=_number("messages", "messages"),
         color=_nominal("verdict", "verdict"),
@@ -149,14 +147,12 @@ CHARTS = {
     "answers": _chart(
         "How fast senders answer us",
         _ANSWERS,
-        "bar",
         x=_nominal("answer", "on average within", axis={"labelAngle": 0}),
         y=_number("senders", "senders"),
     ),
     "budget": _chart(
         "API tokens per day",
         _BUDGET,
-        "bar",
         x=_nominal("day", "day", axis={"labelOverlap": True}),
         y=_number("tokens", "tokens"),
     ),

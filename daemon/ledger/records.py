@@ -282,10 +282,10 @@ class Records:
         ).fetchall()
         return [record_of(row) for row in rows]
 
-    def senders_with(self, kind: str) -> set[str]:
-        """Senders who have, or had, a record of a kind."""
+    def with_person(self) -> set[str]:
+        """Senders who have, or had, a person."""
         rows = self._db.execute(
-            "SELECT DISTINCT sender FROM records WHERE kind = ? AND sender IS NOT NULL", (kind,)
+            "SELECT DISTINCT sender FROM records WHERE kind = 'person' AND sender IS NOT NULL"
         )
         return {row["sender"] for row in rows}
 

@@ -7,7 +7,7 @@ no lead that becomes a deal an hour later. Where a service is running, that serv
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -159,9 +159,9 @@ def take_in(
 ) -> None:
     """Read one mailbox back to `since` (None: its own floor) into the ledger."""
     floor = since or wiring.floor(box)
-    account, names = wiring.account(box).identity, [one.name for one in wiring.config.mailboxes]
+    run = pass_over(wiring, box, floor, progress)
     with ledger.transaction("floor"):
-        ledger.folders.belong(box.name, account, names)
+        ledger.folders.belong(box.name, wiring.account(box).identity, run.configured)
         ledger.folders.lower_floor(box.name, floor)
         bulk = bool(ledger.folders.unread_back([box.name])) or not ledger.folders.of(box.name)
         ledger.folders.read_again(box.name)  # what was restored from a backup is found, too
@@ -169,24 +169,31 @@ def take_in(
     def another() -> Mailbox:
         return Mailbox.connect(wiring.account(box), bulk=True)
 
-    run = Pass(
-        scoring=scoring_settings(wiring.config),
-        name=box.name,
-        floor=floor,
-        now=wiring.now,
-        stopping=wiring.stop.is_set,
-        progress=lambda folder, done, total: progress(f"{box.name}: {folder}", done, total),
+    run = replace(
+        run,
         bulk=bulk,
         # Over loopback there is no way to go, and one connection is as fast.
         another=None if is_loopback(box.host) else another,
-        account=account,
-        configured=frozenset(names),
         again=sys.maxsize,
     )
     if read(wiring, ledger, box, run, result, bulk=True) and not ledger.setting(
         f"reply_detection:{box.name}"
     ):
         result.without_sent.append(box.name)
+
+
+def pass_over(wiring: Wiring, box: MailboxSection, floor: datetime | None, show: Show) -> Pass:
+    """One pass over a mailbox for a command, which `show` is told about."""
+    return Pass(
+        scoring=scoring_settings(wiring.config),
+        name=box.name,
+        floor=floor,
+        now=wiring.now,
+        stopping=wiring.stop.is_set,
+        progress=lambda folder, done, total: show(f"{box.name}: {folder}", done, total),
+        account=wiring.account(box).identity,
+        configured=frozenset(one.name for one in wiring.config.mailboxes),
+    )
 
 
 def read(

@@ -143,7 +143,7 @@ def _takers(config: Config) -> Callable[[Route], str]:
     every, chosen = routes(config), defaultdict[str, list[str]](list)
     if every and config.ledger.exists():
         with Ledger.open(config.ledger, readonly=True) as ledger:
-            for address in sorted(ledger.records.senders_with("person")):
+            for address in sorted(ledger.records.with_person()):
                 route = taken(ledger, every, address)
                 if route is not None:
                     chosen[route.name].append(address)

@@ -2,19 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from daemon.errors import Problem
-from daemon.intake.poll import Pass
 from daemon.ledger.conditions import EVENTS
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.mailbox.imap import Mailbox
-from daemon.maintenance.catch_up import CaughtUp, Show, read, write_out
+from daemon.maintenance.catch_up import CaughtUp, Show, pass_over, read, write_out
 from daemon.sync import Sync
 from daemon.wiring import Wiring
-from daemon.wiring.settings import scoring_settings
 
 
 def release(ledger: Ledger, now: datetime) -> tuple[int, int, int]:
@@ -34,28 +31,14 @@ def run_once(wiring: Wiring, ledger: Ledger, command: str, show: Show) -> Caught
     with ledger.transaction("run"):
         result = CaughtUp(ledger.runs.begin(command, wiring.now()))
     for box in wiring.config.mailboxes:
-        start = wiring.floor(box) or wiring.now()
-        one = Pass(
-            scoring_settings(wiring.config),
-            box.name,
-            start,
-            wiring.now,
-            stopping=wiring.stop.is_set,
-            progress=partial(_show_folder, show, box.name),
-            account=wiring.account(box).identity,
-            configured=frozenset(box.name for box in wiring.config.mailboxes),
-        )
-        read(wiring, ledger, box, one, result)
+        floor = wiring.floor(box) or wiring.now()
+        read(wiring, ledger, box, pass_over(wiring, box, floor, show), result)
     flow = Sync(wiring.session(ledger, result.run, show))
     result.pushed = write_out(flow, result, wiring.now, wiring.stop.wait)
     with ledger.transaction("end of run"):
         ledger.runs.add(result.run, messages=result.new)
         ledger.runs.end(result.run, "done", wiring.now())
     return result
-
-
-def _show_folder(show: Show, mailbox: str, folder: str, done: int, total: int) -> None:
-    show(f"{mailbox}: {folder}", done, total)
 
 
 def quarantined(wiring: Wiring, ledger: Ledger) -> Iterator[tuple[str, bytes]]:

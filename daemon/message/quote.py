@@ -211,7 +211,7 @@ def _begins_signature(line: str) -> bool:
         return True
     if not line or len(line) > _SIGNATURE_LINE_LIMIT:
         return False
-    beginnings, heads = _beginnings("signature")
+    beginnings, heads = _signature_beginnings()
     folded = line.lstrip("*_ ").casefold()
     return folded[:_HEAD] in heads and folded.startswith(beginnings)
 
@@ -256,9 +256,9 @@ def _is_letter(char: str) -> bool:
 
 
 @cache
-def _beginnings(kind: str) -> tuple[tuple[str, ...], frozenset[str]]:
+def _signature_beginnings() -> tuple[tuple[str, ...], frozenset[str]]:
     """The words with which a line may begin, and their first letters, which rule out most lines."""
-    words = tuple(sorted(word_lists("quotes")[kind]))
+    words = tuple(sorted(word_lists("quotes")["signature"]))
     return words, frozenset(word[:_HEAD] for word in words)
 
 

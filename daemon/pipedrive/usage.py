@@ -10,7 +10,6 @@ class TokenUsage:
         self._lock = Lock()
         self._spent: dict[str, tuple[int, int]] = {}
         self.total = 0
-        self.facts: dict[str, float] = {}  # what answers said, as it was last written down
 
     def add(self, kind: str, tokens: int) -> None:
         """Count one processed request; called by any thread."""

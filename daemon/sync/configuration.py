@@ -60,7 +60,7 @@ def follow(session: Session, meanwhile: Callable[[], object] = lambda: None) -> 
             ledger.set(TASKS_FROM, stamp(session.now()) if old else None)
     with ledger.transaction("configured"):
         if more:
-            known_to_us = ledger.records.senders_with("person")
+            known_to_us = ledger.records.with_person()
             consent.hold_all(ledger, known_to_us, session.now())
             ledger.senders.touch(known_to_us)
         ledger.set(_SETTING, now)

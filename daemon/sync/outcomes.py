@@ -94,7 +94,7 @@ class Outcomes:
             return
         if outcome.failed:
             # Pipedrive won't convert this lead: a deal is made, and the lead archived after it.
-            journal.become(row, "create")
+            journal.create_instead(row)
             event("sync.not_converted", key=row.key)
             return
         if outcome.id is None:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from daemon.errors import Problem
 from daemon.ledger.journal import JournalRow
 from daemon.log import event
 from daemon.pipedrive.objects import Target
@@ -21,7 +20,7 @@ from daemon.sync.push import Pusher
 from daemon.sync.pushed import Pushed
 from daemon.sync.refresh import everything_due, look_again, refresh
 from daemon.sync.relocation import relocate
-from daemon.sync.safety_limit import check, creates_record, fresh_may_go, is_first
+from daemon.sync.safety_limit import Checked, check, creates_record, is_first
 from daemon.sync.session import LAG, Session
 
 _KEEP_DONE = timedelta(days=30)
@@ -60,6 +59,15 @@ def _without_tasks(
     takes: Callable[[JournalRow], bool], overdue: datetime
 ) -> Callable[[JournalRow], bool]:
     return lambda row: takes(row) and not is_task_for(row, overdue)
+
+
+def _allowed(checked: Checked) -> Callable[[JournalRow], bool]:
+    """Of the journal, what may be sent whether or not a person approves the rest."""
+    if checked.asks is None:
+        return _is_record
+    if checked.fresh_may_go:
+        return lambda row: _is_harmless(row) or (_is_record(row) and _is_fresh(row))
+    return _is_harmless
 
 
 def plan_only(session: Session) -> None:
@@ -235,12 +243,13 @@ class Sync:
             adopt_lost_activities(session, self._fields_made)
             self._adopted_lost = True
         plan_due(session, place, due, drafts)
-        total.asks = self._ask_first(first=first)
+        checked = self._check_limit(first=first)
+        total.asks = checked.asks
         if first and total.asks is not None:
             return None
         if first:
             place = self._make_first_fields(total)
-        takes = self._allowed(asked=total.asks is not None)
+        takes = _allowed(checked)
         if only_fresh:
             takes = _only_fresh(takes)
         overdue = overdue_at_first(session)
@@ -270,23 +279,14 @@ class Sync:
         self._add(total, Pusher(self.session, place).push(_is_field))
         return prepare(self.session)
 
-    def _ask_first(self, *, first: bool) -> Problem | None:
-        """What a person has to approve before the planned records are created."""
+    def _check_limit(self, *, first: bool) -> Checked:
+        """Whether the planned records may be created without a person's approval."""
         session, ledger = self.session, self.session.ledger
         if session.limit is None:
-            return None
+            return Checked()
         complete = first and listing.is_complete(session)
         persons = ledger.crm.count("person") if complete else None
         return check(ledger, session.limit, session.now(), persons=persons, first=first)
-
-    def _allowed(self, *, asked: bool) -> Callable[[JournalRow], bool]:
-        """Of the journal, what may be sent whether or not a person approves the rest."""
-        limit = self.session.limit
-        if not asked:
-            return _is_record
-        if limit is not None and fresh_may_go(self.session.ledger, limit, self.session.now()):
-            return lambda row: _is_harmless(row) or (_is_record(row) and _is_fresh(row))
-        return _is_harmless
 
     def _make_first_fields(self, total: Pushed) -> Target:
         """Make the fields that waited for the safety limit, and plan again now that they exist."""
@@ -296,7 +296,7 @@ class Sync:
             place = self._make_fields(place, total)
         with ledger.transaction("touch"):
             # All that were planned without the fields, persons that need nothing else included.
-            touched = sorted(ledger.backlog.senders() | ledger.records.senders_with("person"))
+            touched = sorted(ledger.backlog.senders() | ledger.records.with_person())
             ledger.senders.touch(touched)
         plan_due(session, place, touched)
         return place

@@ -89,17 +89,17 @@ def refresh(
 @contextmanager
 def _noted(session: Session) -> Iterator[None]:
     """Keep in the ledger whether listings work, where that is news."""
-    ledger, facts = session.ledger, session.usage.facts
+    ledger, works = session.ledger, session.works
     try:
         yield
     except (RetryLater, Rejected) as problem:
         if not isinstance(problem, BudgetSpent) and not session.stopping():
-            facts[LISTING] = False
+            works[LISTING] = False
             with ledger.transaction("listing fails", repeatable=True):
                 ledger.conditions.failed(LISTING, str(problem), session.wall())
         raise
-    if not facts.get(LISTING):  # it failed, or nothing was listed yet since the start
-        facts[LISTING] = True
+    if not works.get(LISTING):  # it failed, or nothing was listed yet since the start
+        works[LISTING] = True
         with ledger.transaction("listing works", repeatable=True):
             ledger.conditions.good(LISTING, session.wall())
 

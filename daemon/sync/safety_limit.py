@@ -33,6 +33,14 @@ class AskFirst(ConfigProblem):
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """What the safety limit says to the planned records."""
+
+    asks: AskFirst | None = None  # what a person has to approve first; None: nothing
+    fresh_may_go: bool = True  # whether what people in touch lately wait for is within the limit
+
+
+@dataclass(frozen=True, slots=True)
 class SafetyLimit:
     """What may be done without approval."""
 
@@ -150,10 +158,10 @@ def _makes(action: str, kind: str) -> bool:
 
 def check(
     ledger: Ledger, limit: SafetyLimit, now: datetime, *, persons: int | None, first: bool
-) -> AskFirst | None:
-    """What a person has to approve before the planned records may be created; None: nothing.
+) -> Checked:
+    """Whether the planned records may be created.
 
-    What the person should know stands in the ledger's conditions from then on.
+    What a person should know stands in the ledger's conditions from then on.
     """
     known = ledger.approvals.counted(now)
     why = limit.to_creates(known.planned, first=first, today=known.today, busiest=known.busiest)
@@ -162,20 +170,14 @@ def check(
     if why is None and first:
         why = limit.to_writes(strangers_touched(ledger, done=False), persons)
     if why is not None and not known.covers_all:
-        return _ask(ledger, why, known.planned, now)
+        fresh = limit.to_creates(known.fresh, first=False, today=known.today, busiest=known.busiest)
+        return Checked(_ask(ledger, why, known.planned, now), fresh_may_go=fresh is None)
     if why is not None or known.asked:
         with ledger.transaction("approved"):
             ledger.conditions.forget(APPROVAL)
             if known.covers_all:
                 ledger.approvals.extend(known.planned)
-    return None
-
-
-def fresh_may_go(ledger: Ledger, limit: SafetyLimit, now: datetime) -> bool:
-    """Whether what people in touch lately wait for is within the limit, whatever else waits."""
-    known = ledger.approvals.counted(now)
-    why = limit.to_creates(known.fresh, first=False, today=known.today, busiest=known.busiest)
-    return why is None
+    return Checked()
 
 
 def _ask(ledger: Ledger, why: str, creates: int, now: datetime) -> AskFirst:

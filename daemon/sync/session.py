@@ -64,6 +64,7 @@ class Session:
     looked: dict[str, datetime] = field(default_factory=dict)  # when at each deal, by its id
     reopened: set[str] = field(default_factory=set)  # senders of deals that people have reopened
     unseen: set[int] = field(default_factory=set)  # changes that a look hasn't shown to be made
+    works: dict[str, bool] = field(default_factory=dict)  # by part, as the ledger was last told
 
     def now(self) -> datetime:
         """The time by Pipedrive's clock, as far as it has told it: what a sync goes by.
@@ -99,19 +100,6 @@ class Session:
         if usage := self.usage.take():
             with self.ledger.transaction("usage"):
                 self.ledger.runs.spend(self.now().strftime("%Y-%m-%d"), usage)
-                self._keep_facts()
-
-    def _keep_facts(self) -> None:
-        """Write down what the server's answers say, where it has changed; in a transaction."""
-        offset = self.client.clock_offset
-        facts = {
-            "daily_tokens": self.client.budget.limit,
-            "clock_offset_s": round(offset.total_seconds(), -1) if offset else 0,
-        }
-        for name, value in facts.items():
-            if self.usage.facts.get(name) != value:
-                self.usage.facts[name] = value
-                self.ledger.set(name, value)
 
 
 def note_lag(session: Session, lag: timedelta) -> None:
