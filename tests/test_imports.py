@@ -144,6 +144,58 @@ def test_only_the_ledger_speaks_sql(module: str) -> None:
     assert not asked & {"rows", "execute", "executemany", "executescript"}
 
 
+# Words of others, who offer nothing else to go by: Exchange's header,
+# OpenPGP's armor, and Pipedrive's advice that is left out of a message.
+FOREIGN_WORDS = {
+    "rules agent",
+    "-----BEGIN PGP SIGNATURE-----",
+    "-----BEGIN PGP SIGNED MESSAGE-----",
+    "Please check developers",
+}
+PROSE = re.compile("[A-Za-z]{2,} [A-Za-z]{2,}")
+PROSE_IN_SQL = re.compile("(=|<>|LIKE|GLOB) ?'[^']*[A-Za-z]{2,} [A-Za-z]{2,}")
+SEARCHES = {"startswith", "endswith", "find", "index", "partition", "count"}
+CLAUSE = re.compile("(WHERE|AND|OR|WHEN) ")
+
+
+def asked_of_texts(tree: ast.AST) -> Iterator[str]:
+    """The words with which anything is compared, in Python or in SQL."""
+    for node in ast.walk(tree):
+        compared: list[ast.AST] = []
+        if isinstance(node, ast.Compare):
+            compared = [node.left, *node.comparators]
+        elif isinstance(node, ast.MatchValue):
+            compared = [node.value]
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in SEARCHES:
+            compared = [*node.args]
+        for one in (part for expression in compared for part in ast.walk(expression)):
+            if isinstance(one, ast.Constant) and isinstance(one.value, str):
+                yield one.value
+        sql = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(sql, str) and CLAUSE.search(sql) and PROSE_IN_SQL.search(sql):
+            yield sql
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if part(name) != "sandbox"])
+def test_nothing_is_decided_by_the_wording_of_a_message(module: str) -> None:
+    """What a person reads may be worded anew at any time: what decides is a type or a code."""
+    asked = {text for text in asked_of_texts(TREES[module]) if PROSE.search(text)}
+    assert not asked - FOREIGN_WORDS
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'problem.message.endswith("in Pipedrive")',
+        'if str(error) == "no such folder": pass',
+        'if "is spent" in str(error): pass',
+        "query = \"SELECT 1 FROM journal WHERE last_error LIKE 'its person%'\"",
+    ],
+)
+def test_a_decision_by_wording_would_be_seen(code: str) -> None:
+    assert any(map(PROSE.search, asked_of_texts(ast.parse(code))))
+
+
 @pytest.mark.parametrize("module", [name for name in MODULES if part(name) in PURE])
 def test_a_pure_step_reads_no_clock_and_rolls_no_dice(module: str) -> None:
     calls = {

@@ -4,7 +4,7 @@ import sqlite3
 from datetime import datetime
 
 from daemon.ledger.journal import FREE, MAKES
-from daemon.ledger.presence import APART
+from daemon.ledger.presence import APART, NOT_FOUND
 from daemon.ledger.timestamp import instant_or_none, stamp
 
 
@@ -112,7 +112,7 @@ class Backlog:
             " UNION ALL SELECT strftime('%Y-%m-%dT%H:%M:%SZ', min(missing_since),"
             f" '+{APART.total_seconds()} seconds')"
             "  FROM records INDEXED BY records_second_look WHERE tombstone IS NULL"
-            "  AND missing_since IS NOT NULL AND shown AND missing_why = 'not found'"
+            f"  AND missing_since IS NOT NULL AND shown AND missing_why = '{NOT_FOUND}'"
             " UNION ALL SELECT min(follow_up_due) FROM senders WHERE follow_up_due IS NOT NULL"
             "  AND ?)",
             (follow_up,),
