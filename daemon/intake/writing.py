@@ -100,21 +100,27 @@ class Writer:
         self._folder, self._total, self._found.again = step.folder, step.total, step.again
         self._found.take(step.batch, answers, step.folder.floor)
         full = self._found.count >= self._run.scoring.batch or self._found.size >= _BATCH_BYTES
-        if full or step.end is not None:
+        if isinstance(step.end, FolderEnd):
+            self._write(step.folder, step.total, step.end)
+            self._tell_end(step)
+        elif full or step.end is not None:
             self._write(step.folder, step.total)
-        if step.end is not None:
-            self._note_end(step, step.end)
+        if isinstance(step.end, Problem):
+            self._note_failure(step.folder, step.end)
 
     def flush(self) -> None:
         """Write what is left of a folder that has no end yet."""
         if self._folder is not None:
             self._write(self._folder, self._total)
 
-    def _write(self, folder: FolderRow, total: int) -> None:
-        """Write all of a batch in one transaction."""
+    def _write(self, folder: FolderRow, total: int, end: FolderEnd | None = None) -> None:
+        """Write all of a batch in one transaction, with the end of the folder where it was read."""
         run, ledger = self._run, self._ledger
         found, self._found = self._found, _Found()
         if not found.count:
+            if end is not None:
+                with ledger.transaction("polled", repeatable=True):
+                    self._keep_end(folder, end)
             return
         now, uidvalidity = run.now(), folder.uidvalidity
         assert uidvalidity is not None  # noqa: S101 - it is open
@@ -136,6 +142,8 @@ class Writer:
             ledger.folders.see(folder.id, uidvalidity, found.below)
             for item in found.unreadable if not found.again else ():
                 ledger.quarantine.add(folder.id, uidvalidity, item.uid, item.reason, now)
+            if end is not None:
+                self._keep_end(folder, end)
         if found.again:
             self.tally.again += len(found.seen)
             run.progress(_AGAIN, self.tally.again, total)
@@ -154,38 +162,41 @@ class Writer:
         self._new[folder.id] += len(new)
         run.progress(folder.name, self._done[folder.id], total)
 
-    def _note_end(self, step: Step, end: FolderEnd | Problem) -> None:
-        """Note that a folder was read to its end, or why it wasn't and when it is tried again."""
-        run, folder = self._run, step.folder
-        if isinstance(end, Problem):
-            self.tally.problems.append(end)
-            event("intake.folder_failed", mailbox=run.name, folder=folder.name, error=end)
-            wait = backoff.pause(backoff.FOLDER, folder.failures + 1)
-            with self._ledger.transaction("folder failed"):
-                due = run.now() + timedelta(seconds=wait)
-                self._ledger.folders.failed(run.name, folder.name, str(end), due)
-            return
-        with self._ledger.transaction("polled", repeatable=True):
-            self._ledger.folders.polled(
-                folder.id,
-                run.now(),
-                uidnext=end.status.uidnext,
-                scanned=end.whole,
-                object_id=end.status.object_id,
-                resets=folder.resets,
-            )
-            if folder.resets >= _MANY_RESETS:
-                wait = backoff.pause(backoff.FOLDER, folder.resets - _MANY_RESETS + 1)
-                why = f"the server gave it another UIDVALIDITY, {folder.resets} times in a row"
-                due = run.now() + timedelta(seconds=wait)
-                self._ledger.folders.rest(folder.id, f"{why}: read again less often", due)
+    def _note_failure(self, folder: FolderRow, problem: Problem) -> None:
+        """Note why a folder wasn't read to its end, and when it is tried again."""
+        name = self._run.name
+        self.tally.problems.append(problem)
+        event("intake.folder_failed", mailbox=name, folder=folder.name, error=problem)
+        wait = backoff.pause(backoff.FOLDER, folder.failures + 1)
+        with self._ledger.transaction("folder failed"):
+            due = self._run.now() + timedelta(seconds=wait)
+            self._ledger.folders.failed(name, folder.name, str(problem), due)
+
+    def _keep_end(self, folder: FolderRow, end: FolderEnd) -> None:
+        """Keep that a folder was read to its end; inside a transaction."""
+        folders, now = self._ledger.folders, self._run.now()
+        folders.polled(
+            folder.id,
+            now,
+            uidnext=end.status.uidnext,
+            scanned=end.whole,
+            object_id=end.status.object_id,
+            resets=folder.resets,
+        )
+        if folder.resets >= _MANY_RESETS:
+            wait = backoff.pause(backoff.FOLDER, folder.resets - _MANY_RESETS + 1)
+            why = f"the server gave it another UIDVALIDITY, {folder.resets} times in a row"
+            due = now + timedelta(seconds=wait)
+            folders.rest(folder.id, f"{why}: read again less often", due)
+
+    def _tell_end(self, step: Step) -> None:
         if step.total:
             event(
                 "intake.folder",
-                mailbox=run.name,
-                folder=folder.name,
+                mailbox=self._run.name,
+                folder=step.folder.name,
                 read=step.total,
-                new=self._new[folder.id],
+                new=self._new[step.folder.id],
             )
 
 

@@ -91,13 +91,14 @@ def plan_due(
     while todo and not session.stopping():
         now = session.now()
         with session.ledger.transaction("plan"):
-            us = states.known_us(session.ledger, session.scoring.us)
+            us: Us | None = None
             held = False
             for address in [todo.popleft() for _ in range(min(_BATCH, len(todo)))]:
                 row = session.ledger.senders.get(address)
                 if row is not None and row.version > row.synced_version:
                     made = (drafts or {}).get(address)
                     if made is None or (made.row, made.changes) != (row, session.ledger.changes):
+                        us = us or states.known_us(session.ledger, session.scoring.us)
                         made = draft(session, row, place, us)
                     changes, others = _plan(session, row, made, now)
                     planned += changes
