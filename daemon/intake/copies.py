@@ -41,7 +41,7 @@ class Known:
         return self._rows[key]
 
     def place(self, message: Message, row: StoredMessage) -> None:
-        """Have a message be this one, at whose place it lies, whatever a newer parser reads."""
+        """Take a message for the one known at its place, even if it is read differently now."""
         if message.size != row.message.size and message.message_id != row.message.message_id:
             return  # the UID was given to another mail
         if message.key not in self._keys:

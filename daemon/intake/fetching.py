@@ -69,7 +69,7 @@ class Suspects:
     """Messages of one folder that were under way when a line was lost."""
 
     groups: deque[tuple[int, ...]] = field(default_factory=deque)
-    # UIDs that alone have cost the line: asked for without their structure, then without pieces.
+    # UIDs that broke the line even alone: asked for without their structure, then without pieces.
     plain: set[int] = field(default_factory=set)
     unpieced: set[int] = field(default_factory=set)
     pieces_blameless: bool = False  # a line was lost without them as well
@@ -117,7 +117,7 @@ def batches(
 
 
 def isolate(mailbox: Mailbox, request: FetchRequest, suspects: Suspects) -> Iterator[Batch]:
-    """The suspects, in smaller and smaller requests; one that alone costs the line is given up."""
+    """The suspects, in smaller and smaller requests; one that breaks it alone is given up."""
     groups = suspects.groups
     while groups:
         left = dict.fromkeys(groups.popleft())

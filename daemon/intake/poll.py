@@ -170,7 +170,7 @@ def _nothing_new(folder: FolderRow, status: FolderStatus | None, now: datetime) 
 
 
 def _incoming(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Generator[Step, None, None]:
-    """All that is new, folder after folder, and last the messages that have cost a line."""
+    """All that is new, folder after folder, and last the messages that broke a line."""
     put_aside: list[_OpenFolder] = []
     for row in _changed(mailbox, ledger, run):
         folder = _OpenFolder(mailbox, ledger, run, row)

@@ -1,8 +1,8 @@
-"""What an earlier version has read less of than we do, read again from where it lies.
+"""Mails of which an earlier version kept less than we do, read again from the mailbox.
 
-Newest first, so many in a pass. It goes the way of every mail, so the ledger holds afterwards what
-it would hold if this version had read all of it. What lies nowhere any more stays as it is known,
-for good. Trouble with a folder costs no more than the rest of it in this pass.
+The newest first, a limited number in a pass. They are handled like any other mail, so in the end
+the ledger holds what it would hold if this version had read them all. A message that is in no
+folder any more keeps what is known of it. If a folder fails, its rest waits for the next pass.
 """
 
 from collections import defaultdict
@@ -72,7 +72,7 @@ def _of_folder(
             _gone(ledger, row, [one.uid for one in batch.unreadable])
             batch.unreadable = []
             yield batch
-        # What costs the line was read once, by whatever means: it stays as it is known.
+        # It breaks the line now, but was read once: what is known of it stays.
         _gone(ledger, row, [uid for group in suspects.groups for uid in group])
     except LedgerProblem:
         raise

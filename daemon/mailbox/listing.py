@@ -112,7 +112,7 @@ def _by_contents(
 def _with_mail_from_us(
     opener: Opener, session: ImapSession, candidates: Iterable[MailboxFolder]
 ) -> list[str]:
-    """Those whose last messages are from us; one that costs the line when looked into isn't."""
+    """Those whose last messages are from us; one that breaks the line is left out."""
     found: list[str] = []
     losses = 0
     for one in candidates:

@@ -21,7 +21,7 @@ _TOLD: Mapping[tuple[str, str], EventKind] = {
 def apply_consequences(
     session: Session, row: JournalRow, made: str | None, now: datetime
 ) -> set[str]:
-    """Note what follows from a finished change; the senders who are to be planned again.
+    """Record what follows from a finished change; gives the senders to plan again.
 
     `made`: the id of what it made, None if people have made something else of it.
     """
@@ -42,10 +42,10 @@ def _created(session: Session, row: JournalRow) -> Iterator[str]:
         case "person":
             ledger.journal.release_for("person", row.key)
             if session.settings.emails and ledger.activities.missing(row.key, 1):
-                yield row.key  # its mails were logged without it, while it couldn't be made
+                yield row.key  # its mails were logged without a link to it
         case "lead":
             if row.unknown:
-                # It couldn't be taken back when a deal, its own or another's, was planned instead.
+                # A deal, its own or another's, was planned instead, too late to cancel the lead.
                 yield row.key
             link_later(session, row.key)
         case "deal":

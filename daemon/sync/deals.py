@@ -33,7 +33,7 @@ def choose_deal(
 ) -> DealChoice:
     """Where a sender's mail goes as things stand; `talks` gives its conversations.
 
-    Its own open deals before those of others; those that are there before one that is on its way.
+    Its own open deals come before those of others, and existing deals before one being made.
     """
     rules = session.settings.deals
     own = _own(row.address, known, crm)
@@ -131,10 +131,10 @@ def to_be_told(session: Session, row: SenderRow, identifier: str | None) -> set[
 
 
 def participants_in_copy(session: Session, row: SenderRow, plan: SenderPlan) -> list[Change]:
-    """Make who has a person a participant of the deals on whose conversations it was copied.
+    """Make a sender who has a person a participant of the deals whose mail it was copied on.
 
-    They say nothing about where its own mail goes. Who has an open deal of their own takes part in
-    no other by that.
+    That doesn't decide where its own mail goes, and isn't done for a sender with an open deal of
+    its own.
     """
     deals, settings = session.ledger.deals, session.settings
     if not row.copied or settings.in_copy is None or not settings.deals.participants:

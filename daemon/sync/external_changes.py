@@ -63,7 +63,7 @@ def follow(session: Session, place: Target, *, whole: bool) -> set[str]:
 
 
 def _part(session: Session, now: datetime) -> set[str]:
-    """Let go of persons from which people took an address again that we had added."""
+    """Let go of persons from which people have removed an address that we added."""
     parted = session.ledger.crm.parted(now - _SHOWN_WITHIN)
     for record in parted:
         session.ledger.records.mark_gone("person", record.key, "parted", now, BY_PEOPLE)
@@ -132,7 +132,7 @@ def _follow_gone(session: Session, gone: Sequence[Record]) -> None:
 
 
 def _overtaken(session: Session) -> set[str]:
-    """Senders for whom something waits to be made that people have made meanwhile."""
+    """Senders for whom we were about to make something that people have made meanwhile."""
     found = session.ledger.backlog.overtaken()
     if found:
         with session.ledger.transaction("touch"):

@@ -1,6 +1,6 @@
 """Ledger → the activity that reminds people to answer: what becomes of it when a sender is planned.
 
-When a mail will have waited long enough stands in `senders.follow_up_due`, so that a pass, also one
+`senders.follow_up_due` says when a mail will have waited long enough. So a pass, even the first one
 after a week without the service, knows from the ledger alone whom to plan.
 """
 
@@ -48,7 +48,7 @@ def plan_follow_up(
         claim(session, step.changes)
         since = datetime.fromisoformat(step.changes[-1].fields["since"])
         if ledger.records.get("activity", step.key) is not None:
-            step.changes.pop()  # made out of a ledger that was lost: it stands for the sender again
+            step.changes.pop()  # made by a ledger that was lost, and found again
             return step
         marks = ledger.settings(LOST_UNTIL, TASKS_FROM)
         lost = instant_or_none(marks.get(LOST_UNTIL) or None)

@@ -29,7 +29,7 @@ def joined_to(
     crm: RemoteMatches,
     us: Us,
 ) -> str | None:
-    """The sender whose person a new sender is; None if nothing proves that it is anybody's."""
+    """The sender who is the same person as a new one; None if no mail proves it."""
     if not session.settings.join or known.person is not None or crm.persons:
         return None
     if state.first_contact is None:
@@ -45,7 +45,7 @@ def joined_to(
         other = written_to_alone(ours, us) if ours else None
         if answer is None or other is None or answer.from_ is None or answer.from_.key != address:
             continue
-        # Who wrote first is joined by the other, so no two ever wait for one another.
+        # The later sender joins the earlier one, so two never wait for each other.
         names = ledger.histories.names_before(other.key, state.first_contact)
         if is_same_person(answer, other, names, us) and _has_person(session, other.key):
             return other.key

@@ -14,7 +14,7 @@ Around = Mapping[tuple[str, str], str]  # Pipedrive's ids by kind and record key
 def ids_around(
     session: Session, row: JournalRow, sender: SenderRow | None
 ) -> tuple[Around, set[str]]:
-    """The ids of what a change may hang on, by kind and key, and those that nothing proves."""
+    """The ids of what a change may hang on, by kind and key, and those not proven to be there."""
     if row.sender is None and "participants" not in row.fields:
         return {}, set()
     key = row.fields.get("organization") or row.organization

@@ -31,14 +31,14 @@ _UNLISTED, _SPENT, _SEARCHED = "persons_unlisted_pages", "search_spent", "search
 
 
 def is_complete(session: Session) -> bool:
-    """Whether all persons are known, so that who isn't listed isn't there."""
+    """Whether all persons were listed: then a person who isn't among them doesn't exist."""
     return not session.ledger.setting(_UNLISTED)
 
 
 def sweep(session: Session, place: Target, strangers: Sequence[str]) -> None:
     """Bring everything up to date; what is gone from the lists is gone from the ledger's copy.
 
-    It isn't over until `follow` has drawn the conclusions: only that notes when it was.
+    The listing counts once `follow` has drawn its conclusions, which also notes the time.
     """
     ledger = session.ledger
     number = (ledger.setting("sweep") or 0) + 1
@@ -108,7 +108,7 @@ def search(session: Session, place: Target, strangers: Sequence[str]) -> None:
     for address in todo:
         try:
             hits = directory.search_person(session.client, address, place.marker("person"))
-        except Rejected as problem:  # e.g. an address that no search takes
+        except Rejected as problem:  # e.g. an address that Pipedrive refuses to search for
             event("sync.search_refused", sender=address, problem=problem)
             hits = []
         keep(session, "person", hits)
@@ -168,7 +168,7 @@ def _everything(session: Session, place: Target, kind: str, number: int) -> None
 
 
 def _doubt_nothing(session: Session, kind: str, count: int) -> None:
-    """Raise Unknown for a list of everything that shows nothing, while something of it is there."""
+    """Raise Unknown if a full list is empty although something of that kind is there."""
     known = None if count else session.ledger.crm.newest(kind)
     if known is not None and directory.absence(session.client, kind, known) is None:
         raise Unknown(f"an empty list, although {kind} {known} is there", what=f"{kind}s")

@@ -70,9 +70,9 @@ def _have_been_here(session: Session) -> bool:
 
 
 def _adopt(session: Session, key: str, row: Mapping[str, Any]) -> bool:
-    """Let an activity stand for its message, meeting or sender, as it is now; whether it does.
+    """Adopt an activity for its message, meeting or sender, as it is now; whether it was adopted.
 
-    It doesn't where the journal knows that it may have been made, and finds out for itself.
+    It isn't while the journal has it as perhaps made: then the journal looks for it.
     """
     ledger = session.ledger
     waiting = ledger.journal.open_row("activity", key)

@@ -21,8 +21,8 @@ def tell(
 ) -> None:
     """Note an event about a sender, once for what it is `about`.
 
-    `fresh`: when the mail was written that it is about, the latest one unless that is said.
-    `record`: the kind and id of what was made for it, about which it is unless that is said.
+    `fresh`: when the mail was written that caused it; by default the sender's latest mail.
+    `record`: the kind and id of the object that was made, by default what the event is about.
     """
     wanting = [one for one in subscribers if kind in one.kinds]
     portrait = ledger.senders.portrait(address) if wanting else None

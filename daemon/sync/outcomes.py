@@ -72,7 +72,7 @@ class Outcomes:
         """Record what came of a change."""
         deal = row.fields.get("deal")
         if isinstance(outcome, Problem) and not isinstance(outcome, Outdated) and deal is not None:
-            self._session.looked.pop(str(deal), None)  # it may not have come to the look
+            self._session.looked.pop(str(deal), None)  # the deal may not have been looked at
         proves = self.proves.get(row.id)
         if proves and row.kind == "activity" and isinstance(outcome, Outcome) and not outcome.found:
             self.ledger.presence.prove(proves)

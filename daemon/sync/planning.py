@@ -83,7 +83,7 @@ def plan_due(
 ) -> int:
     """Plan those of these senders whose state has changed; how many changes that journals.
 
-    Who has come while the CRM was listed isn't among them: that listing may not show its person.
+    A sender who came while the CRM was listed isn't among them: its person may be missing there.
     A draft is used if nothing has changed since it was made.
     """
     todo = deque(_in_order(session, list(senders)))

@@ -1,4 +1,4 @@
-"""FLOW journal → Pipedrive → records: sends what is due, in order of spending, each change once.
+"""FLOW journal → Pipedrive → records: sends what is due, the most urgent first, each change once.
 
     ready rows → commit `sending` → workers send → commit records and `done`
 
@@ -185,7 +185,7 @@ class Pusher:
         return not self._backlog
 
     def _is_doubtful(self, row: JournalRow, others: Sequence[JournalRow]) -> bool:
-        """Whether the last of its kind was refused, so that one after the other is tried."""
+        """Whether its kind was refused last, so that only one of them is tried at a time."""
         makes = row.action in {"create", "convert"} and row.kind in self._outcomes.resting
         return makes and any(row.kind == other.kind for other in others)
 

@@ -37,9 +37,9 @@ _LOOK_AGAIN = "look_again"
 def refresh(
     session: Session, place: Target, started: datetime | None = None
 ) -> tuple[list[str], Drafts]:
-    """List what the plans of the due senders depend on, as far as it isn't known freshly enough.
+    """List what the plans of the due senders depend on, unless that was listed lately.
 
-    What was listed before this process `started` isn't: the ledger may be a backup's.
+    A listing from before this process `started` doesn't count: the ledger may be a backup.
 
     Gives the senders who may be planned on the strength of that, deals first, and the drafts of
     their plans as far as there are any.

@@ -111,7 +111,7 @@ def withholds(ledger: Ledger, row: SenderRow, changes: Iterable[Change], now: da
 
 
 def held_back(ledger: Ledger) -> AskFirst | None:
-    """What a person has to approve of what old mail would newly make; None: nothing."""
+    """What old mail would newly create, for a person to approve; None: nothing."""
     asked = [one for one in ledger.conditions.of(consent.OLD_MAIL) if one.failing_since is not None]
     if not asked:
         return None

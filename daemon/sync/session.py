@@ -14,7 +14,7 @@ from daemon.rules.events import Subscriber
 from daemon.rules.routing import Route
 from daemon.sync.safety_limit import SafetyLimit
 
-LAG = "lag_s"  # setting: seconds until something was to be seen that wasn't at first
+LAG = "lag_s"  # setting: the most seconds that Pipedrive took to show what we wrote
 UNCLAIMED = "unclaimed"  # setting: activities were adopted of which only the mark is known
 LOST_UNTIL = "lost_until"  # setting: when the newest activity was made that a backup lacked
 _ROUNDED = timedelta(seconds=2)
@@ -41,8 +41,8 @@ class SyncSettings:
     join: bool = True  # whether an address that is proved to be a known person's is added to it
     deals: DealRules = field(default_factory=DealRules)
     subscribers: tuple[Subscriber, ...] = ()  # who is told what happened
-    # What may have been made is looked for so long before it is made again, or longer where
-    # Pipedrive has shown something later than a quarter of that.
+    # How long something that may have been made is looked for before it is made again; longer if
+    # Pipedrive has taken more than a quarter of that to show something.
     settled_after: timedelta = timedelta(minutes=2)
 
 
@@ -61,7 +61,7 @@ class Session:
     stopping: Callable[[], bool] = lambda: False
     progress: Callable[[str, int, int], None] = lambda *_: None  # phase, done, total (0: unknown)
     rest: Callable[[float], object] = lambda _: None  # sleeps, so that others get the ledger
-    looked: dict[str, datetime] = field(default_factory=dict)  # when at each deal, by its id
+    looked: dict[str, datetime] = field(default_factory=dict)  # when we looked at a deal, by its id
     reopened: set[str] = field(default_factory=set)  # senders of deals that people have reopened
     unseen: set[int] = field(default_factory=set)  # changes that a look hasn't shown to be made
     works: dict[str, bool] = field(default_factory=dict)  # by part, as the ledger was last told
@@ -87,7 +87,7 @@ class Session:
         return timedelta() if offset is None or abs(offset) < _ROUNDED else offset
 
     def settled_after(self) -> timedelta:
-        """How long after a request left its effect is to be seen, by what we have met so far."""
+        """How long Pipedrive may take to show what a request did, by what we have seen so far."""
         return min(max(self.settings.settled_after, 4 * self.client.lag), _LONGEST_LAG)
 
     def owner_of(self, mailbox: str | None) -> str | None:

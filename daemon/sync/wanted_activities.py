@@ -52,7 +52,7 @@ def note_of_bounce(session: Session, address: str, bounce: Undelivered | None) -
 
 
 def claim(session: Session, wanted: list[Change]) -> bool:
-    """Let these stand for activities of which a lost ledger left only the marks, if it did."""
+    """Match these with activities of a lost ledger, of which only the marks are known."""
     made = {short(one.key): one.key for one in wanted if one.action == "create"}
     records = session.ledger.records
     if made and records.unclaimed is None:
@@ -94,7 +94,7 @@ def _emails(session: Session, address: str, choice: DealChoice) -> list[Change]:
         mail = MailView(row["key"], row["subject"], instant(row["sent_at"]), named)
         change = email(mail, text=row["snippet"], fresh_since=session.fresh_since())
         if row["there"]:
-            # It is there, without this sender, who has got a record since.
+            # It exists already, without this sender, whose record is newer.
             change = replace(change, action="update", fields={"participants": list(named)})
         else:
             change = _placed(session, change, address, choice, row["key"])

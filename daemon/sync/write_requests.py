@@ -85,7 +85,7 @@ class WriteRequests:
         return self._senders[address]
 
     def _is_wanted(self, row: JournalRow, sender: SenderRow | None) -> bool:
-        """Whether the sender of a change is still there, or anybody of an organization's."""
+        """Whether a change's sender is still there, or any sender of an organization."""
         if row.kind == "organization":
             return self._ledger.senders.any_of(row.key)
         return row.sender is None or sender is not None
