@@ -1,4 +1,4 @@
-"""How the parts of the program are: since when they fail, why, and what is tried when."""
+"""The health of each part: since when it fails, why, and when it is tried again."""
 
 import sqlite3
 from collections.abc import Iterable

@@ -33,7 +33,7 @@ class Deals:
         )
 
     def taking(self, ids: Collection[str], rules: DealRules) -> list[OpenDeal]:
-        """Those of these deals that are closed and get new mail all the same."""
+        """Those of these deals that are closed but still get new mail."""
         rows = self._db.execute(f"SELECT * FROM crm_deals WHERE id {AMONG}", (listed(ids),))
         return [
             OpenDeal(str(row["id"]), touched_at=row["touched_at"] or "")
@@ -95,7 +95,7 @@ class Deals:
         return found | {row["key"] for row in rows}
 
     def coming_participants(self, sender: str) -> list[str]:
-        """Keys of a sender's changes that would make it a participant and certainly haven't yet."""
+        """Keys of a sender's planned participations that certainly weren't made yet."""
         rows = self._db.execute(
             "SELECT key FROM journal WHERE sender = ? AND kind = ? AND state IN"
             " ('planned', 'waiting', 'parked') AND NOT unknown",

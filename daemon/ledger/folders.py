@@ -91,7 +91,7 @@ class Folders:
         return bool(others or came)
 
     def _put_aside(self, mailbox: str, account: str) -> int:
-        """Take their names from the folders of other accounts, of those that are gone, too."""
+        """Free the names that folders of other accounts have, inactive ones included."""
         rows = self._db.execute(
             "SELECT id, name || ' (' || account || ')' AS aside FROM folders"
             " WHERE mailbox = ? AND account <> ? AND instr(name, ' (' || account || ')') = 0",

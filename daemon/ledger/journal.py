@@ -124,7 +124,7 @@ class Journal:
         )
 
     def ready(self, now: datetime, limit: int) -> list[JournalRow]:
-        """Changes that may be sent now, in order of spending."""
+        """Changes that may be sent now, the most urgent first."""
         return [_row(row) for row in self._db.execute(_READY, (stamp(now), limit))]
 
     def sending(
@@ -199,8 +199,8 @@ class Journal:
     ) -> None:
         """Set a change aside until it is due, or a newer plan or a person decides.
 
-        `parked_for`: or until `release_for` says that there is such a record. `unknown` stays as it
-        is; whatever hangs on the change goes on without it.
+        `parked_for`: or until there is such a record, see `release_for`. `unknown` stays as it is;
+        what depends on the change is sent without it.
         """
         self._db.execute(
             "UPDATE journal SET state = 'parked', last_error = ?, not_before = ?, parked_for = ?"

@@ -93,7 +93,7 @@ COLUMNS = (
 
 
 def twin(message: Message) -> str | None:
-    """What copies of a message have alike: who wrote what when."""
+    """What copies of a message have in common: who wrote what when."""
     if message.from_ is None:
         return None
     return trace(message.from_.key, message.subject, message.text_hash) + dated(message.date)

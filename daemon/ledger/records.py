@@ -111,7 +111,7 @@ class Records:
         now: datetime,
         fields: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """Let an object that is there stand for `adoption.key`; a tombstone gives way to it.
+        """Make an existing object the record of `adoption.key`, in place of a tombstone too.
 
         `fields` is what it says of what we would write.
         """
@@ -185,7 +185,7 @@ class Records:
         ).rowcount
 
     def unlinked(self, sender: str) -> list[Record]:
-        """What was made for a sender while something that it belongs to couldn't be."""
+        """What was made for a sender without a link to something that couldn't be made."""
         return [record_of(row) for row in self._db.execute(f"{_UNLINKED} = ?", (sender,))]
 
     def unlinked_of_person(self, sender: str) -> list[Record]:
@@ -258,7 +258,7 @@ class Records:
         return instant_or_none(row["at"])
 
     def first_written(self, kind: str) -> datetime | None:
-        """When we first wrote one of the records of a kind, as far as they weren't written anew."""
+        """The earliest of the last writes to the records of a kind."""
         row = self._db.execute(
             "SELECT min(written_at) AS at FROM records INDEXED BY records_written WHERE kind = ?",
             (kind,),

@@ -1,7 +1,7 @@
-"""What earlier versions have read less of, until it is read again; and who waits for consent then.
+"""Messages of which earlier versions kept less, to be read again; and who waits for consent then.
 
-A message knows which version of the parser has read it. One that is older is read again wherever
-its mail still lies; what lies nowhere any more stays as it is known.
+A message says which version of the parser has read it. If that version is older, it is read again
+from any folder that still has it; a message that is in no folder any more stays as it is known.
 """
 
 import sqlite3
@@ -95,7 +95,7 @@ class Rereading:
         )
 
     def give_up(self) -> None:
-        """Let those be that lie nowhere any more."""
+        """Stop waiting for messages that are in no folder any more."""
         self._db.execute(_NOWHERE)
 
     def standing(self, senders: Iterable[str]) -> dict[str, ClassNow]:

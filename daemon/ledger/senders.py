@@ -143,7 +143,7 @@ class Senders:
             )
 
     def remind(self, address: str, key: str) -> None:
-        """Let an activity that was found stand for what a sender waits for; plan it again."""
+        """Take a found activity for a sender's follow-up, and have the sender planned again."""
         self._db.execute(
             "UPDATE senders SET follow_up = ?, synced_version = version - 1 WHERE address = ?",
             (key, address),
@@ -157,7 +157,7 @@ class Senders:
         )
 
     def wait_no_more(self) -> None:
-        """Look at nobody's waiting mail: nobody is to be reminded of it."""
+        """Stop watching for mail that waits too long: nobody is to be reminded."""
         self._db.execute("UPDATE senders SET follow_up_due = NULL WHERE follow_up_due IS NOT NULL")
 
     def touch(self, addresses: Iterable[str]) -> None:

@@ -59,7 +59,7 @@ class Policy:
     channel_id: str | None = None  # of leads
     label_ids: Mapping[str, tuple[int | str, ...]] = field(default_factory=dict)  # by kind
     bounce: BounceMark = field(default_factory=BounceMark)
-    follow_up: timedelta | None = None  # how long a mail may wait for our answer; None: as it likes
+    follow_up: timedelta | None = None  # how long a mail may wait for our answer; None: for ever
     facts: Collection[str] = ("phone",)  # what mails say of persons that can be written
     participants: bool = True  # those who join a deal become its participants
     in_copy: InCopy | None = None  # whether who is only in To or Cc of others' mail gets a person

@@ -82,7 +82,7 @@ def classify_sender(
 
 
 def _engaged(state: SenderState, rules: Rules) -> bool:
-    """Whether anybody else would get a deal for this."""
+    """Whether a sender that we didn't know before would get a deal for this."""
     return bool(_crossed(state, rules.deal_at(promoted=False)))
 
 

@@ -21,7 +21,7 @@ from daemon.rules.sender import Counting, SenderState, display_name, facts_of
 
 
 class Around(NamedTuple):
-    """What stands around one message in the ledger."""
+    """What the ledger knows of the messages that one message is related to."""
 
     ours: Mapping[str, OurMail]  # mails of ours that it names, by those names
     is_answered: bool  # a mail of ours answers it

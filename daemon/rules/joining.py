@@ -1,4 +1,4 @@
-"""Whether two addresses are one person's, as far as a stranger can't make it seem so. Pure.
+"""Whether two addresses are one person's, by what a stranger can't forge. Pure.
 
 A name proves nothing: anybody may take it. Who answers, from an address that our own server found
 authentic, a mail that we sent to one address alone has read that mail. If they have its name, too,
@@ -41,7 +41,7 @@ def is_same_person(answer: Message, other: Address, names: Iterable[str], us: Us
 
 
 def _is_persons(addresses: Collection[Address]) -> bool:
-    """Whether these are no machines' and no role addresses, which several people share."""
+    """Whether these are personal: no machine's, and no role address that several people share."""
     found = [nature((), address, "from") for address in addresses]
     return all(one.reason is None and not one.is_desk for one in found)
 
