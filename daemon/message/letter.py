@@ -81,21 +81,23 @@ def is_signed(text: str, name: str, domain: str) -> bool:
         if not words or len(words) > 2 * _NAME_WORDS:
             continue
         is_name = _has_name(line, domain)
+        is_own = is_person and len(line) > 1 and all(_is_called(word, own) for word in words)
+        closes = is_own or _stands_below_closing(line, before, domain)
         # What costs more is asked only of a line that may sign.
-        may_sign = is_name or (
-            len(words) <= _NAME_WORDS
-            and (
-                (is_person and len(line) > 1 and all(_is_called(word, own) for word in words))
-                or (
-                    line.istitle() and _CLOSING.match(before) and not names_the_domain(line, domain)
-                )
-            )
-        )
+        may_sign = is_name or (closes and len(words) <= _NAME_WORDS)
         if not may_sign or _is_salutation(line, whole):
             continue
-        if is_name or not (names_a_team(line) or names_a_firm(line) or all(map(is_role, words))):
-            return is_name or is_person or not own.issuperset(words)
+        if is_name:
+            return True
+        if not (names_a_team(line) or names_a_firm(line) or all(map(is_role, words))):
+            return is_person or not own.issuperset(words)
     return False
+
+
+def _stands_below_closing(line: str, before: str, domain: str) -> bool:
+    """Whether a line is written like a name, and the one before it like "Kind regards,"."""
+    is_closing = line.istitle() and _CLOSING.match(before) is not None
+    return is_closing and not names_the_domain(line, domain)
 
 
 def _is_salutation(line: str, lines: list[str]) -> bool:
