@@ -144,8 +144,8 @@ def test_only_the_ledger_speaks_sql(module: str) -> None:
     assert not asked & {"rows", "execute", "executemany", "executescript"}
 
 
-# Words of others, who offer nothing else to go by: Exchange's header,
-# OpenPGP's armor, and Pipedrive's advice that is left out of a message.
+# Words of others, who offer nothing else to go by: a header of Exchange, the armor of OpenPGP, and
+# advice of Pipedrive that is left out of a message.
 FOREIGN_WORDS = {
     "rules agent",
     "-----BEGIN PGP SIGNATURE-----",
