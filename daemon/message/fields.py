@@ -155,7 +155,7 @@ def first(fields: Fields, name: str, limit: int | None = VALUE_LIMIT) -> str:
 
 def joined(fields: Fields, names: Sequence[str]) -> str:
     """All occurrences of the fields as one comma-separated list, in the order of `names`."""
-    return ", ".join(value for name in names for value in fields.get(name, ()) if value)
+    return ", ".join([value for name in names for value in fields.get(name, ()) if value])
 
 
 def without_comments(value: str) -> str:

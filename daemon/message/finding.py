@@ -30,6 +30,7 @@ from daemon.message.lines import html_lines, text_lines, unquoted
 from daemon.message.localparts import names_a_person
 from daemon.message.relay import (
     hands_on,
+    hands_on_by_subject,
     hands_on_by_words,
     is_copy_by_words,
     is_machine_like,
@@ -101,7 +102,8 @@ def find(fields: Fields, header: Header, parts: Parts) -> Found:
     )
     _enveloped(found, fields, header, parts)
     # A Microsoft 365 group has its tenant's name for a List-Id, and says here which one it is.
-    if group := mailbox("", first(fields, "x-ms-exchange-unifiedgroup-address")):
+    address = first(fields, "x-ms-exchange-unifiedgroup-address")
+    if address and (group := mailbox("", address)):
         found.signals.add(f"list-of:{group.domain}")
     inside = any(same_site(to.domain, sender.domain) for to in header.recipients[:20])
     may_hand_on = (
@@ -109,7 +111,7 @@ def find(fields: Fields, header: Header, parts: Parts) -> Found:
         or any(one.way == "reply-to" for one in found.candidates)
         or is_machine_like(sender.local)
         or hands_on(sender)
-        or (not names_a_person(sender.local, sender.name) and hands_on_by_words(header.subject, ""))
+        or (not names_a_person(sender.local, sender.name) and hands_on_by_subject(header.subject))
     )
     lines = parts.lines()
     if may_hand_on:

@@ -6,6 +6,7 @@ by `programs`; here is what the standards define and what takes more than one fi
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from daemon.message.address import Address, mailbox
 from daemon.message.autoreply import AUTO_REPLY_SUBJECTS, BOUNCE_SUBJECTS, begins_like
@@ -46,7 +47,7 @@ _GENERATED_BY = "x-ms-exchange-generated-message-source"
 _RULES_LOOP = "x-ms-exchange-inbox-rules-loop"
 _ID_HOST = re.compile(r"@([a-z0-9.-]{1,253})>?\s*$", re.IGNORECASE)
 # A group without members (RFC 5322, section 3.4): what is written in place of hidden recipients
-_NO_RECIPIENT = re.compile(r"^[^@:;<>]{1,100}:[ \t]*;[ \t]*$")
+_NO_RECIPIENT = re.compile(r"[^@:;<>]{1,100}:[ \t]*;[ \t]*$")
 _BY_API = re.compile(r"\bwith HTTPS?\b", re.IGNORECASE)
 
 # Bounce addresses. BATV (prvs=) and SRS also hide an address in the local part, but people's mail
@@ -67,10 +68,11 @@ def header_signals(
     """The signals of a header, from its fields, its From, its subject and its MIME types."""
     yield from _list_signals(fields)
     redirected = _is_redirected(fields, author)
-    yield from _automatic_signals(fields, subject, redirected=redirected)
-    yield from _bounce_signals(fields, author, subject, kinds, redirected=redirected)
+    path = _return_path(fields)
+    yield from _automatic_signals(fields, subject, path, redirected=redirected)
+    yield from _bounce_signals(path, author, subject, kinds, redirected=redirected)
     yield from program_signals(fields)
-    yield from _carrier_signals(fields)
+    yield from _carrier_signals(fields, path)
     if answers(fields):
         yield "answers"
         if not fields.keys() & _DELIVERED:
@@ -103,11 +105,15 @@ def _list_signals(fields: Fields) -> Iterator[str]:
 
 def _is_redirected(fields: Fields, author: Address | None) -> bool:
     """Whether an Exchange rule of somebody else handed the mail on: the field names whose it is."""
+    if _RULES_LOOP not in fields:
+        return False
     loop = mailbox("", first(fields, _RULES_LOOP))
     return loop is not None and author is not None and loop.key != author.key
 
 
-def _automatic_signals(fields: Fields, subject: str, *, redirected: bool) -> Iterator[str]:
+def _automatic_signals(
+    fields: Fields, subject: str, path: str, *, redirected: bool
+) -> Iterator[str]:
     """Auto-Submitted by RFC 3834 section 5, and what was said before there was one."""
     for value in fields.get("auto-submitted", ()):
         word = keyword(value[:VALUE_LIMIT])
@@ -115,30 +121,34 @@ def _automatic_signals(fields: Fields, subject: str, *, redirected: bool) -> Ite
             yield "auto-submitted"
         if word.replace("_", "-") == "auto-replied":
             yield "auto-reply"
-    suppressed = is_yes(first(fields, "x-auto-response-suppress"))
+    suppress = first(fields, "x-auto-response-suppress")
+    suppressed = is_yes(suppress)
     loop = first(fields, _RULES_LOOP) and not redirected
-    no_path = _return_path(fields) == "<>"
+    no_path = path == "<>"
     # The loop field alone is a count of redirects; an answer of a rule leaves one thing more.
     by_rule = "rules agent" in first(fields, _GENERATED_BY).lower() and not redirected
-    all_suppressed = "all" in first(fields, "x-auto-response-suppress").lower()
-    if by_rule or (loop and (all_suppressed or no_path or first(fields, "auto-submitted"))):
-        yield "auto-reply"
-    if (answers(fields) or suppressed or loop or no_path) and begins_like(
-        subject, AUTO_REPLY_SUBJECTS
+    if by_rule or (
+        loop and ("all" in suppress.lower() or no_path or first(fields, "auto-submitted"))
     ):
         yield "auto-reply"
+    if (answers(fields) or suppressed or loop or no_path) and _begins_automatically(subject):
+        yield "auto-reply"
+
+
+@lru_cache(maxsize=1024)  # a conversation has one subject
+def _begins_automatically(subject: str) -> bool:
+    return begins_like(subject, AUTO_REPLY_SUBJECTS)
 
 
 def _bounce_signals(
-    fields: Fields,
+    path: str,
     author: Address | None,
     subject: str,
     kinds: frozenset[str],
     *,
     redirected: bool,
 ) -> Iterator[str]:
-    bare = _return_path(fields)
-    if bare == "<>" and not redirected:
+    if path == "<>" and not redirected:
         yield "empty-return-path"
     if kinds & {"multipart/report", "message/delivery-status", "message/disposition-notification"}:
         yield from ("report", "bounce")
@@ -147,15 +157,18 @@ def _bounce_signals(
     )
     if daemon and begins_like(subject, BOUNCE_SUBJECTS):
         yield "bounce"
-    returned = mailbox("", bare.strip("<>"))
+    returned = mailbox("", path.strip("<>"))
     if (returned and _is_verp(returned, author)) or (author and _is_verp(author, None)):
         yield "verp"
 
 
 def _return_path(fields: Fields) -> str:
-    return "".join(without_comments(fields.get("return-path", [""])[0][:VALUE_LIMIT]).split())
+    if "return-path" not in fields:
+        return ""
+    return "".join(without_comments(fields["return-path"][0][:VALUE_LIMIT]).split())
 
 
+@lru_cache(maxsize=1024)  # the same people write again and again
 def _is_verp(address: Address, author: Address | None) -> bool:
     """Whether a local part is a bounce address rather than a person's (VERP, BATV of others)."""
     local = address.address.rpartition("@")[0]
@@ -170,9 +183,9 @@ def _is_verp(address: Address, author: Address | None) -> bool:
     return bool(_VERP_ADDRESS.search(local) or _BOUNCE_TAG.search(local))
 
 
-def _carrier_signals(fields: Fields) -> Iterator[str]:
+def _carrier_signals(fields: Fields, path: str) -> Iterator[str]:
     """What sent the mail, by the hosts that it names: a marketing service, a helpdesk, a relay."""
-    hosts = [_return_path(fields).rstrip(">").rpartition("@")[2].lower()]
+    hosts = [path.rstrip(">").rpartition("@")[2].lower()]
     message_id = _ID_HOST.search(first(fields, "message-id"))
     if message_id:
         hosts.append(message_id[1].lower())
@@ -181,13 +194,13 @@ def _carrier_signals(fields: Fields) -> Iterator[str]:
         yield "campaign-host"
     if "desk" in kinds:
         yield "desk"
-    if not first(fields, "cc") and _NO_RECIPIENT.search(first(fields, "to")[:VALUE_LIMIT]):
+    if not first(fields, "cc") and _NO_RECIPIENT.match(first(fields, "to")[:VALUE_LIMIT]):
         yield "to-nobody"
     feedback = first(fields, "feedback-id") or first(fields, "x-feedback-id")
     if feedback:
         yield "feedback-id"
         if kind_of(feedback.lower().rpartition(":")[2].strip()) == "feedback":
             yield "campaign"
-    received = fields.get("received", [])
-    if received and _BY_API.search(received[-1][:VALUE_LIMIT]):
+    origin = fields["received"][-1][:VALUE_LIMIT] if "received" in fields else ""
+    if "http" in origin.lower() and _BY_API.search(origin):
         yield "by-api"

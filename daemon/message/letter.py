@@ -1,6 +1,7 @@
 """How people write a letter: whether a text greets, whether a name signs it, how neat it is."""
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 
 from daemon.message.localparts import (
@@ -74,8 +75,7 @@ def is_signed(text: str, name: str, domain: str) -> bool:
     last = [line for one in whole if (line := one.strip(_AROUND))][-_SIGNED_LINES:]
     if last and _signs_in_line(last[-1], domain):
         return True
-    own = {word for word in _NAME_WORD.findall(name.casefold()) if word[1:]}
-    is_person = not names_a_team(name) and not names_the_domain(name, domain)
+    own, is_person = _words_of(name, domain)
     for before, line in pairwise(["", *last]):
         words = _NAME_WORD.findall(line.casefold())
         if not words or len(words) > 2 * _NAME_WORDS:
@@ -100,19 +100,28 @@ def _stands_below_closing(line: str, before: str, domain: str) -> bool:
     return is_closing and not names_the_domain(line, domain)
 
 
+@lru_cache(maxsize=1024)  # the same people write again and again
+def _words_of(name: str, domain: str) -> tuple[frozenset[str], bool]:
+    """The words of a display name, and whether it isn't a team's or the domain's own."""
+    own = frozenset(word for word in _NAME_WORD.findall(name.casefold()) if word[1:])
+    return own, not names_a_team(name) and not names_the_domain(name, domain)
+
+
 def _is_salutation(line: str, lines: list[str]) -> bool:
     """Whether a line greets the reader: "Hej Elin", or a name with a comma behind it in `lines`."""
+    if any(one.endswith((",", "!", ":")) and one.strip(_AROUND) == line for one in lines):
+        return True
     greeting = GREETS.match(line)
-    return (greeting is not None and line[greeting.end() :][:1].isspace()) or any(
-        one.endswith((",", "!", ":")) and one.strip(_AROUND) == line for one in lines
-    )
+    return greeting is not None and line[greeting.end() :][:1].isspace()
 
 
 def _signs_in_line(line: str, domain: str) -> bool:
     """Whether a line ends with a closing and a name: "... Thanks, Ada"."""
+    last = line.rstrip(" ,.!").rpartition(" ")[2]
+    if last.isalpha() and not last.istitle():
+        return False
     sentence = SENTENCE_END.split(line)[-1]
-    last = sentence.rstrip(" ,.!").rpartition(" ")[2]
-    closing = _CLOSING.match(sentence) if last.istitle() or not last.isalpha() else None
+    closing = _CLOSING.match(sentence)
     if closing is None:
         return False
     name = sentence[closing.end() :].strip(" ,.!")
@@ -138,7 +147,7 @@ def _is_name(line: str, domain: str) -> bool:
     )
 
 
-def _is_called(word: str, names: set[str]) -> bool:
+def _is_called(word: str, names: frozenset[str]) -> bool:
     """Whether somebody of these names signs so: with one, its initial, or what begins it."""
     return word in names or (len(word) in _CALLED and any(name.startswith(word) for name in names))
 

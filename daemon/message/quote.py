@@ -46,6 +46,8 @@ _FIELD = re.compile(
     r"[*_]{0,2}([^\s:：*_][^:：*_]{0,29}?)[*_]{0,2} {0,2}[:：][*_]{0,2}(?: |$|(?=\S))"
 )
 _ARROW = re.compile(r"(?:[>|»›] ?)+")
+_QUOTE_MARKS = (">", "»", "›", "| ")
+_GAP = re.compile(r"\n{3,}")
 
 
 class Words(NamedTuple):
@@ -64,19 +66,21 @@ def split_words(lines: Sequence[str], enough: int) -> Words:
     quoted: list[str] = []
     at = _after_pgp_header(lines)
     in_signature = False
+    marked = [_is_marked(line) for line in lines]
+    may_begin = _may_begin(lines)
     while at < len(lines):
         line = lines[at]
-        if _is_marked(line):
+        if marked[at]:
             quoted.append(_ARROW.sub("", line, count=1))
             in_signature = False
             at += 1
-        elif span := _quotation_begins(lines, at):
+        elif at in may_begin and (span := _quotation_begins(lines, at)):
             at += span
             in_signature = False
             if not _next_is_marked(lines, at):
                 quoted += lines[at:]  # quoted without marks, so up to the end
                 break
-        elif in_signature or _is_remainder(lines, at):
+        elif in_signature or (any(marked[at + 1 : at + 2]) and _is_remainder(lines, at)):
             at += 1
         elif _begins_signature(line) or _names_a_device(lines, at):
             in_signature = True
@@ -90,11 +94,11 @@ def split_words(lines: Sequence[str], enough: int) -> Words:
 
 
 def _joined(lines: list[str]) -> str:
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    return _GAP.sub("\n\n", "\n".join(lines)).strip()
 
 
 def _is_marked(line: str) -> bool:
-    return line.startswith((">", "»", "›", "| "))
+    return line.startswith(_QUOTE_MARKS)
 
 
 def _next_is_marked(lines: Sequence[str], at: int) -> bool:
@@ -112,6 +116,17 @@ def _is_remainder(lines: Sequence[str], at: int) -> bool:
         and _is_marked(lines[at - 1])
         and len(lines[at - 1]) >= _LONG_LINE
     )
+
+
+def _may_begin(lines: Sequence[str]) -> set[int]:
+    """Where a quotation may begin: at a ruled line, or so that a colon stands soon after."""
+    found: set[int] = set()
+    for at, line in enumerate(lines):
+        if ":" in line or "：" in line:
+            found.update(range(at - _WRAPPED + 1, at + 1))
+        elif line[:1] in _RULE_MARKS:
+            found.add(at)
+    return found
 
 
 def _quotation_begins(lines: Sequence[str], at: int) -> int:

@@ -28,6 +28,7 @@ _VIA = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)  # the same people write again and again
 def hands_on(address: Address) -> bool:
     """Whether a service whose mail is about visitors sends it: a form, a portal, a chat window.
 
@@ -85,6 +86,12 @@ def same_site(one: str, other: str) -> bool:
     ours, theirs = one.split("."), other.split(".")
     need = 3 if len(ours) > 2 and len(ours[-2]) <= 3 and len(ours[-1]) == 2 else 2  # noqa: PLR2004 co.uk
     return len(ours) >= need and ours[-need:] == theirs[-need:]
+
+
+@lru_cache(maxsize=1024)  # a conversation has one subject
+def hands_on_by_subject(subject: str) -> bool:
+    """Whether a subject alone says that a program hands on what a visitor wrote."""
+    return hands_on_by_words(subject, "")
 
 
 def hands_on_by_words(subject: str, text: str) -> bool:

@@ -7,7 +7,7 @@ name, or with a word for what people are; a company only by its legal form. Bett
 
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
 
@@ -46,6 +46,7 @@ _COMPOUNDS = (
 # Every line that can introduce a quotation has a colon or a character of a ruled line twice, which
 # is a quick way to pass over most lines. Like `_NUMBER`, the expression begins with a set.
 _MAY_INTRODUCE = re.compile(r"[:：*=_–—-](?:(?<=[:：])|[*=_–—-])")
+_NO_TITLE = re.compile(r"[\d¹²³@:]")
 _DIGITS = 7  # that a phone number has at least
 
 
@@ -57,7 +58,7 @@ def signature_facts(lines: Sequence[str], name: str, domain: str, way: str) -> l
     # Most letters end without a signature: the lines are only gone through for what can be there.
     found = {
         "phone": _phone(text, domain),
-        "title": _title(tail, name) if _has_all(folded, _words_of_name(name)) else "",
+        "title": _title(tail, folded, name),
         "company": "" if _words("forms").isdisjoint(_WORD.findall(folded)) else _company(tail),
     }
     return [
@@ -131,9 +132,10 @@ def _is_phone(number: str, country: str) -> bool:
     return bool(phonenumbers.is_possible_number(parsed))
 
 
-def _title(tail: Sequence[str], name: str) -> str:
+def _title(tail: Sequence[str], folded: str, name: str) -> str:
     """The line under the author's name, or behind it, that says what he or she does."""
-    at = _name_at(tail, name)
+    words = _words_of_name(name)
+    at = _name_at(tail, words) if all(word in folded for word in words) else None
     if at is None:
         return ""
     rest = tail[at].partition(",")[2].strip()
@@ -143,31 +145,24 @@ def _title(tail: Sequence[str], name: str) -> str:
     return ""
 
 
-def _has_all(folded: str, words: Iterable[str]) -> bool:
-    """Whether all these words are in a text, if only as parts of others."""
-    return all(word in folded for word in words)
-
-
-def _name_at(tail: Sequence[str], name: str) -> int | None:
-    """The last line that is the author's name, or begins with it."""
-    words = _words_of_name(name)
+def _name_at(tail: Sequence[str], words: frozenset[str]) -> int | None:
+    """The last line that is the author's name, of these words, or begins with it."""
+    longest = max(words, key=len, default="")
     for at in range(len(tail) - 1, -1, -1):
-        if not _has_all(tail[at].casefold(), words):
+        if not longest or longest not in tail[at].casefold():
             continue
         line = _plain_words(tail[at].partition(",")[0])
-        if words and line and len(line) <= len(words) + 2 and words <= set(line):
+        if len(line) <= len(words) + 2 and words.issubset(line):
             return at
     return None
 
 
+@lru_cache(maxsize=1024)  # the same people sign again and again
 def _is_title(line: str) -> bool:
-    if len(line.split()) > _TITLE_WORDS or any(char.isdigit() or char in "@:" for char in line):
-        return False
-    words = _plain_words(line)
-    if _is_company(line):
+    if len(line.split()) > _TITLE_WORDS or _NO_TITLE.search(line) or _is_company(line):
         return False
     titles = _words("titles")
-    return any(word in titles or word.endswith(_COMPOUNDS) for word in words)
+    return any(word in titles or word.endswith(_COMPOUNDS) for word in _plain_words(line))
 
 
 def _company(tail: Sequence[str]) -> str:

@@ -61,6 +61,8 @@ _UNTIL = re.compile(
     r"|\b[0-9]{1,2}-(?:én|án)\b|[0-9]{1,2}(?:日まで|日止|일까지)|至[0-9]{1,2}月|עד [0-9]|حتى [0-9]",
 )  # compared with lower case, which takes half the time of ignoring case
 _DIGIT = re.compile(r"[0-9]")
+_DIGITS = re.compile(r"[0-9]{4}")  # of every reference
+_OPENING = 40  # characters in which a text greets
 _BEFORE_DIGIT = 40  # characters of such a phrase that stand before its first digit, at most
 # What a program calls something by: 55120, BM-8812
 _REFERENCE = re.compile(r"(?<![\w/.+-])(?:[A-Z]{1,4}[-/]?[0-9]{4,12}|[0-9]{5,12})(?![\w,/-])")
@@ -162,12 +164,12 @@ def text_signals(head: str, tail: str) -> Iterator[str]:
         yield signal
         if count > 1:
             yield f"{signal}-twice"
+    yield from _opening_says(head[:_OPENING])
+    has_digits = _DIGIT.search(head, 0, HEAD_LIMIT)
     has_links = text.count("://") >= _MANY_LINKS
     for signal, is_so in (
-        ("greets", GREETS.match(head)),
-        ("begins-yours", _YOURS.match(head)),
-        ("names-a-day", _names_a_day(head[:HEAD_LIMIT].lower())),
-        ("has-reference", _REFERENCE.search(head, 0, HEAD_LIMIT)),
+        ("names-a-day", has_digits and _names_a_day(head[:HEAD_LIMIT].lower())),
+        ("has-reference", has_digits and _has_reference(head[:HEAD_LIMIT])),
         ("no-words", not head.strip()),
         ("long-text", len(head) >= _LONG_TEXT),
         ("asks", _QUESTION.search(head) and _asks(head)),
@@ -178,10 +180,22 @@ def text_signals(head: str, tail: str) -> Iterator[str]:
             yield signal
 
 
+@lru_cache(maxsize=1024)  # mails begin alike
+def _opening_says(opening: str) -> tuple[str, ...]:
+    """The signals of the beginning of a text."""
+    ways = (("greets", GREETS), ("begins-yours", _YOURS))
+    return tuple(signal for signal, words in ways if words.match(opening))
+
+
 def _names_a_day(low: str) -> bool:
     """Whether a text in lower case says until when; read from shortly before its first digit."""
     digit = _DIGIT.search(low)
     return digit is not None and bool(_UNTIL.search(low, max(0, digit.start() - _BEFORE_DIGIT)))
+
+
+def _has_reference(text: str) -> bool:
+    """Whether a text calls something by a number; few texts have the digits for one."""
+    return bool(_DIGITS.search(text) and _REFERENCE.search(text))
 
 
 def _has_placeholder(text: str) -> bool:
@@ -206,8 +220,10 @@ def speaks_of(text: str, name: str) -> bool:
     Not where it only introduces itself, or signs.
     """
     words = name.replace(",", " ").casefold().split()
+    if len(words) < 2:  # noqa: PLR2004  a first and a last name
+        return False
     low = text[:HEAD_LIMIT].lower()
-    if len(words) < 2 or words[-1] not in low:  # noqa: PLR2004  a first and a last name
+    if words[-1] not in low:
         return False
     last, first = words[-1], words[0]
     pairs = (f"{first} {last}", f"{last} {first}", f"{first}, {last}", f"{last}, {first}", last)
