@@ -523,6 +523,14 @@ NAMES = [
     ("Lovelace, PhD", "Lovelace, PhD"),
     ("山田 太郎", "山田 太郎"),
     ("(Ada)", "Ada"),
+    ("Prof. Dr. Stein, Jan", "Prof. Dr. Jan Stein"),
+    ("\U0001f33f Ada\u200d Lovelace \u2764\ufe0f", "Ada Lovelace"),
+    (
+        "\u0646\u0631\u06af\u0633 \u0645\u06cc\u200c\u062e",
+        "\u0646\u0631\u06af\u0633 \u0645\u06cc\u200c\u062e",
+    ),
+    ("\U0001f33f", "\U0001f33f"),
+    ("Ada Lovelace <mailto:ada@engines.example>", "Ada Lovelace"),
 ]
 
 

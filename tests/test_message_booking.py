@@ -5,7 +5,7 @@ import email.policy
 from datetime import UTC, datetime
 
 import pytest
-from letters import ADA, at, ours, state, theirs
+from letters import ADA, at, facts, ours, state, theirs
 
 from daemon.message.booking import BOOKED, UNBOOKED, booked
 from daemon.message.invite import Invite
@@ -29,6 +29,11 @@ from daemon.rules.correspondence import Correspondence
         ("Nowa rezerwacja", "19 października 2026 10:00 CEST", (19, 8)),
         ("新しい予約", "2026年10月19日 10:00 JST", (19, 1)),
         ("New booking", "2026-10-19 10:00", (19, 10)),
+        ("New Event: Ada", "10:00am - Monday, October 19, 2026 (Central European Time)", (19, 8)),
+        ("New Event: Ada", "10:00am - Monday, October 19, 2026 (Eastern Time - US & Canada)", (19, 14)),
+        ("New Event: Ada", "10:00am - Monday, October 19, 2026 (UK, Ireland, Lisbon Time)", (19, 9)),
+        ("Meeting booked: Ada", "Date\nMonday, October 19, 2026\nTime\n10:00 AM - 10:30 AM", (19, 10)),
+        ("Meeting booked: Ada", "Date\nMonday, October 19, 2026\n\nTime\n10:00 AM CEST", (19, 8)),
     ],
 )  # fmt: skip
 def test_the_day_and_the_time_are_read_in_their_language(
@@ -83,13 +88,15 @@ def booking(method: str = BOOKED) -> tuple[Invite, ...]:
     ("met", "messages"),
     [
         (0, [theirs(2, way="reply-to", invites=booking())]),
-        (0, [ours(1), theirs(2, way="reply-to", invites=booking())]),  # anybody may book for her
+        (0, [ours(1), theirs(2, way="reply-to", invites=booking())]),  # anybody may write so
+        (1, [ours(1), theirs(2, way="reply-to", invites=booking(), facts=facts(authenticated=True))]),
+        (0, [theirs(2, way="reply-to", invites=booking(), facts=facts(authenticated=True))]),
         (1, [theirs(2, way="reply-to", invites=booking()), ours(3)]),
         (0, [theirs(2, way="form", invites=booking()), ours(3), theirs(4, way="form", invites=booking(UNBOOKED)), ours(5)]),
         (0, [ours(1), theirs(2, invites=booking()), ours(3)]),  # her own words are no booking page's
     ],
 )  # fmt: skip
-def test_a_booking_is_a_meeting_once_we_have_written_back(
+def test_a_booking_is_a_meeting_of_somebody_we_have_written_to(
     met: int, messages: list[Correspondence]
 ) -> None:
     assert state(*messages).meetings == met

@@ -7,7 +7,7 @@ appointment it is, and whether that proves anything, is for others to say.
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache
 
@@ -19,6 +19,7 @@ from daemon.message.zone import named_zone
 BOOKED, UNBOOKED = "BOOKED", "UNBOOKED"
 _LINES = 40  # that are looked at
 _CHARS = 160  # of one line
+_REACH = 4  # lines from a day to its time
 _HEAD_LINES = 4  # in which a mail says that it is about an appointment
 _TITLE_CHARS = 200
 _ZONES = {  # abbreviations that mean one zone only; minutes east of Greenwich
@@ -33,7 +34,6 @@ _ZONES = {  # abbreviations that mean one zone only; minutes east of Greenwich
     **dict.fromkeys(("PST",), -480),
     **dict.fromkeys(("JST", "KST"), 540),
 }
-
 _DAY = r"(3[01]|[12][0-9]|0?[1-9])"
 _MONTH = r"(1[0-2]|0?[1-9])"
 _YEAR = r"(20[0-9]{2})(?![0-9])"
@@ -100,17 +100,26 @@ def _pattern(kind: str) -> re.Pattern[str]:
 
 
 def _moment(lines: Sequence[str]) -> datetime | None:
-    """The first day that stands with a time on its line, or on the next."""
+    """The first day that stands with a time on its line, or soon after it."""
     for at, line in enumerate(lines[:_LINES]):
         day = _day(line[:_CHARS])
         if day is None:
             continue
-        for text in (line[:_CHARS], *(following[:_CHARS] for following in lines[at + 1 : at + 2])):
+        for text in _with_label(lines, at):
             clock = _clock(text)
             if clock is not None:
                 zone = _zone(f"{line[:_CHARS]} {text}") or UTC
                 return datetime(*day, *clock, tzinfo=zone).astimezone(UTC)
     return None
+
+
+def _with_label(lines: Sequence[str], at: int) -> Iterator[str]:
+    """The line of a day and the next that has digits: a label may stand between the two."""
+    yield lines[at][:_CHARS]
+    for text in (line[:_CHARS] for line in lines[at + 1 : at + _REACH]):
+        yield text
+        if any(map(str.isdigit, text)):
+            return
 
 
 def _day(text: str) -> tuple[int, int, int] | None:
@@ -144,6 +153,11 @@ def _months() -> dict[str, int]:
     return {word: number for number in range(1, 13) for word in lists[str(number)]}
 
 
+@cache
+def _zones() -> list[tuple[str, frozenset[str]]]:
+    return [(kind, words) for kind, words in word_lists("bookings").items() if "/" in kind]
+
+
 def _clock(text: str) -> tuple[int, int] | None:
     # A dotted date isn't a time.
     match = _TIME.search(_DOTTED_DATE.sub(" ", text))
@@ -166,4 +180,7 @@ def _zone(text: str) -> tzinfo | None:
     for match in _ABBREVIATION.finditer(text):
         if match[1] in _ZONES:
             return timezone(timedelta(minutes=_ZONES[match[1]]))
-    return None
+    folded = text.casefold()
+    return next(
+        (named_zone(zone) for zone, words in _zones() if any(w in folded for w in words)), None
+    )

@@ -6,6 +6,7 @@ rule improves what is there already.
 
 import re
 from functools import lru_cache
+from itertools import takewhile
 
 from daemon.message.localparts import is_given_name, names_a_firm, names_a_person
 from daemon.message.relay import is_machine_like, via
@@ -13,7 +14,11 @@ from daemon.message.relay import is_machine_like, via
 # ruff: noqa: RUF001  letters and punctuation of other languages
 
 _BRACKETS = re.compile(r"(?:(?<!\s)\s+)?[(\[{（【][^()\[\]{}（）【】]{0,100}[)\]}）】]\s*")
-_BEHIND = re.compile(r"(?<!\s)\s+[|/–—•·-]\s+.*$|(?:(?<!\s)\s+)?@\s*\S.*$")
+_BEHIND = re.compile(r"(?<!\s)\s+[|/–—•·-]\s+.*$|(?:(?<!\s)\s+)?(?:@\s*\S|<).*$")
+# Pictures, and joiners where no script needs them (those of Asia do): Ada 🌿.
+_PICTURES = re.compile(
+    "[\u2190-\u21ff\u2300-\u2bff\ufe0f\U0001f000-\U0001faff]+|(?<![\u0590-\u1fff])[\u200c\u200d]+"
+)
 _WORD_BREAKS = re.compile(r"[._\-]+")
 _SHOUTED = 3  # letters of a family name in capitals: fewer are initials or a firm's
 _TITLES = frozenset({"dr", "prof", "mag", "ing", "dipl"})
@@ -120,6 +125,8 @@ def clean_name(name: str, address: str = "") -> str:
 
     `address`: whose name it is; a role's (info@) is a firm's, and stays in its order.
     """
+    if not name.isascii():
+        name = _PICTURES.sub("", name) or name
     name = _SPACE.sub(" ", name).strip(" '\"`´‘’“”„<>")
     if parts := via(name):
         name = parts[0]
@@ -147,7 +154,9 @@ def _turned(name: str) -> str:
         return name
     if len(last.split()) > 4:  # noqa: PLR2004 a firm's name rather than a family's
         return name
-    return f"{first} {last}"
+    family = last.split()
+    titles = list(takewhile(lambda word: word.strip(".").casefold() in _TITLES, family))
+    return " ".join([*titles, first, *family[len(titles) :]])
 
 
 def _family_name_last(name: str) -> str:

@@ -26,7 +26,7 @@ def meetings_with(
     """The meetings with this sender, by what calendars said in its mails and in ours."""
     if not any(m.invites for m in messages):
         return ()
-    said = _statements(address, messages, us) + _bookings(messages)
+    said = _statements(address, messages, us) + _bookings(messages, us)
     if not said:
         return ()
     keys = {m.key for m in messages}
@@ -40,10 +40,11 @@ def meetings_with(
     return meetings(address, said, us, written_to=written_to, is_colleague=is_colleague)
 
 
-def _bookings(messages: Sequence[Correspondence]) -> list[Statement]:
-    """What booking pages told: an invitation of the visitor's, once we have written back.
+def _bookings(messages: Sequence[Correspondence], us: Us) -> list[Statement]:
+    """What booking pages told: an invitation of the visitor's, if we have written to them.
 
-    Anybody may book in another's name.
+    Anybody may write like a booking page: of one that our own server didn't authenticate, our mail
+    must come after it.
     """
     told = [m for m in messages if m.invites and m.way in SUBMITTED and m.verdict[0] != "ignored"]
     if not told:
@@ -57,7 +58,7 @@ def _bookings(messages: Sequence[Correspondence]) -> list[Statement]:
             key=m.key,
         )
         for m in told
-        if last is not None and m.sent_at <= last
+        if last is not None and (m.sent_at <= last or is_authenticated(m.facts, us))
         for invite in m.invites
         if invite.method in _BOOKINGS
     ]
