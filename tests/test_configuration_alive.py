@@ -1,16 +1,18 @@
 """A change of the configuration takes effect on what is known, at the next start or reload."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import world as world_module
-from postbox import START
+from postbox import START, WE, Folder, letter
 from world import READING, World
 
+from daemon.intake import consent
 from daemon.intake.consent import OLD_MAIL
+from daemon.intake.poll import Pass
 from daemon.intake.scoring import fingerprint
 from daemon.ledger.reports import unwanted
 from daemon.ledger.store import Ledger
@@ -253,3 +255,55 @@ def test_a_first_run_has_no_old_mail(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     assert world.waits() == ""
     assert world.counts()["deals"] == 1
+
+
+class Reading(Limited):
+    """A limited world that reads the mail of `account` from its `floor` on."""
+
+    account, floor = "sales at mail.example", START - timedelta(days=1)
+
+    def run_of(self) -> Pass:
+        return Pass(READING, "sales", self.floor, self.clock, account=self.account)
+
+    def start(self, reading: dict[str, Any], *, since: datetime | None = None) -> None:
+        """What a start or reload of the service does with folders and oldest dates."""
+        with self.ledger() as ledger, ledger.transaction("start"):
+            if since is not None:
+                ledger.folders.lower_floor("sales", since)
+            consent.read_further(ledger, reading, self.clock())
+
+    def letter(self, folder: str, who: str, at: datetime) -> None:
+        self.number += 1
+        self.box.deliver(folder, letter(who, WE, number=self.number, at=at), at)
+
+
+@pytest.mark.parametrize("edit", ["since", "folders"])
+def test_old_mail_that_an_edit_has_us_read_waits_and_what_came_meanwhile_does_not(
+    tmp_path: Path, edit: str
+) -> None:
+    world, long_ago = Reading(tmp_path), START - timedelta(days=60)
+    world.start({world.account: "before"})
+    old_folder = "INBOX" if edit == "since" else "Archive"
+    if edit == "since":
+        world.letter("INBOX", "old@acme.example", long_ago)
+    world.receives("ada@acme.example")
+    world.settle()
+    assert world.counts()["leads"] == 1
+
+    # The service is down; the configuration is edited, and mail arrives.
+    if edit == "folders":
+        world.box.folders["Archive"] = Folder("inbox", uidvalidity=9)
+        world.floor = long_ago - timedelta(days=1)
+        world.letter(old_folder, "old@acme.example", long_ago)
+    world.clock.sleep(3600)
+    world.letter("INBOX", "eve@third.example", world.clock())
+    world.letter("INBOX", "ada@acme.example", world.clock())
+    world.start({world.account: "after"}, since=long_ago - timedelta(days=1))
+    world.settle()
+
+    names = {person["name"] for person in world.crm()["persons"]}
+    assert len(names) == 2, names
+    assert world.waits().endswith("up to 1 lead")
+    world.approve()
+    world.settle()
+    assert world.counts()["leads"] == 3

@@ -19,7 +19,7 @@ from daemon.mailbox.account import Account
 from daemon.mailbox.imap import Mailbox
 from daemon.mailbox.watch import Rhythm, Watcher
 from daemon.sandbox.imap_server import installed, start_imap
-from daemon.service import poll as service_poll
+from daemon.service import slowness
 from daemon.service.health import health
 
 LISTED = b'* LIST () "/" INBOX\r\n* STATUS INBOX (MESSAGES 0 UIDNEXT 4 UIDVALIDITY 7)\r\nTAG OK\r\n'
@@ -258,7 +258,7 @@ def test_a_connection_that_ends_in_a_poll_is_replaced_within_that_poll(tmp_path:
 def test_a_server_that_is_long_at_one_answer_is_told_while_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service_poll, "_SLOW_AFTER", 0.1)
+    monkeypatch.setattr(slowness, "_AFTER", 0.1)
     answers = {"LIST": LISTED, "EXAMINE": EXAMINED}
     capabilities = "IMAP4rev1 LIST-EXTENDED LIST-STATUS"
     told: list[str] = []

@@ -11,13 +11,17 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from daemon.ledger.message_row import MessageRow
+from daemon.ledger.reports import last_poll
 from daemon.ledger.rereading import HELD, ClassNow
 from daemon.ledger.store import Ledger
+from daemon.ledger.timestamp import stamp
 from daemon.rules.counted import counted
 
 OLD_MAIL = "old mail"  # the part of `conditions`
 READ_AGAIN = "mail that an earlier version had read, read again,"
 EDITED = "the changed configuration"
+OLD_BEFORE = "old_mail_before"  # setting: by account, when its configuration was edited
+_READING = "reading"  # setting: by account, which folders are read and from when on
 _CLASSES = ("ignore", "lead", "person_with_deal")  # each more than the one before
 
 
@@ -50,6 +54,38 @@ def hold_all(ledger: Ledger, senders: Iterable[str], now: datetime) -> None:
     """Have these wait for what an edit would add to their records, unless they have news."""
     stands = ledger.rereading.standing(senders)
     _wait(ledger, [one for one in stands if not stands[one].pending], now, EDITED)
+
+
+def hold_old(
+    ledger: Ledger, before: Mapping[str, ClassNow], senders: AbstractSet[str], now: datetime
+) -> None:
+    """Have those wait of whom only old mail was read, unless they had something to plan."""
+    there = ledger.rereading.standing(senders)
+    _wait(
+        ledger, [one for one in there if not (one in before and before[one].pending)], now, EDITED
+    )
+
+
+def read_further(ledger: Ledger, reading: Mapping[str, object], now: datetime) -> None:
+    """Note whose folders or oldest date were edited: mail from before that is old mail.
+
+    `reading` says by account what is read of it, in JSON. Mail since its last poll is news.
+    """
+    before = ledger.setting(_READING)
+    if before == reading:
+        return
+    if before is not None and not ledger.records.none_created():
+        old = ledger.setting(OLD_BEFORE) or {}
+        edited = [one for one, what in reading.items() if before.get(one) != what]
+        old |= {one: stamp(last_poll(ledger, one) or now) for one in edited}
+        ledger.set(OLD_BEFORE, old)
+    ledger.set(_READING, dict(reading))
+
+
+def read_through(ledger: Ledger, account: str) -> None:
+    """Note that nothing from before an edit is left to be read of an account."""
+    old = ledger.setting(OLD_BEFORE) or {}
+    ledger.set(OLD_BEFORE, {one: at for one, at in old.items() if one != account})
 
 
 def _rank(stands: ClassNow | None) -> int:

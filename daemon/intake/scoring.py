@@ -24,6 +24,7 @@ from daemon.ledger.forgotten import FORGET_SALT
 from daemon.ledger.message_row import MessageRow, StoredMessage
 from daemon.ledger.rereading import HELD
 from daemon.ledger.store import Ledger
+from daemon.ledger.timestamp import instant_or_none
 from daemon.message.forgotten import people, without
 from daemon.message.identity import preferred
 from daemon.message.parse import Message
@@ -55,12 +56,15 @@ def add(
     seen: Sequence[IncomingMessage],
     *,
     hold: datetime | None = None,
+    account: str | None = None,
 ) -> set[str]:
     """Write messages with their sightings and the states they change; the keys that are new.
 
     `hold` is the time where they are read again: what that would newly make in Pipedrive waits.
+    So does what lay in the `account` before an edit had us read it.
     """
-    stored = ledger.settings(LEARNED, own_servers.SETTING, FORGET_SALT, HELD)
+    stored = ledger.settings(LEARNED, own_servers.SETTING, FORGET_SALT, HELD, consent.OLD_BEFORE)
+    old_before = instant_or_none(stored.get(consent.OLD_BEFORE, {}).get(account))
     us, in_sent = with_learned(settings.us, stored), role == "sent"
     if FORGET_SALT in stored:
         named = {key for item in seen for key in people(item.message)}
@@ -93,16 +97,21 @@ def add(
     if not in_sent:
         again |= _learn_servers(ledger, stored.get(own_servers.SETTING, {}), new)
     touched = written.touched | again
-    before = ledger.rereading.standing(touched) if hold is not None else {}
+    before = ledger.rereading.standing(touched) if hold or old_before else {}
     if again:
         recompute(ledger, settings, touched)
     else:
         recompute(ledger, settings, touched, us, {} if before else written.one_more)
     if hold is not None:
         consent.hold(ledger, before, touched, hold)
-    elif stored.get(HELD):
-        came = max(item.arrived_at for item in seen)
-        consent.let_go(ledger, (entries[key] for key in entries if key not in known.ids), came)
+        return entries.keys() - known.ids.keys()
+    news = [entries[key] for key in entries if key not in known.ids]
+    if old_before is not None:
+        news = [entry for entry in news if entry.arrived_at >= old_before]
+        in_touch = {party.key for entry in news for party in entry.judgement.parties}
+        consent.hold_old(ledger, before, touched - in_touch, old_before)
+    if stored.get(HELD):
+        consent.let_go(ledger, news, max(item.arrived_at for item in seen))
     return entries.keys() - known.ids.keys()
 
 

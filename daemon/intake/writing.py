@@ -135,6 +135,7 @@ class Writer:
                 uidvalidity,
                 found.seen,
                 hold=now if found.again else None,
+                account=run.account,
             )
             if found.again:  # what can't be read any more stays as it was read
                 uids = [item.uid for item in found.unreadable]

@@ -211,13 +211,10 @@ class Folders:
         """
         there = list(places)
         found = self.differing(folder, uidvalidity, there)
-        where = "WHERE folder = ? AND uidvalidity = ? AND uid = ?"
+        where, at = "WHERE folder = ? AND uidvalidity = ? AND uid = ?", (folder, uidvalidity)
         self._db.executemany(
             f"UPDATE sightings SET size = ?, arrived_at = ? {where} AND size IS NULL",
-            [
-                (one.size, stamp_or_none(one.arrived_at), folder, uidvalidity, one.uid)
-                for one in there
-            ],
+            [(one.size, stamp_or_none(one.arrived_at), *at, one.uid) for one in there],
         )
         self._db.executemany(
             f"DELETE FROM sightings {where}", [(folder, uidvalidity, uid) for uid in found]

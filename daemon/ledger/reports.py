@@ -4,9 +4,11 @@ Rows come as dictionaries with the names of the columns. What the flows decide o
 with the tables that it belongs to.
 """
 
+from datetime import datetime
 from typing import Any
 
 from daemon.ledger.store import Ledger
+from daemon.ledger.timestamp import instant_or_none
 
 # Deals before leads; in each, by meetings and replies, then by messages and the latest contact.
 _IMPORTANT = """
@@ -79,6 +81,12 @@ def left_out_senders(ledger: Ledger, reason: str, limit: int) -> list[str]:
         limit,
     )
     return [row["address"] for row in rows]
+
+
+def last_poll(ledger: Ledger, account: str) -> datetime | None:
+    """When a folder of an account was last polled without failing."""
+    (row,) = ledger.rows("SELECT max(polled_at) AS at FROM folders WHERE account = ?", account)
+    return instant_or_none(row["at"])
 
 
 def parked_reasons(ledger: Ledger) -> dict[str, int]:

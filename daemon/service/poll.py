@@ -17,6 +17,7 @@ from typing import Self
 
 from daemon.config import MailboxSection
 from daemon.errors import LedgerProblem, Problem, RetryLater
+from daemon.intake import consent
 from daemon.intake.poll import Pass, Tally, poll
 from daemon.intake.server_memory import remembered
 from daemon.intake.states import ScoringSettings
@@ -30,6 +31,7 @@ from daemon.mailbox.imap_errors import TurnedAway
 from daemon.mailbox.trust import INBOX
 from daemon.mailbox.watch import Watcher
 from daemon.rules import backoff
+from daemon.service.slowness import Slowness
 from daemon.wiring import Wiring
 from daemon.wiring.settings import scoring_settings
 
@@ -39,8 +41,6 @@ _LOOK = 3600.0  # seconds between two looks whether a person has released a mail
 _CRASH_LOOP = timedelta(minutes=10)  # between two starts
 _AGAIN = 200  # mails of a mailbox that one poll reads again, of those an earlier version has read
 _LOOK_AGAIN = timedelta(hours=1)  # for more of them, where there were none
-SLOW = "slow"  # the part of the ledger's conditions
-_SLOW_AFTER = 20.0  # seconds that a server may take for one answer without a word about it
 _FLUSH_EVERY = 5.0  # seconds of quiet polls that are written in one transaction
 
 
@@ -113,13 +113,13 @@ class Polling:
         self.watcher = Watcher(soon)
         self._soon = soon
         self._carry_on = carry_on
-        self._ledger = ledger
-        self._slow: dict[str, bool] = {}  # mailboxes that are told to be slow; in this poll, too?
+        self._slowness = Slowness(ledger, wiring.now)
         self._connections = self._connect(wiring)
         self._started: dict[str, datetime] = {}
         self._quiet = Quiet()
         self._crowded: dict[str, int] = {}
         self._read_again: dict[str, datetime] = {}  # when a mailbox had nothing left to read again
+        self._read_further: set[str] = set()  # accounts that are read further since an edit
         self._sent_folders: dict[str, str] = {}  # what the second IDLE of a mailbox listens to
 
     def _connect(self, wiring: Wiring) -> Connections:
@@ -137,18 +137,28 @@ class Polling:
         with ledger.transaction("mailboxes"):
             ledger.troubles.keep_only(tuple(self._plan.boxes))
             ledger.set(CROWDED, {})
-            ledger.conditions.keep_only(SLOW, ())
+            self._slowness.forget(ledger)
             if last_start is None or now - last_start > _CRASH_LOOP:
                 ledger.troubles.try_parked(now)
             self._read_back(ledger)
         self.watcher.start()
 
     def _read_back(self, ledger: Ledger) -> None:
-        """Have folders begin at a `since` that is earlier than where they began."""
+        """Have folders begin at a `since` that is earlier than where they began.
+
+        What that makes of old mail waits for consent, as what an added folder makes.
+        """
         for box in self._plan.boxes.values():
             since = self.wiring.floor(box)
             if since is not None and ledger.folders.lower_floor(box.name, since):
                 event("intake.reads_back", mailbox=box.name, since=since.date())
+        reading = {
+            account.identity: [list(account.inbox), list(account.sent or ()), str(box.since or "")]
+            for box in self._plan.boxes.values()
+            for account in (self.wiring.account(box),)
+        }
+        consent.read_further(ledger, reading, self.wiring.now())
+        self._read_further = set(ledger.setting(consent.OLD_BEFORE) or ())
 
     def poll(self, name: str, ledger: Ledger) -> int:
         """Take in what is new in a mailbox; how many messages.
@@ -160,8 +170,7 @@ class Polling:
         if box is None:
             return 0  # it left the configuration a moment ago
         troubled = self._in_trouble(name, ledger)
-        if name in self._slow:
-            self._slow[name] = False
+        self._slowness.begins(name)
         try:
             new = self._poll(plan, box, ledger)
         except LedgerProblem:
@@ -177,7 +186,7 @@ class Polling:
             self._failed(name, RetryLater(f"{type(error).__name__}: {error}"), ledger)
             raise
         finally:
-            self._end_slow(name, ledger)
+            self._slowness.ends(name, ledger)
         self.tallies.polls += 1
         if troubled:
             with ledger.transaction("mailbox works"):
@@ -196,8 +205,7 @@ class Polling:
         """Go on with another configuration; everything that failed gets a new chance."""
         with ledger.transaction("mailboxes released"):
             ledger.troubles.release()
-            ledger.conditions.keep_only(SLOW, ())
-            self._slow.clear()
+            self._slowness.forget(ledger)
             self._plan = _Plan.of(wiring)
             self._read_back(ledger)
         self._connections.close()  # another host, user or password may be meant now
@@ -248,7 +256,11 @@ class Polling:
             event("intake.polled", mailbox=box.name, new=tally.new)
         if tally.again:
             event("intake.read_again", mailbox=box.name, messages=tally.again)
-        elif run.again and not run.stopping():
+        if account.identity in self._read_further and not ledger.folders.unread_back([box.name]):
+            with ledger.transaction("read through"):
+                consent.read_through(ledger, account.identity)
+            self._read_further.discard(account.identity)
+        if not tally.again and run.again and not run.stopping():
             self._read_again[box.name] = wiring.now()
             if run.again > _AGAIN:
                 with ledger.transaction("read again"):
@@ -272,24 +284,8 @@ class Polling:
         self._carry_on()
 
     def _waits(self, name: str, seconds: float) -> None:
-        """The server has been at one answer for so long; called by the thread that waits."""
         self._carry_on()
-        if seconds >= _SLOW_AFTER and not self._slow.get(name):
-            known = name in self._slow
-            self._slow[name] = True
-            if not known:
-                reason = f"the server takes over {_SLOW_AFTER:.0f} s for one answer: mail is late"
-                ledger = self._ledger()
-                with ledger.transaction("slow"):
-                    ledger.conditions.failed(SLOW, reason, self.wiring.now(), name)
-                event("mailbox.slow", mailbox=name, waits_s=round(seconds))
-
-    def _end_slow(self, name: str, ledger: Ledger) -> None:
-        """A poll has ended: what it said of being slow stands until one that isn't."""
-        if self._slow.get(name) is False:
-            del self._slow[name]
-            with ledger.transaction("not slow"):
-                ledger.conditions.forget(SLOW, name)
+        self._slowness.waits(name, seconds)
 
     def _failed(self, name: str, problem: Problem, ledger: Ledger) -> RetryLater:
         """Keep the failure with its next try in the ledger; as an error that names the wait."""
