@@ -186,7 +186,7 @@ def test_a_line_that_ends_is_news_and_its_reason_is_logged(
 ) -> None:
     idle(scripted, said)
     patience = PATIENCE if said else 0.3
-    with watching(news, answer=patience) as watcher, caplog.at_level("INFO", "mail2deal"):
+    with watching(news, answer=patience) as watcher, caplog.at_level("DEBUG", "mail2deal"):
         watcher.watch("sales", scripted.mailbox())
         eventually(lambda: "watch.lost" in caplog.text)
         assert news.next() == "sales"

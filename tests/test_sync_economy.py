@@ -280,7 +280,7 @@ def test_the_log_tells_the_rows_and_tokens_of_each_kind_that_was_updated(
     for number in range(3):
         shop.acts.add_person(f"Theirs {number}", f"theirs{number}@else.com")
     shop.hears("eve@beta.com")
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.DEBUG):
         shop.sync()
 
     told = [line for line in caplog.messages if "sync.listed" in line and "how=updated" in line]
@@ -333,3 +333,18 @@ def test_a_listing_that_costs_more_than_a_day_has_goes_on_the_next_day(tmp_path:
             shop.clock.passes(hours=20)
 
         assert shop.count()["activities"] == 1
+
+
+def test_an_ordinary_day_is_told_in_few_lines(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(6):
+        shop.hears(f"known{number}@firm{number}.example")
+    shop.sync()
+    with caplog.at_level(logging.INFO, "mail2deal"):
+        for hour in range(24):
+            if hour % 2:
+                shop.hears(f"known{hour % 6}@firm{hour % 6}.example")
+            shop.sync()
+            shop.clock.passes(hours=1)
+
+    told = [line.split()[0] for line in caplog.messages]
+    assert len(told) <= 12, told

@@ -1,5 +1,6 @@
 """What a pass has read, into the ledger: one transaction a batch, and each folder's end."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from daemon.rules import backoff
 _LONG_BEFORE = timedelta(days=7)
 # A folder with another UIDVALIDITY at each look has to be read as a whole each time.
 _MANY_RESETS = 3
+_MUCH = 100  # messages of a folder in one poll, which are worth a line of the log
 _BATCH_BYTES = 4 << 20  # of small messages, in one transaction
 _AGAIN = "read again"  # as progress names what an earlier version has read
 
@@ -194,6 +196,7 @@ class Writer:
         if step.total:
             event(
                 "intake.folder",
+                logging.INFO if step.total >= _MUCH else logging.DEBUG,
                 mailbox=self._run.name,
                 folder=step.folder.name,
                 read=step.total,

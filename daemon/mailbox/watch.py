@@ -96,6 +96,7 @@ class Watcher:
         self._monotonic = monotonic
         self._orders = _Orders()
         self._trust = Trust(self._rhythm.again, monotonic)
+        self._begun: set[str] = set()
         self._selector = selectors.DefaultSelector()
         self._inner, self._outer = socket.socketpair()
         self._inner.settimeout(0)
@@ -276,7 +277,10 @@ class Watcher:
         line.due = self._monotonic() + self._rhythm.renew * random.uniform(0.9, 1.1)  # noqa: S311 - spreads only
         first, line.told = not line.told, True
         if first:
-            event("watch.begun", mailbox=line.name)
+            # A server may end it every half an hour; that it began again is no news.
+            level = logging.DEBUG if line.name in self._begun else logging.INFO
+            self._begun.add(line.name)
+            event("watch.begun", level, mailbox=line.name)
         else:
             self._trust.renewed(line.key)
         return first
@@ -307,7 +311,7 @@ class Watcher:
         if self._trust.failed(line.key) > 1 and not line.told:
             line.mailbox.account.ladder.give_up("IDLE", reason)
         self._close(line)
-        event("watch.lost", mailbox=line.name, reason=reason)
+        event("watch.lost", logging.DEBUG, mailbox=line.name, reason=reason)
         self._notice(line.name)  # a poll shows whether the server is there
 
     def _close(self, line: _Line) -> None:

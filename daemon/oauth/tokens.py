@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -126,7 +127,7 @@ class Tokens:
             raise for_a_person(refused, self.provider) from None
         fresh = self.keep(answer, stored)
         rotated = fresh.refresh_token != stored.refresh_token
-        event("oauth.refreshed", mailbox=self.provider.name, rotated=rotated)
+        event("oauth.refreshed", logging.DEBUG, mailbox=self.provider.name, rotated=rotated)
         return fresh
 
     def _load(self) -> StoredTokens | None:

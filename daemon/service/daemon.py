@@ -80,7 +80,7 @@ class Daemon:
     def _wire(self) -> Wiring:
         config = load(self._config_path)
         for warning in config.warnings:
-            event("config.warning", problem=warning)
+            event("config.warning", logging.WARNING, problem=warning)
         return Wiring(config, stop=self.service.stopping)
 
     def _prepare(self) -> Timetable:

@@ -252,8 +252,6 @@ class Polling:
             tally = self._take_in(account, ledger, run)
         except Left:
             tally = self._take_in(account, ledger, run)
-        if tally.new:
-            event("intake.polled", mailbox=box.name, new=tally.new)
         if tally.again:
             event("intake.read_again", mailbox=box.name, messages=tally.again)
         if account.identity in self._read_further and not ledger.folders.unread_back([box.name]):

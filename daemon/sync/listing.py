@@ -7,6 +7,7 @@ cheaper, which only a few senders against a very large CRM are; once the searche
 cost as much as the listing, the listing is made.
 """
 
+import logging
 import math
 from collections.abc import Collection, Sequence
 from datetime import timedelta
@@ -220,4 +221,6 @@ def _keep(session: Session, kind: str, page: Sequence[Listed], sweep: int) -> No
 
 def _log(session: Session, kind: str, how: str, rows: int, spent: int) -> None:
     tokens = session.usage.total - spent
-    event("sync.listed", kind=kind, how=how, rows=rows, tokens=tokens)
+    # What was updated is listed many times a day; that is no news.
+    level = logging.DEBUG if how == "updated" else logging.INFO
+    event("sync.listed", level, kind=kind, how=how, rows=rows, tokens=tokens)
