@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from daemon.intake.rebuilding import rebuild
 from daemon.intake.scoring import IncomingMessage, add
-from daemon.intake.states import ScoringSettings
+from daemon.intake.states import ScoringSettings, state_of
 from daemon.ledger.store import Ledger
 from daemon.message.parse import parse
 from daemon.message.verdict import Us
@@ -147,6 +147,8 @@ def test_a_history_that_grew_is_the_one_computed_anew(letters: list[Letter], add
         grew = told(ledger)
         anew(ledger)
         assert grew == told(ledger)
+        state = state_of(ledger, READING, [address])
+        assert ledger.histories.unanswered(address) == (state.unanswered if state else ())
 
 
 def letter(number: int, **more: Any) -> Letter:

@@ -24,7 +24,7 @@ from daemon.message.verdict import Us
 _PAGE = 1000
 # Messages that are written in one transaction: each costs much more than one that stays as it is,
 # and others wait for the ledger.
-_IN_ONE = 50
+_IN_ONE = 20
 _TRIES = 3  # to compute a sender while nobody writes
 
 

@@ -13,7 +13,7 @@ from daemon.ledger.sql_list import AMONG, CHUNK, chunks, listed
 from daemon.ledger.timestamp import instant, stamp
 from daemon.message.candidates import Fact
 from daemon.message.verdict import Verdict
-from daemon.rules.correspondence import IN_COPY, Correspondence
+from daemon.rules.correspondence import BY_CALENDAR, IN_COPY, Correspondence, Unanswered
 
 
 class CrmStanding(NamedTuple):
@@ -129,6 +129,11 @@ class Histories:
         rows.row_factory = None
         return rows
 
+    def unanswered(self, address: str) -> tuple[Unanswered, ...]:
+        """The mails of one sender that wait for our answer: `correspondence.unanswered` in SQL."""
+        rows = self._rows(_UNANSWERED, (address, address))
+        return tuple(Unanswered(instant(sent_at), key, subject) for sent_at, key, subject in rows)
+
     def standing(self, address: str) -> CrmStanding:
         """What Pipedrive has of one sender."""
         row = self._db.execute(_STANDING, (listed([address]),)).fetchone()
@@ -170,6 +175,17 @@ SELECT c.sender, c.message, c.verdict, c.reason, m.in_sent,
 FROM correspondence c JOIN messages m ON m.id = c.message WHERE c.sender
 """
 
+
+_UNANSWERED = f"""
+WITH answered AS (
+  SELECT coalesce(max(m.sent_at), '') AS at
+  FROM correspondence c JOIN messages m ON m.id = c.message
+  WHERE c.sender = ? AND c.way <> '{IN_COPY}' AND m.direction = 'sent'
+  AND (m.verdict = 'contact' OR m.reason IN {BY_CALENDAR}))
+SELECT m.sent_at, m.key, m.subject FROM correspondence c JOIN messages m ON m.id = c.message
+WHERE c.sender = ? AND c.verdict = 'contact' AND c.way <> '{IN_COPY}' AND m.direction = 'received'
+AND m.sent_at > (SELECT at FROM answered) ORDER BY m.sent_at, m.key
+"""
 
 # What people have of a sender in Pipedrive: its person, unless we made it, and any deal. A person
 # whose record is a tombstone counts only if another one is listed with the address.

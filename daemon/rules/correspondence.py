@@ -10,7 +10,7 @@ from daemon.message.verdict import Verdict
 
 IN_COPY = "cc"  # the way of a mail that is another's, and names this sender in To or Cc
 COPIED = Verdict("evidence", "copied")
-_BY_CALENDAR = frozenset({"itip-reply", "itip-counter"})  # an answer of ours that isn't a contact
+BY_CALENDAR = ("itip-reply", "itip-counter")  # an answer of ours that isn't a contact
 
 
 class Correspondence(NamedTuple):
@@ -66,4 +66,4 @@ def unanswered(
 
 def _is_answer(message: Correspondence) -> bool:
     kind, reason = message.verdict
-    return message.direction == "sent" and (kind == "contact" or reason in _BY_CALENDAR)
+    return message.direction == "sent" and (kind == "contact" or reason in BY_CALENDAR)

@@ -195,9 +195,13 @@ def _state(session: Session, row: SenderRow, group: Sequence[str], us: Us) -> Se
     """The state of a person with these addresses, as that of the sender who is planned."""
     ledger = session.ledger
     # What is kept of a long history has all that a plan needs, but not who waits for an answer.
-    is_kept = row.is_long and group == [row.address] and session.settings.policy.follow_up is None
+    is_kept = row.is_long and group == [row.address]
     kept = ledger.states.long_known(group) if is_kept else {}
-    state = kept.get(group[0]) or states.state_of(ledger, session.scoring, group, us)
+    state = kept.get(group[0])
+    if state is None:
+        state = states.state_of(ledger, session.scoring, group, us)
+    elif session.settings.policy.follow_up is not None:
+        state = replace(state, unanswered=ledger.histories.unanswered(row.address))
     if state is None:
         return None
     # A thousand drafts are in memory at once, so what is known of each mail is left out. The keys
