@@ -64,7 +64,7 @@ class Poller:
                     )
                     found += poll(box, ledger, one).sightings
                 with ledger.transaction("polled"):
-                    ledger.folders.seen_nothing_new(quiet, now())
+                    ledger.folders.seen_nothing_new(dict.fromkeys(quiet, now()))
                 quiet.clear()
         return found
 

@@ -1,5 +1,6 @@
 """What happens to a mailbox over years: other accounts and names, folders renamed, UIDs reused."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import pytest
 from postbox import START, WE, Line, Postbox, letter
 from world import READING, World
 
+from daemon.intake import poll as intake_poll
 from daemon.intake.poll import Pass, poll
 from daemon.ledger.store import Ledger
-from daemon.mailbox.imap import FolderStatus
+from daemon.mailbox.imap import FolderStatus, Place
 
 
 class Years(World):
@@ -170,18 +172,44 @@ def test_a_folder_that_was_restored_to_an_earlier_day_is_read_as_it_is_now(tmp_p
     # The backup knows the first two; one mail that came between two backups has the UID of Bob's.
     inbox.mails = {1: inbox.mails[1], 2: (letter("eve@x.example", WE, number=8, at=at), at)}
     inbox.uidnext = 3
-    with world.ledger() as ledger:  # a poll like any other, within the day
-        assert poll(_Line(world.box, {}), ledger, world.run_of()).new == 1  # type: ignore[arg-type]
     # What comes from now on has UIDs that others had before.
-    for number in (9, 10):
+    for number, new in ((9, 2), (10, 1)):
         inbox.mails[number - 6] = (letter("fay@x.example", WE, number=number, at=at), at)
-    inbox.uidnext = 5
-    with world.ledger() as ledger:
-        assert poll(_Line(world.box, {}), ledger, world.run_of()).new == 2  # type: ignore[arg-type]
+        inbox.uidnext += 1
+        world.clock.now += timedelta(minutes=1)
+        with world.ledger() as ledger:  # polls like any other, within the day
+            tally = poll(_Line(world.box, {}), ledger, world.run_of())  # type: ignore[arg-type]
+        assert tally.new == new
 
     assert senders(world)["eve@x.example"] == 1
     assert senders(world)["fay@x.example"] == 2
     assert len(senders(world)) == 6  # what was read stays
+
+
+def test_replicas_that_lag_are_looked_through_once_an_hour_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_poll, "_RESTORED_TAIL", 2)
+    world = Years(tmp_path)
+    for _ in range(5):
+        world.receives("ada@acme.example")
+    world.look()
+    looked: list[int] = []
+
+    class Replica(_Line):
+        def places(self, uids: Sequence[int]) -> Iterator[Place]:
+            looked.append(len(uids))
+            return super().places(uids)
+
+    inbox = world.box.folders["INBOX"]
+    for minute in range(120):
+        world.clock.now += timedelta(minutes=1)
+        inbox.uidnext = 6 - minute % 2
+        with world.ledger() as ledger:
+            poll(Replica(world.box, {}), ledger, world.run_of())  # type: ignore[arg-type]
+
+    assert looked.count(5) <= 2
+    assert senders(world) == {"ada@acme.example": 5}
 
 
 def test_a_uidvalidity_that_changes_each_time_is_said_and_damped(tmp_path: Path) -> None:

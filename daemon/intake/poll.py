@@ -27,6 +27,9 @@ from daemon.rules.organization import warm_up
 __all__ = ["Pass", "Tally", "poll"]
 
 _FULL_SCAN_EVERY = timedelta(days=1)
+# Replicas of one server may differ in what comes next, again and again.
+_RESTORED_SCAN_WITHIN = timedelta(hours=1)
+_RESTORED_TAIL = 1000  # UIDs that are compared at once: other mails may have come under them
 _CLOCKS_DIFFER = timedelta(hours=1)  # by less a folder may begin after the clock was set back
 _LONGEST_REST = timedelta(hours=9)
 _LIST_EVERY = 3600.0  # seconds; a folder that is missing makes it look at once
@@ -92,7 +95,7 @@ def _changed(mailbox: Mailbox, ledger: Ledger, run: Pass) -> list[FolderRow]:
         run.quiet(healthy, now)
     if len(healthy) < len(idle):
         with ledger.transaction("polled"):
-            ledger.folders.seen_nothing_new([f.id for f in idle if f.id not in healthy], now)
+            ledger.folders.seen_nothing_new({f.id: now for f in idle if f.id not in healthy})
     return [folder for folder in folders if folder not in idle]
 
 
@@ -217,16 +220,17 @@ class _OpenFolder:
         mailbox, ledger, run = self.mailbox, self._ledger, self._run
         status = self._open()
         folder = self.row
+        whole = folder.scanned_at is None or run.now() - folder.scanned_at >= _FULL_SCAN_EVERY
+        first = 1 if whole else folder.uidnext or 1
         restored = status.uidnext < (folder.uidnext or 0)
         if restored:
             self._see_again(status)
-        due = folder.scanned_at is None or run.now() - folder.scanned_at >= _FULL_SCAN_EVERY
-        whole = due or restored
-        first = 1 if whole else folder.uidnext or 1
+        if restored and not whole:
+            first = max(1, status.uidnext - _RESTORED_TAIL)
         since = None if folder.floor is None or folder.floor_uid else folder.floor.date()
         present = mailbox.uids(since=since, first=first)
         known = ledger.folders.known_uids(folder.id, status.uidvalidity, first)
-        if whole:
+        if whole or restored:
             known -= self._given_out_again(present)
         new = set(present) - known
         new.update(_to_retry(mailbox, ledger, folder, status.uidvalidity, run.now()))
@@ -270,11 +274,12 @@ class _OpenFolder:
         """UIDNEXT went down, which it may not (RFC 3501, 2.3.1.1): a folder was restored, perhaps.
 
         Or the server derives it from the last message, which was deleted. The UIDs from there on
-        belong to mail that is yet to come.
+        belong to mail that is yet to come; the folder is looked through within the hour.
         """
         event("intake.uidnext_went_down", mailbox=self._run.name, folder=self.row.name)
         with self._ledger.transaction("uidnext"):
-            self._ledger.folders.unsee(self.row.id, status.uidvalidity, status.uidnext)
+            scanned = self._run.now() - _FULL_SCAN_EVERY + _RESTORED_SCAN_WITHIN
+            self._ledger.folders.unsee(self.row.id, status.uidvalidity, status.uidnext, scanned)
 
     def _lost(self, problem: RetryLater) -> None:
         """Say in the ledger what holds this folder up, until it is read to its end."""

@@ -239,18 +239,16 @@ class Folders:
             )
         ]
 
-    def unsee(self, folder: int, uidvalidity: int, first: int) -> None:
-        """Forget the places from UID `first` on: the server will give these UIDs out again."""
+    def unsee(self, folder: int, uidvalidity: int, first: int, scanned_at: datetime) -> None:
+        """Forget places from UID `first` on, and that it was looked through after `scanned_at`."""
         self._db.execute(
             "DELETE FROM sightings WHERE folder = ? AND uidvalidity = ? AND uid >= ?",
             (folder, uidvalidity, first),
         )
+        scanned = "UPDATE folders SET scanned_at = min(scanned_at, ?) WHERE id = ?"
+        self._db.execute(scanned, (stamp(scanned_at), folder))
 
-    def seen_nothing_new(self, folders: Sequence[int], now: datetime) -> None:
-        """Note good polls that found nothing."""
-        self.seen_nothing_new_at(dict.fromkeys(folders, now))
-
-    def seen_nothing_new_at(self, folders: Mapping[int, datetime]) -> None:
+    def seen_nothing_new(self, folders: Mapping[int, datetime]) -> None:
         """Note good polls that found nothing, each at its time."""
         self._db.execute(
             "UPDATE folders SET polled_at = one.value ->> 1, failures = 0, last_error = NULL,"

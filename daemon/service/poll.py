@@ -67,7 +67,7 @@ class Quiet:
                 return
             folders, self.folders, self.since = self.folders, {}, None
         with ledger.transaction("polled", repeatable=True):
-            ledger.folders.seen_nothing_new_at(folders)
+            ledger.folders.seen_nothing_new(folders)
 
 
 @dataclass(frozen=True, slots=True)
