@@ -115,29 +115,29 @@ def body_start(raw: bytes, start: int, end: int) -> int:
 
 def scan(block: bytes) -> Fields:
     """Every occurrence of the wanted fields in a header block, as text on one line each."""
-    return grouped(in_order(block))
+    return in_order(block)[1]
 
 
-def in_order(block: bytes) -> Pairs:
-    """The wanted fields of a header block from the top, at most `FIELD_LIMIT` of one name."""
+def in_order(block: bytes) -> tuple[Pairs, Fields]:
+    """The wanted fields of a header block from the top, at most `FIELD_LIMIT` of one name.
+
+    The same fields come twice: in their order, and by their names.
+    """
     text = _lines(block)  # one character a byte, until a field is known to be wanted
-    found: Pairs = []
-    counts: dict[str, int] = {}
+    pairs: Pairs = []
+    fields: Fields = {}
     for match in _FIELD.finditer(text):
         name = _NAMES.get(match[1].lower())
-        if name is not None:
-            counts[name] = count = counts.get(name, 0) + 1
-            if count <= FIELD_LIMIT:
-                found.append((name, _value(match[2], text)))
-    return found
-
-
-def grouped(pairs: Pairs) -> Fields:
-    """Fields by their names."""
-    fields: Fields = {}
-    for name, value in pairs:
-        fields.setdefault(name, []).append(value)
-    return fields
+        if name is None:
+            continue
+        values = fields.get(name)
+        if values is None:
+            values = fields[name] = []
+        if len(values) < FIELD_LIMIT:
+            value = _value(match[2], text)
+            values.append(value)
+            pairs.append((name, value))
+    return pairs, fields
 
 
 def has_any(block: bytes) -> bool:

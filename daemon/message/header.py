@@ -70,19 +70,28 @@ def read(fields: Fields) -> Header:
     recipients: list[Address] = []
     unread = 0
     for name in ("to", "cc", "bcc"):
+        if name not in fields:
+            continue
         value = joined(fields, (name,))
         kept = _cut(value, _RECIPIENTS_LIMIT)
         unread += value.count("@", len(kept))
         recipients += _addresses(kept)
     return Header(
-        author=next(iter(_addresses(_cut(joined(fields, ("from",)), _FROM_LIMIT))), None),
-        originals=_addresses(_cut(joined(fields, _ORIGINALS), _FROM_LIMIT))[:_FEW],
-        reply_to=_addresses(_cut(joined(fields, ("reply-to",)), _FROM_LIMIT))[:_FEW],
+        author=next(iter(_senders(fields, "from")), None),
+        originals=_senders(fields, *_ORIGINALS)[:_FEW],
+        reply_to=_senders(fields, "reply-to")[:_FEW],
         recipients=tuple(recipients),
         unread=unread,
         subject=_subject(first(fields, "subject", _RAW_SUBJECT_LIMIT)),
         date=_date(first(fields, "date")),
     )
+
+
+def _senders(fields: Fields, *names: str) -> tuple[Address, ...]:
+    """The addresses of fields that name one or a few."""
+    if fields.keys().isdisjoint(names):
+        return ()
+    return _addresses(_cut(joined(fields, names), _FROM_LIMIT))
 
 
 def _cut(value: str, limit: int) -> str:
@@ -125,7 +134,7 @@ def _date(value: str) -> datetime | None:
     value = " ".join(value[:_DATE_LIMIT].split())
     if not value:
         return None
-    octets = value.encode("utf-8", "replace").decode("ascii", "surrogateescape")
+    octets = value if value.isascii() else _octets(value)
     date: datetime | None = parse_mail_date(octets).value
     return date or lenient_date(value)
 
@@ -134,8 +143,12 @@ def _as_received(value: str) -> str | EncodedHeader:
     """A field as the standard library hands it on: one that isn't ASCII in its octets."""
     if value.isascii():
         return value
-    octets = value.encode("utf-8", "replace").decode("ascii", "surrogateescape")
-    return compat32.header_fetch_parse("", octets)
+    return compat32.header_fetch_parse("", _octets(value))
+
+
+def _octets(value: str) -> str:
+    """A value in octets as the standard library writes them in text."""
+    return value.encode("utf-8", "replace").decode("ascii", "surrogateescape")
 
 
 def _lenient_addresses(value: str) -> Iterator[tuple[str, str]]:
@@ -161,7 +174,7 @@ def lenient_date(value: str) -> datetime | None:
     """A date as the stdlib reads it, else as ISO 8601; without a zone it is UTC."""
     if usual := _USUAL_DATE.fullmatch(value):
         return _usual_date(usual)
-    if _YEAR_0.search(value):
+    if not value or _YEAR_0.search(value):
         return None  # the stdlib would take 0026 for 2026
     value = _ODD_ZONE.sub(r" \1\2", value)
     for reader in (email.utils.parsedate_to_datetime, datetime.fromisoformat):

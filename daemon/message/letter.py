@@ -11,6 +11,7 @@ from daemon.message.localparts import (
     names_a_team,
     names_the_domain,
 )
+from daemon.message.text import word_finder
 
 # ruff: noqa: RUF001  words of other languages
 
@@ -23,7 +24,7 @@ _PARTS = re.compile(r"[,|/]| - ")  # between a name and a function, a firm or a 
 _SIGNED_PARTS = 3
 _AROUND = " \t,.-_*"  # what stands around a name that signs
 _CALLED = frozenset({1, *range(3, 30)})  # letters of the beginning of a name that one signs with
-_NAME_WORD = re.compile(r"[^\W\d_]+")
+_name_words = word_finder(r"[^\W\d_]")
 # How people end a letter, by language
 _CLOSING = re.compile(
     r"(?:(?:mit|viele|liebe|beste|freundliche|schöne|herzliche)\b.{0,25} (?:grüße|grüßen"
@@ -77,14 +78,15 @@ def is_signed(text: str, name: str, domain: str) -> bool:
         return True
     own, is_person = _words_of(name, domain)
     for before, line in pairwise(["", *last]):
-        words = _NAME_WORD.findall(line.casefold())
+        words = _name_words(line.casefold())
         if not words or len(words) > 2 * _NAME_WORDS:
             continue
         is_name = _has_name(line, domain)
-        is_own = is_person and len(line) > 1 and all(_is_called(word, own) for word in words)
-        closes = is_own or _stands_below_closing(line, before, domain)
         # What costs more is asked only of a line that may sign.
-        may_sign = is_name or (closes and len(words) <= _NAME_WORDS)
+        if not is_name and len(words) > _NAME_WORDS:
+            continue
+        is_own = is_person and len(line) > 1 and all(_is_called(word, own) for word in words)
+        may_sign = is_name or is_own or _stands_below_closing(line, before, domain)
         if not may_sign or _is_salutation(line, whole):
             continue
         if is_name:
@@ -103,7 +105,7 @@ def _stands_below_closing(line: str, before: str, domain: str) -> bool:
 @lru_cache(maxsize=1024)  # the same people write again and again
 def _words_of(name: str, domain: str) -> tuple[frozenset[str], bool]:
     """The words of a display name, and whether it isn't a team's or the domain's own."""
-    own = frozenset(word for word in _NAME_WORD.findall(name.casefold()) if word[1:])
+    own = frozenset(word for word in _name_words(name.casefold()) if word[1:])
     return own, not names_a_team(name) and not names_the_domain(name, domain)
 
 

@@ -22,7 +22,6 @@ from daemon.message.fields import (
     Pairs,
     body_start,
     first,
-    grouped,
     has_any,
     in_order,
 )
@@ -129,8 +128,7 @@ def bounded_date(date: datetime | None, arrived_at: datetime) -> datetime:
 def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> Message:
     start = body_start(raw, 0, len(raw))
     block = raw[: min(start, BLOCK_LIMIT)]
-    pairs = in_order(block)
-    fields = grouped(pairs)
+    pairs, fields = in_order(block)
     if not fields and not has_any(block):
         raise Unreadable("no header field" if raw.strip() else "empty")
     kind, leaves = mime.leaves(raw, fields, start)

@@ -12,11 +12,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from daemon.message.data import read
+from daemon.message.text import word_finder
 
 TEXT_LIMIT = 4_000  # characters of a text that are looked at
 _GAP = 60  # characters that a "*" may stand for
 
-_WORD = re.compile(r"\w+")
+_words = word_finder(r"\w")
 # Thai, kana, Han, Hangul: no spaces between words, or endings joined to them
 _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _QUOTES = {"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"'}
@@ -52,7 +53,7 @@ def said(text: str, kind: str) -> dict[str, int]:
     text = normal(text)
     found: dict[str, int] = {}
     index = _index(kind)
-    for word in index.by_word.keys() & set(_WORD.findall(text)):
+    for word in index.by_word.keys() & set(_words(text)):
         for phrase in index.by_word[word]:
             if phrase.parts[0] in text and _contains(text, phrase.parts, whole=True):
                 found[phrase.signal] = found.get(phrase.signal, 0) + 1
@@ -98,15 +99,14 @@ def _find(text: str, part: str, start: int, end: int, *, whole: bool) -> int:
 @lru_cache(maxsize=2)
 def _index(kind: str) -> _Index:
     phrases = list(_read(kind))
-    common = Counter(word for p in phrases for word in set(_WORD.findall(p.parts[0])))
+    common = Counter(word for p in phrases for word in set(_words(p.parts[0])))
     by_word: defaultdict[str, list[_Phrase]] = defaultdict(list)
     unspaced: list[_Phrase] = []
     for phrase in phrases:
         if any(_UNSPACED.search(part) for part in phrase.parts):
             unspaced.append(phrase)
             continue
-        words = _WORD.findall(phrase.parts[0])
-        rarest = min(words, key=lambda word: (common[word], -len(word)))
+        rarest = min(_words(phrase.parts[0]), key=lambda word: (common[word], -len(word)))
         by_word[rarest].append(phrase)
     return _Index({word: tuple(some) for word, some in by_word.items()}, tuple(unspaced))
 

@@ -66,9 +66,10 @@ def split_words(lines: Sequence[str], enough: int) -> Words:
     quoted: list[str] = []
     at = _after_pgp_header(lines)
     in_signature = False
-    marked = [_is_marked(line) for line in lines]
+    marked = [*map(_is_marked, lines), False]
     may_begin = _may_begin(lines)
-    while at < len(lines):
+    end = len(lines)
+    while at < end:
         line = lines[at]
         if marked[at]:
             quoted.append(_ARROW.sub("", line, count=1))
@@ -80,7 +81,7 @@ def split_words(lines: Sequence[str], enough: int) -> Words:
             if not _next_is_marked(lines, at):
                 quoted += lines[at:]  # quoted without marks, so up to the end
                 break
-        elif in_signature or (any(marked[at + 1 : at + 2]) and _is_remainder(lines, at)):
+        elif in_signature or (marked[at + 1] and _is_remainder(lines, at)):
             at += 1
         elif _begins_signature(line) or _names_a_device(lines, at):
             in_signature = True

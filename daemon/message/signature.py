@@ -13,7 +13,7 @@ from importlib.resources import files
 
 from daemon.message.candidates import VALUE_LIMIT, Fact
 from daemon.message.forward import begins_quotation
-from daemon.message.text import one_line
+from daemon.message.text import one_line, word_finder
 
 # ruff: noqa: RUF001  punctuation of other languages
 
@@ -23,7 +23,7 @@ _TITLE_WORDS = 8
 # No number begins with a digit inside a word. The expression says so only behind its first
 # character: one that begins with a set of characters skips all others quickly.
 _NUMBER = re.compile(r"[+(0-9](?<!\w[0-9])\d[\d ()/.\-–\u00a0]{5,24}\d")
-_WORD = re.compile(r"[^\s,;:|/()&·•–—]+")
+_split = word_finder(r"[^\s,;:|/()&·•–—]")
 _IN_BRACKETS = re.compile(r"[^\W\d_]\s?\(([^()@]{3,100})\)")
 # Whether a line has one of the separators below; three spaces are looked for apart.
 _HAS_SEPARATOR = re.compile(r"[|·•\t–—-](?:(?<=[|·•\t])|(?<=\s[–—-])(?=\s))")
@@ -59,7 +59,7 @@ def signature_facts(lines: Sequence[str], name: str, domain: str, way: str) -> l
     found = {
         "phone": _phone(text, domain),
         "title": _title(tail, folded, name),
-        "company": "" if _words("forms").isdisjoint(_WORD.findall(folded)) else _company(tail),
+        "company": "" if _words("forms").isdisjoint(_split(folded)) else _company(tail),
     }
     return [
         Fact(kind, value[:VALUE_LIMIT], way)  # type: ignore[arg-type]  # the three kinds above
@@ -179,7 +179,7 @@ def _company(tail: Sequence[str]) -> str:
 
 
 def _is_company(line: str) -> bool:
-    words = _WORD.findall(line.casefold())
+    words = _split(line.casefold())
     return len(words) > 1 and not _words("forms").isdisjoint(words)
 
 
@@ -189,7 +189,7 @@ def _last_word(text: str) -> str:
 
 
 def _in_words(text: str, kind: str) -> bool:
-    return not _words(kind).isdisjoint(_WORD.findall(text.casefold()))
+    return not _words(kind).isdisjoint(_split(text.casefold()))
 
 
 @lru_cache(maxsize=1024)  # the same people write again and again
@@ -198,7 +198,7 @@ def _words_of_name(name: str) -> frozenset[str]:
 
 
 def _plain_words(text: str) -> list[str]:
-    return [word.strip(".") for word in _WORD.findall(text.casefold())]
+    return [word.strip(".") for word in _split(text.casefold())]
 
 
 @cache

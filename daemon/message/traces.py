@@ -13,6 +13,7 @@ from zlib import crc32
 
 from daemon.message.fields import Fields, first
 from daemon.message.quote import Words
+from daemon.message.text import word_finder
 
 HASHED = 500  # characters of a mail's text that tell it from others
 SAID = 16  # fingerprints of a mail's own words
@@ -24,8 +25,7 @@ _LONG = 5  # letters of a word that begins one
 _SAID_CHARS = 2_000
 _QUOTED_CHARS = 6_000
 _ROOT = 22  # bytes of a Thread-Index that a whole conversation shares, [MS-OXOMSG] 2.2.1.3
-_TOKEN = re.compile(r"[^\W_]+")
-_NO_LETTERS = {code: None for code in range(128) if not chr(code).isalnum()}  # the others of ASCII
+_tokens = word_finder(r"[^\W_]")
 # Scripts without spaces between words; there a fingerprint covers characters.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _CHARACTERS = 8
@@ -68,11 +68,11 @@ def fingerprints(text: str, most: int) -> str:
     """Hashes of a few words each, from the beginning of a text, joined."""
     text = text[: _SAID_CHARS if most == SAID else _QUOTED_CHARS].casefold()
     if not text.isascii() and len(_UNSPACED.findall(text[:200])) > 20:  # noqa: PLR2004  letters that make it such a text
-        letters = "".join(_TOKEN.findall(text))
+        letters = "".join(_tokens(text))
         starts = [i for i in range(len(letters) - _CHARACTERS + 1) if ord(letters[i]) % 4 == 0]
         chosen = (letters[i : i + _CHARACTERS] for i in starts)
     else:
-        words = _TOKEN.findall(text)[:_WORDS_READ]
+        words = _tokens(text)[:_WORDS_READ]
         starts = [i for i, one in enumerate(words[: 1 - _FEWEST]) if len(one) >= _LONG]
         # Where our words end, a quotation may go on with others.
         lengths = (_WORDS,) if most == SAID else (_WORDS, _FEWEST)
@@ -97,6 +97,5 @@ def text_hash(text: str) -> str:
     between renderings of one mail.
     """
     begins = text[:HASHED]
-    letters = begins.translate(_NO_LETTERS) if begins.isascii() else "".join(_TOKEN.findall(begins))
-    letters = letters.casefold()[: HASHED // 2]
+    letters = "".join(_tokens(begins)).casefold()[: HASHED // 2]
     return hashlib.sha256(letters.encode("utf-8", "replace")).hexdigest()[:16] if letters else ""
