@@ -76,8 +76,9 @@ def is_no_reply(local: str) -> bool:
         return True
     if words[0] in _words("at-ends") or words[-1] in _words("at-ends"):
         return True
+    no_reply = _words("no-reply")
     return any(
-        "".join(words[i:j]) in _words("no-reply")
+        "".join(words[i:j]) in no_reply
         for i in range(len(words))
         for j in range(i + 1, min(i + 4, len(words)) + 1)
     )
@@ -250,10 +251,14 @@ def _spellings(name: str) -> Iterator[tuple[str, ...]]:
     """The words of a display name in the letters that addresses have: ü as ue and as u."""
     low = name.casefold()
     for folded in dict.fromkeys((low.translate(_UMLAUTS), low.translate(_PLAIN))):
-        plain = unicodedata.normalize("NFKD", folded)
-        words = tuple(_LETTERS.findall("".join(c for c in plain if not unicodedata.combining(c))))
+        words = tuple(_LETTERS.findall(folded if folded.isascii() else _unaccented(folded)))
         if words:
             yield words
+
+
+def _unaccented(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in plain if not unicodedata.combining(c))
 
 
 def _folded_words(local: str) -> list[str]:

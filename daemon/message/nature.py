@@ -98,7 +98,11 @@ def nature(signals: Iterable[str], author: Address, way: str = "from") -> Nature
 
     What carried a mail says nothing about its author: a list, a form, a calendar.
     """
-    of_address = _of_address(author)
+    return _nature(tuple(signals), _of_address(author), way)
+
+
+@lru_cache(maxsize=1024)  # most mails of a mailbox are like many others
+def _nature(signals: tuple[str, ...], of_address: tuple[str, ...], way: str) -> Nature:
     found = frozenset(_about(signals, of_address, way))
     nearest: tuple[int, tuple[Weighed, ...]] = (0, ())
     by_group = _weighed(found)
