@@ -1,8 +1,10 @@
 """The ledger's one way to write an instant: UTC, ISO 8601, whole seconds, `Z`."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
+@lru_cache(maxsize=4096)  # one mail's date is written in several columns and keys
 def stamp(instant: datetime) -> str:
     """An aware instant as the ledger's text, e.g. `2026-11-24T08:15:00Z`; sorts as it passes."""
     utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)

@@ -11,12 +11,13 @@ from functools import lru_cache
 
 from daemon.mailbox.structure import BodyPart, Parameters
 from daemon.message import mime
-from daemon.message.body import snippet
+from daemon.message.body import says_nothing
 
+# Behind the end of the line before, which is far quicker to find than the beginning of one.
 _STRUCTURE_FIELDS = re.compile(
-    rb"^(?:content-(?:type|transfer-encoding|disposition)|mime-version)[ \t]*:"
-    rb"[^\n]*\n(?:[ \t][^\n]*(?:\n|\Z))*",
-    re.IGNORECASE | re.MULTILINE,
+    rb"\n(?:content-(?:type|transfer-encoding|disposition)|mime-version)[ \t]*:"
+    rb"[^\n]*(?:\n[ \t][^\n]*)*",
+    re.IGNORECASE,
 )
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+", re.IGNORECASE)
 # So many bytes at the beginning without a sign of quote or signature are somebody's own words.
@@ -34,7 +35,7 @@ def assemble(header: bytes, root: BodyPart, bodies: Mapping[str, bytes]) -> byte
     fields = header.rstrip(b"\r\n") + b"\r\n" if header.strip() else b""
     if root.type != "multipart":
         return fields + b"\r\n" + bodies.get(root.section, b"")
-    fields = _STRUCTURE_FIELDS.sub(b"", fields)
+    fields = _STRUCTURE_FIELDS.sub(b"", b"\n" + fields)[1:]
     return fields + b"MIME-Version: 1.0\r\n" + _render(root, bodies, "m2d")
 
 
@@ -60,7 +61,7 @@ def is_silent(part: BodyPart, body: bytes) -> bool:
         return False
     kind, parameters = part.media, dict(part.parameters)
     whole = mime.MimePart(kind, parameters, part.encoding, attached=False, start=0, end=len(body))
-    return not snippet(mime.text(body, whole, len(body)), None, 1)
+    return says_nothing(mime.text(body, whole, len(body)))
 
 
 def _render(part: BodyPart, bodies: Mapping[str, bytes], boundary: str) -> bytes:

@@ -25,7 +25,7 @@ LARGE = 1 << 28  # bytes of an answer with messages in it
 _SECONDS = 300.0  # for one answer as a whole; the stream leaves a silent server much sooner
 _LARGE_RATE = 100_000  # bytes a second of a mail that is fetched whole
 
-_LITERAL = re.compile(rb"~?\{(\d{1,18})\+?\}$")
+_LITERAL = re.compile(rb"\{(\d{1,18})\+?\}")
 _STATUS_LINE = re.compile(rb"\* (?:OK|NO|BAD|BYE|PREAUTH)\b", re.IGNORECASE)
 _TAGGED = re.compile(rb"(m2d\d+) (OK|NO|BAD)\b ?(.*)", re.IGNORECASE | re.DOTALL)
 
@@ -160,8 +160,8 @@ class Connection:
         line = self._line()
         parts = [line]
         if line.endswith(b"}") and not _STATUS_LINE.match(line) and not _TAGGED.match(line):
-            while literal := _LITERAL.search(parts[-1]):
-                parts[-1] = parts[-1][: literal.start()]
+            while literal := _announced(parts[-1]):
+                parts[-1] = parts[-1][: literal.start()].removesuffix(b"~")
                 parts += [self._literal(int(literal[1]), keep), self._line()]
         return parts
 
@@ -179,7 +179,7 @@ class Connection:
         tail = b""
         while not tail.endswith(b"\n"):
             tail = self._read_line()[-64:]
-        literal = _LITERAL.search(tail.rstrip(b"\r\n"))
+        literal = _announced(tail.rstrip(b"\r\n"))
         return b"* (too long) " + (literal[0] if literal else b"") + b"\r\n"
 
     def _read_line(self) -> bytes:
@@ -214,3 +214,8 @@ class Connection:
         self.close()
         problem: Problem = imap_errors.lost(error, what=self.what)
         raise problem from (error if isinstance(error, BaseException) else None)
+
+
+def _announced(line: bytes) -> re.Match[bytes] | None:
+    """The `{n}` at the end of a line that a literal follows; lines are long, so from their end."""
+    return _LITERAL.fullmatch(line, max(0, line.rfind(b"{")))

@@ -19,8 +19,9 @@ _TOKEN = re.compile(rb'\s*(?:([()]|[^\s()"]+)|"((?:[^"\\]|\\.)*)")', re.DOTALL)
 # The answer that most servers give to our first question, when its structure is taken out.
 _USUAL = re.compile(
     rb'UID (\d{1,18}) INTERNALDATE "([^"\\]*)" RFC822\.SIZE (\d{1,18})'
-    rb" BODY\[HEADER\.FIELDS \([^()]*\)\] \Z"
+    rb" BODY\[HEADER\.FIELDS \("
 )
+_NAMES_END = b")] "  # behind the names of all fields that we asked for, which servers repeat
 _USUAL_RESTS = ([b")"], [b" BODY[1]<0> ", b")"])  # its texts behind the header fields
 _SHORT = 3  # texts and literals of the first of these
 _DIGITS = re.compile(rb"\d{1,18}")  # what SQLite holds
@@ -47,7 +48,9 @@ def read_fetch(response: Response) -> Items | None:
     if not begin:
         return None
     items: Items
-    if response[2::2] in _USUAL_RESTS and (usual := _USUAL.match(response[0], begin.end())):
+    text = response[0]
+    usual = _USUAL.match(text, begin.end()) if response[2::2] in _USUAL_RESTS else None
+    if usual and text.find(_NAMES_END, usual.end()) == len(text) - len(_NAMES_END):
         uid, date, size = usual.groups()
         items = {b"UID": uid, b"INTERNALDATE": date, b"RFC822.SIZE": size, b"[HEADER]": response[1]}
         if len(response) > _SHORT:

@@ -10,7 +10,7 @@ from daemon.mailbox.fetch_response import Items, internal_date, number, thread_i
 from daemon.mailbox.structure import BodyPart, Want, plan, read_structure
 from daemon.mailbox.structure_cache import Described
 
-_MULTIPART = re.compile(rb"^content-type\s*:\s*multipart/", re.MULTILINE)
+_MULTIPART = re.compile(rb"\ncontent-type\s*:\s*multipart/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _agree(header: bytes, root: BodyPart) -> bool:
     """Whether header fields and structure tell of one message; in broken mails they don't."""
     # Servers see one long field in a header that has bare carriage returns for line ends.
     lower = header.lower()
-    says_multipart = b"multipart/" in lower and _MULTIPART.search(lower) is not None
+    says_multipart = b"multipart/" in lower and _MULTIPART.search(b"\n" + lower) is not None
     clean = header.count(b"\r") == header.count(b"\r\n")
     return (
         bool(header.strip())

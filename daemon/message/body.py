@@ -4,7 +4,7 @@ It keeps what the sender wrote: no quoted mail, no signature, no HTML, no contro
 looks only at the beginning of a text, so it costs the same for a mail of any length.
 """
 
-from daemon.message.quote import Words, split_words
+from daemon.message.quote import Words, has_own_words, split_words
 from daemon.message.text import folded_lines
 
 _LOOK_AHEAD = 8_192  # characters beyond the limit that are looked at: a quote above the answer
@@ -16,6 +16,11 @@ def snippet(plain: str | None, html: str | None, limit: int) -> str:
     The only control character in it is `\n`; where text was cut off it ends with an ellipsis.
     """
     return shortened(words(plain, html, limit).own, limit) if limit > 0 else ""
+
+
+def says_nothing(plain: str) -> bool:
+    """Whether a plain text has no words of its own, so that the HTML beside it is taken."""
+    return not has_own_words(folded_lines(plain[:_LOOK_AHEAD]))
 
 
 def words(plain: str | None, html: str | None, limit: int) -> Words:

@@ -8,6 +8,7 @@ mails; where to look for the second is the caller's business.
 import hashlib
 import re
 from datetime import timedelta
+from functools import lru_cache
 
 from daemon.message.parse import Message
 
@@ -16,6 +17,7 @@ SENT_APART = timedelta(minutes=10)
 _NOT_WRITTEN = re.compile(r"[\W_]+")
 
 
+@lru_cache(maxsize=4096)  # asked several times of each mail of a batch
 def trace(author: str, subject: str, text_hash: str) -> str:
     """The same 16 hexadecimal digits for the same author and words (of the subject without any)."""
     text = f"{author}\0{text_hash or _letters(subject)}"

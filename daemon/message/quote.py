@@ -7,7 +7,7 @@ languages. What is quoted without marks goes on to the end of the text.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -64,6 +64,22 @@ def split_words(lines: Sequence[str], enough: int) -> Words:
     """
     own: list[str] = []
     quoted: list[str] = []
+    for is_own, line in _apart(lines):
+        if not is_own:
+            quoted.append(line)
+        elif enough >= 0:
+            own.append(line)
+            enough -= len(line)
+    return Words(_joined(own), _joined(quoted))
+
+
+def has_own_words(lines: Sequence[str]) -> bool:
+    """Whether the sender wrote any of these folded lines."""
+    return any(is_own and line for is_own, line in _apart(lines))
+
+
+def _apart(lines: Sequence[str]) -> Iterator[tuple[bool, str]]:
+    """The lines but those of signatures and introductions, and whether the sender wrote each."""
     at = _after_pgp_header(lines)
     in_signature = False
     marked = [*map(_is_marked, lines), False]
@@ -72,14 +88,14 @@ def split_words(lines: Sequence[str], enough: int) -> Words:
     while at < end:
         line = lines[at]
         if marked[at]:
-            quoted.append(_ARROW.sub("", line, count=1))
+            yield False, _ARROW.sub("", line, count=1)
             in_signature = False
             at += 1
         elif at in may_begin and (span := _quotation_begins(lines, at)):
             at += span
             in_signature = False
             if not _next_is_marked(lines, at):
-                quoted += lines[at:]  # quoted without marks, so up to the end
+                yield from ((False, one) for one in lines[at:])  # unmarked, so up to the end
                 break
         elif in_signature or (marked[at + 1] and _is_remainder(lines, at)):
             at += 1
@@ -87,11 +103,8 @@ def split_words(lines: Sequence[str], enough: int) -> Words:
             in_signature = True
             at += 1
         else:
-            if enough >= 0:
-                own.append(line)
-                enough -= len(line)
+            yield True, line
             at += 1
-    return Words(_joined(own), _joined(quoted))
 
 
 def _joined(lines: list[str]) -> str:
