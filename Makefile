@@ -47,6 +47,7 @@ check: $(VENV)/.check $(VENV)/.test ## lint, format and types
 	MYPYPATH=bench:tests $(IN)/mypy --follow-imports silent bench
 
 bench: $(VENV)/.test dovecot ## every benchmark, and one table of ratios
+	$(IN)/python -m compileall -q daemon  # as pip does where the package is installed
 	$(IN)/python bench/run.py $(BENCH)
 
 # A folder of labelled mail. The program of the set beside the repository prints more than ours.
