@@ -18,6 +18,7 @@ from daemon.message.autoreply import (
 )
 from daemon.message.letter import GREETS, SENTENCE_END
 from daemon.message.phrases import said
+from daemon.message.text import word_finder
 
 # ruff: noqa: RUF001  words of other languages
 
@@ -47,19 +48,27 @@ _BEFORE_NAMES = (
     ),
 )
 _HONORIFICS, _INTRODUCES = (frozenset(line.split("|")) for line in _BEFORE_NAMES)
-# "back 9 Nov", "bis 14.11.": until when somebody is away
-_UNTIL = re.compile(
-    r"\b(?:until|till|til|bis(?: zum)?|jusqu['’]au|hasta(?: el)?|até|fino al|tot|t/m|do|до"
+# "back 9 Nov", "bis 14.11.": until when somebody is away. All is compared with lower case.
+_UNTIL_WORDS = (
+    r"until|till|til|bis(?: zum)?|jusqu['’]au|hasta(?: el)?|até|fino al|tot|t/m|do|до"
     r"|līdz|iki|până pe|pana pe|kuni|έως|μέχρι|back|returning|return on|zurück|wieder|ab dem"
     r"|retour|før|førend|förrän|ennen|tilbage|tilbake|tillbaka|åter|terug|rientro|regreso|vuelta"
     r"|regresso|volto|vuelvo|torno|revin|wracam|vrátím se|vrátim sa|palaan|вернусь|повернусь"
-    r"|επιστρέφω|vraćam se)\b.{0,24}?\b[0-9]{1,2}(?:st|nd|rd|th)?\b"
-    r"|\b[0-9]{1,2}\.?(?:[0-9]{1,2}\.?)? ?(?:saakka|asti|-ig\b|[^\W\d_]{3,8}['’]?[ae] kadar)"
-    r"|\b[0-9]{1,2}\.? ?(?:[0-9]{1,2}\.?|[^\W\d_]{3,12})?"
+    r"|επιστρέφω|vraćam se"
+)
+_UNTIL_FIRST = frozenset(re.findall(r"(?:^|\|)(\w+)", _UNTIL_WORDS))  # few texts have one of them
+_UNTIL = re.compile(rf"\b(?:{_UNTIL_WORDS})\b.{{0,24}}?\b[0-9]{{1,2}}(?:st|nd|rd|th)?\b")
+# The same by what stands behind the day; begins with a digit, as other characters are skipped so.
+_DAY_FIRST = re.compile(
+    r"[0-9](?<!\w[0-9])[0-9]?(?:"
+    r"\.?(?:[0-9]{1,2}\.?)? ?(?:saakka|asti|-ig\b|[^\W\d_]{3,8}['’]?[ae] kadar)"
+    r"|\.? ?(?:[0-9]{1,2}\.?|[^\W\d_]{3,12})?"
     r" (?:wieder|zurück|back|terug|tillbaka|tilbage|tilbake)\b"
-    r"|\b[0-9]{1,2}\.? ?(?:to|a|al|au|și|és|[-–]) ?[0-9]{1,2}\b"
-    r"|\b[0-9]{1,2}-(?:én|án)\b|[0-9]{1,2}(?:日まで|日止|일까지)|至[0-9]{1,2}月|עד [0-9]|حتى [0-9]",
-)  # compared with lower case, which takes half the time of ignoring case
+    r"|\.? ?(?:to|a|al|au|și|és|[-–]) ?[0-9]{1,2}\b"
+    r"|-(?:én|án)\b)"
+)
+_UNSPACED_UNTIL = re.compile(r"[0-9]{1,2}(?:日まで|日止|일까지)|至[0-9]{1,2}月|עד [0-9]|حتى [0-9]")
+_words = word_finder(r"\w")
 _DIGIT = re.compile(r"[0-9]")
 _DIGITS = re.compile(r"[0-9]{4}")  # of every reference
 _OPENING = 40  # characters in which a text greets
@@ -190,7 +199,14 @@ def _opening_says(opening: str) -> tuple[str, ...]:
 def _names_a_day(low: str) -> bool:
     """Whether a text in lower case says until when; read from shortly before its first digit."""
     digit = _DIGIT.search(low)
-    return digit is not None and bool(_UNTIL.search(low, max(0, digit.start() - _BEFORE_DIGIT)))
+    if digit is None:
+        return False
+    begin = max(0, digit.start() - _BEFORE_DIGIT)
+    return bool(
+        _DAY_FIRST.search(low, begin)
+        or (not _UNTIL_FIRST.isdisjoint(_words(low)) and _UNTIL.search(low, begin))
+        or (not low.isascii() and _UNSPACED_UNTIL.search(low, begin))
+    )
 
 
 def _has_reference(text: str) -> bool:
