@@ -108,7 +108,8 @@ def _apart(lines: Sequence[str]) -> Iterator[tuple[bool, str]]:
 
 
 def _joined(lines: list[str]) -> str:
-    return _GAP.sub("\n\n", "\n".join(lines)).strip()
+    text = "\n".join(lines).strip()
+    return _GAP.sub("\n\n", text) if "\n\n\n" in text else text
 
 
 def _is_marked(line: str) -> bool:

@@ -167,6 +167,9 @@ def text_signals(head: str, tail: str) -> Iterator[str]:
     """The signals of a text: `head` the author's own words, `tail` what `end_of` gave."""
     text = f"{head[:HEAD_LIMIT]} {tail[-TAIL_LIMIT:]}"
     phrases = said(text, "says")
+    # Where the whole text says nothing that programs say, none of its sentences does.
+    is_read_whole = len(head) <= HEAD_LIMIT and "://" not in head
+    is_programs = not (is_read_whole and _OF_PROGRAMS.isdisjoint(phrases))
     if "says-absent" in phrases:
         phrases.pop("says-leave", None)  # the same words say both
     for signal, count in phrases.items():
@@ -181,7 +184,7 @@ def text_signals(head: str, tail: str) -> Iterator[str]:
         ("has-reference", has_digits and _has_reference(head[:HEAD_LIMIT])),
         ("no-words", not head.strip()),
         ("long-text", len(head) >= _LONG_TEXT),
-        ("asks", _QUESTION.search(head) and _asks(head)),
+        ("asks", _QUESTION.search(head) and _asks(head, is_programs=is_programs)),
         ("template-left", _has_placeholder(head)),
         ("many-links", has_links and len(_LINK.findall(text)) >= _MANY_LINKS),
     ):
@@ -219,13 +222,16 @@ def _has_placeholder(text: str) -> bool:
     return bool(_PLACEHOLDER_BEGINS.search(text) and _PLACEHOLDER.search(text))
 
 
-def _asks(head: str) -> bool:
-    """Whether a text asks something else than whether one wants no more such mail."""
+def _asks(head: str, *, is_programs: bool) -> bool:
+    """Whether a text asks something else than whether one wants no more such mail.
+
+    `is_programs`: some of its sentences may be such as programs write.
+    """
     sentences = SENTENCE_END.split(_URL.sub(" ", head))
     return any(
         _QUESTION.search(one)
         and not _CLICK.search(after[:_CLICK_CHARS])
-        and _OF_PROGRAMS.isdisjoint(said(one, "says"))
+        and not (is_programs and not _OF_PROGRAMS.isdisjoint(said(one, "says")))
         for one, after in pairwise([*sentences, ""])
     )
 
