@@ -79,6 +79,27 @@ def test_what_another_user_sent_is_not_ours() -> None:
         assert sent(mailbox) == ["Sent"]
 
 
+@pytest.mark.parametrize(
+    ("prefix", "separator"), [("mail/", "/"), ("Mail\\", "\\"), ("INBOX.Mail.", ".")]
+)
+def test_the_folder_for_sent_mail_may_lie_below_our_own_namespace(
+    prefix: str, separator: str
+) -> None:
+    """As with UW IMAP's mail/, and with a separator that has to be escaped."""
+    escaped = [one.replace("\\", "\\\\").encode() for one in (separator, prefix)]
+    answers = {
+        "LIST": b'* LIST () "%s" INBOX\r\n* LIST () "%s" "%ssent-mail"\r\n'
+        b'* LIST () "%s" "%sold%ssent"\r\nTAG OK\r\n'
+        % (escaped[0], *escaped, *escaped, escaped[0]),
+        "NAMESPACE": b'* NAMESPACE (("%s" "%s")) NIL NIL\r\nTAG OK\r\n' % (escaped[1], escaped[0]),
+    }
+    with (
+        ScriptedImap(answers, capabilities="IMAP4rev1 NAMESPACE") as server,
+        server.mailbox() as mailbox,
+    ):
+        assert sent(mailbox) == [f"{prefix}sent-mail"]
+
+
 def test_a_folder_that_costs_the_line_when_looked_into_keeps_nothing_from_being_found() -> None:
     opened: list[bytes] = []
 

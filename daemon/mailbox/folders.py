@@ -70,10 +70,15 @@ class MailboxFolder:
         """The last part of its name, without the parents."""
         return self.name.rsplit(self.delimiter, 1)[-1] if self.delimiter else self.name
 
-    def is_near_the_top(self) -> bool:
-        """Whether it stands beside INBOX or right below it."""
+    def is_near_the_top(self, prefixes: Iterable[bytes] = ()) -> bool:
+        """Whether it stands beside INBOX, right below it, or right below one of the `prefixes`."""
         below = f"INBOX{self.delimiter}{self.leaf}"
-        return self.leaf == self.name or self.name.casefold() == below.casefold()
+        if self.leaf == self.name or self.name.casefold() == below.casefold():
+            return True
+        end = self.delimiter.encode("latin-1")
+        return any(
+            self.wire.startswith(one) and end not in self.wire.removeprefix(one) for one in prefixes
+        )
 
 
 def listed(responses: Iterable[Response]) -> tuple[MailboxFolder, ...]:
@@ -179,16 +184,24 @@ def quoted(wire: bytes) -> bytes:
     return b'"' + wire.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
-def sent_folders(folders: Iterable[MailboxFolder]) -> list[MailboxFolder]:
+def sent_folders(
+    folders: Iterable[MailboxFolder], prefixes: Collection[bytes] = ()
+) -> list[MailboxFolder]:
     r"""The folders that are flagged `\Sent` or named like one; there may be several in use.
 
-    By name only at the top or right below INBOX: a "Sent" deeper down is somebody's own filing.
+    By name only at the top, right below INBOX, or right below the `prefixes` of our own namespace:
+    a "Sent" deeper down is somebody's own filing.
     """
     return [
         one
         for one in folders
-        if "\\sent" in one.flags or (_plain(one.leaf) in sent_names() and one.is_near_the_top())
+        if "\\sent" in one.flags or (is_named_sent(one) and one.is_near_the_top(prefixes))
     ]
+
+
+def is_named_sent(folder: MailboxFolder) -> bool:
+    """Whether a client may have called the folder for sent mail so."""
+    return _plain(folder.leaf) in sent_names()
 
 
 def may_hold_sent(folder: MailboxFolder) -> bool:
@@ -202,14 +215,18 @@ def sent_names() -> frozenset[str]:
     return _names("sent_names.txt")
 
 
-def not_ours(responses: Iterable[Response]) -> tuple[bytes, ...]:
-    """The prefixes of other users' and shared folders in a NAMESPACE answer (RFC 2342)."""
+def namespaces(responses: Iterable[Response]) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The prefixes in a NAMESPACE answer: ours, and other users' and shared ones (RFC 2342)."""
     for response in responses:
         found = _NAMESPACE.match(b'"'.join(_as_quoted(response)))
         if found:
-            prefixes = [_ESCAPED.sub(rb"\1", one) for one in _PREFIX.findall(found[2] + found[3])]
-            return tuple(one for one in prefixes if one)
-    return ()
+            return _prefixes(found[1]), _prefixes(found[2] + found[3])
+    return (), ()
+
+
+def _prefixes(text: bytes) -> tuple[bytes, ...]:
+    found = (_ESCAPED.sub(rb"\1", one) for one in _PREFIX.findall(text))
+    return tuple(one for one in found if one)
 
 
 def _as_quoted(response: Response) -> list[bytes]:

@@ -66,8 +66,9 @@ def sent(opener: Opener, session: ImapSession, there: Sequence[MailboxFolder]) -
     """The names of the folders with what we sent: configured, flagged, named so, or found so."""
     if session.account.sent is not None:
         return session.account.sent
-    own = _own(session, there)
-    found = names.sent_folders(own)
+    ours, others = _namespaces(session, there)
+    own = [one for one in there if not one.wire.startswith(others)] if others else list(there)
+    found = names.sent_folders(own, ours)
     memory = session.ladder
     if not memory.looked_for_sent():
         memory.found_sent(_by_contents(opener, session, own, found))
@@ -75,13 +76,19 @@ def sent(opener: Opener, session: ImapSession, there: Sequence[MailboxFolder]) -
     return tuple(one.name for one in own if one in found or one.name in known)
 
 
-def _own(session: ImapSession, there: Iterable[MailboxFolder]) -> list[MailboxFolder]:
-    """Without other users' and shared folders: what lies there was sent by others."""
-    prefixes: tuple[bytes, ...] = ()
-    if any("\\sent" in one.flags and not one.is_near_the_top() for one in there):
-        reply = session.attempt("NAMESPACE", b"NAMESPACE")
-        prefixes = names.not_ours(reply.untagged) if reply else ()
-    return [one for one in there if not one.wire.startswith(prefixes)] if prefixes else list(there)
+def _namespaces(
+    session: ImapSession, there: Sequence[MailboxFolder]
+) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The prefixes of our folders and of those of others, where one for sent mail lies deep.
+
+    What lies in other users' and shared folders was sent by others.
+    """
+    flagged = any("\\sent" in one.flags and not one.is_near_the_top() for one in there)
+    named = any(names.is_named_sent(one) for one in there) and not names.sent_folders(there)
+    if not (flagged or named):
+        return (), ()
+    reply = session.attempt("NAMESPACE", b"NAMESPACE")
+    return names.namespaces(reply.untagged) if reply else ((), ())
 
 
 def _by_contents(
