@@ -105,7 +105,8 @@ def find(fields: Fields, header: Header, parts: Parts) -> Found:
     address = first(fields, "x-ms-exchange-unifiedgroup-address")
     if address and (group := mailbox("", address)):
         found.signals.add(f"list-of:{group.domain}")
-    inside = any(same_site(to.domain, sender.domain) for to in header.recipients[:20])
+    domain = sender.domain
+    inside = any(same_site(to.domain, domain) for to in header.recipients[:20])
     may_hand_on = (
         inside
         or any(one.way == "reply-to" for one in found.candidates)
@@ -117,8 +118,9 @@ def find(fields: Fields, header: Header, parts: Parts) -> Found:
     if may_hand_on:
         _read_text(found, header, parts, unquoted(lines), inside=inside)
     if not found.facts:
-        found.facts = signature_facts(lines, sender.name, sender.domain, "from")
-    found.candidates = list(bounded(found.candidates))
+        found.facts = signature_facts(lines, sender.name, domain, "from")
+    if found.candidates:
+        found.candidates = list(bounded(found.candidates))
     del found.facts[FACT_LIMIT:]
     return found
 

@@ -166,7 +166,9 @@ def _is_separator(line: str) -> bool:
     folded = line[:300].strip(" -_=*>\t").casefold()
     if not folded:
         return False
-    return any(words in folded for words in _words("separator"))
+    if any(words in folded for words in _separators(ascii_=True)):
+        return True
+    return not folded.isascii() and any(words in folded for words in _separators(ascii_=False))
 
 
 def _first_prefix(subject: str, kind: str) -> bool:
@@ -189,6 +191,11 @@ def _run_together() -> re.Pattern[str]:
 @cache
 def _labels() -> dict[str, str]:
     return {label: kind for kind in ("from", "date", "subject", "to") for label in _words(kind)}
+
+
+@cache
+def _separators(*, ascii_: bool) -> tuple[str, ...]:
+    return tuple(words for words in _words("separator") if words.isascii() == ascii_)
 
 
 @cache
