@@ -28,6 +28,10 @@ _IN_BRACKETS = re.compile(r"[^\W\d_]\s?\(([^()@]{3,100})\)")
 # Whether a line has one of the separators below; three spaces are looked for apart.
 _HAS_SEPARATOR = re.compile(r"[|·•\t–—-](?:(?<=[|·•\t])|(?<=\s[–—-])(?=\s))")
 _SEPARATORS = re.compile(r"(?:(?<!\s)\s+)?[|·•]\s*|(?<!\s)\s+[-–—]\s+|\t| {3,}")
+# Legal forms that no space parts from the name before or after them.
+_UNSPACED_FORM = re.compile(
+    r"\w(?:株式会社|有限会社|合同会社|有限公司|주식회사)|(?:株式会社|有限会社|合同会社|주식회사|㈜)\w"
+)
 # Ends of what people are, in languages that write it as one word.
 _COMPOUNDS = (
     *("leiter", "leiterin", "chef", "meister", "ingenieur", "techniker", "manager", "berater"),
@@ -59,7 +63,7 @@ def signature_facts(lines: Sequence[str], name: str, domain: str, way: str) -> l
     found = {
         "phone": _phone(text, domain),
         "title": _title(tail, folded, name),
-        "company": "" if _words("forms").isdisjoint(_split(folded)) else _company(tail),
+        "company": _company(tail) if _has_form(folded) else "",
     }
     return [
         Fact(kind, value[:VALUE_LIMIT], way)  # type: ignore[arg-type]  # the three kinds above
@@ -139,7 +143,8 @@ def _title(tail: Sequence[str], folded: str, name: str) -> str:
     if at is None:
         return ""
     rest = tail[at].partition(",")[2].strip()
-    for line in (rest, *tail[at + 1 : at + 3]):
+    above = () if name.isascii() else tail[max(at - 1, 0) : at]  # where the name comes last
+    for line in (rest, *tail[at + 1 : at + 3], *above):
         if line and _is_title(line):
             return line.strip(" ,;-")
     return ""
@@ -174,13 +179,35 @@ def _company(tail: Sequence[str]) -> str:
             and _is_company(line)
             and len(line.split()) <= _TITLE_WORDS
         ):
-            return line.partition(",")[0].strip(" ,;-")
+            return _with_form(line).strip(" ,;-")
     return ""
 
 
+def _with_form(line: str) -> str:
+    """A line up to its first comma, or up to the second where only a legal form stands between."""
+    name, _, rest = line.partition(",")
+    form = rest.partition(",")[0]
+    words = set(_form_words(form.casefold()))
+    return f"{name},{form}" if words and words <= _words("forms") else name
+
+
 def _is_company(line: str) -> bool:
-    words = _split(line.casefold())
-    return len(words) > 1 and not _words("forms").isdisjoint(words)
+    if len(_split(line)) < 2 and line.isascii():  # noqa: PLR2004 a name and a form
+        return False
+    # "as" and "co" are words, too; a legal form has a capital letter or dots.
+    written = " ".join(w for w in line.split() if not w.strip(",;").isalpha() or not w.islower())
+    return _has_form(written.casefold())
+
+
+def _has_form(folded: str) -> bool:
+    """Whether a legal form is a word of a text, or stands at its name without a space."""
+    if not _words("forms").isdisjoint(_form_words(folded)):
+        return True
+    return not folded.isascii() and _UNSPACED_FORM.search(folded) is not None
+
+
+def _form_words(folded: str) -> list[str]:
+    return _split(folded.replace("a/s", "as"))
 
 
 def _last_word(text: str) -> str:
