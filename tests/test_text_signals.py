@@ -1,10 +1,13 @@
 """Words that tell a letter from a notice: the name at its end, whose question, until which day."""
 
+import re
+
 import pytest
 
 from daemon.message.letter import is_signed
 from daemon.message.localparts import names_the_domain
 from daemon.message.programs import program_signals
+from daemon.message.text import word_finder
 from daemon.message.text_signals import text_signals
 
 
@@ -69,6 +72,12 @@ def test_how_to_unsubscribe_is_no_question_of_the_author(text: str, *, asks: boo
 @pytest.mark.parametrize(
     ("text", "names_a_day"),
     [
+        ("Ich bin bis zum 14.11. unterwegs.", True),
+        ("We are 9 people; I am back 3rd of May", True),
+        ("12-én vagyok", True),
+        ("出張中、17日まで", True),
+        ("Room 12, not 14.", False),
+        ("untilled 3 acres", False),
         ("I am away.\nBACK ON 9 November.", True),
         ("ZURÜCK AM 14.11.", True),
         ("Olen poissa 14.11. saakka", True),
@@ -96,3 +105,11 @@ def test_a_field_may_say_by_its_name_that_a_mail_goes_to_many(
     field: str, *, for_mailings: bool
 ) -> None:
     assert ("campaign" in set(program_signals({field: ["1"]}))) is for_mailings
+
+
+@pytest.mark.parametrize("characters", [r"\w", r"[^\W_]", r"[^\W\d_]", r"[^\s,;:|/()&·•]"])
+@pytest.mark.parametrize("rest", ["", "é", "日本 x", "\u2028"])
+def test_words_are_those_that_the_expression_finds(characters: str, rest: str) -> None:
+    every = "".join(f"a{chr(code)}b9 {chr(code)}_" for code in range(128)) + rest
+
+    assert word_finder(characters)(every) == re.findall(f"{characters}+", every)
