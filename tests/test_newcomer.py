@@ -82,7 +82,9 @@ def test_a_newcomer_comes_from_the_clone_to_first_leads(
         ("since", "2026-10-01"),
     )
     assert len(answers) < 10
-    install, init, check, look, catch_up, service, status, explain = commands()
+    install, init, check, look, catch_up, service, explain = commands()
+    status = "mail2deal status"
+    assert status in README
     assert (init, service) == ("mail2deal init", "mail2deal")
 
     with Shell(tmp_path, without_network(tmp_path)) as shell:
