@@ -152,7 +152,7 @@ def _about(signals: Iterable[str], of_address: Collection[str], way: str) -> Ite
 def _impersonal(found: frozenset[str]) -> Iterator[str]:
     """How a firm's mail without any trace of a person counts: less at desks, where people sit."""
     is_letter = "greets" in found
-    if "no-client" in found and not is_letter:
+    if "no-client" in found:
         yield "programless"
     yield "unsigned-letter" if is_letter else "unsigned"
     if is_letter:
