@@ -281,6 +281,24 @@ FORMS = [
         "ute@kern.de",
         "Ute Kern",
     ),
+    (
+        "lt",
+        "Jūsų vardas: Rasa Kern\nJūsų el. paštas: rasa@kern.lt\nTelefono numeris: +370 5 555 0123\nŽinutė: kaina?",
+        "rasa@kern.lt",
+        "Rasa Kern",
+    ),
+    (
+        "a label in no list",
+        "Name: Ute Kern\nWie wir Sie finden: ute@kern.de\nNachricht: Frage",
+        "ute@kern.de",
+        "Ute Kern",
+    ),
+    (
+        "an address without a label",
+        "Name: Ute Kern\n\nute@kern.de\n\nNachricht: Frage",
+        "ute@kern.de",
+        "Ute Kern",
+    ),
 ]
 
 

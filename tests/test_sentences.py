@@ -28,7 +28,10 @@ SENDERS = {
     "received": [(FIRM, ANSWERS)],
     "challenge": [(PERSON, ANSWERS)],
     "bounce": [("Mail Vale <system@valeworks.example>", ANSWERS)],
-    "notice": [("Valeworks <hello@valeworks.example>", "")],
+    "notice": [
+        ("Valeworks <hello@valeworks.example>", ""),
+        ("Ada from Valeworks <ada@valeworks.example>", "X-Mailer: PHPMailer 6.9.1"),
+    ],
     "offer": [("Valeworks <hello@valeworks.example>", "")],
     "mailing": [(PERSON, OUTLOOK), (PERSON, "")],
     "person": [(PERSON, ANSWERS), (FIRM, OUTLOOK)],

@@ -33,6 +33,8 @@ def test_a_letter_ends_with_the_name_of_a_person(text: str, name: str) -> None:
         ("Your parcel is on its way.\n\nBest regards\nCustomer Service", "Acme"),
         ("Your invoice 12 is attached.", "Acme"),
         ("Hello Petra,", "Acme"),
+        ("Petra, you have 3 tasks that are due today.", "Acme"),
+        ("Objednávka 12.\n\nS pozdravom\nTím Acme", "Acme"),
         ("Veuillez trouver ci-joint l'avoir 12.\n\nAcme du Nord", "Acme du Nord"),
         ("Jäsenkirje 10.\n\nTerveisin\nToimisto", "Acme"),
         ("", ""),

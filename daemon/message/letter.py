@@ -133,7 +133,11 @@ def _signs_in_line(line: str, domain: str) -> bool:
 def _has_name(line: str, domain: str) -> bool:
     """Whether a line, or a part of it before a function, a firm or a town, is a person's name."""
     if "," in line or "|" in line or "/" in line or " - " in line:
-        return any(_is_name(part, domain) for part in _PARTS.split(line)[:_SIGNED_PARTS])
+        parts = _PARTS.split(line)
+        goes_on = parts[1].strip()
+        if goes_on[:1].islower() and goes_on.count(" ") >= _NAME_WORDS:
+            return False  # "Ada, you have three new messages" speaks to her
+        return any(_is_name(part, domain) for part in parts[:_SIGNED_PARTS])
     return _is_name(line, domain)
 
 

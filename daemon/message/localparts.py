@@ -41,7 +41,7 @@ _TEAM = re.compile(
     r"\b(?:team|newsletter|news|service|services|support|notifications?|alerts?|updates?|shop|store"
     r"|versand|kundenservice|redaktion|club|portal|info|system|bot|mailer|verlag|équipe|equipo|equipe"
     r"|squadra|klantenservice|kundtjänst|kundeservice|asiakaspalvelu|zespół|tým|csapat|echipa|takım"
-    r"|команда|служба|tím|tim|ekipa|ekip|ekibi|csapata|komanda|meeskond|tiimi|екип|екипът|ομάδα|drużyna"
+    r"|команда|служба|tím|ekipa|ekip|ekibi|csapata|komanda|meeskond|tiimi|екип|екипът|ομάδα|drużyna"
     r"|equip|צוות|فريق|đội ngũ|starfsfólk|supporto|soporte|suporte|atendimento|kundservice|kundesenter"
     r"|zákaznická podpora|zákaznícka podpora|ügyfélszolgálat|korisnička podrška|obsługa klienta)\b"
     r"|团队|團隊|客服|サポート|事務局|カスタマー|고객센터|ทีมงาน",

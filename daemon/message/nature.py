@@ -66,6 +66,7 @@ _ONE_WORD_DESK = frozenset({"one-word", "role-address"})
 _ASKING = frozenset({"asks", "says-wants", "says-decides"})
 _TO_MANY = frozenset({"list-unsubscribe", "says-why", "says-view-online"})
 _IN_BRANDS_NAME = frozenset({"of-brand", "says-unsubscribe", "no-client"})
+_BY_BRANDS_PROGRAM = frozenset({"of-brand", "program", "no-client"})  # "Ada from Acme", by its API
 
 _DOMAIN_SIGNALS = {"campaign": "campaign-host", "desk": "desk"}  # by the kind in vendors.txt
 
@@ -120,6 +121,8 @@ def _about(signals: Iterable[str], of_address: Collection[str], way: str) -> Ite
     """The signals that speak of the author."""
     if way == "from":
         found = frozenset((*signals, *of_address))
+        if found >= _BY_BRANDS_PROGRAM and found.isdisjoint(_ASKING):
+            found = found - {"named-address"} | {"brand-name"}
         is_firm = not found.isdisjoint(_OF_FIRM) or found >= _ONE_WORD_DESK
         if is_firm and found.isdisjoint(_OF_PERSON):
             yield from _impersonal(found)
