@@ -98,13 +98,15 @@ def read_form(lines: Sequence[str]) -> Form:
 
 
 def _take_address(form: Form, lines: Sequence[str]) -> None:
-    """The one address that stands alone or under a label that isn't in the lists."""
-    pairs = (_PAIR.match(line[: _LABEL_CHARS + 2 * _VALUE_CHARS].strip()) for line in lines)
-    values = ((pair["value"] if pair else line) or "" for pair, line in zip(pairs, lines, strict=True))
-    bare = {value[:_VALUE_CHARS].strip(" *_") for value in values}
-    alone = [value for value in bare if _ADDRESS.fullmatch(value)]
+    """The one address behind a label that isn't in the lists."""
+    alone: set[str] = set()
+    for line in lines:
+        pair = _PAIR.match(line[: _LABEL_CHARS + 2 * _VALUE_CHARS].strip())
+        value = (pair and pair["value"]) or ""
+        if address := _ADDRESS.fullmatch(value[:_VALUE_CHARS].strip(" *_")):
+            alone.add(address[0])
     if len(alone) == 1:
-        _take(form, "email", alone[0])
+        _take(form, "email", alone.pop())
 
 
 def _fields(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -233,10 +235,10 @@ def kind_of(label: str) -> str:
     if found := known.get(plain):
         return found
     words = plain.split()
-    # "El" is an article, and what Lithuanian puts before "paštas": so the first word alone goes first
-    if words[0] in filler and (found := known.get(" ".join(words[1:]))):
-        return found
-    if found := known.get(" ".join(word for word in words if word not in filler)):
+    # "El" is an article, and Lithuanian for "e-": so only the first word is left out at first
+    later = words[words[0] in filler :]
+    bare = (word for word in words if word not in filler)
+    if found := known.get(" ".join(later)) or known.get(" ".join(bare)):
         return found
     if len(words) <= _ASKING_WORDS and (is_question or len(words) <= 3):  # noqa: PLR2004 "client e-mail 1"
         return next((asks[word] for word in reversed(words) if word in asks), "")

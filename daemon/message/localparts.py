@@ -42,8 +42,9 @@ _TEAM = re.compile(
     r"|versand|kundenservice|redaktion|club|portal|info|system|bot|mailer|verlag|équipe|equipo|equipe"
     r"|squadra|klantenservice|kundtjänst|kundeservice|asiakaspalvelu|zespół|tým|csapat|echipa|takım"
     r"|команда|служба|tím|ekipa|ekip|ekibi|csapata|komanda|meeskond|tiimi|екип|екипът|ομάδα|drużyna"
-    r"|equip|צוות|فريق|đội ngũ|starfsfólk|supporto|soporte|suporte|atendimento|kundservice|kundesenter"
-    r"|zákaznická podpora|zákaznícka podpora|ügyfélszolgálat|korisnička podrška|obsługa klienta)\b"
+    r"|equip|צוות|فريق|đội ngũ|starfsfólk|supporto|soporte|suporte|atendimento|kundservice"
+    r"|kundesenter|zákaznická podpora|zákaznícka podpora|ügyfélszolgálat|korisnička podrška"
+    r"|obsługa klienta)\b"
     r"|团队|團隊|客服|サポート|事務局|カスタマー|고객센터|ทีมงาน",
     re.IGNORECASE,
 )
