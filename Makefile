@@ -110,10 +110,14 @@ sbom: $(VENV)/.package ## what a release is made of (CycloneDX), into dist/
 	packaging/sbom
 
 systemd-test: $(VENV)/.test $(VENV)/.package ## units and packages under a real systemd in containers; needs root, takes minutes
-	SUITE=bookworm tests/systemd/run
-	SUITE=trixie tests/systemd/run
-	SUITE=bookworm tests/systemd/deb
-	SUITE=trixie tests/systemd/deb
+	@# Each base system is made once for all of these, and stays only with KEEP_ROOTS=1.
+	keep=$$KEEP_ROOTS; export KEEP_ROOTS=1; \
+	trap '[ -n "$$keep" ] || rm -rf /var/tmp/mail2deal-debian-*' EXIT; \
+	set -e; \
+	for suite in bookworm trixie; do \
+		SUITE=$$suite tests/systemd/run; \
+		SUITE=$$suite tests/systemd/deb; \
+	done; \
 	tests/systemd/image
 
 layout: ## name every module in docs/design.md, as it is now
