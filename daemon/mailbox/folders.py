@@ -11,8 +11,9 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from imapclient.imap_utf7 import decode, encode
@@ -162,6 +163,7 @@ def canonical(wire: bytes) -> bytes:
     return b"INBOX" if wire.upper() == b"INBOX" else wire
 
 
+@lru_cache(maxsize=1024)  # each listing has the same folders
 def readable(wire: bytes) -> str:
     """A folder's name for people, from modified UTF-7 if it is, else from UTF-8.
 
@@ -174,6 +176,7 @@ def readable(wire: bytes) -> str:
     return _COMMANDING.sub(lambda one: one[0].encode("unicode_escape").decode("ascii"), name)
 
 
+@lru_cache(maxsize=1024)  # each poll asks for the same folders
 def on_wire(name: str) -> bytes:
     """A folder's name in modified UTF-7, for a folder that no LIST has shown."""
     return bytes(encode(name))
@@ -250,16 +253,16 @@ def _names(file: str) -> frozenset[str]:
 
 def _find(folders: tuple[MailboxFolder, ...], name: str) -> MailboxFolder | None:
     asked = _plain(name)
-    same = (
-        *(one for one in folders if one.name == name),
-        *(one for one in folders if _plain(one.name) == asked),
+    same = chain(
+        (one for one in folders if one.name == name),
+        (one for one in folders if _plain(one.name) == asked),
         # Courier and old Cyrus put everything below INBOX.
-        *(one for one in folders if _plain(one.name) == f"inbox{one.delimiter}{asked}"),
+        (one for one in folders if _plain(one.name) == f"inbox{one.delimiter}{asked}"),
         # Another server, or another version of it, may write another separator.
-        *(one for one in folders if _path(one.name, one.delimiter) == _path(name, "/")),
-        *(one for one in folders if _path(one.name, one.delimiter) == _path(name, ".")),
+        (one for one in folders if _path(one.name, one.delimiter) == _path(name, "/")),
+        (one for one in folders if _path(one.name, one.delimiter) == _path(name, ".")),
     )
-    return same[0] if same else None
+    return next(same, None)
 
 
 def _path(name: str, delimiter: str) -> tuple[str, ...]:
