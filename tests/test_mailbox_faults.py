@@ -1,6 +1,7 @@
 """What a server may do wrong while it serves messages: each UID still comes back exactly once."""
 
 import contextlib
+import re
 from collections.abc import Callable
 
 import pytest
@@ -25,6 +26,18 @@ def test_a_good_server_gives_header_and_text() -> None:
         found = fetch(mailbox, [1, 2, 3])
 
     assert all(isinstance(one, Fetched) and one.raw == HEADER + b"hi\r\n" for one in found.values())
+
+
+@pytest.mark.parametrize("marker", [rb"{\1}", rb"~{\1}", rb"{\1+}"])
+def test_a_literal_may_be_announced_in_any_of_its_forms(marker: bytes) -> None:
+    def answer(command: bytes) -> bytes:
+        return re.sub(rb"\{(\d+)\}(?=\r\n)", marker, serve([1])(command))
+
+    with ScriptedImap({"FETCH": answer}) as server, server.opened() as mailbox:
+        found = fetch(mailbox, [1])
+
+    assert isinstance(found[1], Fetched)
+    assert found[1].raw == HEADER + b"hi\r\n"
 
 
 def test_a_missing_uid_is_unfetched_and_the_others_come() -> None:

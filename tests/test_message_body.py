@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.message.body import snippet
+from daemon.message.body import says_nothing, snippet
 from daemon.message.text import one_line
 
 TEXT = "Hello Bob,\n\ncan we talk on Monday?"
@@ -120,6 +120,14 @@ def test_a_long_text_ends_at_a_word_with_an_ellipsis() -> None:
     assert snippet("x" * 200, None, 10) == "x" * 9 + "…"
     assert snippet("x" * 10, None, 10) == "x" * 10
     assert snippet("xyz", None, 1) == "…"
+
+
+@pytest.mark.parametrize("below", ["", "\n\nYes.", "\n\nSent from my iPhone", "\n-- \nBob"])
+@pytest.mark.parametrize("above", ["", "Yes.\n\n", "Sent from my iPhone\n\n", " \t\n\n"])
+def test_a_text_says_something_exactly_if_it_has_a_snippet(above: str, below: str) -> None:
+    for introduction in INTRODUCTIONS:
+        text = f"{above}{introduction}\n> Can we talk?{below}"
+        assert says_nothing(text) is (not snippet(text, None, 100))
 
 
 def test_no_snippet_is_no_work() -> None:
