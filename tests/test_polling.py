@@ -91,7 +91,11 @@ def test_a_fault_of_ours_is_told_as_the_mailboxs_trouble_until_it_is_over(
 # Full servers
 
 
-def test_200_mailboxes_on_a_server_with_room_for_10_are_all_polled(tmp_path: Path) -> None:
+def test_200_mailboxes_on_a_server_with_room_for_10_are_all_polled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What was learned is tried again after a while, which may pass here on a busy machine.
+    monkeypatch.setattr(connections, "_RISE_EVERY", 3600.0)
     if "dovecot" not in installed():
         pytest.skip("Dovecot 2.3 isn't installed")
     with start_imap("dovecot", connections=10) as server:
