@@ -19,4 +19,6 @@ def no_longer_made(records: Mapping[str, int], examples: Sequence[str]) -> str:
     """
     some = ", ".join(counted(number, kind) for kind, number in records.items())
     who = ", ".join(examples)
-    return f"{some} would no longer be made, and stay in Pipedrive (such as of {who})" if some else ""
+    return (
+        f"{some} would no longer be made, and stay in Pipedrive (such as of {who})" if some else ""
+    )
