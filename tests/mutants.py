@@ -44,7 +44,8 @@ NEAR = {
 FAR = {
     "rules": "oracle story sync_rules sync_activities sync_tombstones sync_adoption",
     "sync": "bad_days company_moves health routes ledger_journal sync_fields sync_economy sync_walk"
-    " safety_limit story audit undo",
+    " safety_limit story audit undo restored_ledger two_ledgers deal_looks joins people_in_copy"
+    " people_and_shared_deals",
     "ledger": "sync_rules sync_tombstones sync_activities sync_fields story audit undo",
     "intake": "sent mailbox_years fetching crowded",
 }

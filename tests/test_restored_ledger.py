@@ -185,6 +185,25 @@ def test_what_people_edited_since_the_backup_is_recognised_all_the_same(
     assert _without_values(shop.shown()) == _without_values(before)
 
 
+def test_archived_leads_are_listed_only_for_what_the_other_lists_do_not_show(
+    tmp_path: Path,
+) -> None:
+    shop = make_shop(tmp_path)
+    shop.hears(BOB)
+    shop.sync()
+    shop.hears(ADA)
+    shop.hears(CYD)
+    backup = copied(shop, tmp_path)
+    shop.sync()
+    restored(shop, backup)
+    before, made = shop.mark(), shop.shown()
+
+    shop.sync()
+
+    assert [one.path for one in shop.requests(before) if "archived" in one.path] == []
+    assert shop.shown() == made
+
+
 def _without_values(shown: dict[str, list[Any]]) -> dict[str, list[str]]:
     """What is there; the links of activities aside, which follow a merged or converted record."""
     aside = {"custom_fields", "org"}

@@ -210,3 +210,20 @@ def test_a_person_merged_since_the_last_listing_is_adopted_where_it_went(shop: S
 
     assert shop.record("person", ADA).pipedrive_id == str(kept)
     assert shop.count()["persons"] == 2
+
+
+def test_a_planned_deal_becomes_the_conversion_of_a_lead_that_people_make_meanwhile(
+    shop: Shop,
+) -> None:
+    shop.hears_often(ADA, 10)
+    shop.plan()
+    planned = shop.ledger.journal.open_row("deal", ADA)
+    assert planned is not None
+    assert planned.action == "create"
+    shop.acts.add_lead("Offer", person_id=shop.acts.add_person("Ada", ADA))
+
+    shop.clock.passes(hours=1)
+    shop.sync()
+
+    assert (shop.count()["leads"], shop.count()["deals"]) == (0, 1)
+    assert shop.acts.every("deals")[0]["title"] == "Offer"
