@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from daemon.ledger.records import record_of
+from daemon.ledger.records import records
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.rules.deals import PARTICIPANT, DealRules, OpenDeal, participant_key
 from daemon.rules.records import Record
@@ -69,20 +69,18 @@ class Deals:
 
     def participants_of(self, sender: str) -> list[Record]:
         """A sender's records as a participant of others' deals, in order of the deals' ids."""
-        rows = self._db.execute(
+        return records(
+            self._db,
             "SELECT * FROM records INDEXED BY records_sender WHERE sender = ? AND kind = ?"
             " ORDER BY CAST(key AS INTEGER)",
-            (sender, PARTICIPANT),
+            sender,
+            PARTICIPANT,
         )
-        return [record_of(row) for row in rows]
 
     def participants_in(self, deal: str) -> list[Record]:
         """Who takes part in a deal that we made."""
-        rows = self._db.execute(
-            "SELECT * FROM records WHERE kind = ? AND key >= ? AND key < ?",
-            (PARTICIPANT, f"{deal} ", f"{deal}!"),
-        )
-        return [record_of(row) for row in rows]
+        sql = "SELECT * FROM records WHERE kind = ? AND key >= ? AND key < ?"
+        return records(self._db, sql, PARTICIPANT, f"{deal} ", f"{deal}!")
 
     def senders_in(self, deals: Collection[str]) -> set[str]:
         """The senders whose deal one of these is, and those who take part in it."""

@@ -39,25 +39,23 @@ class Records:
 
     def around(self, addresses: Iterable[str], organization: str | None) -> list[Record]:
         """What is live of these senders, of their persons' other addresses, of an organization."""
-        rows = self._db.execute(_AROUND, (listed(addresses), organization))
-        return [record_of(row) for row in rows]
+        return records(self._db, _AROUND, listed(addresses), organization)
 
     def of_sender(self, address: str) -> list[Record]:
         """All records of a sender, its activities included."""
-        rows = self._db.execute(
-            "SELECT * FROM records WHERE sender = ? ORDER BY kind, key", (address,)
-        )
-        return [record_of(row) for row in rows]
+        sql = "SELECT * FROM records WHERE sender = ? ORDER BY kind, key"
+        return records(self._db, sql, address)
 
     def by_id(self, kind: str, *pipedrive_ids: str) -> list[Record]:
         """Records that these objects stand for: a person with two addresses has two."""
-        rows = self._db.execute(
+        return records(
+            self._db,
             # Left alone, SQLite reads all records of the kind, because they lie in the order asked.
             "SELECT * FROM records INDEXED BY records_pipedrive_id"
             f" WHERE kind = ? AND pipedrive_id {AMONG} ORDER BY key",
-            (kind, listed(pipedrive_ids)),
+            kind,
+            listed(pipedrive_ids),
         )
-        return [record_of(row) for row in rows]
 
     def live_id(self, kind: str, key: str) -> str | None:
         """The Pipedrive id of a record that isn't a tombstone."""
@@ -186,12 +184,11 @@ class Records:
 
     def unlinked(self, sender: str) -> list[Record]:
         """What was made for a sender without a link to something that couldn't be made."""
-        return [record_of(row) for row in self._db.execute(f"{_UNLINKED} = ?", (sender,))]
+        return records(self._db, f"{_UNLINKED} = ?", sender)
 
     def unlinked_of_person(self, sender: str) -> list[Record]:
         """The same for all addresses of the person whose address this is."""
-        rows = self._db.execute(f"{_UNLINKED} {_SAME_PERSON}", (sender, sender))
-        return [record_of(row) for row in rows]
+        return records(self._db, f"{_UNLINKED} {_SAME_PERSON}", sender, sender)
 
     def mark_gone(
         self, kind: str, key: str, tombstone: str, now: datetime, reason: str = ""
@@ -210,77 +207,70 @@ class Records:
     def made_by(self, run: int) -> dict[str, int]:
         """How many records a run created, by kind."""
         rows = self._db.execute(
-            "SELECT kind, count(*) AS n FROM records WHERE run = ? GROUP BY kind ORDER BY kind",
-            (run,),
+            "SELECT kind, count(*) FROM records WHERE run = ? GROUP BY kind ORDER BY kind", (run,)
         )
-        return {row["kind"]: row["n"] for row in rows}
+        return dict(map(tuple, rows))
 
     def left_of(self, run: int) -> dict[str, int]:
         """How many of the records that a run created aren't tombstones, by kind."""
         rows = self._db.execute(
-            "SELECT kind, count(*) AS n FROM records WHERE run = ? AND origin = 'created'"
+            "SELECT kind, count(*) FROM records WHERE run = ? AND origin = 'created'"
             " AND tombstone IS NULL AND pipedrive_id IS NOT NULL GROUP BY kind ORDER BY kind",
             (run,),
         )
-        return {row["kind"]: row["n"] for row in rows}
+        return dict(map(tuple, rows))
 
     def created_by(self, run: int) -> list[Record]:
         """What a run created that isn't a tombstone."""
-        rows = self._db.execute(
+        return records(
+            self._db,
             "SELECT * FROM records WHERE run = ? AND origin = 'created' AND tombstone IS NULL"
             " AND pipedrive_id IS NOT NULL ORDER BY kind, key",
-            (run,),
-        ).fetchall()
-        return [record_of(row) for row in rows]
+            run,
+        )
 
     def joined_by(self, run: int) -> list[Record]:
         """Persons of others to which a run added a sender's address."""
-        rows = self._db.execute(
+        return records(
+            self._db,
             "SELECT * FROM records WHERE kind = 'person' AND tombstone IS NULL"
             " AND json_extract(fields, '$.joined') = ? ORDER BY key",
-            (run,),
-        ).fetchall()
-        return [record_of(row) for row in rows]
+            run,
+        )
 
     def last_write(self, sender: str) -> datetime | None:
         """When we last wrote anything of a sender."""
-        row = self._db.execute(
-            "SELECT max(written_at) AS at FROM records WHERE sender = ?", (sender,)
-        ).fetchone()
-        return instant_or_none(row["at"])
+        return self._instant("max(written_at) FROM records WHERE sender = ?", sender)
 
     def last_written(self, kind: str) -> datetime | None:
         """When we last wrote a record of a kind."""
-        row = self._db.execute(
-            "SELECT max(written_at) AS at FROM records INDEXED BY records_written WHERE kind = ?",
-            (kind,),
-        ).fetchone()
-        return instant_or_none(row["at"])
+        return self._instant(
+            "max(written_at) FROM records INDEXED BY records_written WHERE kind = ?", kind
+        )
 
     def first_written(self, kind: str) -> datetime | None:
         """The earliest of the last writes to the records of a kind."""
-        row = self._db.execute(
-            "SELECT min(written_at) AS at FROM records INDEXED BY records_written WHERE kind = ?",
-            (kind,),
-        ).fetchone()
-        return instant_or_none(row["at"])
+        return self._instant(
+            "min(written_at) FROM records INDEXED BY records_written WHERE kind = ?", kind
+        )
 
     def last_undo(self, sender: str) -> datetime | None:
         """When anything of a sender was last undone."""
-        row = self._db.execute(
-            "SELECT max(tombstone_at) AS at FROM records WHERE sender = ? AND tombstone = 'undone'",
-            (sender,),
-        ).fetchone()
-        return instant_or_none(row["at"])
+        return self._instant(
+            "max(tombstone_at) FROM records WHERE sender = ? AND tombstone = 'undone'", sender
+        )
 
-    def live(self, kind: str) -> Iterable[Record]:
+    def _instant(self, what: str, value: str) -> datetime | None:
+        return instant_or_none(self._db.execute(f"SELECT {what}", (value,)).fetchone()[0])
+
+    def live(self, kind: str) -> list[Record]:
         """All records of a kind that aren't tombstones."""
-        rows = self._db.execute(
+        return records(
+            self._db,
             "SELECT * FROM records WHERE kind = ? AND tombstone IS NULL AND pipedrive_id"
             " IS NOT NULL ORDER BY key",
-            (kind,),
-        ).fetchall()
-        return [record_of(row) for row in rows]
+            kind,
+        )
 
     def with_person(self) -> set[str]:
         """Senders who have, or had, a person."""
@@ -323,6 +313,11 @@ SELECT * FROM records WHERE tombstone IS NULL AND kind IN ('person', 'lead', 'de
 UNION ALL
 SELECT * FROM records WHERE tombstone IS NULL AND kind = 'organization' AND key = ?
 """
+
+
+def records(db: sqlite3.Connection, sql: str, *values: object) -> list[Record]:
+    """The records that a query over whole rows of `records` finds."""
+    return [record_of(row) for row in db.execute(sql, values)]
 
 
 def record_of(row: sqlite3.Row) -> Record:
