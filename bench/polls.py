@@ -62,7 +62,7 @@ class Poller:
                     one = Pass(
                         self.scoring, name, None, now, quiet=lambda ids, _: quiet.extend(ids)
                     )
-                    found += poll(box, ledger, one).sightings
+                    found += poll(box, ledger, one).new
                 with ledger.transaction("polled"):
                     ledger.folders.seen_nothing_new(dict.fromkeys(quiet, now()))
                 quiet.clear()

@@ -306,8 +306,9 @@ class Mailbox:
         wires = b" ".join(folder_names.quoted(self._wire_name(name)) for name in others)
         events = b"(MessageNew MessageExpunge)"
         line = b"NOTIFY SET (selected %s) (mailboxes (%s) %s)" % (events, wires, events)
-        told = self._session.attempt("NOTIFY", line, reopen=lambda: self.examine(opened))
-        return told is not None
+        return (
+            self._session.attempt("NOTIFY", line, reopen=lambda: self.examine(opened)) is not None
+        )
 
     def is_quiet(self) -> bool:
         """Whether it is open and the server has said nothing unasked; for any thread."""
