@@ -67,12 +67,7 @@ def add(
     old_before = instant_or_none(stored.get(consent.OLD_BEFORE, {}).get(account))
     us, in_sent = with_learned(settings.us, stored), role == "sent"
     if FORGET_SALT in stored:
-        named = {key for item in seen for key in people(item.message)}
-        gone = ledger.forgotten.among(stored[FORGET_SALT], named)
-        seen = [
-            replace(item, message=without(item.message, gone, in_sent=in_sent, us=us))
-            for item in seen
-        ]
+        seen = _without_forgotten(ledger, stored[FORGET_SALT], seen, in_sent=in_sent, us=us)
     known = Known(ledger, [item.message for item in seen], in_sent=in_sent)
     if hold is not None:
         there = ledger.messages.at(folder, uidvalidity, (item.uid for item in seen))
@@ -113,6 +108,16 @@ def add(
     if stored.get(HELD):
         consent.let_go(ledger, news, max(item.arrived_at for item in seen))
     return entries.keys() - known.ids.keys()
+
+
+def _without_forgotten(
+    ledger: Ledger, salt: str, seen: Sequence[IncomingMessage], *, in_sent: bool, us: Us
+) -> list[IncomingMessage]:
+    """The messages without what they say of people who were forgotten."""
+    gone = ledger.forgotten.among(salt, {key for item in seen for key in people(item.message)})
+    return [
+        replace(item, message=without(item.message, gone, in_sent=in_sent, us=us)) for item in seen
+    ]
 
 
 def _entries(

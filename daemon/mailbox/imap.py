@@ -298,17 +298,13 @@ class Mailbox:
         return self._session.is_sound()
 
     def notify(self, others: Sequence[str]) -> bool:
-        """Have the server tell of new messages in other folders, too, while one is open.
-
-        False if it can't (RFC 5465).
-        """
+        """Have the server tell of new mail in others, too; False if it can't (RFC 5465)."""
         opened = self._opened().name
         wires = b" ".join(folder_names.quoted(self._wire_name(name)) for name in others)
         events = b"(MessageNew MessageExpunge)"
         line = b"NOTIFY SET (selected %s) (mailboxes (%s) %s)" % (events, wires, events)
-        return (
-            self._session.attempt("NOTIFY", line, reopen=lambda: self.examine(opened)) is not None
-        )
+        told = self._session.attempt("NOTIFY", line, reopen=lambda: self.examine(opened))
+        return told is not None
 
     def is_quiet(self) -> bool:
         """Whether it is open and the server has said nothing unasked; for any thread."""
