@@ -23,7 +23,7 @@ from daemon.rules.correspondence import Unanswered, Undelivered
 from daemon.rules.deals import DealChoice
 from daemon.rules.follow_up import NextStep, is_pursued
 from daemon.rules.plan import plan_sender
-from daemon.rules.records import Adoption, Change, LocalRecords
+from daemon.rules.records import Change, LocalRecords
 from daemon.rules.sender import SenderState
 from daemon.sync.deals import (
     Talks,
@@ -37,6 +37,7 @@ from daemon.sync.deals import (
 from daemon.sync.follow_ups import plan_follow_up
 from daemon.sync.joins import PROOFS, join_person, joined_to
 from daemon.sync.news import tell_first_reply
+from daemon.sync.reconcile import reconcile, take_back_creation
 from daemon.sync.remote_matches import in_crm, live, same_person
 from daemon.sync.routes import Routed, route
 from daemon.sync.safety_limit import withholds
@@ -232,7 +233,7 @@ def _plan(
         others |= take_back(session, row.address)
         changes = plan.changes
     else:
-        changes = _reconcile(session, coming, plan.changes)
+        changes = reconcile(session, coming, plan.changes)
         step = plan_follow_up(
             session, row, drafted.name, drafted.unanswered, now, pursued=drafted.pursued
         )
@@ -250,7 +251,7 @@ def _adopt(session: Session, drafted: Draft, now: datetime) -> Mapping[str, Jour
     """Note what stands for a sender already; what is still on its way after that."""
     row, coming = drafted.row, dict(drafted.coming)
     for adoption in drafted.plan.adoptions:
-        _take_back_creation(session, adoption, coming)
+        take_back_creation(session, adoption, coming)
         sender = None if adoption.kind == "organization" else row.address
         session.ledger.records.adopt(adoption, sender, now)
         if adoption.kind in {"lead", "deal"}:
@@ -315,38 +316,3 @@ def _wanted(session: Session, row: SenderRow, drafted: Draft, now: datetime) -> 
     if session.settings.emails:
         session.ledger.activities.logged(row.address)
     return wanted
-
-
-def _reconcile(
-    session: Session, coming: Mapping[str, JournalRow], changes: list[Change]
-) -> list[Change]:
-    """Take back what is on its way and no longer wanted; what of the plan has to wait for it."""
-    wanted: dict[str, Change] = {change.kind: change for change in changes}
-    for row in coming.values():
-        change = wanted.get(row.kind)
-        if row.action == "archive" or "unlinked" in row.fields or not _can_be_taken_back(row):
-            continue
-        if change is None or change.action != row.action or row.action == "update":
-            session.ledger.journal.drop(row)
-    lead = coming.get("lead")
-    if lead is not None and lead.action == "create" and not _can_be_taken_back(lead):
-        # It may exist already: once that is known, this sender is planned again.
-        return [change for change in changes if change.kind != "deal"]
-    return changes
-
-
-def _take_back_creation(
-    session: Session, adoption: Adoption, coming: dict[str, JournalRow]
-) -> None:
-    """What would have been made was there before it was."""
-    kind, journal = adoption.kind, session.ledger.journal
-    row = journal.open_row(kind, adoption.key) if kind == "organization" else coming.get(kind)
-    if row is not None and row.action == "create" and _can_be_taken_back(row):
-        journal.drop(row)
-        coming.pop(kind, None)
-
-
-def _can_be_taken_back(row: JournalRow) -> bool:
-    on_its_way = row.state == "sending" or row.unknown or row.conversion is not None
-    # What waits after a failure keeps its pause.
-    return not on_its_way and (row.state != "waiting" or row.action != "update")
