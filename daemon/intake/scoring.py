@@ -78,15 +78,11 @@ def add(
     written = write(ledger, list(entries.values()), known.ids, us)
     ids = known.ids | written.ids
     ledger.messages.add_copies((copy, ids[key], own) for copy, key, own in known.copies())
-    ledger.folders.see(
-        folder,
-        uidvalidity,
-        [
-            Sighting(item.uid, ids[known.key_of(m)], m.size, item.arrived_at)
-            for item in seen
-            for m in (item.message,)
-        ],
-    )
+    places = [
+        Sighting(item.uid, ids[known.key_of(item.message)], item.message.size, item.arrived_at)
+        for item in seen
+    ]
+    ledger.folders.see(folder, uidvalidity, places)
     again = _learn(ledger, settings, set(stored.get(LEARNED, ())), entries.values())
     new = [entry.message for key, entry in entries.items() if key not in known.ids]
     if not in_sent:
