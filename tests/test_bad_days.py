@@ -471,6 +471,21 @@ def test_a_kind_rests_after_three_and_goes_on_by_itself(shop: Shop, status: int)
     assert all(a["lead_id"] == leads[a["person_id"]] for a in shop.activities())
 
 
+def test_after_a_refusal_one_of_that_kind_is_tried_at_a_time(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path, workers=8)
+    shop.sandbox.faults.add(Fault("refuse", status=403, method="POST", path="/leads$", count=None))
+    shop.hears("first@firm.com")
+    shop.sync_.sync()
+    for number in range(8):
+        shop.hears(f"p{number}@firm{number}.com")
+    before = shop.mark()
+
+    shop.sync_.sync()
+
+    tried = [r for r in shop.requests(before) if (r.method, r.path[-6:]) == ("POST", "/leads")]
+    assert len(tried) == 2  # with the first it makes three different ones, and the kind rests
+
+
 def test_who_comes_while_a_kind_rests_is_set_aside_untried(shop: Shop) -> None:
     for number in range(3):
         shop.hears(f"p{number}@firm{number}.com")
