@@ -117,6 +117,8 @@ def find(fields: Fields, header: Header, parts: Parts) -> Found:
     lines = parts.lines()
     if may_hand_on:
         _read_text(found, header, parts, unquoted(lines), inside=inside)
+    if not inside and forwards.says_forwarded(header.subject):
+        _handed_on_from_elsewhere(found, header, parts, unquoted(lines))
     if not found.facts:
         found.facts = signature_facts(lines, sender.name, domain, "from")
     if found.candidates:
@@ -194,6 +196,18 @@ def _forwarded(found: Found, lines: list[str], subject: str, text: str) -> None:
         begin, author = blocks[0].text_at, blocks[0].author
         found.words = "\n".join(lines[begin:])
         found.facts += signature_facts(lines[begin:], author.name, author.domain, "forward")
+
+
+def _handed_on_from_elsewhere(found: Found, header: Header, parts: Parts, lines: list[str]) -> None:
+    """Whom a colleague of another domain of ours hands on; the words stay those of the sender.
+
+    Whether it is a colleague isn't known here, and most forwards from outside are no colleague's.
+    """
+    for block in forwards.forwarded(lines, header.subject):
+        found.candidates.append(Candidate("forward", block.author, block.date))
+    inner = _opened(parts)
+    if inner is not None and inner.author is not None:
+        found.candidates.append(Candidate("attached", inner.author, inner.date))
 
 
 def _attached(found: Found, parts: Parts) -> None:
