@@ -23,7 +23,7 @@ IN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all check bench walk lines crash soak fuzz systemd-test layout clean dovecot
+.PHONY: help demo test test-all check bench bench-scale walk lines crash soak fuzz systemd-test layout clean dovecot
 .PHONY: sums deb image sbom signal release mutants test-servers
 
 help: ## list the commands
@@ -61,6 +61,11 @@ signal: $(VENV)/.test dovecot ## who wrote and what counts, on labelled mail: SI
 	"mail2deal explain --save has written to" >&2; exit 1; }
 	$(if $(SCORER),$(IN)/python $(SCORER) $(SIGNAL) $(CURDIR)/$(IN)/mail2deal,\
 	PYTHONPATH=. $(IN)/python tests/labelled_mail.py $(SIGNAL))
+
+bench-scale: $(VENV)/.test dovecot ## what takes longer: a million messages judged again, large companies, a day
+	$(IN)/python bench/rejudge.py 1000000
+	$(IN)/python bench/company.py 10000 100000 -- 100 1000 10000
+	$(IN)/python bench/day.py 1440
 
 walk: $(VENV)/.test dovecot ## what one mail costs in statements, transactions, functions, files
 	$(IN)/python bench/walk.py

@@ -48,7 +48,7 @@ from daemon.wiring import Wiring
 
 Result = TypeVar("Result")
 SIZES = (10_000, 100_000, 1_000_000)
-PER_SENDER = 10
+PER_SENDER, TOGETHER = 10, 3  # messages of a sender, senders of an organization
 LONG, LONG_SENDER = 20_000, "long@history.example"
 TIMES = 7
 AUDIT, MEMORY = "audit, CPU", "audit, megabytes"
@@ -59,7 +59,7 @@ _FILL = f"""
 CREATE TEMP TABLE n AS
   WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT :size + {LONG})
   SELECT i + {OLD_UID} AS id, iif(i < :size,
-    printf('p%d@firm%d.example', i / {PER_SENDER}, i / {PER_SENDER} / 3), '{LONG_SENDER}')
+    printf('p%d@firm%d.example', i / {PER_SENDER}, i / {PER_SENDER} / :together), '{LONG_SENDER}')
     AS sender, strftime('%Y-%m-%dT%H:%M:%SZ', 1600000000 + i * 60, 'unixepoch') AS at FROM n;
 INSERT INTO messages (id, key, message_id, direction, verdict, reason, from_address, from_name,
   subject, snippet, date, arrived_at, sent_at, in_sent, thread, size, answers, invites, facts,
@@ -111,15 +111,16 @@ class AllThere:
 
 
 class Place:
-    """A ledger of one size and everything around it."""
+    """A ledger of one size and everything around it; `together`: senders of one organization."""
 
-    def __init__(self, home: Path, size: int) -> None:
-        self.world = World(home)
+    def __init__(self, home: Path, size: int, together: int = TOGETHER, **settings: Any) -> None:
+        self.world = World(home, **settings)
+        self.together = together
         for folder in self.world.box.folders.values():
             folder.uidnext = FIRST_UID
         self.world.receives("first@new.example")
         self.world.settle()  # fields, stage and listing are known from here on
-        _fill(self.world.path, size)
+        _fill(self.world.path, size, together)
         self.size = size
         self.old = size // PER_SENDER // 2
         self.wiring = Wiring(load(_config(home)), now=self.world.clock)
@@ -133,11 +134,15 @@ class Place:
         self.number += 1
         number = self.old + self.number
         senders = {
-            "known": f"p{number}@firm{number // 3}.example",
+            "known": self.address(number),
             "new": f"n{number}@new.example",
             "long": LONG_SENDER,
         }
         self.world.receives(senders[who])
+
+    def address(self, number: int) -> str:
+        """Who has this number among those with short histories."""
+        return f"p{number}@firm{number // self.together}.example"
 
     def poll(self) -> None:
         """Intake."""
@@ -153,8 +158,8 @@ class Place:
         self.number += 1
         number = self.old + self.number
         with contextlib.redirect_stdout(io.StringIO()):
-            address = f"p{number}@firm{number // 3}.example"
-            explain.main([address, "--json"], obj=self.wiring, standalone_mode=False)
+            arguments = [self.address(number), "--json"]
+            explain.main(arguments, obj=self.wiring, standalone_mode=False)
 
     def audited(self) -> dict[str, float]:
         """CPU seconds and megabytes of an audit, which has to find that all agree."""
@@ -204,12 +209,13 @@ class Place:
         return found
 
 
-def _fill(path: Path, size: int) -> None:
+def _fill(path: Path, size: int, together: int) -> None:
     with sqlite3.connect(path, isolation_level=None) as db:
         db.execute("PRAGMA cache_size = -200000")
         db.execute("BEGIN")
         for statement in _FILL.split(";"):
-            db.execute(statement, {"size": size} if ":size" in statement else ())
+            numbers = {"size": size, "together": together}
+            db.execute(statement, numbers if ":size" in statement else ())
         db.execute("COMMIT")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     db.close()
