@@ -143,7 +143,7 @@ def test_each_form_of_message_ids_has_a_signal_and_a_source() -> None:
 
 
 def test_a_program_that_answers_nothing_by_itself_writes_no_absence_notes() -> None:
-    text = "Bin bis 9. November im Urlaub, danach nehmen wir das Angebot an"
+    text = "Bin bis 9. November im Urlaub, danach lese ich das Angebot"
     typed = mail(text, "AW: Angebot", In_Reply_To=OURS, X_Mailer="iPhone Mail (22G86)")
     assert reason(typed) == "human"
     assert reason(mail(text, "AW: Angebot", In_Reply_To=OURS)) == "says-absent"

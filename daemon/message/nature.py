@@ -121,6 +121,8 @@ def _about(signals: Iterable[str], of_address: Collection[str], way: str) -> Ite
     """The signals that speak of the author."""
     if way == "from":
         found = frozenset((*signals, *of_address))
+        if "says-decides" in found:  # the strongest way of asking; another one adds nothing
+            found -= {"asks", "says-wants"}
         if found >= _BY_BRANDS_PROGRAM and found.isdisjoint(_ASKING):
             found = found - {"named-address"} | {"brand-name"}
         is_firm = not found.isdisjoint(_OF_FIRM) or found >= _ONE_WORD_DESK
@@ -155,7 +157,7 @@ def _about(signals: Iterable[str], of_address: Collection[str], way: str) -> Ite
 def _impersonal(found: frozenset[str]) -> Iterator[str]:
     """How a firm's mail without any trace of a person counts: less at desks, where people sit."""
     is_letter = "greets" in found
-    if "no-client" in found:
+    if "no-client" in found and not is_letter:
         yield "programless"
     yield "unsigned-letter" if is_letter else "unsigned"
     if is_letter:
