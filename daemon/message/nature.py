@@ -120,23 +120,7 @@ def _nature(signals: tuple[str, ...], of_address: tuple[str, ...], way: str) -> 
 def _about(signals: Iterable[str], of_address: Collection[str], way: str) -> Iterator[str]:
     """The signals that speak of the author."""
     if way == "from":
-        found = frozenset((*signals, *of_address))
-        if "says-decides" in found:  # the strongest way of asking; another one adds nothing
-            found -= {"asks", "says-wants"}
-        if found >= _BY_BRANDS_PROGRAM and found.isdisjoint(_ASKING):
-            found = found - {"named-address"} | {"brand-name"}
-        is_firm = not found.isdisjoint(_OF_FIRM) or found >= _ONE_WORD_DESK
-        if is_firm and found.isdisjoint(_OF_PERSON):
-            yield from _impersonal(found)
-        else:
-            found -= {"casual"}
-        if _is_circular(found):
-            found -= {"signed"}
-            if "of-brand" in found and "no-client" in found:
-                found = found - {"named-address"} | {"programless"}
-        elif _is_agents(found):
-            found -= {"auto-submitted"}
-        yield from found
+        yield from _of_sender(frozenset((*signals, *of_address)))
     elif way == "group":
         yield from (*(one for one in signals if one not in _OF_GROUP), *of_address)
     elif way == "invitation":
@@ -152,6 +136,26 @@ def _about(signals: Iterable[str], of_address: Collection[str], way: str) -> Ite
         own = {"no-reply-address", "vendor"} if is_portals else {"no-reply-address"}
         yield from (one for one in signals if one.startswith(_OF_SERVER))
         yield from (one for one in of_address if one in own)
+
+
+def _of_sender(found: frozenset[str]) -> Iterator[str]:
+    """What speaks of an author who sent the mail without anybody between."""
+    if "says-decides" in found:  # the strongest way of asking; another one adds nothing
+        found -= {"asks", "says-wants"}
+    if found >= _BY_BRANDS_PROGRAM and found.isdisjoint(_ASKING):
+        found = found - {"named-address"} | {"brand-name"}
+    is_firm = not found.isdisjoint(_OF_FIRM) or found >= _ONE_WORD_DESK
+    if is_firm and found.isdisjoint(_OF_PERSON):
+        yield from _impersonal(found)
+    else:
+        found -= {"casual"}
+    if _is_circular(found):
+        found -= {"signed"}
+        if "of-brand" in found and "no-client" in found:
+            found = found - {"named-address"} | {"programless"}
+    elif _is_agents(found):
+        found -= {"auto-submitted"}
+    yield from found
 
 
 def _impersonal(found: frozenset[str]) -> Iterator[str]:
