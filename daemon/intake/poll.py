@@ -302,16 +302,15 @@ class _OpenFolder:
             Sighting(one.uid, None, one.size, one.internal_date)
             for one in self.mailbox.places(sorted(seen))
         ]
+        folders, at = self._ledger.folders, (folder.id, uidvalidity)
+        if not folders.differing(*at, there) and not folders.unsized(*at):
+            return set()
         with self._ledger.transaction("places"):
-            reused = self._ledger.folders.reused(folder.id, uidvalidity, there)
+            reused = set(folders.reused(*at, there))
         if reused:
-            event(
-                "intake.uids_reused",
-                mailbox=self._run.name,
-                folder=folder.name,
-                messages=len(reused),
-            )
-        return set(reused)
+            count = len(reused)
+            event("intake.uids_reused", mailbox=self._run.name, folder=folder.name, messages=count)
+        return reused
 
     def _steps(self, batches: Iterator[Batch]) -> Iterator[Step]:
         total = len(self._request.wanted)

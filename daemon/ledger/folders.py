@@ -99,9 +99,8 @@ class Folders:
         ).fetchall()
         for row in rows:
             self._make_room(mailbox, row["aside"])
-            self._db.execute(
-                "UPDATE folders SET name = ?, active = 0 WHERE id = ?", (row["aside"], row["id"])
-            )
+            sql = "UPDATE folders SET name = ?, active = 0 WHERE id = ?"
+            self._db.execute(sql, (row["aside"], row["id"]))
         return len(rows)
 
     def _make_room(self, mailbox: str, name: str) -> None:
@@ -114,9 +113,8 @@ class Folders:
     def rename(self, folder: FolderRow, name: str) -> None:
         """Note a folder's new name; another folder that has it already makes room."""
         self._make_room(folder.mailbox, name)
-        self._db.execute(
-            "UPDATE folders SET name = ?, scanned_at = NULL WHERE id = ?", (name, folder.id)
-        )
+        sql = "UPDATE folders SET name = ?, scanned_at = NULL WHERE id = ?"
+        self._db.execute(sql, (name, folder.id))
 
     def ensure(
         self,
@@ -209,8 +207,7 @@ class Folders:
 
         They are forgotten, so that they are read. What an earlier version didn't note is noted.
         """
-        there = list(places)
-        found = self.differing(folder, uidvalidity, there)
+        found = self.differing(folder, uidvalidity, there := list(places))
         where, at = "WHERE folder = ? AND uidvalidity = ? AND uid = ?", (folder, uidvalidity)
         self._db.executemany(
             f"UPDATE sightings SET size = ?, arrived_at = ? {where} AND size IS NULL",
@@ -220,6 +217,12 @@ class Folders:
             f"DELETE FROM sightings {where}", [(folder, uidvalidity, uid) for uid in found]
         )
         return found
+
+    def unsized(self, folder: int, uidvalidity: int) -> bool:
+        """Whether an earlier version saw a message without noting its size."""
+        where = "folder = ? AND uidvalidity = ? AND size IS NULL"
+        sql = f"SELECT EXISTS (SELECT 1 FROM sightings WHERE {where})"
+        return bool(self._db.execute(sql, (folder, uidvalidity)).fetchone()[0])
 
     def differing(self, folder: int, uidvalidity: int, places: Iterable[Sighting]) -> list[int]:
         """The UIDs under which the server has another message now than the one that was seen."""
