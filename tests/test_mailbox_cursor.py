@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.mailbox.cursor import batches, expand, search_from, uid_set, windows
+from daemon.mailbox.cursor import Batches, batches, expand, search_from, uid_set, windows
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,14 @@ def test_what_is_no_set_or_too_large_is_refused(text: str) -> None:
     else:
         with pytest.raises(ValueError, match=r"UIDs|invalid literal"):
             expand(text, limit=10)
+
+
+@given(st.lists(st.integers(1, 2**32 - 1), max_size=60), st.integers(1, 30), st.integers(1, 80))
+def test_a_batch_is_bounded_by_its_count_and_by_the_room_of_its_uids(
+    uids: list[int], size: int, room: int
+) -> None:
+    found = list(Batches(uids, size, room=room))
+
+    assert [uid for batch in found for uid in batch] == list(dict.fromkeys(uids))
+    assert all(len(batch) <= size for batch in found)
+    assert all(len(batch) == 1 or len(uid_set(batch)) <= room for batch in found)

@@ -43,12 +43,15 @@ def batches(uids: Sequence[int], count: int) -> Iterator[tuple[int, ...]]:
 class Batches(Iterator[tuple[int, ...]]):
     """UIDs in their order, each once, a batch at a time; several connections may take from one."""
 
-    def __init__(self, uids: Sequence[int], size: int, lines: int = 1) -> None:
-        """`size`: UIDs in a batch; `lines`: connections that will take from it."""
+    def __init__(
+        self, uids: Sequence[int], size: int, lines: int = 1, *, room: int = 4_000
+    ) -> None:
+        """`size`: UIDs in a batch, of `room` bytes with commas; `lines`: connections that take."""
         distinct = tuple(dict.fromkeys(uids))
         self.count = len(distinct)
         self.lines = lines
         self.size = size  # may be made smaller at any time
+        self._room = room
         self._left = deque(distinct)
         self._lock = Lock()
 
@@ -56,7 +59,12 @@ class Batches(Iterator[tuple[int, ...]]):
         with self._lock:
             if not self._left:
                 raise StopIteration
-            return tuple(self._left.popleft() for _ in range(min(self.size, len(self._left))))
+            batch: list[int] = []
+            length = len(str(self._left[0]))
+            while self._left and len(batch) < self.size and (length <= self._room or not batch):
+                batch.append(self._left.popleft())
+                length += 1 + len(str(self._left[0])) if self._left else 0
+            return tuple(batch)
 
 
 def uid_set(uids: Iterable[int]) -> str:

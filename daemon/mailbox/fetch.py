@@ -29,7 +29,7 @@ from daemon.mailbox.ladder import LOST, Ladder
 from daemon.mailbox.structure import Want
 from daemon.mailbox.structure_cache import Described, take_structure
 
-BATCH = 200  # messages of one command: 2,200 characters at most, 500 kB of headers
+BATCH = 200  # messages of one command at most, 500 kB of headers
 PARTS_BYTES = 8 << 20  # what the parts of one command may add up to
 UNDER_WAY = 6  # commands of BATCH messages on the wire at once …
 MOST_COMMANDS = 32  # … or so many smaller ones

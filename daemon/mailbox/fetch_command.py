@@ -8,6 +8,7 @@ from daemon.mailbox.fetch_response import Items
 from daemon.mailbox.structure import Want
 from daemon.message.fields import WANTED
 
+LONGEST = 3_980  # bytes of a command behind its tag: Microsoft 365 ends at 4,096
 EARLY = 4 << 10  # bytes of part 1 that come unseen: all the text of most messages
 WHOLE = Want("", 64 << 10)  # of a message whose structure can't be relied on
 
@@ -48,6 +49,12 @@ class FetchCommand:
         if self.kind == "parts":
             return all(b"[%s]" % one.section.encode() in items for one in self.wants)
         return (b"[HEADER]" if self.kind == "facts" else b"[]") in items
+
+    @staticmethod
+    def room() -> int:
+        """Bytes that a command leaves for UIDs and commas, whatever else it asks for."""
+        most = FetchCommand("facts", (), early=True).line(b"X-GM-THRID", partial=True)
+        return LONGEST - len(most)
 
     @property
     def has_pieces(self) -> bool:

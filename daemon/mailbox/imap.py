@@ -21,6 +21,7 @@ from daemon.mailbox.account import Account
 from daemon.mailbox.connection import LARGE, ImapReply
 from daemon.mailbox.cursor import Batches, batches, uid_set
 from daemon.mailbox.fetch import Fetch
+from daemon.mailbox.fetch_command import FetchCommand
 from daemon.mailbox.fetch_response import internal_date, number, read_fetch
 from daemon.mailbox.fetched import Fetched, Unfetched
 from daemon.mailbox.folders import FolderRole, FolderStatus
@@ -224,7 +225,8 @@ class Mailbox:
         The connections share what may be on the wire at once.
         """
         sizes = (fetch.BATCH, most, self.account.ladder.batch)
-        return Batches(uids, min(size for size in sizes if size), lines)
+        least = min(size for size in sizes if size)
+        return Batches(uids, least, lines, room=FetchCommand.room())
 
     def fetch(
         self,
