@@ -110,11 +110,17 @@ def test_200_mailboxes_on_a_server_with_room_for_10_are_all_polled(
                     work.ledger.close()
                     del work.mine.ledger
 
+            def learned() -> int:
+                return work.polling._connections._servers["127.0.0.1", server.port].limit
+
             todo = list(work.names)
             with ThreadPoolExecutor(16) as pool:
                 for _ in range(100):
                     list(pool.map(poll, todo))
                     todo = [work.soon.get() for _ in range(work.soon.qsize())]
+                    # Each refusal teaches one; with few of them all are polled before it's learned.
+                    if not todo and learned() > 10:
+                        todo = list(work.names)
                     if not todo:
                         break
             polled = work.ledger.rows(
@@ -124,8 +130,7 @@ def test_200_mailboxes_on_a_server_with_room_for_10_are_all_polled(
             assert polled == [{"n": 200}]
             assert work.ledger.rows("SELECT * FROM troubles") == []
             assert work.ledger.rows("SELECT count(*) AS n FROM messages") == [{"n": 1}]
-            limit = work.polling._connections._servers["127.0.0.1", server.port].limit
-            assert 5 <= limit <= 10
+            assert 5 <= learned() <= 10
 
 
 def test_never_more_connections_than_configured(dovecot: Post, tmp_path: Path) -> None:
