@@ -5,6 +5,7 @@ import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from sqlite_utils import Database
 from daemon.ledger import schema
 from daemon.ledger.migrations import STEPS, migrations
 from daemon.ledger.store import Ledger
+from daemon.service.health import health
+from daemon.sync.safety_limit import approve, held_back
 
 RELEASED = Path(__file__).parent / "release_0" / "ledger.sql"
 SCHEMA = Path(schema.__file__).with_name("schema.sql")
@@ -106,6 +109,22 @@ def test_a_new_ledger_has_no_step_before_it(tmp_path: Path) -> None:
     Ledger.open(tmp_path / "ledger.db").close()
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as ledger:
         assert migrations.pending(Database(ledger)) == []
+
+
+def test_a_question_that_an_earlier_version_asked_can_still_be_answered(tmp_path: Path) -> None:
+    path, now = tmp_path / "ledger.db", datetime(2026, 11, 1, tzinfo=UTC)
+    with Ledger.open(path) as ledger, ledger.transaction("as it was"):
+        ledger.conditions.failed("read again", "1 lead waits", now, needs_person=True)
+        ledger.set("held", True)  # noqa: FBT003 - a value
+        ledger.rows("DELETE FROM _sqlite_migrations WHERE name = 'm025_old_mail'")
+    with Ledger.open(path) as ledger:
+        asked = held_back(ledger)
+        assert asked is not None
+        assert asked.message == "1 lead waits"
+        assert [line.part for line in health(ledger, now) if not line.do] == []
+        with ledger.transaction("approve"):
+            approve(ledger, "test", None, now)
+        assert health(ledger, now) == []
 
 
 def test_every_script_is_a_step() -> None:

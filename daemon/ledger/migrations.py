@@ -38,6 +38,7 @@ STEPS = (
     "m022_logged",
     "m023_mail_keys",
     "m024_as_made",
+    "m025_old_mail",
 )
 
 migrations = Migrations("mail2deal")

@@ -151,7 +151,7 @@ CREATE TABLE senders (
   digest TEXT NOT NULL,           -- of the whole state, verdicts and meetings included
   version INTEGER NOT NULL,       -- grows with each change of the state
   synced_version INTEGER NOT NULL DEFAULT 0, -- version that the sync has planned
-  held_since TEXT,                -- old mail has raised its class: waits for consent
+  held_since TEXT,                -- old mail would newly make records of it: waits for consent
   follow_up TEXT,                 -- record key of its latest task to answer
   follow_up_due TEXT,             -- when a mail will have waited long enough for our answer
   copied INTEGER NOT NULL DEFAULT 0, -- mails of others' conversations with it in To or Cc
@@ -435,7 +435,7 @@ CREATE TABLE runs (
 
 CREATE TABLE conditions (
   -- How a part of the program is, since when, and why.
-  part TEXT NOT NULL,             -- sync, listing, approval, budget, clock, events
+  part TEXT NOT NULL,             -- sync, listing, approval, old mail, slow, events …
   name TEXT NOT NULL,             -- which of several, such as a kind of record, else empty
   good_at TEXT,                   -- when it last worked
   failing_since TEXT,             -- NULL: it works
