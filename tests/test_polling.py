@@ -13,6 +13,7 @@ from polling_kit import MAIL, PATIENCE, at, desk, kill_sessions
 from proxy import Proxy
 from scripted_imap import HANGUP, Answer, ScriptedImap, serve
 
+from daemon.errors import LedgerProblem
 from daemon.ledger.store import Ledger
 from daemon.mailbox import connections
 from daemon.mailbox.account import Account
@@ -291,6 +292,29 @@ def test_a_server_that_is_long_at_one_answer_is_told_while_it_is(
         server.answers["LIST"] = LISTED
         work.poll()
         assert health(work.ledger, work.now) == []
+
+
+def test_a_slow_mailbox_is_told_once_the_ledger_can_be_written(tmp_path: Path) -> None:
+    now = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    with Ledger.open(tmp_path / "ledger.db") as ledger, Ledger.open(ledger.path) as other:
+        ledger.rows("PRAGMA busy_timeout = 0")
+        told = slowness.Slowness(lambda: ledger, lambda: now)
+        for _ in range(2):  # polls
+            told.begins("sales")
+            with other.transaction("test"), pytest.raises(LedgerProblem):
+                told.waits("sales", 30.0)
+            told.ends("sales", ledger)
+        told.begins("sales")
+        told.waits("sales", 30.0)
+        told.ends("sales", ledger)
+        assert len(health(ledger, now)) == 1
+
+        told.begins("sales")
+        with other.transaction("test"), pytest.raises(LedgerProblem):
+            told.ends("sales", ledger)
+        told.begins("sales")
+        told.ends("sales", ledger)
+        assert health(ledger, now) == []
 
 
 def test_a_since_that_is_edited_reads_back_and_takes_nothing_away(

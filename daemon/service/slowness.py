@@ -35,18 +35,17 @@ class Slowness:
         """The server has been at one answer for so long; called by the thread that waits."""
         if seconds < _AFTER or self._told.get(name):
             return
-        is_known = name in self._told
-        self._told[name] = True
-        if not is_known:
+        if name not in self._told:
             reason = f"the server takes over {_AFTER:.0f} s for one answer: mail is late"
             ledger = self._ledger()
             with ledger.transaction("slow"):
                 ledger.conditions.failed(_PART, reason, self._now(), name)
             event("mailbox.slow", mailbox=name, waits_s=round(seconds))
+        self._told[name] = True  # not before the ledger has it: it may be locked now
 
     def ends(self, name: str, ledger: Ledger) -> None:
         """A poll of a mailbox has ended."""
         if self._told.get(name) is False:
-            del self._told[name]
             with ledger.transaction("not slow"):
                 ledger.conditions.forget(_PART, name)
+            del self._told[name]
