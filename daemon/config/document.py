@@ -49,11 +49,17 @@ class _Loader(yaml.SafeLoader):
         self.repeated: list[str] = []
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Tell by its line a value that YAML reads and can't build, such as the date 2026-13-41."""
+        """Tell by its line a value that YAML reads and can't build, such as the date 2026-13-41.
+
+        PyYAML raises whatever its code meets there: `!!bool perhaps` is a KeyError.
+        """
         try:
             return super().construct_object(node, deep)
-        except ValueError as error:
-            problem = f"{str(error).partition(':')[0]} (put it in quotes if it is meant as text)"
+        except (ValueError, LookupError, AttributeError) as error:
+            reason = str(error).partition(":")[0]
+            if not isinstance(error, ValueError):
+                reason = f"no {node.tag.rpartition(':')[2]}"
+            problem = f"{reason} (put it in quotes if it is meant as text)"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
