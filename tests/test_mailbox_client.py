@@ -1,5 +1,6 @@
 """What `daemon.mailbox.client` relies on in imapclient and imaplib, beneath their public names."""
 
+import contextlib
 import inspect
 import socket
 from imaplib import IMAP4
@@ -28,9 +29,21 @@ def test_all_that_the_libraries_read_and_write_passes_our_stream() -> None:
         assert getattr(Imap4, method) is not getattr(IMAP4, method)
 
 
+def test_the_word_that_ends_a_command_passes_one_method() -> None:
+    """From it we know a BAD from a NO, which imaplib's errors tell by their wording only."""
+    assert inspect.getsource(IMAP4).count("self._get_tagged_response(") == 1
+    with ScriptedImap({"NOOP": b"TAG BAD no\r\n"}) as server:
+        client = ImapClient(server.account(), None, lambda _: None)
+        for command, is_bad in (("noop", True), ("capability", False), ("noop", True)):
+            with contextlib.suppress(IMAP4.error):
+                getattr(client.imap4, command)()
+            assert client.imap4.said_bad is is_bad
+        client.shutdown()
+
+
 def test_the_library_says_no_more_than_our_own_log() -> None:
     with ScriptedImap() as server:
-        client = ImapClient(server.account(), None, lambda: None)
+        client = ImapClient(server.account(), None, lambda _: None)
         assert client.imap4.debug == 0
         assert client.socket() is client.line.socket
         client.shutdown()
@@ -39,7 +52,7 @@ def test_the_library_says_no_more_than_our_own_log() -> None:
 
 def test_the_connection_leaves_at_once_and_notices_a_peer_that_is_gone() -> None:
     with ScriptedImap() as server:
-        client = ImapClient(server.account(), None, lambda: None)
+        client = ImapClient(server.account(), None, lambda _: None)
         for level, name in (
             (socket.IPPROTO_TCP, "TCP_NODELAY"),
             (socket.SOL_SOCKET, "SO_KEEPALIVE"),
