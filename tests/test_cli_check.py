@@ -216,7 +216,7 @@ def test_what_is_wrong_on_this_machine_is_found_without_any_server(
     assert "config.yaml isn't a directory" in shown
     assert "gmail.com is a public provider" in shown
     assert "Both is named as inbox and as sent" in shown
-    assert "logins.google.client_secret: Secret(env: NOT_SET_ANYWHERE)" in shown
+    assert "logins.google.client_secret: {env: NOT_SET_ANYWHERE}" in shown
     assert "6 things to do" in shown
     assert office_desk.requests() == before
 

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +36,10 @@ def opened(small_company: Office, tmp_path_factory: pytest.TempPathFactory) -> I
             at.wiring(), since=None, mailbox=None, intake_only=False, sync_only=False
         )
         process = subprocess.Popen(
-            at.command("inspect", "--port", "0"), stdout=subprocess.PIPE, text=True
+            at.command("inspect", "--port", "0"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         try:
             assert process.stdout is not None
@@ -44,8 +48,9 @@ def opened(small_company: Office, tmp_path_factory: pytest.TempPathFactory) -> I
             assert found, line
             yield Opened(at, found[1], found[2])
         finally:
-            process.terminate()
-            process.communicate(timeout=30)
+            process.send_signal(signal.SIGINT)  # as it says itself
+            _, complaints = process.communicate(timeout=30)
+        assert (process.returncode, complaints) == (0, "")
 
 
 @pytest.mark.parametrize("name", sorted(QUESTIONS))

@@ -1,14 +1,14 @@
 """Getting in: certificates, clear text, credentials, and servers that won't let anybody in now."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from dovecot import Post, with_capability
 from scripted_imap import HANGUP, ScriptedImap
 
-from daemon.errors import AuthProblem, ConfigProblem, RetryLater
+from daemon.errors import AuthProblem, ConfigProblem, Problem, RetryLater
 from daemon.mailbox import imap_errors
 from daemon.mailbox.imap import Account, Mailbox
 from daemon.mailbox.login import is_loopback
@@ -81,6 +81,14 @@ def test_each_version_of_openssl_says_otherwise_that_there_is_no_tls(reason: str
     error = ssl.SSLError(1, "[SSL] (_ssl.c:1006)")
     error.reason = reason
     assert isinstance(imap_errors.not_connected(error, what="a", ca_file=None), ConfigProblem)
+
+
+@pytest.mark.parametrize("tell", [imap_errors.lost, imap_errors.not_connected])
+def test_no_number_of_the_operating_system_is_told(tell: Callable[..., Problem]) -> None:
+    more = {} if tell is imap_errors.lost else {"ca_file": None}
+    told = str(tell(ConnectionRefusedError(111, "Connection refused"), what="sales", **more))
+    assert told.endswith("Connection refused")
+    assert "Errno" not in told
 
 
 @pytest.mark.parametrize("password", ["wrong", "", "päßwörd", 'with "quotes" and \\'])

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 from cli_kit import Desk, desk, run
 from click.testing import CliRunner
 from company_kit import Office
+from terminal import Terminal
 
 from daemon import __version__
 from daemon.cli import main, output
@@ -19,6 +21,7 @@ from daemon.cli.dry_run import dry_run
 from daemon.cli.explain import command as explain
 from daemon.ledger.schema import newest
 from daemon.rehearsal.demo import servers
+from daemon.rules.counted import days
 
 
 @pytest.fixture
@@ -103,6 +106,46 @@ def test_a_terminal_without_our_characters_shows_something_else(office_desk: Des
     )
     assert done.returncode == 0, done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_received_and_sent_differ_also_in_ascii() -> None:
+    assert "→ us, ← us […]: ü".encode("ascii", "in_place") == b"> us, < us [~]: ?"
+
+
+def test_a_question_that_nobody_can_answer_names_the_option_that_does(office_desk: Desk) -> None:
+    done = subprocess.run(
+        office_desk.command("forget", "ada@firm.example"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert done.stderr.endswith("\nmail2deal: nobody is there to answer (--yes answers it)\n")
+
+
+def test_one_interrupt_leaves_a_question(office_desk: Desk) -> None:
+    terminal = Terminal(office_desk.command("forget", "ada@firm.example"), office_desk.home)
+    terminal.wait_for("[y/N]: ")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end() == 1
+    assert "Aborted" in terminal.said
+
+
+@pytest.mark.parametrize(("number", "said"), [(0.0, "less than a day"), (1.25, "1.25 days")])
+def test_a_budget_takes_no_zero_days(number: float, said: str) -> None:
+    assert days(number) == said
+
+
+def test_the_store_of_a_sandbox_is_its_owners_alone(tmp_path: Path) -> None:
+    store = tmp_path / "sandbox.db"
+    command = [sys.executable, "-m", "daemon", "sandbox", "--store", str(store), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "listens on" in process.stdout.readline()
+        process.terminate()
+    assert store.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

@@ -65,22 +65,22 @@ def test_without_systemd_a_credential_is_the_file_that_the_unit_would_load(
         (
             "env",
             ("MAIL2DEAL_NO_SUCH",),
-            "Secret(env: MAIL2DEAL_NO_SUCH): the environment variable isn't set",
+            "{env: MAIL2DEAL_NO_SUCH}: the environment variable isn't set",
         ),
-        ("env", ("MAIL2DEAL_EMPTY",), "Secret(env: MAIL2DEAL_EMPTY): the secret is empty"),
+        ("env", ("MAIL2DEAL_EMPTY",), "{env: MAIL2DEAL_EMPTY}: the secret is empty"),
         (
             "file",
             ("/nowhere/pw",),
-            "Secret(file: /nowhere/pw): /nowhere/pw can't be read: No such file or directory",
+            "{file: /nowhere/pw}: /nowhere/pw can't be read: No such file or directory",
         ),
         ("file", ("/dev/zero",), "/dev/zero: isn't a regular file (name the right file)"),
         (
             "command",
             ("/nowhere/helper", "pw"),
-            "Secret(command: /nowhere/helper): can't be run: No such file or directory",
+            "{command: /nowhere/helper}: can't be run: No such file or directory",
         ),
-        ("command", ("false",), "Secret(command: false): ended with exit status 1"),
-        ("command", ("true",), "Secret(command: true): the secret is empty"),
+        ("command", ("false",), "{command: false}: ended with exit status 1"),
+        ("command", ("true",), "{command: true}: the secret is empty"),
     ],
 )
 def test_a_reference_that_leads_nowhere_says_so(

@@ -11,7 +11,7 @@ from daemon.cli import output
 from daemon.errors import LATER, worst
 from daemon.rehearsal.page import page
 from daemon.rehearsal.play import rehearse
-from daemon.rules.counted import no_longer_made
+from daemon.rules.counted import days, no_longer_made
 from daemon.sandbox.crm import Sandbox
 from daemon.wiring import Wiring
 
@@ -111,7 +111,7 @@ def _show(found: Mapping[str, Any]) -> None:
         [tuple(one.values()) for one in found["tokens_by_call"]],
     )
     output.say(
-        f"{found['tokens']} tokens: {budget['days']} days of the {budget['tokens_a_day']} a day"
+        f"{found['tokens']} tokens: {days(budget['days'])} of the {budget['tokens_a_day']} a day"
         f" that may be spent; the rehearsal itself read {read['tokens']}"
     )
     if found["asks"]:

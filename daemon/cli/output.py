@@ -4,10 +4,12 @@ On a terminal lines break between words, and tables fit its width. In pipes and 
 broken or cut.
 """
 
+import codecs
 import json
 import logging
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,10 +31,20 @@ from daemon.rules.counted import counted
 _WIDE = 10_000  # columns
 _WORD = re.compile(r"\s*(?:[^\s`]*`[^`]*`\S*|\S+)")  # a command in backticks is one word
 # No markup and no emoji: what came by mail is shown as it is.
-# A terminal that can't show a character shows `?` instead of ending the command.
+# A terminal that can't show a character shows another in its place instead of ending the command.
+_IN_ASCII = {"→": ">", "←": "<", "…": "~", "–": "-", "—": "-", "‘": "'", "’": "'"}  # noqa: RUF001
+
+
+def _in_place(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)  # noqa: S101 - only output goes through here
+    unknown = error.object[error.start : error.end]
+    return "".join(_IN_ASCII.get(character, "?") for character in unknown), error.end
+
+
+codecs.register_error("in_place", _in_place)
 for stream in (sys.stdout, sys.stderr):
     if isinstance(stream, TextIOWrapper):
-        stream.reconfigure(errors="replace")
+        stream.reconfigure(errors="in_place")
 console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
@@ -110,8 +122,19 @@ def confirm(question: str) -> bool:
 
 
 def confirm_or_abort(question: str) -> None:
-    """Go on only if somebody says yes; raises click.Abort."""
-    if not confirm(question):
+    """Go on only if somebody says yes; raises click.Abort, and ConfigProblem where nobody can."""
+    # Elsewhere ^C ends after the current step, which a question never does by itself.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        agreed = confirm(question)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise  # ^C
+        note("")
+        raise ConfigProblem("nobody is there to answer", hint="--yes answers it") from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if not agreed:
         raise click.Abort
 
 

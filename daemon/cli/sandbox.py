@@ -12,6 +12,7 @@ from daemon.cli import output
 from daemon.cli.arguments import PORT
 from daemon.cli.commands import Commands
 from daemon.errors import DONE, ConfigProblem
+from daemon.ledger.private_file import make_privately
 from daemon.rules.counted import counted
 from daemon.sandbox.crm import Card, Column, Sandbox, board, run_server
 
@@ -54,6 +55,7 @@ def _serve(port: int, store: Path) -> int:
         for token, user in tokens.items():
             output.say(f"  token of {user}: {token}")
 
+    make_privately(store)  # what is tried with it may be somebody's real mail
     try:
         run_server(port, store, ready=ready)
     except OSError as error:

@@ -34,9 +34,9 @@ class Secret:
     def __repr__(self) -> str:
         """The reference, never the secret."""
         if self.kind == "literal":
-            return "Secret(literal)"
+            return "a secret in the configuration itself"
         # Of a command only the program: its arguments may be secrets themselves.
-        return f"Secret({self.kind}: {self.source[0]})"
+        return f"{{{self.kind}: {self.source[0]}}}"
 
     def read(self) -> str:
         """Read the secret now, without the line break at its end.

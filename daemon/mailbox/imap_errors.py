@@ -160,13 +160,20 @@ def without(problem: P, secrets: Iterable[str]) -> P:
 
 def lost(error: BaseException | str, *, what: str, before_login: bool = False) -> RetryLater:
     """The error for a connection that is gone or can't be trusted any more."""
-    text = words(str(error)) or type(error).__name__
+    text = _said(error)
     if isinstance(error, TimeoutError):
         text = "no answer in time"  # or one that comes so slowly that it doesn't end
     kind = Crowded if _is_crowded(text) else RetryLater
     if before_login and kind is RetryLater and isinstance(error, BaseException):
         kind = _closed_or_not(error)
     return kind(f"connection lost: {text}", what=what, after=backoff(text))
+
+
+def _said(error: BaseException | str) -> str:
+    """An error in words, without the number that the operating system gives it."""
+    if isinstance(error, OSError) and error.strerror:
+        return words(error.strerror)
+    return words(str(error)) or type(error).__name__
 
 
 def _closed_or_not(error: BaseException) -> type[RetryLater]:
@@ -177,7 +184,7 @@ def _closed_or_not(error: BaseException) -> type[RetryLater]:
 
 def not_connected(error: Exception, *, what: str, ca_file: str | None) -> Problem:
     """The error for a connection that never came to be, from what the libraries raise for it."""
-    text = words(str(error)) or type(error).__name__
+    text = _said(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         return ConfigProblem(
             f"its certificate isn't trusted: {words(error.verify_message) or text}",

@@ -8,6 +8,7 @@ the machine nor a web page that points its name at loopback can look in.
 
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from html import escape
 from importlib import import_module
 from pathlib import Path
@@ -58,7 +59,9 @@ def inspect(
     served.add_database(database(served, path=path, is_mutable=True), name=DATABASE)
     app = guard(opened_by(first_page, served.app(), prefix), prefix)
     config = uvicorn.Config(app, host=_HOST, port=port, log_level="error", access_log=False)
-    _server(uvicorn, config, prefix, ready).run()
+    # uvicorn raises ^C again once it has closed everything; ^C is how this ends.
+    with suppress(KeyboardInterrupt):
+        _server(uvicorn, config, prefix, ready).run()
 
 
 class _Silent:

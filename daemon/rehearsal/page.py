@@ -7,7 +7,7 @@ from typing import Any
 
 from daemon.maintenance.html import document, table, whole
 from daemon.pipedrive.costs import PLURALS
-from daemon.rules.counted import counted, no_longer_made
+from daemon.rules.counted import counted, days, no_longer_made
 
 _ONE = {plural: kind for kind, plural in PLURALS.items()}
 
@@ -122,7 +122,7 @@ def _tokens(found: Mapping[str, Any]) -> str:
     most = max((one["tokens"] for one in found["tokens_by_call"]), default=1)
     rows = [(escape(one["call"]), _bar(one, most)) for one in found["tokens_by_call"]]
     return (
-        f"<h2>{found['tokens']} tokens: {budget['days']} days of the budget</h2>\n"
+        f"<h2>{found['tokens']} tokens: {days(budget['days'])} of the budget</h2>\n"
         f"<p>The plan {escape(budget['plan'])} gives {budget['tokens_a_day']} a day; the rehearsal"
         f" itself read {found['read']['tokens']}.</p>\n" + table(("Call", "Tokens"), rows)
     )

@@ -12,6 +12,11 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number} {many or one + ('es' if one.endswith('x') else 's')}"
 
 
+def days(number: float) -> str:
+    """`less than a day`, `1.25 days`: how long a budget takes; small work is no zero days."""
+    return "less than a day" if number < 1 else f"{number:g} days"
+
+
 def no_longer_made(records: Mapping[str, int], examples: Sequence[str]) -> str:
     """What is said of records that stay although they would not be made any more, if there are any.
 
