@@ -41,9 +41,12 @@ def command(wiring: Wiring, max_creates: int | None, *, yes: bool) -> int:
             output.confirm_or_abort(f"approve {what}?")
         with ledger.transaction("approve"):
             approve(ledger, "mail2deal approve", max_creates, wiring.now())
+        left = ledger.conditions.of(OLD_MAIL)
     hours = APPROVED_FOR.total_seconds() / 3600
     limit = "" if max_creates else f", and what is planned in the next {hours:.0f} hours"
     output.say(f"approved: {what}{limit}")
+    for one in left:
+        output.say(f"still waits: {one.reason}")
     holder = Lock(path).holder()
     if holder is None:
         output.say("next: mail2deal --catch-up, or start the service")

@@ -37,29 +37,10 @@ def hold(
 def hold_edited(
     ledger: Ledger, before: Mapping[str, ClassNow], senders: Iterable[str], now: datetime
 ) -> None:
-    """Have those wait who get more than they had because the configuration was edited.
+    """Have these wait whom an edit changed; planning lets go whom it makes nothing for.
 
-    Who had something to plan already had news of its own, which an edit doesn't hold up.
+    Who had something to plan `before` had news of its own, which an edit doesn't hold up.
     """
-    after = ledger.rereading.standing(senders)
-    more = [
-        one
-        for one, stands in after.items()
-        if _gets_more(before.get(one), stands) and not (one in before and before[one].pending)
-    ]
-    _wait(ledger, more, now, EDITED)
-
-
-def hold_all(ledger: Ledger, senders: Iterable[str], now: datetime) -> None:
-    """Have these wait for what an edit would add to their records, unless they have news."""
-    stands = ledger.rereading.standing(senders)
-    _wait(ledger, [one for one in stands if not stands[one].pending], now, EDITED)
-
-
-def hold_old(
-    ledger: Ledger, before: Mapping[str, ClassNow], senders: AbstractSet[str], now: datetime
-) -> None:
-    """Have those wait of whom only old mail was read, unless they had something to plan."""
     there = ledger.rereading.standing(senders)
     _wait(
         ledger, [one for one in there if not (one in before and before[one].pending)], now, EDITED
@@ -92,12 +73,6 @@ def _rank(stands: ClassNow | None) -> int:
     return _CLASSES.index(stands.class_) if stands else 0
 
 
-def _gets_more(before: ClassNow | None, after: ClassNow) -> bool:
-    other = before is not None and after.organization not in {None, before.organization}
-    in_copy = after.copied > 0 and not (before and before.copied)
-    return _rank(after) > _rank(before) or other or in_copy
-
-
 def _wait(ledger: Ledger, senders: list[str], now: datetime, why: str) -> None:
     if senders:
         ledger.rereading.hold(senders, now)
@@ -121,16 +96,22 @@ def let_go(ledger: Ledger, new: Iterable[MessageRow], now: datetime) -> None:
         keep(ledger, now)
 
 
-def release(ledger: Ledger) -> None:
-    """Have all planned who wait: a person has consented."""
+def release(ledger: Ledger, now: datetime, creates: int | None = None) -> None:
+    """Have those planned who wait, but for no more than so many records: a person has consented."""
     if ledger.setting(HELD):
-        ledger.rereading.release()
-        keep(ledger, None)
+        ledger.rereading.release(creates)
+        keep(ledger, now)
 
 
-def keep(ledger: Ledger, now: datetime | None) -> None:
+def forget_unless_held(ledger: Ledger, now: datetime) -> None:
+    """Stop asking where nobody waits any more: who did may be a sender no longer."""
+    if ledger.setting(HELD) and not why_held(ledger):
+        keep(ledger, now)
+
+
+def keep(ledger: Ledger, now: datetime) -> None:
     """Keep in the ledger's conditions what waits now; nothing, where nobody does."""
-    if (why := why_held(ledger)) and now is not None:
+    if why := why_held(ledger):
         ledger.conditions.failed(OLD_MAIL, why, now, needs_person=True)
     else:
         ledger.set(HELD, False)  # noqa: FBT003 - a value

@@ -100,7 +100,7 @@ def add(
     if old_before is not None:
         news = [entry for entry in news if entry.arrived_at >= old_before]
         in_touch = {party.key for entry in news for party in entry.judgement.parties}
-        consent.hold_old(ledger, before, touched - in_touch, old_before)
+        consent.hold_edited(ledger, before, touched - in_touch, old_before)
     if stored.get(HELD):
         consent.let_go(ledger, news, max(item.arrived_at for item in seen))
     return entries.keys() - known.ids.keys()

@@ -50,19 +50,31 @@ class ClassNow(NamedTuple):
     """What a sender is, and whether something of it is still to be planned."""
 
     class_: str
-    organization: str | None
-    copied: int
     pending: int
 
 
-_HELD = """
-SELECT CASE WHEN class = 'person_with_deal' AND NOT EXISTS (
-              SELECT 1 FROM records WHERE kind = 'deal' AND key = address AND tombstone IS NULL)
-            THEN 'deal'
-            WHEN class = 'lead' AND NOT EXISTS (
-              SELECT 1 FROM records WHERE kind IN ('lead', 'deal') AND key = address)
-            THEN 'lead' ELSE 'other' END AS what, count(*)
-FROM senders WHERE held_since IS NOT NULL GROUP BY what
+_OPENED = """
+CASE WHEN class = 'person_with_deal' AND NOT EXISTS (
+       SELECT 1 FROM records WHERE kind = 'deal' AND key = address AND tombstone IS NULL)
+     THEN 'deal'
+     WHEN class = 'lead' AND NOT EXISTS (
+       SELECT 1 FROM records WHERE kind IN ('lead', 'deal') AND key = address)
+     THEN 'lead' ELSE 'other' END
+"""
+_HELD = f"""
+SELECT {_OPENED} AS what, count(*) FROM senders WHERE held_since IS NOT NULL GROUP BY what
+"""
+# Who waits, with how many records that makes at most up to this one: last in touch comes first.
+_RELEASE_SOME = f"""
+UPDATE senders SET held_since = NULL, synced_version = version - 1 WHERE address IN (
+  SELECT address FROM (
+    SELECT address, sum(({_OPENED} <> 'other')
+      + NOT EXISTS (SELECT 1 FROM records WHERE kind = 'person' AND key = address)
+      + (organization IS NOT NULL AND NOT EXISTS (
+          SELECT 1 FROM records WHERE kind = 'organization' AND key = senders.organization)))
+      OVER (ORDER BY last_contact DESC, address) AS made
+    FROM senders WHERE held_since IS NOT NULL)
+  WHERE made <= ?)
 """
 _NEWEST = ("~", 0, 0, 0)  # after every stamp
 
@@ -101,8 +113,7 @@ class Rereading:
     def standing(self, senders: Iterable[str]) -> dict[str, ClassNow]:
         """What each of these senders is, as far as they are known."""
         rows = self._db.execute(
-            "SELECT address, class, organization, copied, version > synced_version FROM senders"
-            f" WHERE address {AMONG}",
+            f"SELECT address, class, version > synced_version FROM senders WHERE address {AMONG}",
             (listed(senders),),
         )
         return {address: ClassNow(*rest) for address, *rest in rows}
@@ -126,8 +137,10 @@ class Rereading:
         """How many senders wait for consent to a deal, to a lead, or to other records."""
         return dict(map(tuple, self._db.execute(_HELD)))
 
-    def release(self) -> int:
-        """Have all who wait planned: a person has consented; how many there were."""
+    def release(self, creates: int | None) -> int:
+        """Have those who wait planned, for at most so many records; how many senders there were."""
+        if creates is not None:
+            return self._db.execute(_RELEASE_SOME, (creates,)).rowcount
         return self._db.execute(
             "UPDATE senders SET held_since = NULL, synced_version = version - 1"
             " WHERE held_since IS NOT NULL"

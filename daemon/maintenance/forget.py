@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from daemon.intake import states
+from daemon.intake import consent, states
 from daemon.intake.states import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.log import event
@@ -73,6 +73,7 @@ def erase(ledger: Ledger, settings: ScoringSettings, address: str, now: datetime
         us = states.known_us(ledger, settings.us)
         touched = ledger.forgotten.erase(address, us, now)
         states.recompute(ledger, settings, touched)
+        consent.forget_unless_held(ledger, now)
 
 
 def _others(ledger: Ledger, record: Record) -> bool:

@@ -138,7 +138,7 @@ def _play(
         configuration.follow(session)
         held = consent.why_held(ledger)
         with ledger.transaction("consent"):
-            consent.release(ledger)
+            consent.release(ledger, scene.clock())
         write_out(Sync(session), result, scene.clock, scene.pause)
         if wiring.stop.is_set():
             return None

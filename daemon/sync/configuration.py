@@ -43,6 +43,9 @@ def follow(session: Session, meanwhile: Callable[[], object] = lambda: None) -> 
 
     if before is not None and before["counting"] != now["counting"]:
         event("sync.configuration_changed")
+        # If this is interrupted and the edit taken back, what was judged is judged once more.
+        with ledger.transaction("configured"):
+            ledger.set(_SETTING, before | {"counting": ""})
         hold = None if ledger.records.none_created() else session.now()
         changed = rebuilding.rebuild(ledger, session.scoring, carry_on, _AT_ONCE, hold=hold)
         if session.stopping():
@@ -61,6 +64,8 @@ def follow(session: Session, meanwhile: Callable[[], object] = lambda: None) -> 
     with ledger.transaction("configured"):
         if more:
             known_to_us = ledger.records.with_person()
-            consent.hold_all(ledger, known_to_us, session.now())
+            before_it = ledger.rereading.standing(known_to_us)
+            consent.hold_edited(ledger, before_it, known_to_us, session.now())
             ledger.senders.touch(known_to_us)
+        consent.forget_unless_held(ledger, session.now())
         ledger.set(_SETTING, now)

@@ -298,13 +298,19 @@ def _write_down(
 
 
 def _all(session: Session, drafted: Draft, now: datetime) -> list[Change]:
-    """All that the plan would change, activities included; nothing is noted of it."""
+    """All that the plan would newly change, activities included; nothing is noted of it."""
     row, plan = drafted.row, drafted.plan
     changes = plan.changes + participants_in_copy(session, row, plan)
+    changes = [one for one in changes if not _is_coming(session, one)]
     if plan.class_.name == "ignore":
         return changes
     activities = wanted_activities(session, row.address, now, drafted.choice, met=True)
     return [*changes, *activities, *note_of_bounce(session, row.address, drafted.bounced)]
+
+
+def _is_coming(session: Session, change: Change) -> bool:
+    row = session.ledger.journal.open_row(change.kind, change.key)
+    return row is not None and row.action == change.action == "create"
 
 
 def _wanted(session: Session, row: SenderRow, drafted: Draft, now: datetime) -> list[Change]:

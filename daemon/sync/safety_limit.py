@@ -95,7 +95,7 @@ def approve(ledger: Ledger, command: str, creates: int | None, now: datetime) ->
     ledger.approvals.give(command, creates or 0, now, until=until)
     ledger.conditions.forget(APPROVAL)
     allow_tasks(ledger)
-    consent.release(ledger)
+    consent.release(ledger, now, creates)
 
 
 def withholds(ledger: Ledger, row: SenderRow, changes: Iterable[Change], now: datetime) -> bool:
