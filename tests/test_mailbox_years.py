@@ -186,6 +186,35 @@ def test_a_folder_that_was_restored_to_an_earlier_day_is_read_as_it_is_now(tmp_p
     assert len(senders(world)) == 6  # what was read stays
 
 
+def test_mail_under_a_uid_that_was_unreadable_before_a_restore_is_read_at_once(
+    tmp_path: Path,
+) -> None:
+    world = Years(tmp_path)
+    for name in ("ada", "bob", "cyd"):
+        world.receives(f"{name}@acme.example")
+    world.look()
+    inbox, at = world.box.folders["INBOX"], START + timedelta(days=9)
+    with world.ledger() as ledger:  # the third is unreadable, and isn't tried any more
+        (folder,) = (one for one in ledger.folders.of("sales") if one.name == "INBOX")
+        assert folder.uidvalidity is not None
+        with ledger.transaction("unreadable"):
+            ledger.folders.unsee(folder.id, folder.uidvalidity, 3, at)
+            for _ in range(20):
+                ledger.quarantine.add(folder.id, folder.uidvalidity, 3, "unreadable", at)
+    del inbox.mails[3]
+    inbox.uidnext = 3
+    with world.ledger() as ledger:
+        poll(_Line(world.box, {}), ledger, world.run_of())  # type: ignore[arg-type]
+    inbox.mails[3] = (letter("fay@x.example", WE, number=9, at=at), at)
+    inbox.uidnext = 4
+    with world.ledger() as ledger:
+        assert poll(_Line(world.box, {}), ledger, world.run_of()).new == 1  # type: ignore[arg-type]
+
+    assert senders(world)["fay@x.example"] == 1
+    with world.ledger() as ledger:
+        assert not ledger.quarantine.entries()
+
+
 def test_replicas_that_lag_are_looked_through_once_an_hour_at_most(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

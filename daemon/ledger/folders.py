@@ -243,11 +243,10 @@ class Folders:
         ]
 
     def unsee(self, folder: int, uidvalidity: int, first: int, scanned_at: datetime) -> None:
-        """Forget places from UID `first` on, and that it was looked through after `scanned_at`."""
-        self._db.execute(
-            "DELETE FROM sightings WHERE folder = ? AND uidvalidity = ? AND uid >= ?",
-            (folder, uidvalidity, first),
-        )
+        """Forget UIDs from `first` on, in quarantine too, and any look after `scanned_at`."""
+        for table in ("quarantine", "sightings"):
+            where = "folder = ? AND uidvalidity = ? AND uid >= ?"
+            self._db.execute(f"DELETE FROM {table} WHERE {where}", (folder, uidvalidity, first))
         scanned = "UPDATE folders SET scanned_at = min(scanned_at, ?) WHERE id = ?"
         self._db.execute(scanned, (stamp(scanned_at), folder))
 
