@@ -359,6 +359,36 @@ def test_a_service_hands_on_its_visitor(
     assert (who(found), found.way, found.verdict.kind) == (BOB, way, "contact")
 
 
+# Local part, subject and label of a helpdesk's notice to its agents, by language
+AGENTS = {
+    "cs": ("podpora", "Nový tiket vytvořen", "Žadatel"),
+    "da": ("hjaelp", "Ny sag oprettet", "Anmoder"),
+    "de": ("support", "Neues Ticket erstellt", "Antragsteller"),
+    "en": ("support", "New ticket created", "Requester"),
+    "es": ("soporte", "Nuevo ticket creado", "Solicitante"),
+    "fi": ("tuki", "Uusi tiketti luotu", "Pyytäjä"),
+    "fr": ("aide", "Nouveau ticket créé", "Demandeur"),
+    "hu": ("tamogatas", "Új jegy létrehozva", "Kérelmező"),
+    "it": ("supporto", "Nuovo ticket creato", "Richiedente"),
+    "nl": ("ondersteuning", "Nieuw ticket aangemaakt", "Aanvrager"),
+    "pl": ("wsparcie", "Nowy tiket utworzony", "Zgłaszający"),
+    "pt": ("suporte", "Novo ticket criado", "Solicitante"),
+    "ru": ("podderzhka", "Новый тикет создан", "Заявитель"),
+    "sv": ("kundtjanst", "Nytt ärende skapat", "Beställare"),
+    "tr": ("destek", "Yeni destek talebi", "Talep Eden"),
+}
+
+
+@pytest.mark.parametrize(("local", "subject", "label"), AGENTS.values(), ids=AGENTS)
+def test_a_desks_notice_to_its_agents_hands_on_who_asked(
+    local: str, subject: str, label: str
+) -> None:
+    text = f"{label}: Bob Stone <bob@stone.example>\n\nThe roller is worn. Price?"
+    found = judged(mail(f"Pumps <{local}@pumps.freshdesk.com>", f"[#3301] {subject}", text))
+
+    assert (who(found), found.verdict.kind) == (BOB, "contact")
+
+
 def test_a_portals_address_of_one_conversation_is_the_person() -> None:
     sender = '"Bob Stone (via Bricabrac)" <a8f3c991@reply.bricabrac.example>'
     found = judged(mail(sender, "Your ad", "Still available?"))

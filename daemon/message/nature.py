@@ -27,7 +27,7 @@ from daemon.message.localparts import (
     names_a_team,
     names_the_domain,
 )
-from daemon.message.relay import is_conversation, is_of_service
+from daemon.message.relay import is_conversation, is_desk_of_service, is_of_service
 from daemon.message.vendors import kind_of
 
 DECIDES = 100  # the weight at which a group says machine
@@ -248,6 +248,8 @@ def _address_signals(author: Address) -> Iterator[str]:
     if kind == "notices" and not is_person and not is_conversation(domain):
         if not is_public or is_notice(local) or is_role(local) or is_no_reply(local):
             yield "vendor"
+    elif not is_person and is_desk_of_service(author):
+        yield "vendor"
     elif kind in _DOMAIN_SIGNALS:
         yield _DOMAIN_SIGNALS[kind]
 

@@ -5,6 +5,7 @@ Data and the questions asked of it; which of a mail's candidates is believed is 
 
 import re
 import tomllib
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from importlib.resources import files
 
@@ -45,6 +46,12 @@ def hands_on(address: Address) -> bool:
     )
 
 
+def is_desk_of_service(address: Address) -> bool:
+    """Whether such a service writes for itself: hello@ of its own domain, no tenant's."""
+    is_own = organization(address.domain) == address.domain
+    return is_own and is_machine_like(address.local) and hands_on(address)
+
+
 @lru_cache(maxsize=1024)
 def is_conversation(domain: str) -> bool:
     """Whether addresses under this domain stand for one conversation each, never for a company."""
@@ -70,13 +77,28 @@ def is_of_service(sender: Address) -> bool:
 
 
 def names_service(service: str, domain: str) -> bool:
-    """Whether a service's name is its domain's: "Kleinanzeigen" of mail.kleinanzeigen.de."""
+    """Whether a service's name is its domain's: "Kleinanzeigen" of mail.kleinanzeigen.de.
+
+    Or has the words that its domain is made of: "Acme Form Sign" of acmesign.example.
+    """
     plain = re.sub(r"[^a-z0-9]", "", service.casefold().rpartition("/")[2])
     labels = domain.replace("-", "").split(".")
     whole = "".join(labels)
     if len(plain) < _SHORTEST:
         return False
-    return plain in whole or any(len(one) > _SHORTEST and one in plain for one in labels[:-1])
+    if plain in whole or any(len(one) > _SHORTEST and one in plain for one in labels[:-1]):
+        return True
+    words = re.findall(r"[a-z0-9]+", service.casefold())
+    return any(len(one) > _SHORTEST and one == _spelled(words, one) for one in labels[:-1])
+
+
+def _spelled(words: Iterable[str], name: str) -> str:
+    """How much of a name the words spell that it is made of, each once and in their order."""
+    spelled = ""
+    for word in words:
+        if name.startswith(word, len(spelled)):
+            spelled += word
+    return spelled
 
 
 def same_site(one: str, other: str) -> bool:
