@@ -277,9 +277,11 @@ def test_a_server_that_is_long_at_one_answer_is_told_while_it_is(
         desk(tmp_path, {"port": server.port, "password": "pw"}) as work,
     ):
 
+        path = work.ledger.path  # of this thread: another's would be left open
+
         def long(_: bytes) -> bytes:
             time.sleep(2.5)
-            with Ledger.open(work.ledger.path, readonly=True) as status:
+            with Ledger.open(path, readonly=True) as status:
                 told.extend(str(line) for line in health(status, work.now))
             return LISTED
 
