@@ -276,7 +276,6 @@ def test_a_server_that_is_long_at_one_answer_is_told_while_it_is(
         ScriptedImap(answers, capabilities=capabilities) as server,
         desk(tmp_path, {"port": server.port, "password": "pw"}) as work,
     ):
-
         path = work.ledger.path  # of this thread: another's would be left open
 
         def long(_: bytes) -> bytes:
