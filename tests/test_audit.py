@@ -258,7 +258,9 @@ def test_undo_without_a_run_lists_them_and_with_one_takes_it_back(desk: Desk) ->
 
 def test_undo_asks_first(desk: Desk) -> None:
     writes = desk.writes()
-    assert desk("undo", "1").exit_code == 1
+    asked = desk("undo", "1")  # nobody is there to answer
+    assert asked.exit_code == 2
+    assert "--yes" in asked.output
     assert desk.writes() == writes
 
 

@@ -3,7 +3,7 @@
 import gc
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,14 @@ from polling_kit import MAIL, PATIENCE, at, desk, kill_sessions
 from proxy import Proxy
 from scripted_imap import HANGUP, Answer, ScriptedImap, serve
 
-from daemon.errors import LedgerProblem
+from daemon.errors import LATER, LedgerProblem
+from daemon.ledger.lock import Lock
 from daemon.ledger.store import Ledger
 from daemon.mailbox import connections
 from daemon.mailbox.account import Account
 from daemon.mailbox.imap import Mailbox
 from daemon.mailbox.watch import Rhythm, Watcher
+from daemon.maintenance.catch_up import ask_service, follow
 from daemon.sandbox.imap_server import installed, start_imap
 from daemon.service import slowness
 from daemon.service.health import health
@@ -435,3 +437,24 @@ def test_a_reload_closes_a_connection_that_is_just_in_use(dovecot: Post) -> None
         pool.close()
         mailbox.command(b"NOOP")
     assert mailbox.closed
+
+
+def test_a_catch_up_beside_the_service_ends_where_folders_cannot_be_read(
+    tmp_path: Path,
+) -> None:
+    with desk(tmp_path, {"port": 9, "password": "pw"}) as work:
+        boxes = work.wiring().config.mailboxes
+        lock = Lock(work.ledger.path)
+        lock.acquire("service")
+        with work.ledger.transaction("test"):
+            work.ledger.folders.ensure("sales", [("INBOX", "inbox"), ("Sent", "sent")], None)
+        ask_service(work.wiring(), work.ledger, boxes, None)
+        with work.ledger.transaction("the service polls"):
+            due = work.now + timedelta(minutes=5)
+            work.ledger.folders.failed("sales", None, "no permission", due)
+
+        followed = follow(work.wiring(), boxes, lambda *_: None)
+        lock.release()
+
+    assert followed.status == LATER
+    assert "couldn't read INBOX of sales, Sent of sales" in followed.word

@@ -24,6 +24,7 @@ from daemon.errors import (
 from daemon.intake.parsing import collect_garbage_seldom
 from daemon.intake.poll import Pass, poll
 from daemon.intake.server_memory import remembered
+from daemon.ledger.folders import FolderRow
 from daemon.ledger.lock import Lock
 from daemon.ledger.rereading import AT_ONCE
 from daemon.ledger.store import Ledger
@@ -128,8 +129,22 @@ def follow(wiring: Wiring, boxes: Sequence[MailboxSection], progress: Show) -> F
                 return Followed(USAGE, f"the service can't go on: {in_the_way[0].reason}")
             if not lock.is_held():
                 return Followed(None)
+            refused = _refused(ledger, names, wiring.now())
+            if refused and len(refused) == behind:
+                some = ", ".join(f"{one.name} of {one.mailbox}" for one in refused)
+                return Followed(LATER, f"the service couldn't read {some}, and tries again")
             wiring.stop.wait(_LOOK)
     return Followed(LATER, "the service goes on with it")
+
+
+def _refused(ledger: Ledger, mailboxes: Sequence[str], now: datetime) -> list[FolderRow]:
+    """The folders that were tried since the service was asked, and couldn't be read through."""
+    return [
+        folder
+        for mailbox in mailboxes
+        for folder in ledger.folders.of(mailbox)
+        if folder.scanned_at is None and folder.next_due is not None and folder.next_due > now
+    ]
 
 
 def wait(wiring: Wiring) -> Followed:
