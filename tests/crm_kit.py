@@ -7,7 +7,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,7 +31,7 @@ from daemon.pipedrive.pacing import Subscription
 from daemon.rules.case import Policy
 from daemon.rules.classify import Rules
 from daemon.rules.organization import public_providers
-from daemon.sandbox.crm import Sandbox, SandboxAdapter, duplicates
+from daemon.sandbox.crm import Sandbox, SandboxAdapter, Server, duplicates
 from daemon.sandbox.crm import Settings as Company
 from daemon.sandbox.crm.core import Logged
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
@@ -300,6 +300,15 @@ def pytest_runtest_teardown() -> None:
     """Close what a test has opened and left here."""
     while OPENED:
         OPENED.pop().close()
+
+
+@pytest.fixture
+def sandbox_url() -> Iterator[str]:
+    """Where a company of Pipedrive's that has nothing yet is served."""
+    sandbox = Sandbox()
+    with Server(sandbox) as server:
+        yield server.url
+    sandbox.close()
 
 
 def make_shop(

@@ -45,6 +45,19 @@ class Post:
         )
         return replace(plain, **changes)
 
+    def section(self, home: Path) -> dict[str, Any]:
+        """The mailbox's entry of a configuration in `home`, where its password is put in a file."""
+        (home / "password").write_text(self.password)
+        return {
+            "name": "sales",
+            "host": self.server.host,
+            "port": self.server.port,
+            "tls": "none",
+            "username": self.user,
+            "password": {"file": "password"},
+            "since": "2020-01-01",
+        }
+
     def mailbox(self, **changes: Any) -> Mailbox:
         """A connection of ours; close it, or use it as a context manager."""
         return Mailbox.connect(self.account(**changes))

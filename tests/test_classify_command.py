@@ -42,18 +42,8 @@ def service(dovecot: Post, tmp_path: Path) -> Iterator[ServiceProcess]:
         log = str(tmp_path / "asked")
         program.write_text(PROGRAM.format(python=sys.executable, log=log))
         program.chmod(0o700)
-        (tmp_path / "password").write_text("secret")
-        mailbox = {
-            "name": "sales",
-            "host": dovecot.server.host,
-            "port": dovecot.server.port,
-            "tls": "none",
-            "username": dovecot.user,
-            "password": {"file": "password"},
-            "since": "2020-01-01",
-        }
         config = {
-            "mailboxes": [mailbox],
+            "mailboxes": [dovecot.section(tmp_path)],
             "pipedrive": {"base_url": crm.url, "token": DEFAULT_TOKEN, "plan": "ultimate"},
             "poll": {"every": "1h"},
             "classify": {"command": [str(program)]},

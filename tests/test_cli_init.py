@@ -3,7 +3,7 @@
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,6 @@ from name_server import Table, name_server
 
 from daemon.cli import main
 from daemon.config import load
-from daemon.sandbox.crm import Sandbox, Server
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 
 GIVEN = ("--email", "ada@analytical.example", "--company", "analytical")
@@ -192,16 +191,8 @@ def test_what_is_missing_or_wrong_is_named(tmp_path: Path, arguments: tuple[str,
 # Wrong answers
 
 
-@pytest.fixture
-def company() -> Iterator[str]:
-    sandbox = Sandbox()
-    with Server(sandbox) as server:
-        yield server.url
-    sandbox.close()
-
-
 def test_a_wrong_answer_is_explained_and_asked_again(
-    tmp_path: Path, dovecot: Post, company: str
+    tmp_path: Path, dovecot: Post, sandbox_url: str
 ) -> None:
     path = tmp_path / "config.yaml"
     answers = [
@@ -210,8 +201,8 @@ def test_a_wrong_answer_is_explained_and_asked_again(
         *("127.0.0.1:1", "n"),  # nothing answers there; not taken all the same
         f"127.0.0.1:{dovecot.server.port}",
         *("wrong", dovecot.password),
-        *("my company!", company),
-        *("no-such-token", company, DEFAULT_TOKEN),  # asks for the company again, too
+        *("my company!", sandbox_url),
+        *("no-such-token", sandbox_url, DEFAULT_TOKEN),  # asks for the company again, too
         "Nirgends",  # there is no such stage
         *("", ""),  # the first pipeline, and the usual stage is offered again
         *("yesterday", ""),
@@ -245,11 +236,11 @@ def test_a_wrong_answer_is_explained_and_asked_again(
 
 
 def test_a_pipeline_that_was_right_is_kept_when_the_stage_was_wrong(
-    tmp_path: Path, company: str
+    tmp_path: Path, sandbox_url: str
 ) -> None:
     path = tmp_path / "config.yaml"
     given = ("--email", "a@example.com", "--host", "127.0.0.1:9", "--pipeline", "Sales")
-    answers = ["y", "", company, DEFAULT_TOKEN, "Nirgends", "", "", ""]
+    answers = ["y", "", sandbox_url, DEFAULT_TOKEN, "Nirgends", "", "", ""]
 
     status, out = run(*given, "--output", str(path), typed="".join(f"{one}\n" for one in answers))
 

@@ -7,7 +7,6 @@ on this machine, is an answer to a question.
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +15,6 @@ import yaml
 from dovecot import Post
 from terminal import Shell, assert_fits
 
-from daemon.sandbox.crm import Sandbox, Server
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 
 ROOT = Path(__file__).parent.parent
@@ -28,14 +26,6 @@ def commands() -> list[str]:
     section = README.partition("\n## Five minutes to a real account\n")[2].partition("\n## ")[0]
     blocks = re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
     return [line for block in blocks for line in block.splitlines()]
-
-
-@pytest.fixture
-def company() -> Iterator[str]:
-    sandbox = Sandbox()
-    with Server(sandbox) as server:
-        yield server.url
-    sandbox.close()
 
 
 def without_network(directory: Path) -> dict[str, str]:
@@ -60,7 +50,7 @@ def without_network(directory: Path) -> dict[str, str]:
 @pytest.mark.long
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this is no clone of the repository")
 def test_a_newcomer_comes_from_the_clone_to_first_leads(
-    tmp_path: Path, dovecot: Post, company: str
+    tmp_path: Path, dovecot: Post, sandbox_url: str
 ) -> None:
     pytest.importorskip("hatchling", reason="hatchling, which builds the wheel, isn't installed")
     for number in range(3):
@@ -76,7 +66,7 @@ def test_a_newcomer_comes_from_the_clone_to_first_leads(
         ("IMAP server", f"127.0.0.1:{dovecot.server.port}"),
         ("Password", "wrong"),  # the second one
         ("Password", dovecot.password),
-        ("company", company),
+        ("company", sandbox_url),
         ("token", DEFAULT_TOKEN),
         ("Stage", ""),
         ("since", "2026-10-01"),

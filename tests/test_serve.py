@@ -35,18 +35,8 @@ class Service(ServiceProcess):
 def service(dovecot: Post, tmp_path: Path) -> Iterator[Service]:
     settings = Settings(plan="ultimate", burst=False)
     with closing(Sandbox(settings=settings)) as sandbox, Server(sandbox) as crm:
-        mailbox = {
-            "name": "sales",
-            "host": dovecot.server.host,
-            "port": dovecot.server.port,
-            "tls": "none",
-            "username": dovecot.user,
-            "password": {"file": "password"},
-            "since": "2020-01-01",
-        }
-        (tmp_path / "password").write_text("secret")
         config = {
-            "mailboxes": [mailbox],
+            "mailboxes": [dovecot.section(tmp_path)],
             "pipedrive": {
                 "base_url": crm.url,
                 "token": DEFAULT_TOKEN,
