@@ -33,8 +33,7 @@ class Terminal:
             env=os.environ | shape | environment,
             start_new_session=True,
         )
-        os.close(slave)
-        self.master = master
+        self.master, self._slave = master, slave  # open here: else an end loses what was just said
         self.said = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end in a character
 
@@ -53,13 +52,17 @@ class Terminal:
 
     def end(self) -> int:
         """Read to the end; the exit status."""
-        while self._read():
-            pass
+        ended = False
+        while not ended:
+            ended = self.process.poll() is not None  # then one more look, at what it said last
+            while self._read(0.1):
+                pass
+        os.close(self._slave)
         os.close(self.master)
         return self.process.wait(60)
 
-    def _read(self) -> bool:
-        if not select.select([self.master], [], [], PATIENCE_S)[0]:
+    def _read(self, patience_s: float = PATIENCE_S) -> bool:
+        if not select.select([self.master], [], [], patience_s)[0]:
             return False
         try:
             octets = os.read(self.master, 65_536)

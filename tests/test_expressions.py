@@ -165,7 +165,8 @@ def grows_too_fast(pattern: re.Pattern[Any], use: str, before: str, unit: str) -
 )
 def test_what_grows_too_fast_is_found(expression: str, use: str) -> None:
     pattern = re.compile(expression)
-    assert any(grows_too_fast(pattern, use, *attack) for attack in attacks(pattern))
+    tries = [attack for _ in range(5) for attack in attacks(pattern)]  # a busy machine blurs one
+    assert any(grows_too_fast(pattern, use, *attack) for attack in tries)
 
 
 def test_reading_takes_as_much_more_as_there_is_more_to_read() -> None:

@@ -88,7 +88,7 @@ def test_the_records_are_the_oracles_and_nothing_is_changed(
         assert_records(snapshot(made.sandbox), expected)
         assert place.server.state() == before
         again = place.read(ledger)
-        assert (again.new, again.sightings, again.problems) == (0, 0, [])
+        assert (again.new, again.again, again.problems) == (0, 0, [])
         seen = len(place.server.commands)
         place.read(ledger)
         quiet = b"".join(place.server.commands[seen:]).upper()
