@@ -124,7 +124,7 @@ def test_explaining_a_sender_reads_no_table_from_end_to_end(world: World) -> Non
         assert scans(ledger._connection, statements) == {}
 
 
-def test_what_status_tells_of_folders_reads_no_table_from_end_to_end(tmp_path: Path) -> None:
+def test_what_status_tells_reads_no_table_from_end_to_end(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.receives("ada@firm1.example")  # and nothing of ours: then answers are counted, too
     with world.ledger() as ledger:
@@ -135,6 +135,7 @@ def test_what_status_tells_of_folders_reads_no_table_from_end_to_end(tmp_path: P
             reports.troubles(ledger)
             reports.sent_folders(ledger, "sales")
             reports.unmatched_answers(ledger, "sales")
+            reports.unwanted(ledger, 3)
 
         statements = caught(ledger, told)
         assert any("'contact'" in sql for sql in statements)
@@ -160,3 +161,47 @@ def test_the_counts_are_what_counting_gives(world: World) -> None:
 
             assert counted
             assert ledger.counts(what) == counted
+
+
+UNWANTED = """
+SELECT key, kind FROM records LEFT JOIN senders ON address = key
+WHERE kind IN ('person', 'lead', 'deal') AND origin = 'created' AND tombstone IS NULL
+  AND pipedrive_id IS NOT NULL AND (class IS NULL OR (kind = 'deal' AND class = 'lead')
+    OR (class = 'ignore' AND NOT (kind = 'person' AND copied)))
+"""
+
+
+def test_records_that_would_no_longer_be_made_are_those_that_a_comparison_of_all_finds(
+    world: World,
+) -> None:
+    for _ in range(5):  # a deal
+        world.receives("ada@firm0.example")
+    world.settle()
+    changes = [
+        *(f"UPDATE senders SET class = '{one}'" for one in ("ignore", "lead", "person_with_deal")),
+        "UPDATE senders SET class = 'ignore', copied = 2",
+        "UPDATE senders SET copied = 3",
+        "UPDATE senders SET copied = 0",
+        "UPDATE records SET tombstone = 'merged' WHERE kind = 'person'",
+        "UPDATE records SET tombstone = NULL",
+        "UPDATE records SET origin = 'adopted' WHERE kind = 'deal'",
+        "UPDATE records SET origin = 'created', pipedrive_id = NULL WHERE kind = 'deal'",
+        "UPDATE records SET pipedrive_id = '7' WHERE kind = 'deal'",
+        "UPDATE records SET kind = 'lead' WHERE kind = 'deal' AND key NOT IN"
+        " (SELECT key FROM records WHERE kind = 'lead')",
+        "CREATE TEMP TABLE were AS SELECT * FROM senders",
+        "DELETE FROM senders",
+        "INSERT INTO senders SELECT * FROM were",
+        "INSERT OR REPLACE INTO records SELECT * FROM records",
+        "DELETE FROM records WHERE kind = 'person'",
+    ]
+    sizes = set()
+    with world.ledger() as ledger, ledger.transaction("edits"):
+        for change in changes:
+            ledger.rows(change)
+            found = {(row["key"], row["kind"]) for row in ledger.rows("SELECT * FROM unwanted")}
+            sizes.add(len(found))
+
+            compared = {(row["key"], row["kind"]) for row in ledger.rows(UNWANTED)}
+            assert found == compared, change
+    assert len(sizes) > 3

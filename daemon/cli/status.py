@@ -79,8 +79,7 @@ def _show(found: Mapping[str, Any]) -> None:
             )
     for mailbox, sent in found["sent"].items():
         where = ", ".join(
-            f"{row['folder']} ({counted(row['messages'], 'message')},"
-            f" newest {row['newest'] or 'none'})"
+            f"{row['folder']} ({_at_least(row['messages'])}, newest {row['newest'] or 'none'})"
             for row in sent["folders"]
         )
         if where:
@@ -101,6 +100,11 @@ def _show(found: Mapping[str, Any]) -> None:
         f"budget: {budget['spent_today']} of {budget['daily']} tokens spent today;"
         f" the backlog costs {budget['backlog']} tokens{_until(budget['days_for_backlog'])}"
     )
+
+
+def _at_least(messages: int) -> str:
+    several = counted(messages, "message")
+    return several if messages < reports.COUNTED else f"at least {several}"
 
 
 def _worth_knowing(found: Mapping[str, Any]) -> Iterator[str]:

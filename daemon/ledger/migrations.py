@@ -39,6 +39,7 @@ STEPS = (
     "m023_mail_keys",
     "m024_as_made",
     "m025_old_mail",
+    "m026_unwanted",
 )
 
 migrations = Migrations("mail2deal")

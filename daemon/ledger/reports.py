@@ -48,20 +48,12 @@ def unwanted(ledger: Ledger, examples: int) -> dict[str, Any]:
 
     An edit of the configuration says so, as a sender who is ignored from then on. They stay.
     """
-    rows = ledger.rows(f"{_UNWANTED} GROUP BY kind ORDER BY kind")
-    some = ledger.rows(f"{_UNWANTED} GROUP BY key ORDER BY key LIMIT ?", examples) if rows else []
+    rows = ledger.rows("SELECT kind, count(*) AS n FROM unwanted GROUP BY kind ORDER BY kind")
+    some = ledger.rows("SELECT DISTINCT key FROM unwanted ORDER BY key LIMIT ?", examples)
     return {
-        "records": {row["kind"]: row["records"] for row in rows},
+        "records": {row["kind"]: row["n"] for row in rows},
         "examples": [row["key"] for row in some],
     }
-
-
-_UNWANTED = """
-SELECT kind, key, count(*) AS records FROM records LEFT JOIN senders ON address = key
-WHERE kind IN ('person', 'lead', 'deal') AND origin = 'created' AND tombstone IS NULL
-  AND pipedrive_id IS NOT NULL AND (class IS NULL OR (kind = 'deal' AND class = 'lead')
-    OR (class = 'ignore' AND NOT (kind = 'person' AND copied)))
-"""
 
 
 def left_out(ledger: Ledger) -> list[dict[str, Any]]:
@@ -211,6 +203,7 @@ def waiting_for(ledger: Ledger, address: str, organization: str | None) -> list[
     )
 
 
+COUNTED = 10_000  # mails of a folder for sent mail; so many means "at least so many"
 MANY_ANSWERS = 5  # that come in while nothing of ours is found: something is wrong
 # Of the newest messages of each inbox folder of a mailbox, those that answer something.
 _ANSWERS = """
@@ -225,13 +218,18 @@ WHERE f.mailbox = ? AND f.role = 'inbox' AND f.active
 
 
 def sent_folders(ledger: Ledger, mailbox: str) -> list[dict[str, Any]]:
-    """A mailbox's folders for sent mail: how many mails each holds, when the newest arrived."""
+    """A mailbox's folders for sent mail: how many mails each holds, when the newest arrived.
+
+    No more than `COUNTED` are counted, so that a large folder takes no longer than a small one.
+    """
     return ledger.rows(
         "SELECT f.name AS folder, (SELECT m.arrived_at FROM sightings s JOIN messages m"
         " ON m.id = s.message WHERE s.folder = f.id AND s.uidvalidity = f.uidvalidity"
-        " ORDER BY s.uid DESC LIMIT 1) AS newest, (SELECT count(*) FROM sightings s"
-        " WHERE s.folder = f.id AND s.uidvalidity = f.uidvalidity AND NOT s.gone) AS messages"
+        " ORDER BY s.uid DESC LIMIT 1) AS newest,"
+        " (SELECT count(*) FROM (SELECT 1 FROM sightings s WHERE s.folder = f.id"
+        " AND s.uidvalidity = f.uidvalidity AND NOT s.gone LIMIT ?)) AS messages"
         " FROM folders f WHERE f.mailbox = ? AND f.role = 'sent' AND f.active ORDER BY f.name",
+        COUNTED,
         mailbox,
     )
 
