@@ -34,7 +34,8 @@ def newcomers(since: str) -> str:
 SELECT p.name, p.sender, p.organization, s.first_contact AS at, p.url,
        CASE p.class WHEN 'lead' THEN 'lead' ELSE 'deal' END AS what
 FROM senders s JOIN pipeline p ON p.sender = s.address
-WHERE s.first_contact >= {since} ORDER BY s.first_contact DESC, s.address
+WHERE s.class <> 'ignore' AND s.last_contact >= {since} AND s.first_contact >= {since}
+ORDER BY s.first_contact DESC, s.address
 """
 
 
@@ -52,7 +53,8 @@ WITH mails AS (
   SELECT c.sender,
          max(CASE WHEN m.direction = 'received' AND c.verdict = 'contact' THEN m.sent_at END) AS at,
          max(CASE WHEN m.direction = 'sent' THEN m.sent_at END) AS answered
-  FROM senders s JOIN correspondence c ON c.sender = s.address JOIN messages m ON m.id = c.message
+  FROM senders s CROSS JOIN correspondence c ON c.sender = s.address
+  CROSS JOIN messages m ON m.id = c.message
   WHERE s.class <> 'ignore' AND s.last_contact >= {since}
   GROUP BY c.sender
 )
@@ -60,7 +62,8 @@ SELECT p.name, p.sender, p.organization, mails.at, p.url
 FROM mails JOIN pipeline p ON p.sender = mails.sender
 WHERE mails.at >= {since} AND mails.at < {until}
   AND (mails.answered IS NULL OR mails.answered < mails.at)
-  AND (p.deal_id IS NULL OR p.sender IN (SELECT sender FROM ({_OPEN_DEALS.strip()})))
+  AND (p.deal_id IS NULL OR EXISTS (
+    SELECT 1 FROM ({_OPEN_DEALS.strip()}) o WHERE o.sender = p.sender))
 ORDER BY mails.at, p.sender
 """
 
@@ -69,7 +72,7 @@ _MAIL = """
 SELECT count(DISTINCT CASE WHEN m.direction = 'received' THEN m.id END) AS received,
        count(DISTINCT CASE WHEN m.direction = 'received' THEN c.sender END) AS people,
        count(DISTINCT CASE WHEN m.direction = 'sent' THEN m.id END) AS sent
-FROM messages m JOIN correspondence c ON c.message = m.id AND c.verdict = 'contact'
+FROM messages m CROSS JOIN correspondence c ON c.message = m.id AND c.verdict = 'contact'
 WHERE m.sent_at >= ?
 """
 _LEFT_OUT = """
@@ -105,7 +108,7 @@ def overview(ledger: Ledger, now: datetime) -> dict[str, Any]:
         "meetings": met["n"],
         "meetings_to_come": coming["n"],
         "made": {row["kind"]: row["n"] for row in ledger.rows(_MADE, week)},
-        "newcomers": ledger.rows(newcomers("?"), week),
+        "newcomers": ledger.rows(newcomers("?1"), week),
         "unanswered": ledger.rows(unanswered("?1", "?2"), month, yesterday),
         "silent": ledger.rows(silent_deals("?"), month),
     }

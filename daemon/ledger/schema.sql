@@ -159,6 +159,7 @@ CREATE TABLE senders (
 ) WITHOUT ROWID;
 CREATE INDEX senders_follow_up ON senders (follow_up_due) WHERE follow_up_due IS NOT NULL;
 CREATE INDEX senders_due ON senders (version) WHERE version > synced_version;
+CREATE INDEX senders_last_contact ON senders (last_contact) WHERE class <> 'ignore';
 CREATE INDEX senders_organization ON senders (organization);
 
 CREATE TABLE correspondence (
@@ -191,6 +192,7 @@ CREATE TABLE meetings (
   PRIMARY KEY (sender, uid)
 ) WITHOUT ROWID;
 CREATE INDEX meetings_uid ON meetings (uid);
+CREATE INDEX meetings_starts_at ON meetings (starts_at) WHERE counts;
 
 CREATE TABLE sender_facts (
   -- What a sender's forms and signatures say: the newest of each kind.
@@ -522,30 +524,36 @@ CREATE TRIGGER unwanted_insert AFTER INSERT ON unwanted BEGIN
        OR (s.class = 'ignore' AND NOT (r.kind = 'person' AND s.copied))));
 END;
 CREATE TRIGGER senders_insert_unwanted AFTER INSERT ON senders BEGIN
-  INSERT OR REPLACE INTO unwanted SELECT key, kind FROM records
+  DELETE FROM unwanted WHERE key = NEW.address;
+  INSERT INTO unwanted SELECT key, kind FROM records
    WHERE kind IN ('person', 'lead', 'deal') AND key = NEW.address;
 END;
 CREATE TRIGGER senders_delete_unwanted AFTER DELETE ON senders BEGIN
-  INSERT OR REPLACE INTO unwanted SELECT key, kind FROM records
+  DELETE FROM unwanted WHERE key = OLD.address;
+  INSERT INTO unwanted SELECT key, kind FROM records
    WHERE kind IN ('person', 'lead', 'deal') AND key = OLD.address;
 END;
 CREATE TRIGGER senders_update_unwanted AFTER UPDATE OF class, copied ON senders
 WHEN NEW.class <> OLD.class OR (NEW.copied > 0) <> (OLD.copied > 0) BEGIN
-  INSERT OR REPLACE INTO unwanted SELECT key, kind FROM records
+  DELETE FROM unwanted WHERE key = NEW.address;
+  INSERT INTO unwanted SELECT key, kind FROM records
    WHERE kind IN ('person', 'lead', 'deal') AND key = NEW.address;
 END;
 CREATE TRIGGER records_insert_unwanted AFTER INSERT ON records
 WHEN NEW.kind IN ('person', 'lead', 'deal') BEGIN
-  INSERT OR REPLACE INTO unwanted VALUES (NEW.key, NEW.kind);
+  DELETE FROM unwanted WHERE key = NEW.key AND kind = NEW.kind;
+  INSERT INTO unwanted VALUES (NEW.key, NEW.kind);
 END;
 CREATE TRIGGER records_delete_unwanted AFTER DELETE ON records
 WHEN OLD.kind IN ('person', 'lead', 'deal') BEGIN
-  INSERT OR REPLACE INTO unwanted VALUES (OLD.key, OLD.kind);
+  DELETE FROM unwanted WHERE key = OLD.key AND kind = OLD.kind;
+  INSERT INTO unwanted VALUES (OLD.key, OLD.kind);
 END;
 CREATE TRIGGER records_update_unwanted AFTER UPDATE OF kind, origin, tombstone, pipedrive_id
   ON records
 WHEN 'activity' NOT IN (OLD.kind, NEW.kind) BEGIN
-  INSERT OR REPLACE INTO unwanted VALUES (OLD.key, OLD.kind), (NEW.key, NEW.kind);
+  DELETE FROM unwanted WHERE (key, kind) IN (VALUES (OLD.key, OLD.kind), (NEW.key, NEW.kind));
+  INSERT INTO unwanted SELECT OLD.key, OLD.kind UNION SELECT NEW.key, NEW.kind;
 END;
 
 -- Views, for people -------------------------------------------------------------------------------

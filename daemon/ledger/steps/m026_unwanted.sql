@@ -20,28 +20,37 @@ CREATE TRIGGER unwanted_insert AFTER INSERT ON unwanted BEGIN
        OR (s.class = 'ignore' AND NOT (r.kind = 'person' AND s.copied))));
 END;
 CREATE TRIGGER senders_insert_unwanted AFTER INSERT ON senders BEGIN
-  INSERT OR REPLACE INTO unwanted SELECT key, kind FROM records
+  DELETE FROM unwanted WHERE key = NEW.address;
+  INSERT INTO unwanted SELECT key, kind FROM records
    WHERE kind IN ('person', 'lead', 'deal') AND key = NEW.address;
 END;
 CREATE TRIGGER senders_delete_unwanted AFTER DELETE ON senders BEGIN
-  INSERT OR REPLACE INTO unwanted SELECT key, kind FROM records
+  DELETE FROM unwanted WHERE key = OLD.address;
+  INSERT INTO unwanted SELECT key, kind FROM records
    WHERE kind IN ('person', 'lead', 'deal') AND key = OLD.address;
 END;
 CREATE TRIGGER senders_update_unwanted AFTER UPDATE OF class, copied ON senders
 WHEN NEW.class <> OLD.class OR (NEW.copied > 0) <> (OLD.copied > 0) BEGIN
-  INSERT OR REPLACE INTO unwanted SELECT key, kind FROM records
+  DELETE FROM unwanted WHERE key = NEW.address;
+  INSERT INTO unwanted SELECT key, kind FROM records
    WHERE kind IN ('person', 'lead', 'deal') AND key = NEW.address;
 END;
 CREATE TRIGGER records_insert_unwanted AFTER INSERT ON records
 WHEN NEW.kind IN ('person', 'lead', 'deal') BEGIN
-  INSERT OR REPLACE INTO unwanted VALUES (NEW.key, NEW.kind);
+  DELETE FROM unwanted WHERE key = NEW.key AND kind = NEW.kind;
+  INSERT INTO unwanted VALUES (NEW.key, NEW.kind);
 END;
 CREATE TRIGGER records_delete_unwanted AFTER DELETE ON records
 WHEN OLD.kind IN ('person', 'lead', 'deal') BEGIN
-  INSERT OR REPLACE INTO unwanted VALUES (OLD.key, OLD.kind);
+  DELETE FROM unwanted WHERE key = OLD.key AND kind = OLD.kind;
+  INSERT INTO unwanted VALUES (OLD.key, OLD.kind);
 END;
 CREATE TRIGGER records_update_unwanted AFTER UPDATE OF kind, origin, tombstone, pipedrive_id
   ON records
 WHEN 'activity' NOT IN (OLD.kind, NEW.kind) BEGIN
-  INSERT OR REPLACE INTO unwanted VALUES (OLD.key, OLD.kind), (NEW.key, NEW.kind);
+  DELETE FROM unwanted WHERE (key, kind) IN (VALUES (OLD.key, OLD.kind), (NEW.key, NEW.kind));
+  INSERT INTO unwanted SELECT OLD.key, OLD.kind UNION SELECT NEW.key, NEW.kind;
 END;
+-- Who was in touch lately, and which meetings are near, without a look at all.
+CREATE INDEX senders_last_contact ON senders (last_contact) WHERE class <> 'ignore';
+CREATE INDEX meetings_starts_at ON meetings (starts_at) WHERE counts;
