@@ -37,7 +37,7 @@ test: $(VENV)/.test dovecot ## the tests, without those marked long
 	$(COMPILED) $(IN_MEMORY) $(IN)/python -m pytest $(APART) -m 'not long' $(PYTEST)
 
 test-all: $(VENV)/.test dovecot ## all tests, as CI runs them: every fault, a kill at every step
-	MAIL2DEAL_SOAK_EXAMPLES=$${MAIL2DEAL_SOAK_EXAMPLES:-200} \
+	MAIL2DEAL_SOAK_EXAMPLES=$${MAIL2DEAL_SOAK_EXAMPLES:-200} MAIL2DEAL_MAILS=2000 \
 	$(COMPILED) $(IN_MEMORY) $(IN)/python -m pytest $(APART) $(PYTEST)
 
 check: $(VENV)/.check $(VENV)/.test ## lint, format and types

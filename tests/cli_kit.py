@@ -1,18 +1,23 @@
 """The command line against running servers: a configuration, a clock, a Pipedrive over HTTP."""
 
+import io
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
+import pytest
 import yaml
 from acts import Acts
 from company_kit import NOW, Office
 
+from daemon.cli import main
 from daemon.config import load
 from daemon.ledger.store import Ledger
 from daemon.sandbox.crm import Sandbox, Server, Settings
@@ -79,6 +84,27 @@ def run(command: click.Command, wiring: Wiring, *arguments: str) -> int:
     """A command with a Wiring that is there already; its exit status."""
     status: int = command.main(list(arguments), obj=wiring, standalone_mode=False)
     return status
+
+
+def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The whole program in this process, as if it were started: its exit status and what it says.
+
+    What only a process has, such as a terminal or what is left after its end, needs a real one.
+    """
+    handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                main(arguments, prog_name="mail2deal")
+    finally:
+        for one, handler in handlers.items():
+            signal.signal(one, handler)
+    return subprocess.CompletedProcess(
+        arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue()
+    )
 
 
 def configuration(office: Office, url: str, ledger: Path) -> dict[str, Any]:

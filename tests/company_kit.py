@@ -1,9 +1,12 @@
 """A generated company, its mail on a Dovecot of its own, and everything wired as the program does.
 
+It has 600 mails, every kind among them; MAIL2DEAL_MAILS sets another size (`make test-all`: 2,000).
+
 The Pipedrive plan of these tests has no burst limit, so that thousands of writes take seconds;
 pacing has tests of its own.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -32,6 +35,7 @@ from daemon.sandbox.imap_server import ImapServer, installed, start_imap
 from daemon.sync import Session, Sync, SyncSettings, TokenUsage
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
+MAILS = int(os.environ.get("MAIL2DEAL_MAILS", "600"))
 UNLIMITED = Subscription("unlimited", burst=1_000_000, multiplier=1_000)
 
 
@@ -94,10 +98,10 @@ def office(scenario: Scenario, kind: Any = "dovecot") -> Iterator[Office]:
 
 @pytest.fixture(scope="session")
 def company() -> Iterator[Office]:
-    """2,000 mails in INBOX, Sent and two more folders, on Dovecot; nobody changes the folders."""
+    """Its mails in INBOX, Sent and two more folders, on Dovecot; nobody changes the folders."""
     if "dovecot" not in installed():
         pytest.skip("Dovecot 2.3 isn't installed (apt-get install dovecot-imapd)")
-    with office(generate(5, 2_000, now=NOW)) as running:
+    with office(generate(5, MAILS, now=NOW)) as running:
         yield running
 
 

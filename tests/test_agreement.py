@@ -1,14 +1,15 @@
 """The pure steps against the oracle: what they make of the bytes is what was true of the mail.
 
 No server, no ledger and no Pipedrive: only parse, judge, sender state and class, over a generated
-mailbox of 2,000 mails with every kind that the generator knows.
+mailbox with every kind of mail that the generator knows.
 """
 
 import json
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
+from company_kit import MAILS, NOW
 from correspondence import generate
 from oracle import Expected, expect
 
@@ -21,12 +22,10 @@ from daemon.rules.reply import OurMail
 from daemon.rules.sender import Counting, SenderState, sender_state
 from daemon.sandbox.company import Scenario
 
-NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
-
 
 @pytest.fixture(scope="module")
 def scenario() -> Scenario:
-    return generate(5, 2_000, now=NOW, mailboxes=2)
+    return generate(5, MAILS, now=NOW, mailboxes=2)
 
 
 @pytest.fixture(scope="module")

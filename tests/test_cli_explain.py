@@ -27,7 +27,7 @@ def expected(company: Office) -> Expected:
 def synced(
     company: Office, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Ledger, Sandbox]]:
-    """2,000 mails read and written out in this process."""
+    """The whole company read and written out in this process."""
     home = tmp_path_factory.mktemp("explained")
     settings = Settings(
         burst=False,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from cli_kit import call
 from click.testing import CliRunner
 from company_kit import Office
 
@@ -18,6 +19,7 @@ from daemon.sandbox.crm import Sandbox, Server, Settings
 from daemon.sandbox.crm.settings import DEFAULT_TOKEN
 from daemon.sandbox.ports import kept_ports
 
+SECRETS = {"TEST_PASSWORD": "secret", "TEST_TOKEN": DEFAULT_TOKEN}
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -57,35 +59,40 @@ def config(small_company: Office, pipedrive: Server, tmp_path: Path) -> dict[str
 
 @pytest.fixture
 def mail2deal(tmp_path: Path) -> Run:
+    """Run the program with a configuration, in this process."""
+    return lambda config, *arguments, **environment: call(
+        "--config", str(written(tmp_path, config)), *arguments, **SECRETS | environment
+    )
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Run:
     """Run the program with a configuration, as a process of its own."""
+    return lambda config, *arguments: subprocess.run(
+        [sys.executable, "-m", "daemon", "--config", str(written(tmp_path, config)), *arguments],
+        env=os.environ | SECRETS,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
-    def run(
-        config: dict[str, Any], *arguments: str, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        path = tmp_path / "config.yaml"
-        path.write_text(yaml.safe_dump(config), encoding="utf-8")
-        secrets = {"TEST_PASSWORD": "secret", "TEST_TOKEN": DEFAULT_TOKEN}
-        return subprocess.run(
-            [sys.executable, "-m", "daemon", "--config", str(path), *arguments],
-            env=os.environ | secrets | environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
 
-    return run
+def written(home: Path, config: dict[str, Any]) -> Path:
+    path = home / "config.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
 
 
 def test_a_bad_configuration_lists_all_its_problems_with_their_paths(
-    config: dict[str, Any], mail2deal: Run
+    config: dict[str, Any], started: Run
 ) -> None:
     config["mailboxes"][0].pop("host")
     config["mailboxes"][0]["port"] = "many"
     config["pipedrive"]["plan"] = "free"
     config["engagment"] = {}
 
-    done = mail2deal(config, "--catch-up")
+    done = started(config, "--catch-up")
 
     assert done.returncode == errors.USAGE
     for place in ("mailboxes[0].host", "mailboxes[0].port", "pipedrive.plan", "engagment"):
@@ -162,16 +169,17 @@ def test_each_fault_gives_one_clear_line_and_its_exit_status(
 
 
 def test_catch_up_then_status_explain_and_check_work(
-    config: dict[str, Any], mail2deal: Run
+    config: dict[str, Any], mail2deal: Run, started: Run
 ) -> None:
-    caught_up = mail2deal(config, "--catch-up")
+    caught_up = started(config, "--catch-up")
     assert caught_up.returncode == errors.DONE, caught_up.stderr
 
     again = mail2deal(config, "--catch-up")
     assert "read 0 new messages, wrote 0 changes" in again.stdout
 
-    assert mail2deal(config, "status").returncode == errors.DONE
-    assert "person_with_deal" in mail2deal(config, "status").stdout
+    shown = started(config, "status")
+    assert shown.returncode == errors.DONE
+    assert "person_with_deal" in shown.stdout
     assert mail2deal(config, "check").returncode == errors.DONE
     explained = mail2deal(config, "explain", "nobody@nowhere.example")
     assert explained.returncode == errors.ATTENTION
@@ -209,15 +217,12 @@ def test_wrong_usage_is_said_with_status_2(
     assert says in done.stderr
 
 
-def test_a_missing_configuration_names_the_places_it_was_looked_for(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "daemon", "check"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_a_missing_configuration_names_the_places_it_was_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    done = call("check")
 
     assert done.returncode == errors.USAGE
     assert "config.yaml" in done.stderr

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,12 @@ MODULES = {
     .rstrip("."): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-TREES = {module: ast.parse(path.read_text()) for module, path in MODULES.items()}
+
+
+@cache
+def tree_of(module: str) -> ast.Module:
+    """Its source, parsed once; not while tests are collected, as every worker collects all."""
+    return ast.parse(MODULES[module].read_text())
 
 
 def part(module: str) -> str:
@@ -105,7 +111,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
 def test_arrows_point_only_where_the_design_says(module: str) -> None:
     own = part(module)
     allowed = ALLOWED[own] | {own}
-    ours = (name for name in imported(TREES[module]) if name.split(".")[0] == "daemon")
+    ours = (name for name in imported(tree_of(module)) if name.split(".")[0] == "daemon")
     wrong = {name for name in ours if part(name.removeprefix("daemon").lstrip(".")) not in allowed}
     assert "*" in allowed or not wrong
 
@@ -113,7 +119,7 @@ def test_arrows_point_only_where_the_design_says(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_only_the_edges_reach_outside(module: str) -> None:
     own = part(module).split(".")[0]
-    roots = {name.split(".")[0] for name in imported(TREES[module])}
+    roots = {name.split(".")[0] for name in imported(tree_of(module))}
     wrong = {root for root in roots & OUTSIDE.keys() if own not in OUTSIDE[root]}
     assert not wrong
     assert part(module) not in PURE or not roots & OUTSIDE.keys()
@@ -121,8 +127,8 @@ def test_only_the_edges_reach_outside(module: str) -> None:
 
 def test_a_public_class_has_a_name_of_its_own() -> None:
     found: dict[str, list[str]] = {}
-    for module, tree in TREES.items():
-        for node in tree.body:
+    for module in MODULES:
+        for node in tree_of(module).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 found.setdefault(node.name, []).append(module)
     assert {name: where for name, where in found.items() if len(where) > 1} == {}
@@ -138,9 +144,9 @@ SQL = re.compile(
     "module", [name for name in MODULES if part(name) not in {"ledger", "sandbox"}]
 )
 def test_only_the_ledger_speaks_sql(module: str) -> None:
-    said = [n.value for n in ast.walk(TREES[module]) if isinstance(n, ast.Constant)]
+    said = [n.value for n in ast.walk(tree_of(module)) if isinstance(n, ast.Constant)]
     assert not [text for text in said if isinstance(text, str) and SQL.match(text)]
-    asked = {n.attr for n in ast.walk(TREES[module]) if isinstance(n, ast.Attribute)}
+    asked = {n.attr for n in ast.walk(tree_of(module)) if isinstance(n, ast.Attribute)}
     assert not asked & {"rows", "execute", "executemany", "executescript"}
 
 
@@ -179,7 +185,7 @@ def asked_of_texts(tree: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("module", [name for name in MODULES if part(name) != "sandbox"])
 def test_nothing_is_decided_by_the_wording_of_a_message(module: str) -> None:
     """What a person reads may be worded anew at any time: what decides is a type or a code."""
-    asked = {text for text in asked_of_texts(TREES[module]) if PROSE.search(text)}
+    asked = {text for text in asked_of_texts(tree_of(module)) if PROSE.search(text)}
     assert not asked - FOREIGN_WORDS
 
 
@@ -200,18 +206,18 @@ def test_a_decision_by_wording_would_be_seen(code: str) -> None:
 def test_a_pure_step_reads_no_clock_and_rolls_no_dice(module: str) -> None:
     calls = {
         node.func.attr
-        for node in ast.walk(TREES[module])
+        for node in ast.walk(tree_of(module))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     }
     assert not calls & {"now", "utcnow", "today", "monotonic", "perf_counter"}
-    assert not {"random", "secrets", "time", "os"} & set(imported(TREES[module]))
+    assert not {"random", "secrets", "time", "os"} & set(imported(tree_of(module)))
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if part(name) != "cli"])
 def test_only_the_command_line_prints(module: str) -> None:
     called = {
         node.func.id
-        for node in ast.walk(TREES[module])
+        for node in ast.walk(tree_of(module))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
     assert "print" not in called

@@ -1,6 +1,7 @@
 """Which servers are believed to write Authentication-Results, learned from what they brought."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,19 +41,18 @@ def test_counts_survive_as_json_and_hold_no_address() -> None:
 
 
 @pytest.mark.parametrize(
-    "mails",
+    ("count", "domains", "passes"),
     [
-        pytest.param([brought(n % 30, passed(n % 30)) for n in range(90)] * 1, id="too few"),
-        pytest.param([brought(n % 5, passed(n % 5)) for n in range(300)], id="few domains"),
-        pytest.param(
-            [brought(n % 30, *([passed(n % 30)] * (n % 10 > 0))) for n in range(300)], id="not all"
-        ),
-        pytest.param(
-            [brought(n % 30, passed(n % 30, "mx.evil.example")) for n in range(300)], id="stranger"
-        ),
+        pytest.param(90, 30, lambda n: [passed(n % 30)], id="too few"),
+        pytest.param(300, 5, lambda n: [passed(n % 5)], id="few domains"),
+        pytest.param(300, 30, lambda n: [passed(n % 30)] * (n % 10 > 0), id="not all"),
+        pytest.param(300, 30, lambda n: [passed(n % 30, "mx.evil.example")], id="stranger"),
     ],
 )
-def test_a_server_is_not_learned_from_less(mails: list[Message]) -> None:
+def test_a_server_is_not_learned_from_less(
+    count: int, domains: int, passes: Callable[[int], list[str]]
+) -> None:
+    mails = [brought(n % domains, *passes(n)) for n in range(count)]
     assert learned(counted({}, mails)) == frozenset()
 
 

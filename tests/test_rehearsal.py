@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from cli_kit import Desk, clock, days_ago, desk
-from company_kit import NOW, Office, office
+from company_kit import MAILS, NOW, Office, office
 from correspondence import generate
 from oracle import expect
 from snapshots import snapshot
@@ -33,7 +33,7 @@ KINDS = ("organizations", "persons", "leads", "deals", "activities")
 @pytest.fixture(scope="module")
 def everything() -> Iterator[Office]:
     """A company with every kind of mail that the generator knows, in four folders."""
-    with office(generate(11, 500, now=NOW), "auto") as running:
+    with office(generate(11, MAILS // 2, now=NOW), "auto") as running:
         yield running
 
 

@@ -126,7 +126,7 @@ MONTHS: tuple[Callable[[Year], None], ...] = (
 )
 
 
-@pytest.fixture(params=("person", "conversation", "organization"))
+@pytest.fixture
 def team(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Year]:
     if "dovecot" not in installed():
         pytest.skip("Dovecot 2.3 isn't installed")
@@ -134,6 +134,7 @@ def team(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Year]:
         yield opened
 
 
+@pytest.mark.parametrize("team", ["person", "conversation", "organization"], indirect=True)
 def test_the_year_ends_as_the_rules_say(team: Year) -> None:
     for month in MONTHS:
         month(team)
@@ -142,6 +143,14 @@ def test_the_year_ends_as_the_rules_say(team: Year) -> None:
     assert team.chat.doubles == team.hook.doubles == 0
 
 
+@pytest.mark.parametrize(
+    "team",
+    [
+        "organization",
+        *(pytest.param(one, marks=pytest.mark.long) for one in ("person", "conversation")),
+    ],
+    indirect=True,
+)
 def test_nothing_is_there_twice_through_kills_and_lost_answers(team: Year) -> None:
     team.rough = True
     for month in MONTHS[:6]:

@@ -11,7 +11,7 @@ CHECKED: Any = Field(default=None, validate_default=True)
 class Section(BaseModel):
     """What all sections share: they can't be changed, and a key they don't know is refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def one_of(key: str, value: object, other: str, info: ValidationInfo) -> None:

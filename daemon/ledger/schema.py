@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
 
 from sqlite_utils import Database
@@ -70,10 +71,12 @@ def _make(db: Database) -> None:
         )
 
 
-def _schema() -> list[str]:
-    return list(statements((files("daemon.ledger") / "schema.sql").read_text("utf-8")))
+@cache
+def _schema() -> tuple[str, ...]:
+    return tuple(statements((files("daemon.ledger") / "schema.sql").read_text("utf-8")))
 
 
+@cache
 def _views() -> dict[str, str]:
     """The statements that make the views, by name."""
     found = ((_VIEW.search(statement), statement) for statement in _schema())
