@@ -44,7 +44,6 @@ check: $(VENV)/.check $(VENV)/.test ## lint, format and types
 	$(IN)/ruff check .
 	$(IN)/ruff format --check .
 	$(IN)/mypy
-	MYPYPATH=bench:tests $(IN)/mypy --follow-imports silent bench
 
 bench: $(VENV)/.test dovecot ## every benchmark, and one table of ratios
 	$(IN)/python -m compileall -q daemon  # as pip does where the package is installed

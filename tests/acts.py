@@ -155,7 +155,10 @@ class Acts:
         """Make a person a participant of a deal."""
         with self.sandbox.at_work(self.by) as call:
             deal = _record(call, "deals", deal_id)
-            made = {"id": call.store.next_number("participant"), "person_id": person_id}
+            made: dict[str, Any] = {
+                "id": call.store.next_number("participant"),
+                "person_id": person_id,
+            }
             made["add_time"] = stamp_v1(call.now)
             deal["_participants"] = [*deal.get("_participants", ()), made]
             _save(call, "deals", deal)

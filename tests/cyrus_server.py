@@ -129,7 +129,13 @@ class Cyrus(Loopback):
             f' listen="{self.host}:{self._port}" prefork=0\n}}\n'
         )
         for name in ("cyrus", "sales"):
-            add = [SERVERS / "usr/sbin/saslpasswd2", "-p", "-c", "-f", home / "sasldb2"]
+            add: list[str | Path] = [
+                SERVERS / "usr/sbin/saslpasswd2",
+                "-p",
+                "-c",
+                "-f",
+                home / "sasldb2",
+            ]
             subprocess.run(
                 [*add, "-u", "localhost", name], input=b"secret\n", env=environment(), check=True
             )

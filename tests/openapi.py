@@ -42,11 +42,13 @@ class Operation:
 
     @property
     def tokens(self) -> int | None:
-        return self.spec["tokens"]
+        tokens: int | None = self.spec["tokens"]
+        return tokens
 
     @property
     def query(self) -> Mapping[str, Any]:
-        return self.spec["query"]
+        query: Mapping[str, Any] = self.spec["query"]
+        return query
 
     def __str__(self) -> str:
         return f"{self.method} {self.version}{self.template}"

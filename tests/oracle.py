@@ -167,7 +167,7 @@ def judge(facts: Facts, us: Us, *, in_sent: bool) -> Judged:
 
 
 def _judge_sent(facts: Facts, us: Us) -> Judged:
-    if not us.are(facts.author.key):
+    if facts.author is None or not us.are(facts.author.key):
         return _ignored("not-ours-in-sent")
     parties: list[str] = []
     for recipient in facts.recipients:
@@ -302,13 +302,15 @@ def _final(mails: list[Letter], answered: Mapping[int, OurMail]) -> dict[int, tu
             verdicts[m.facts.id] = ("contact", "answers-us")
     human = [m for m in mails if m.theirs and verdicts[m.facts.id][0] == "contact"]
     seen: set[str] = set()
-    order = [m for m in human if m.facts.invite and m.facts.invite.method == "REQUEST"]
-    for m in sorted(order, key=lambda m: (m.facts.invite.sequence, m.sent_at, m.facts.id)):
+    asked = [(m.facts.invite, m) for m in human if m.facts.invite]
+    requests = [(invite, m) for invite, m in asked if invite.method == "REQUEST"]
+    requests.sort(key=lambda one: (one[0].sequence, one[1].sent_at, one[1].facts.id))
+    for invite, m in requests:
         contact = verdicts[m.facts.id][0] == "contact" and m.facts.id not in answered
-        if contact and m.facts.invite.uid in seen:
+        if contact and invite.uid in seen:
             verdicts[m.facts.id] = ("evidence", "itip-update")
         elif contact:
-            seen.add(m.facts.invite.uid)
+            seen.add(invite.uid)
     return verdicts
 
 
@@ -350,7 +352,7 @@ def _own_name(facts: Facts) -> str:
     """The name in From, also where a group of ours rewrote it: Ada via Sales."""
     if facts.group_sender and facts.group_sender.name:
         return facts.group_sender.name
-    return facts.author.name.partition(" via ")[0]
+    return facts.author.name.partition(" via ")[0] if facts.author else ""
 
 
 def _organization(key: str, mails: list[Letter]) -> str | None:
@@ -371,10 +373,10 @@ def _records(
     deals = frozenset(k for k, s in senders.items() if s.classified == "person_with_deal")
     persons = leads | deals
     final = {(k, i): kind for k, s in senders.items() for i, kind, _ in s.verdicts}
-    activities = {}
+    activities: dict[int, Activity] = {}
     for i, judged in messages.items():
         known = tuple(p for p in judged.parties if p in persons and final[p, i] == "contact")
-        if known:
+        if known and judged.direction:
             activities[i] = Activity(judged.direction, known[0], known[1:], sent_at[i])
     met: dict[str, tuple[str, ...]] = {}
     for key in sorted(senders):

@@ -85,8 +85,8 @@ class OtherServer(Loopback):
             ours,
             subprocess.Popen(
                 self._command(),
-                stdin=theirs,
-                stdout=theirs,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
                 stderr=subprocess.DEVNULL,
                 cwd=self.home,
                 env=self._environment(),

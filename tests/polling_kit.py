@@ -34,6 +34,7 @@ class Desk:
     names: list[str]
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     soon: "queue.SimpleQueue[str]" = field(default_factory=queue.SimpleQueue)
+    polling: Polling = field(init=False)
     mine: threading.local = field(default_factory=threading.local)
 
     def wiring(self) -> Wiring:
@@ -70,11 +71,13 @@ class Desk:
     def reload(self) -> None:
         self.polling.exchange(self.wiring(), self.ledger)
 
-    def hurry(self, **seconds: float) -> None:
+    def hurry(self, seconds: float) -> None:
         """Let the account's timeouts pass faster."""
         wiring = self.polling.wiring
         for box in wiring.config.mailboxes:
-            wiring.accounts[box.name] = replace(wiring.account(box), **seconds)
+            wiring.accounts[box.name] = replace(
+                wiring.account(box), connect_timeout=seconds, read_timeout=seconds
+            )
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
+from typing import Literal
 
 from daemon.errors import ConfigProblem
 from daemon.mailbox.imap import Account, Fetched, FolderRole, FolderStatus, Place, Unfetched
@@ -83,7 +84,7 @@ def calendar(
 class Folder:
     """What lies in one folder, by UID."""
 
-    role: str
+    role: Literal["inbox", "sent"]
     uidvalidity: int = 1
     uidnext: int = 1
     mails: dict[int, tuple[bytes, datetime]] = field(default_factory=dict)

@@ -46,7 +46,8 @@ class Reply:
 
     @property
     def code(self) -> str | None:
-        return self.body.get("code")
+        code: str | None = self.body.get("code")
+        return code
 
 
 @dataclass

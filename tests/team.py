@@ -111,8 +111,8 @@ class Clock:
     def seconds(self) -> float:
         return self.moment.timestamp()
 
-    def wait(self, seconds: float | None = None) -> bool:
-        self.moment += timedelta(seconds=max(seconds or 0, 0.001))
+    def wait(self, timeout: float | None = None) -> bool:
+        self.moment += timedelta(seconds=max(timeout or 0, 0.001))
         return False
 
 

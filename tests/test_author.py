@@ -7,6 +7,7 @@ the labels are those of mail programs and form plugins.
 # ruff: noqa: RUF001  tables of labels in many languages
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -542,7 +543,8 @@ def test_a_kind_of_source_can_be_switched_off(off: str) -> None:
     raw = mail(SITE, "Form", "Name: Bob Stone\nEmail: bob@stone.example\nMessage: hi")
     if off == "forwards":
         raw = mail(COLLEAGUE, "Fwd: Pump", f"{BLOCK}\nHello")
-    without = replace(US, sources=replace(US.sources, **{off: False, "forms": False}))
+    switched: dict[str, Any] = {off: False, "forms": False}
+    without = replace(US, sources=replace(US.sources, **switched))
 
     assert who(judged(raw)) == BOB
     assert who(judged(raw, without)) is None
@@ -611,6 +613,7 @@ def test_a_kind_that_is_switched_off_is_found_by_no_other_way(kind: str) -> None
     assert [party.address for party in judgement.parties] == ["ada@acme.example"]
     name = kind.partition(",")[0]
     for other in ("forms", "forwards", "groups"):
-        sources = replace(Sources(), **{other: False})
+        switched: dict[str, Any] = {other: False}
+        sources = replace(Sources(), **switched)
         parties = judged(SWITCHED[kind], replace(US, sources=sources)).parties
         assert bool(parties) == (other != name)

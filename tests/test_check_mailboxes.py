@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from config_kit import written
-from scripted_imap import HANGUP, ScriptedImap
+from scripted_imap import HANGUP, Answer, ScriptedImap
 
 from daemon.config import load
 from daemon.errors import exit_status
@@ -73,7 +73,10 @@ def test_a_folder_that_cannot_be_opened_gets_no_tick_and_costs_no_other(
     said: bytes, status: int, tmp_path: Path
 ) -> None:
     good = b"* 0 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT 1] ok\r\nTAG OK\r\n"
-    answers = {"LIST": LIST, "EXAMINE": lambda one: said if b"INBOX" in one else good}
+    answers: dict[str, Answer] = {
+        "LIST": LIST,
+        "EXAMINE": lambda one: said if b"INBOX" in one else good,
+    }
     with ScriptedImap(answers) as server:
         found = lines(wiring(tmp_path, server.port))
 
@@ -120,4 +123,4 @@ def test_a_domain_that_cannot_all_be_ours_is_said(
         line.problem for line in check_here(wiring(tmp_path, us=f"{{domains: ['{domain}']}}"))
     ]
     told = [str(problem) for problem in problems if problem is not None]
-    assert [said in one for one in told] == ([] if said is None else [True])
+    assert [said is not None and said in one for one in told] == ([] if said is None else [True])

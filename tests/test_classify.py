@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from letters import ADA, invite, ours, state, theirs
@@ -123,7 +124,8 @@ def test_a_person_who_was_there_before_us_takes_ten_messages_or_engages_like_any
 def test_what_never_promotes_a_person_doesnt(
     never: tuple[str, ...], counts: tuple[int, int, int], expected: tuple[str, str]
 ) -> None:
-    rules = replace(RULES, **{f"promote_at_{name}": None for name in never})
+    thresholds: dict[str, Any] = {f"promote_at_{name}": None for name in never}
+    rules = replace(RULES, **thresholds)
     assert classify_sender(sender(*counts), rules, known_before=True) == expected
 
 
@@ -174,8 +176,9 @@ def test_a_threshold_that_is_never_makes_no_deal() -> None:
     "name", ["deal_at_messages", "deal_at_replies", "deal_at_meetings", "promote_at_replies"]
 )
 def test_a_threshold_that_everybody_has_crossed_is_refused(name: str) -> None:
+    threshold: dict[str, Any] = {name: 0}
     with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
-        replace(RULES, **{name: 0})
+        replace(RULES, **threshold)
 
 
 def test_more_engagement_never_lowers_a_class() -> None:

@@ -30,7 +30,7 @@ def _reply(status: int, body: object, **headers: str) -> HttpReply:
     return HttpReply(status, {k.replace("_", "-"): v for k, v in headers.items()}, raw)
 
 
-def _error(text: str, **more: object) -> dict:
+def _error(text: str, **more: object) -> dict[str, object]:
     return {"success": False, "error": text, "error_info": "Please check developers.pipedrive.com",
             "data": None, "additional_data": None, **more}  # fmt: skip
 
@@ -136,7 +136,7 @@ def test_whatever_the_api_says_stays_one_bounded_plain_line(
 
 
 @given(st.binary(), st.integers(100, 599))
-def test_any_body_at_all_is_read_without_a_crash(body: object, status: int) -> None:
+def test_any_body_at_all_is_read_without_a_crash(body: bytes, status: int) -> None:
     assert isinstance(read(CREATE, HttpReply(status, {}, body)), Answer | Problem)
 
 

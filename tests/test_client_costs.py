@@ -22,7 +22,8 @@ def test_every_price_is_the_official_one(kind: str) -> None:
 
 
 def test_a_call_is_built_from_its_kind() -> None:
-    call = Call.to("deals.list", query={"person_id": 17, "status": "open", "done": True}, body=None)
+    query: dict[str, str | int | bool] = {"person_id": 17, "status": "open", "done": True}
+    call = Call.to("deals.list", query=query, body=None)
     assert (call.method, call.path, call.cost, call.writes) == ("GET", "/api/v2/deals", 10, False)
     assert call.query == (("person_id", "17"), ("status", "open"), ("done", "true"))
     convert = Call.to("leads.convert_status", "adf21080-0e10", "7f0e")

@@ -5,13 +5,14 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.pipedrive.outcomes import Blocked, NotSent, TooMany
-from daemon.pipedrive.pacing import PATIENCE, PLANS, SEARCH_BURST, WINDOW, Pacer, Window
+from daemon.pipedrive.pacing import PATIENCE, PLANS, SEARCH_BURST, WINDOW, Pacer, Slot, Window
 
 Line = Callable[[int], tuple[float, float]]  # of the n-th request: seconds there, and back
 
@@ -48,7 +49,7 @@ def _push(
     """Let `workers` send as fast as the window allows; return the moments of sending."""
     now, order, sent = 0.0, 0, []
     free = workers
-    events: list[tuple] = []  # (when, order, what, slot, remaining)
+    events: list[tuple[float, int, str, Slot, Any]] = []  # (when, order, what, slot, remaining)
     while now < seconds:
         wait = window.wait(now) if free else float("inf")
         if wait <= 0:

@@ -74,7 +74,8 @@ def test_a_write_carries_json_and_the_token_in_its_header_only(peer: Peer, clien
 
 
 def test_a_read_carries_its_query_and_no_body(peer: Peer, client: Made) -> None:
-    client().send(Call.to("persons.search", query={"term": "a&b=ü", "exact_match": True}))
+    query: dict[str, str | bool] = {"term": "a&b=ü", "exact_match": True}
+    client().send(Call.to("persons.search", query=list(query.items())))
     assert peer.asked[0].query == {"term": "a&b=ü", "exact_match": "true"}
     assert peer.asked[0].body is None
     assert "content-type" not in peer.asked[0].headers
@@ -402,7 +403,7 @@ def test_threads_share_the_connections_and_lose_nothing(peer: Peer, client: Made
 ROW: dict[str, Any] = {"emails": [], "person_id": None, "custom_fields": {}, "note": None}
 
 
-def _rows(asked: Asked, total: int, size: int | None = None) -> tuple[list[dict], int]:
+def _rows(asked: Asked, total: int, size: int | None = None) -> tuple[list[dict[str, Any]], int]:
     start = int(asked.query.get("cursor") or asked.query.get("start") or 0)
     end = min(total, start + (size or int(asked.query["limit"])))
     return [{"id": n, **ROW} for n in range(start, end)], end

@@ -100,7 +100,7 @@ def test_a_bad_configuration_lists_all_its_problems_with_their_paths(
     assert "Traceback" not in done.stderr
 
 
-BROKEN = {
+BROKEN: dict[str, tuple[Callable[[dict[str, Any], int], object], dict[str, str], int, str]] = {
     "wrong password": (
         lambda _config, _nobody: None,
         {"TEST_PASSWORD": "guess"},

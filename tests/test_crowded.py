@@ -58,7 +58,7 @@ class Narrow(ScriptedImap):
                 self.inside -= 1
 
 
-def after_login(_: Narrow, line: socket.socket) -> None:
+def after_login(_server: Narrow, line: socket.socket) -> None:
     """It logs in, and closes without a word."""
     line.sendall(b"* OK ready\r\n")
     with line.makefile("rb") as commands:
@@ -77,7 +77,7 @@ def at_greeting(_: Narrow, line: socket.socket) -> None:
     line.close()
 
 
-def at_login(_: Narrow, line: socket.socket) -> None:
+def at_login(_server: Narrow, line: socket.socket) -> None:
     """It closes instead of answering LOGIN."""
     line.sendall(b"* OK ready\r\n")
     with line.makefile("rb") as commands:

@@ -16,11 +16,13 @@ from postbox import START
 from world import READING, World
 
 from daemon.ledger.store import Ledger
-from daemon.rules.events import News, Subscriber, event_id, slack
+from daemon.rules.events import EventKind, News, Subscriber, event_id, slack
 from daemon.service.events import Courier, Receiver, deliver
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-ALL = frozenset({"lead_created", "deal_created", "lead_converted", "first_reply", "needs_person"})
+ALL: frozenset[EventKind] = frozenset(
+    {"lead_created", "deal_created", "lead_converted", "first_reply", "needs_person"}
+)
 
 
 @pytest.fixture

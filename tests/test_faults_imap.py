@@ -106,14 +106,14 @@ class Server(ScriptedImap):
             return b"".join(said) + b"TAG OK fetched\r\n"
         kind, wanted = asked(command)
         mails = self.folders[self.selected]
-        said = b""
+        sent = b""
         for uid in wanted:
             if uid in mails and kind == "facts":
                 early = b"hi\r\n" if self.early or uid % 2 else None
-                said += facts(uid, header=mails[uid], early=early, size=len(mails[uid]) + 4)
+                sent += facts(uid, header=mails[uid], early=early, size=len(mails[uid]) + 4)
             elif uid in mails:
-                said += part(uid) if kind == "parts" else whole(uid, mails[uid] + b"hi\r\n")
-        return said + b"TAG OK fetched\r\n"
+                sent += part(uid) if kind == "parts" else whole(uid, mails[uid] + b"hi\r\n")
+        return sent + b"TAG OK fetched\r\n"
 
     def _say(self, line: socket.socket, said: bytes) -> bool:
         if self.cut is not None and self.spoken + len(said) > self.cut:

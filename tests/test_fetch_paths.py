@@ -84,9 +84,8 @@ def like_gmail(patch: Patch) -> None:
     def answered(response: Response, *more: Any) -> Items | None:
         items = read_fetch(response, *more)
         # UIDs of two folders may be the same; with the size they hardly are.
-        thread = (
-            b"%b%b" % (items.get(b"UID", b""), items.get(b"RFC822.SIZE", b"")) if items else b""
-        )
+        same = [items.get(name) for name in (b"UID", b"RFC822.SIZE")] if items else []
+        thread = b"".join(one for one in same if isinstance(one, bytes))
         return items and items | {b"X-GM-THRID": thread}
 
     patch.setattr(Mailbox, "connect", staticmethod(connected))

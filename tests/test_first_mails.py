@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from test_nature import mail
+from one_mail import mail
 
 from daemon.intake.first_mails import asked
 from daemon.intake.scoring import IncomingMessage
@@ -14,6 +14,7 @@ from daemon.intake.states import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.message.verdict import Us
 from daemon.rules.classify import Rules
+from daemon.rules.organization import PublicProviders
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 PITCH = """
@@ -33,7 +34,9 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def reading(*command: str) -> ScoringSettings:
     us = Us(domains=frozenset({"us.example"}))
-    return ScoringSettings(us=us, rules=Rules(), public=frozenset(), classify=command)
+    return ScoringSettings(
+        us=us, rules=Rules(), public=PublicProviders(frozenset()), classify=command
+    )
 
 
 def incoming(*texts: str) -> list[IncomingMessage]:

@@ -173,7 +173,9 @@ def test_it_is_owned_told_once_and_named_after_the_day_there(tmp_path: Path) -> 
     later(shop, days=3)
     told = shop.ledger.events.waiting("chat")
     assert [(news.kind, news.sender) for _, news in told] == [("follow_up_due", ADA)]
-    assert told[0][1].facts["record"] == "lead"
+    facts = told[0][1].facts
+    assert facts is not None
+    assert facts["record"] == "lead"
 
 
 def test_switching_it_on_looks_at_who_waits_and_off_leaves_them(tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ def invented() -> Iterator[str]:
             for address, wanted in (case.get("expect") or {}).items():
                 domain = address.rpartition("@")[2].lower()
                 service = kind_of(domain) or is_conversation(domain)
-                if ascii_domain(domain) not in public and not service:
+                plain = ascii_domain(domain)
+                if (plain is None or plain not in public) and not service:
                     yield domain
                     yield domain.partition(".")[0]
                 name = wanted.get("name") if isinstance(wanted, dict) else None

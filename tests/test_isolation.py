@@ -18,9 +18,12 @@ from daemon.mailbox import fetch
 from daemon.mailbox.imap import Account, Mailbox
 from daemon.message.verdict import Us
 from daemon.rules.classify import Rules
+from daemon.rules.organization import PublicProviders
 
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
-READING = ScoringSettings(us=Us(), rules=Rules(), public=frozenset(), snippet_chars=100)
+READING = ScoringSettings(
+    us=Us(), rules=Rules(), public=PublicProviders(frozenset()), snippet_chars=100
+)
 LIST = b'* LIST () "/" INBOX\r\n* LIST (\\Sent) "/" Sent\r\nTAG OK listed\r\n'
 MANY = 250
 
@@ -238,9 +241,13 @@ def test_a_folder_that_cannot_be_opened_costs_no_other(ledger: Ledger) -> None:
     for said in (b"TAG NO [SERVERBUG] corrupt\r\n", b"* BYE crashed\r\n" + HANGUP):
         with Server(lambda *_: None, count=3) as server:
             usual = server.examine
-            server.answers["EXAMINE"] = lambda one, said=said, usual=usual: (
-                said if b"INBOX" in one else usual(one)
-            )
+
+            def examine(
+                one: bytes, said: bytes = said, usual: Callable[[bytes], bytes] = usual
+            ) -> bytes:
+                return said if b"INBOX" in one else usual(one)
+
+            server.answers["EXAMINE"] = examine
             tally = taken_in(server, ledger)
         assert len(tally.problems) == 1
         assert {name for name, _ in seen(ledger)} == {"Sent"}

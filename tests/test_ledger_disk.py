@@ -162,8 +162,8 @@ def test_a_damaged_page_never_ends_in_a_crash_or_a_doubled_record(
     world.receives("new@acme.example")
     with contextlib.suppress(LedgerProblem):  # or the page wasn't needed
         world.settle()
-    for file in world.path.parent.glob("ledger.db*"):
-        file.unlink()
+    for left in world.path.parent.glob("ledger.db*"):
+        left.unlink()
     shutil.copy(good, world.path)
     world.settle()
     assert world.doubled() == []

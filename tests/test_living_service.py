@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def lives_on(company: StormCompany) -> None:
     for seconds in (1200.0, 7 * HOUR, 25 * HOUR, 25 * HOUR):
         company.passes(seconds)
         since = f"{datetime.fromtimestamp(company.now() - 5, UTC):%Y-%m-%dT%H:%M:%SZ}"
-        until(lambda since=since: is_quiet(company, since), company, "it never rests")
+        until(partial(is_quiet, company, since), company, "it never rests")
 
 
 def is_quiet(company: StormCompany, since: str) -> bool:

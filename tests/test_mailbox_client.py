@@ -76,7 +76,7 @@ def test_a_greeting_has_bounds(greeting: bytes) -> None:
 
 def test_a_greeting_that_drips_has_a_deadline() -> None:
     """Each byte comes well within the time for one read."""
-    signs: list[None] = []
+    signs: list[float] = []
     with ScriptedImap(greeting=b"* OK " + b"x" * 1000, segment=1, pace=0.2) as server:
         account = server.account(connect_timeout=1.5)
         with pytest.raises(RetryLater, match="no answer in time"):

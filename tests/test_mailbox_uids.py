@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from dovecot import Post, with_capability
-from scripted_imap import ScriptedImap
+from scripted_imap import Answer, ScriptedImap
 
 from daemon.errors import Rejected, RetryLater
 from daemon.mailbox.search import Search
@@ -157,7 +157,7 @@ def uids_by_fetch(command: bytes) -> bytes:
 )
 def test_a_search_that_cannot_be_true_is_not_believed(said: bytes) -> None:
     """EXISTS says three: an empty answer would leave mail unread for ever, without a word."""
-    answers = {"SEARCH": said, "FETCH": uids_by_fetch}
+    answers: dict[str, Answer] = {"SEARCH": said, "FETCH": uids_by_fetch}
     with ScriptedImap(answers) as server, server.opened() as mailbox:
         assert mailbox.uids() == [11, 12, 13]
         assert "SEARCH" in mailbox.account.ladder.broken()
@@ -169,7 +169,7 @@ def test_a_search_that_cannot_be_true_is_not_believed(said: bytes) -> None:
 
 
 def test_a_search_since_a_day_that_misses_the_last_message_is_not_believed() -> None:
-    answers = {"SEARCH": b"* SEARCH\r\nTAG OK\r\n", "FETCH": uids_by_fetch}
+    answers: dict[str, Answer] = {"SEARCH": b"* SEARCH\r\nTAG OK\r\n", "FETCH": uids_by_fetch}
     with ScriptedImap(answers) as server, server.opened() as mailbox:
         assert mailbox.uids(since=date(2025, 1, 1)) == [12, 13]
     with ScriptedImap(answers) as server, server.opened() as mailbox:
@@ -185,7 +185,7 @@ def test_ten_million_uids_for_three_messages_are_not_read(pieces: int) -> None:
     said = b"".join(
         b"* SEARCH%s\r\n" % numbers[start : start + step] for start in range(0, len(numbers), step)
     )
-    answers = {"SEARCH": said + b"TAG OK\r\n", "FETCH": uids_by_fetch}
+    answers: dict[str, Answer] = {"SEARCH": said + b"TAG OK\r\n", "FETCH": uids_by_fetch}
     with ScriptedImap(answers) as server, server.opened() as mailbox:
         tracemalloc.start()
         try:

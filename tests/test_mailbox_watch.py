@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from dovecot import Post
@@ -40,7 +41,7 @@ def news() -> News:
 
 
 @contextmanager
-def watching(news: News, **rhythm: float) -> Iterator[Watcher]:
+def watching(news: News, **rhythm: Any) -> Iterator[Watcher]:
     watcher = Watcher(news.told.put, Rhythm(**rhythm))
     watcher.start()
     try:

@@ -279,8 +279,9 @@ def test_a_uidvalidity_that_changes_each_time_is_said_and_damped(tmp_path: Path)
 def test_what_was_written_long_ago_is_no_news_because_it_arrived_today(
     tmp_path: Path, headers: str, *, news: bool
 ) -> None:
-    world = Years(tmp_path, floor=START + timedelta(days=365 * 5))
-    world.clock.now = world.floor + timedelta(hours=3)
+    floor = START + timedelta(days=365 * 5)
+    world = Years(tmp_path, floor=floor)
+    world.clock.now = floor + timedelta(hours=3)
     form = "%a, %d %b %Y %H:%M:%S +0000"
     extra = headers.format(yesterday=f"{world.clock.now:{form}}", then=f"{START:{form}}")
     raw = letter("ada@acme.example", WE, number=1, at=START, extra=extra)

@@ -9,43 +9,13 @@ the same words beside it: a rule that is too wide fails there.
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from one_mail import HOP, US, mail, reason
 
 from daemon.message.nature import GROUPS, _table, lift, nature, words
-from daemon.message.parse import Message, parse
+from daemon.message.parse import Message
 from daemon.message.verdict import Us, judge
 
-US = Us(domains=frozenset({"us.example"}))
 OURS = "<1@us.example>"
-HOP = "from mail.there.example (mail.there.example [192.0.2.1]) by mx.us.example (Postfix) with ESMTPS"
-
-
-def mail(
-    text: str,
-    subject: str = "Angebot",
-    sender: str = "Ada Berg <a.berg@berg.example>",
-    **fields: str,
-) -> Message:
-    """A mail from outside; fields by name, with _ for -; an empty one is left out."""
-    header = {
-        "Return-Path": "<a.berg@berg.example>",
-        "Received": f"{HOP}; Mon, 23 Nov 2026 10:00:00 +0100",
-        "From": sender,
-        "To": "sales@us.example",
-        "Subject": subject,
-        "Date": "Mon, 23 Nov 2026 10:00:00 +0100",
-        "Message-ID": "<x1@berg.example>",
-        "Content-Type": "text/plain; charset=utf-8",
-    } | {name.replace("_", "-"): value for name, value in fields.items()}
-    lines = [f"{name}: {value}" for name, value in header.items() if value]
-    raw = "\r\n".join([*lines, "", *text.split("\n"), ""]).encode("utf-8", "replace")
-    return parse(raw, size=len(raw))
-
-
-def reason(message: Message) -> str:
-    """The verdict's reason, "human" for a contact."""
-    verdict = judge(message, in_sent=False, us=US).verdict
-    return verdict.reason if verdict.kind == "evidence" else "human"
-
 
 ABSENT = {
     "en": "Hi there,\n\nI'm out of the office until 4 January with limited access to email. In urgent cases please write to Tom.",
@@ -444,7 +414,7 @@ def test_a_note_that_hands_an_absence_on_is_judged_by_its_own_words() -> None:
 def test_when_role_addresses_count_is_configured() -> None:
     message = mail("Guten Tag, was kostet das?", sender="Berg <info@berg.example>")
     verdicts = {
-        roles: judge(message, in_sent=False, us=Us(domains=US.domains, roles=roles)).verdict  # type: ignore[arg-type]  # by name
+        roles: judge(message, in_sent=False, us=Us(domains=US.domains, roles=roles)).verdict
         for roles in ("person", "after_reply", "never")
     }
     assert verdicts == {

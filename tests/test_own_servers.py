@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from dovecot import Post
+from one_mail import mail
 from polling_kit import at, desk
-from test_nature import mail
 
 from daemon.intake.own_servers import counted, learned
 from daemon.maintenance.check import check_here

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from correspondence import generate
@@ -122,7 +123,12 @@ def test_where_no_process_comes_up_mails_are_parsed_here(
     parser: Parser, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     starts = []
-    monkeypatch.setattr(parsing, "_start", lambda: starts.append(1) or start_with(script))
+
+    def start() -> Any:
+        starts.append(1)
+        return start_with(script)
+
+    monkeypatch.setattr(parsing, "_start", start)
 
     assert answers(parser, BATCHES) == all_expected()
     assert len(starts) <= 6
@@ -179,7 +185,12 @@ def test_there_are_as_many_processes_as_other_cores(
 ) -> None:
     started = []
     start = parsing._start
-    monkeypatch.setattr(parsing, "_start", lambda: started.append(1) or start())
+
+    def counted() -> Any:
+        started.append(1)
+        return start()
+
+    monkeypatch.setattr(parsing, "_start", counted)
 
     answers(parser, BATCHES)
 

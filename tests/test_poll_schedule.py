@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from notify_socket import eventually
@@ -58,9 +59,12 @@ def test_one_mailbox_is_never_polled_twice_at_once() -> None:
 def test_a_poll_that_is_wished_for_comes_at_once() -> None:
     company, service = Company(), Service(QUICK)
 
+    def polled(times: int) -> bool:
+        return company.calls["poll sales"] == times
+
     def script() -> None:
         for times in range(1, 20):
-            eventually(lambda times=times: company.calls["poll sales"] == times)
+            eventually(partial(polled, times))
             service.poll_soon("sales")
         service.poll_soon("nobody")
 

@@ -19,6 +19,7 @@ from daemon.ledger.store import Ledger
 from daemon.mailbox import connections
 from daemon.mailbox.account import Account
 from daemon.mailbox.imap import Mailbox
+from daemon.mailbox.imap_errors import Crowded
 from daemon.mailbox.watch import Rhythm, Watcher
 from daemon.maintenance.catch_up import ask_service, follow
 from daemon.sandbox.imap_server import installed, start_imap
@@ -174,12 +175,12 @@ def test_the_limit_that_a_server_taught_rises_again(dovecot: Post) -> None:
 
     def connect(account: Account) -> Mailbox:
         if next(full, False):
-            raise connections.Crowded("full", what=account.name)
+            raise Crowded("full", what=account.name)
         return Mailbox.connect(account)
 
     pool = connections.Connections(5, connect, monotonic=lambda: clock[0])
     one, two = (pool.lent(dovecot.account(name=name)) for name in ("one", "two"))
-    with one, two, pytest.raises(connections.Crowded):
+    with one, two, pytest.raises(Crowded):
         pool.spare(dovecot.account())
     with pool.lent(dovecot.account()):
         server = pool._server(dovecot.account())
@@ -211,7 +212,7 @@ def test_a_network_that_is_cut_for_ten_minutes_loses_nothing(dovecot: Post, tmp_
             work.polling.watcher.stop()
             work.polling.watcher = Watcher(work.soon.put, Rhythm(renew=0.2, answer=2))
             work.polling.watcher.start()
-            work.hurry(connect_timeout=2, read_timeout=2)
+            work.hurry(2)
             work.poll()
             assert work.soon.get(timeout=PATIENCE) == "sales"  # IDLE has begun
 

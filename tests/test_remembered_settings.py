@@ -28,8 +28,14 @@ def test_what_is_written_in_the_block_is_read_in_it(ledger: Ledger) -> None:
 def test_what_was_rolled_back_is_not(ledger: Ledger) -> None:
     with ledger.remembering():
         assert ledger.setting("mine") == 1
-        with pytest.raises(TypeError), ledger.transaction("mine"):
-            ledger.set("mine", 2), ledger.set("mine", object())
+
+        def set_two() -> None:
+            with ledger.transaction("mine"):
+                ledger.set("mine", 2)
+                ledger.set("mine", object())
+
+        with pytest.raises(TypeError):
+            set_two()
         assert ledger.setting("mine") == 1
 
 

@@ -149,7 +149,7 @@ def test_unknown_names_are_told_before_anything_is_made(
 LABELS = {"lead": ("Hot",), "deal": ("Warm",), "person": ("hot lead", "Customer")}
 
 
-def ids(shop: Shop, kind: str, *names: str) -> list[object]:
+def ids(shop: Shop, kind: str, *names: str) -> list[int | str]:
     if kind == "lead":
         return [o["id"] for o in shop.acts.every("lead_labels") if o["name"] in names]
     there = {o["label"]: o["id"] for o in shop.acts.every("labels") if o["entity"] == kind}

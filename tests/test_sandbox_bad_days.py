@@ -29,7 +29,7 @@ def test_a_hidden_record_is_left_out_of_lists_and_refused_by_its_id(status: int)
     first, second = (api.acts.add_person(name, f"{name}@x.org") for name in ("ann", "ben"))
     lead = api.acts.add_lead("L", person_id=second)
     deal = api.acts.add_deal("D", person_id=first)
-    hidden = {"persons": first, "leads": lead, "deals": deal}
+    hidden: dict[str, int | str] = {"persons": first, "leads": lead, "deals": deal}
     for kind, record in hidden.items():
         Switches(api.sandbox).hide(kind, record)
     api.clock.passes(60)
@@ -190,7 +190,7 @@ def test_a_deleted_record_comes_back_or_is_gone_for_good() -> None:
     api = company()
     person, deal = api.acts.add_person("Ann"), api.acts.add_deal("D")
     lead = api.acts.add_lead("L", person_id=person)
-    records = {"persons": person, "deals": deal, "leads": lead}
+    records: dict[str, int | str] = {"persons": person, "deals": deal, "leads": lead}
     for kind, record in records.items():
         api.acts.delete(kind, record)
     assert api.ids(f"{V2}/deals", status="deleted", updated_since="2026-11-23T07:00:00Z") == [deal]

@@ -1,5 +1,7 @@
 """Leads of the sandbox in v1's ways, and how one becomes a deal."""
 
+from typing import Any
+
 import pytest
 from sandbox_kit import Api, company
 
@@ -9,7 +11,7 @@ V1, V2 = "/api/v1", "/api/v2"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
-def with_person(**settings: object) -> tuple[Api, int]:
+def with_person(**settings: Any) -> tuple[Api, int]:
     api = company(**settings)
     return api, api.acts.add_person("Ann", "ann@acme.com")
 

@@ -230,7 +230,7 @@ def test_pages_give_every_record_once_in_order(kind: str, direction: str, sort: 
         api.clock.passes(number % 2)  # some share their second
     seen, cursor, pages = [], None, 0
     while cursor is not None or not pages:
-        more = {"cursor": cursor} if cursor else {}
+        more: dict[str, str] = {"cursor": cursor} if cursor else {}
         reply = api.get(f"{V2}/{kind}", limit=3, sort_by=sort, sort_direction=direction, **more)
         seen += [item["id"] for item in reply.data]
         cursor, pages = reply.body["additional_data"]["next_cursor"], pages + 1

@@ -172,7 +172,7 @@ def test_a_reference_to_a_deleted_record_is_refused() -> None:
 @pytest.mark.parametrize("token", [None, "", "wrong"])
 def test_a_wrong_or_missing_token_is_a_401(token: str | None) -> None:
     api = company()
-    api.session.headers["x-api-token"] = token  # type: ignore[assignment] - None removes it
+    api.session.headers["x-api-token"] = token  # type: ignore[assignment]  # None removes it
     reply = api.get(f"{V2}/persons")
     assert reply.status == 401
     assert (reply.error, reply.body["errorCode"]) == ("unauthorized access", 401)

@@ -15,10 +15,14 @@ from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Mailbox
 from daemon.message.verdict import Us
 from daemon.rules.classify import Rules
+from daemon.rules.organization import PublicProviders
 
 US = "sales@ours.example"
 READING = ScoringSettings(
-    us=Us(addresses=frozenset({US})), rules=Rules(), public=frozenset(), snippet_chars=100
+    us=Us(addresses=frozenset({US})),
+    rules=Rules(),
+    public=PublicProviders(frozenset()),
+    snippet_chars=100,
 )
 
 

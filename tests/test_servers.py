@@ -155,6 +155,7 @@ def test_a_uid_that_is_given_out_again_is_read(
         place.read(ledger)
         first = place.server.deliver("INBOX", letter(1), NOW)
         assert place.read(ledger).new == 1
+        assert first is not None
         first.unlink()
         place.server.deliver("INBOX", letter(2), NOW + timedelta(hours=1))
         for _ in range(3):  # the daily scan compares size and arrival

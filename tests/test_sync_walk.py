@@ -16,9 +16,18 @@ from crm_kit import WE, Shop, invitation, make_shop
 from daemon.errors import RetryLater
 from daemon.rules.marks import mark_of
 from daemon.sandbox.crm import Fault
+from daemon.sandbox.crm.faults import Kind
 
 SENDERS = [f"{name}@{firm}.com" for firm in ("acme", "corp", "gmail") for name in ("ada", "bob")]
-FAULTS = ("drop", "reset", "timeout", "error", "truncate", "unsuccessful", "rate_limit")
+FAULTS: tuple[Kind, ...] = (
+    "drop",
+    "reset",
+    "timeout",
+    "error",
+    "truncate",
+    "unsuccessful",
+    "rate_limit",
+)
 
 
 class Walk:

@@ -1,13 +1,13 @@
 """Mail that no list of words has seen: judged by who seems to send it and by what it lacks."""
 
 import pytest
+from one_mail import mail, reason
 
 from daemon.message.data import read
 from daemon.message.letter import is_signed
 from daemon.message.localparts import is_sending_host, names_a_person, names_the_domain
 from daemon.message.nature import lift
 from daemon.message.text_signals import HEAD_LIMIT, speaks_of, text_signals
-from tests.test_nature import mail, reason
 
 OURS = "<1@us.example>"
 

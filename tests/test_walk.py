@@ -1,8 +1,8 @@
 """The way of one mail through the service stays short: counted, not timed."""
 
 import pytest
+from walk import EVERYTHING, Walk, walks
 
-from bench.walk import EVERYTHING, Walk, walks
 from daemon.sandbox.imap_server import installed
 
 pytestmark = pytest.mark.skipif("dovecot" not in installed(), reason="Dovecot isn't installed")

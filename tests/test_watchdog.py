@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from notify_socket import Listener, eventually, listening
@@ -58,7 +59,7 @@ def read_here(items: Iterator[int]) -> None:
 
 def read_ahead(items: Iterator[int]) -> None:
     with ThreadPoolExecutor(1) as pool:  # the thread of the pass itself has nothing to say
-        pool.submit(copy_context().run, list, items).result()
+        pool.submit(copy_context().run, lambda: list(items)).result()
 
 
 @pytest.mark.parametrize("read", [read_here, read_ahead])
@@ -76,14 +77,16 @@ def test_a_long_pass_that_gets_on_feeds_the_watchdog(
             service.stopping.wait(0.001)
         yield steps
 
+    def has_stepped(times: int) -> bool:
+        return steps >= times
+
     company.on_poll = lambda _: read(slowly())
 
     def script() -> None:
         for _ in range(5):
             clocks.offset += 30
             service.wake_sync()
-            reached = steps + 2
-            eventually(lambda reached=reached: steps >= reached)
+            eventually(partial(has_stepped, steps + 2))
             company.looked_around()
         systemd.next("WATCHDOG=1")
 
@@ -144,7 +147,11 @@ def test_a_hung_sync_is_told_from_a_slow_crm_by_ten_times_the_patience(
     company, clocks = Company(), Clocks()
     service = Service(QUICK, monotonic=clocks.monotonic)
     release = threading.Event()
-    company.on_sync = lambda: release.wait() and None
+
+    def sync() -> None:
+        release.wait()
+
+    company.on_sync = sync
 
     def script() -> None:
         eventually(lambda: company.calls["sync"] == 1)

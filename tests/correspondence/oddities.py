@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from daemon.sandbox.company import render
 from daemon.sandbox.company.desk import Desk
+from daemon.sandbox.company.facts import Party
 from daemon.sandbox.company.oddities import domains, languages, named, odd_mail
 
 FORMS = (
@@ -155,9 +156,7 @@ def odd_dates(desk: Desk) -> None:
         odd_mail(desk, "date-odd", desk.cast.stranger(), at=at, dated=(line, at))
 
 
-def _forwarded(
-    text: str, author: render.Party, subject: str, inner: str, at_rfc5322: str
-) -> render.Part:
+def _forwarded(text: str, author: Party, subject: str, inner: str, at_rfc5322: str) -> render.Part:
     """A text with a whole mail attached as message/rfc822."""
     child = (
         f"From: {render.mailbox(author)}\r\nDate: {at_rfc5322}\r\nSubject: {render.words(subject)}\r\n"

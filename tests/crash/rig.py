@@ -51,8 +51,8 @@ class SharedClock:
     def set(self, seconds: float) -> None:
         self._memory[:8] = struct.pack("d", seconds)
 
-    def wait(self, seconds: float | None = None) -> bool:
-        self.set(self.seconds() + max(seconds or 0, 0.001))
+    def wait(self, timeout: float | None = None) -> bool:
+        self.set(self.seconds() + max(timeout or 0, 0.001))
         return False
 
     def now(self) -> datetime:
