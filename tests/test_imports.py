@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,15 @@ def test_arrows_point_only_where_the_design_says(module: str) -> None:
     ours = (name for name in imported(tree_of(module)) if name.split(".")[0] == "daemon")
     wrong = {name for name in ours if part(name.removeprefix("daemon").lstrip(".")) not in allowed}
     assert "*" in allowed or not wrong
+
+
+def test_no_import_leads_back_to_where_it_began() -> None:
+    """Nor one that is only made when a function needs it."""
+    known = {}
+    for module in MODULES:
+        names = {name.removeprefix("daemon").lstrip(".") for name in imported(tree_of(module))}
+        known[module] = names & MODULES.keys() - {module}
+    TopologicalSorter(known).prepare()
 
 
 @pytest.mark.parametrize("module", MODULES)

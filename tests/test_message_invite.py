@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from icalendar import Calendar, Timezone
 from icalendar.timezone import tzp
 
-from daemon.message.invite import ATTENDEE_LIMIT, EVENT_LIMIT, CalendarPart, Invite, invites
+from daemon.message.invite import ATTENDEE_LIMIT, EVENT_LIMIT, CalendarPart, Invite
+from daemon.message.itip import invites
 from daemon.message.parse import parse
 from daemon.message.zone import named_zone, observance, to_utc
 

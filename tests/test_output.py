@@ -21,7 +21,7 @@ from daemon.cli.dry_run import dry_run
 from daemon.cli.explain import command as explain
 from daemon.ledger.schema import newest
 from daemon.rehearsal.demo import servers
-from daemon.rules.counted import days
+from daemon.rules.quantities import days
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from daemon.intake.rebuilding import rebuild as compute_anew
 from daemon.ledger.lock import owned
 from daemon.ledger.store import Ledger
 from daemon.maintenance.audit import Gap, all_gaps, close, price
-from daemon.rules.counted import counted
+from daemon.rules.quantities import counted
 from daemon.wiring import Wiring
 from daemon.wiring.settings import scoring_settings
 

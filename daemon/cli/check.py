@@ -9,7 +9,7 @@ from daemon.cli.commands import pass_wiring
 from daemon.errors import DONE, ConfigProblem, exit_status, worst
 from daemon.maintenance.check import check_here, check_mailboxes
 from daemon.maintenance.check_pipedrive import check_pipedrive
-from daemon.rules.counted import counted
+from daemon.rules.quantities import counted
 from daemon.wiring import Wiring
 
 

@@ -11,7 +11,7 @@ from daemon.cli import output
 from daemon.errors import LATER, worst
 from daemon.rehearsal.page import page
 from daemon.rehearsal.play import rehearse
-from daemon.rules.counted import days, no_longer_made
+from daemon.rules.quantities import days, no_longer_made
 from daemon.sandbox.crm import Sandbox
 from daemon.wiring import Wiring
 

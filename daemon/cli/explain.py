@@ -13,8 +13,8 @@ from daemon.ledger.store import Ledger
 from daemon.maintenance.explain import NEWEST, Told, as_dict, tell
 from daemon.message.address import as_written
 from daemon.message.nature import words
-from daemon.rules.counted import counted
 from daemon.rules.explain import Explanation, MessageLine
+from daemon.rules.quantities import counted
 from daemon.wiring import Wiring
 from daemon.wiring.settings import scoring_settings
 

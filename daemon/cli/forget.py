@@ -9,7 +9,7 @@ from daemon.ledger.lock import owned
 from daemon.maintenance.forget import delete_in_pipedrive, erase, remains
 from daemon.message.parse import Address
 from daemon.pipedrive.removal import price
-from daemon.rules.counted import counted
+from daemon.rules.quantities import counted
 from daemon.wiring import Wiring
 from daemon.wiring.settings import scoring_settings
 

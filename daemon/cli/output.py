@@ -26,7 +26,7 @@ from daemon.cli.progress import Phases, Show, bars, lines
 from daemon.errors import ConfigProblem, Problem, exit_status
 from daemon.ledger.store import Ledger
 from daemon.log import JsonLines, TextLines, is_journal
-from daemon.rules.counted import counted
+from daemon.rules.quantities import counted
 
 _WIDE = 10_000  # columns
 _WORD = re.compile(r"\s*(?:[^\s`]*`[^`]*`\S*|\S+)")  # a command in backticks is one word

@@ -13,7 +13,7 @@ from daemon.cli.arguments import PORT
 from daemon.cli.commands import Commands
 from daemon.errors import DONE, ConfigProblem
 from daemon.ledger.private_file import make_privately
-from daemon.rules.counted import counted
+from daemon.rules.quantities import counted
 from daemon.sandbox.crm import Card, Column, Sandbox, board, run_server
 
 _CARDS = 4  # a column on a board

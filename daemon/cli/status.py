@@ -9,7 +9,7 @@ from daemon.cli import output
 from daemon.cli.commands import pass_wiring
 from daemon.ledger import reports
 from daemon.ledger.store import Ledger
-from daemon.rules.counted import counted, no_longer_made
+from daemon.rules.quantities import counted, no_longer_made
 from daemon.service.health import HealthLine, exit_status_of, health, report
 from daemon.wiring import Wiring
 

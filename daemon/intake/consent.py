@@ -15,7 +15,7 @@ from daemon.ledger.reports import last_poll
 from daemon.ledger.rereading import HELD, ClassNow
 from daemon.ledger.store import Ledger
 from daemon.ledger.timestamp import stamp
-from daemon.rules.counted import counted
+from daemon.rules.quantities import counted
 
 OLD_MAIL = "old mail"  # the part of `conditions`
 READ_AGAIN = "mail that an earlier version had read, read again,"

@@ -11,7 +11,13 @@ from datetime import datetime
 from daemon.ledger.records import record_of
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import stamp
-from daemon.rules.listed import Listed, ListedDeal, ListedLead, ListedOrganization, ListedPerson
+from daemon.rules.crm_objects import (
+    Listed,
+    ListedDeal,
+    ListedLead,
+    ListedOrganization,
+    ListedPerson,
+)
 from daemon.rules.records import CrmDeal, CrmLead, CrmPerson, Record, RemoteMatches
 
 TABLES = {

@@ -13,8 +13,8 @@ from daemon.ledger import reports
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Account, FolderRole, Mailbox
 from daemon.mailbox.ladder import INSTEAD
-from daemon.rules.counted import counted
 from daemon.rules.organization import registrable_domain
+from daemon.rules.quantities import counted
 from daemon.wiring import Wiring
 from daemon.wiring.settings import scoring_settings
 

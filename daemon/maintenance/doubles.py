@@ -24,7 +24,7 @@ from daemon.pipedrive.objects import (
     listed_organization,
     listed_person,
 )
-from daemon.rules.listed import ListedDeal
+from daemon.rules.crm_objects import ListedDeal
 from daemon.rules.marks import mark_of, short
 
 _LATELY = timedelta(days=7)  # a ledger that has made nothing for so long isn't at work

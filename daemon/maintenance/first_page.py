@@ -7,7 +7,7 @@ from html import escape
 from typing import Any, Literal
 
 from daemon.maintenance.html import document, table, whole
-from daemon.rules.counted import counted
+from daemon.rules.quantities import counted
 
 _ROWS = 10  # of each table; a link leads to the rest
 

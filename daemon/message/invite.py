@@ -56,10 +56,3 @@ def common_name(calendars: Sequence[CalendarPart], address: str) -> str:
             if name is not None:
                 return one_line(name[1] or name[2], NAME_LIMIT)
     return ""
-
-
-def invites(calendars: Sequence[CalendarPart]) -> tuple[Invite, ...]:
-    """The meetings in these calendars, each statement once. Never raises."""
-    from daemon.message.itip import read_calendars  # noqa: PLC0415 - icalendar is 10 MB
-
-    return read_calendars(calendars)

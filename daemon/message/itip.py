@@ -75,7 +75,7 @@ class _Component:
         return [(name, line.partition(":")[2].strip()) for name, line in self.lines]
 
 
-def read_calendars(calendars: Sequence[CalendarPart]) -> tuple[Invite, ...]:
+def invites(calendars: Sequence[CalendarPart]) -> tuple[Invite, ...]:
     """The meetings in these calendars, each statement once. Never raises."""
     found: dict[Invite, None] = {}
     budget = _LINES_LIMIT

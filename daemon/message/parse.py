@@ -28,7 +28,7 @@ from daemon.message.fields import (
 from daemon.message.finding import Found, Parts, find
 from daemon.message.header import Header, lenient_date, read
 from daemon.message.header_signals import answers, header_signals
-from daemon.message.invite import CalendarPart, Invite, common_name, invites
+from daemon.message.invite import CalendarPart, Invite, common_name
 from daemon.message.letter import is_casual, is_signed
 from daemon.message.own_server import server_signals
 from daemon.message.quote import Words
@@ -173,7 +173,7 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
         date=reading.date,
         snippet=hashed if limit == HASHED else _snippet(words, found.words, reading.subject, limit),
         signals=tuple(sorted(signals)),
-        invites=(invites(calendars) if calendars else ()) or _booked(reading, found, words),
+        invites=_invites(calendars) or _booked(reading, found, words),
         opaque=opaque,
         thread=thread,
         size=size,
@@ -182,6 +182,14 @@ def _message(raw: bytes, size: int, thread: str | None, snippet_chars: int) -> M
         text_hash=text_hash(hashed),
         relayed_at=_relayed_at(fields),
     )
+
+
+def _invites(calendars: list[CalendarPart]) -> tuple[Invite, ...]:
+    if not calendars:
+        return ()
+    from daemon.message.itip import invites  # noqa: PLC0415 - icalendar is 10 MB
+
+    return invites(calendars)
 
 
 def _relayed_at(fields: Fields) -> datetime | None:

@@ -32,7 +32,7 @@ from daemon.pipedrive.objects import (
 from daemon.pipedrive.outcomes import Answer, Capped, Gone, Refused, Unknown
 from daemon.pipedrive.participants import add
 from daemon.pipedrive.write_request import Outcome, WriteRequest
-from daemon.rules.listed import ListedLead
+from daemon.rules.crm_objects import ListedLead
 
 _ONLY_IF_EMPTY = frozenset({"org_id", "organization_id", "phones", "job_title"})
 

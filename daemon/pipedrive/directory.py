@@ -23,7 +23,7 @@ from daemon.pipedrive.objects import (
 )
 from daemon.pipedrive.outcomes import Capped, Gone, NothingListed, Unknown
 from daemon.pipedrive.paging import PAGE
-from daemon.rules.listed import Listed, ListedPerson
+from daemon.rules.crm_objects import Listed, ListedPerson
 
 KINDS = ("organization", "person", "deal", "lead")
 IDS = 100  # ids that a list may be asked for at once

@@ -6,7 +6,7 @@ from daemon.pipedrive.client import Client
 from daemon.pipedrive.directory import Absence
 from daemon.pipedrive.outcomes import Unknown
 from daemon.pipedrive.write_request import WriteRequest
-from daemon.rules.listed import ListedDeal
+from daemon.rules.crm_objects import ListedDeal
 
 
 class Missing(RetryLater):

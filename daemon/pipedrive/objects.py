@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from daemon.message.parse import Address
 from daemon.pipedrive.outcomes import Unknown
-from daemon.rules.listed import ListedDeal, ListedLead, ListedOrganization, ListedPerson
+from daemon.rules.crm_objects import ListedDeal, ListedLead, ListedOrganization, ListedPerson
 from daemon.rules.organization import registrable_domain
 
 # Our custom fields: name, type, and the object that has it. Leads share those of deals.

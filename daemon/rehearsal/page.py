@@ -7,7 +7,7 @@ from typing import Any
 
 from daemon.maintenance.html import document, table, whole
 from daemon.pipedrive.costs import PLURALS
-from daemon.rules.counted import counted, days, no_longer_made
+from daemon.rules.quantities import counted, days, no_longer_made
 
 _ONE = {plural: kind for kind, plural in PLURALS.items()}
 

@@ -11,7 +11,7 @@ from daemon.pipedrive.objects import FIELDS, listed_deal, listed_lead
 from daemon.pipedrive.paging import PAGE
 from daemon.pipedrive.read_only import ReadOnlyClient
 from daemon.rehearsal.spool import Spool
-from daemon.rules.listed import ListedDeal, ListedLead
+from daemon.rules.crm_objects import ListedDeal, ListedLead
 
 Doc = dict[str, Any]
 

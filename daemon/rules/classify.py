@@ -7,7 +7,7 @@ means in Pipedrive; that is `plan`.
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from daemon.rules.counted import counted
+from daemon.rules.quantities import counted
 from daemon.rules.sender import SenderState
 
 

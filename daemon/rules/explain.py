@@ -14,8 +14,8 @@ from daemon.message.nature import Weighed, reasons
 from daemon.message.verdict import SOFT_REASONS, Judgement, Verdict
 from daemon.rules.classify import Class, Rules
 from daemon.rules.correspondence import Correspondence
-from daemon.rules.counted import counted
 from daemon.rules.meeting import Meeting, Side, Status
+from daemon.rules.quantities import counted
 from daemon.rules.sender import SenderState
 
 

@@ -20,7 +20,7 @@ from daemon.pipedrive.costs import PRICES
 from daemon.pipedrive.objects import Target
 from daemon.pipedrive.outcomes import NothingListed, Unknown
 from daemon.pipedrive.paging import PAGE
-from daemon.rules.listed import Listed
+from daemon.rules.crm_objects import Listed
 from daemon.sync.session import Session
 from daemon.sync.wanted_activities import link_later
 

@@ -17,7 +17,7 @@ from daemon.ledger.journal import JournalRow
 from daemon.ledger.senders import SenderRow
 from daemon.ledger.store import Ledger
 from daemon.pipedrive.costs import PLURALS, tokens
-from daemon.rules.counted import counted
+from daemon.rules.quantities import counted
 from daemon.rules.records import Change
 
 APPROVAL = "approval"  # the part of `conditions` that says what waits for approval

@@ -20,7 +20,8 @@ with atheris.instrument_imports(include=["daemon"]):
     from daemon.mailbox.folders import listed, statuses
     from daemon.mailbox.structure import plan, read_structure
     from daemon.message.body import snippet
-    from daemon.message.invite import CalendarPart, invites
+    from daemon.message.invite import CalendarPart
+    from daemon.message.itip import invites
     from daemon.message.parse import parse
     from daemon.message.verdict import Us, judge
     from daemon.rules.marks import is_of, mark_of, marked
