@@ -16,6 +16,7 @@ class Hook:
     url: str = ""
     status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
+    free: threading.Event = field(default_factory=threading.Event)  # unset: it doesn't answer
     heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)  # refused ones, too
     taken: dict[str, bytes] = field(default_factory=dict)  # once each, by the id of the event
     doubles: int = 0  # of what was taken
@@ -43,6 +44,7 @@ class Hook:
 def hooked() -> Iterator[Hook]:
     """A receiver that listens while the block runs."""
     hook = Hook()
+    hook.free.set()
 
     class Handler(BaseHTTPRequestHandler):
         wbufsize = -1
@@ -50,6 +52,7 @@ def hooked() -> Iterator[Hook]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             hook.heard.append((dict(self.headers), body))
+            hook.free.wait()
             if hook.status < 300:
                 number = self.headers["X-Mail2deal-Delivery"]
                 hook.doubles += number in hook.taken
@@ -70,6 +73,7 @@ def hooked() -> Iterator[Hook]:
     try:
         yield hook
     finally:
+        hook.free.set()
         server.shutdown()
         thread.join()
         server.server_close()

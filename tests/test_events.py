@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 from event_hook import Hook, hooked
+from polling_kit import eventually
 from postbox import START
 from world import READING, World
 
 from daemon.ledger.store import Ledger
 from daemon.rules.events import EventKind, News, Subscriber, event_id, slack
 from daemon.service.events import Courier, Receiver, deliver
+from daemon.service.health import health
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ALL: frozenset[EventKind] = frozenset(
@@ -242,21 +244,78 @@ def test_what_needs_a_person_is_told_once(ledger: Ledger, hook: Hook) -> None:
     )
 
 
-def test_a_courier_tells_while_it_lives_and_ends_when_told(
-    tmp_path: Path, ledger: Ledger, hook: Hook
-) -> None:
+@pytest.fixture
+def courier(tmp_path: Path) -> Iterator[Courier]:
     courier = Courier(lambda: Ledger.open(tmp_path / "ledger.db"), lambda: NOW)
+    yield courier
+    courier.close()
+    assert not [one for one in threading.enumerate() if one.name == "events"]
+
+
+def test_a_courier_tells_while_it_lives_and_ends_when_told(
+    courier: Courier, ledger: Ledger, hook: Hook
+) -> None:
     courier.follow(chat(hook), ledger)
     add(ledger, "ada")
     courier.stir()
-    for _ in range(500):
-        if hook.heard:
-            break
-        threading.Event().wait(0.02)
-    courier.close()
+    eventually(lambda: len(hook.heard) == 1)
 
-    assert len(hook.heard) == 1
-    assert not [one for one in threading.enumerate() if one.name == "events"]
+
+def test_a_slow_receiver_delays_only_its_own_events(
+    courier: Courier, ledger: Ledger, hook: Hook
+) -> None:
+    with hooked() as slow:
+        slow.free.clear()
+        both = (Receiver(Subscriber("archive", ALL), url=slow.url), *chat(hook))
+        courier.follow(both, ledger)
+        with ledger.transaction("events"):
+            for number in range(150):
+                news = News("lead_created", str(number), NOW, f"s{number}@firm.example", {})
+                ledger.events.add(["archive", "chat"], news)
+        courier.stir()
+        eventually(lambda: len(hook.taken) == 150)
+        assert len(slow.heard) == 1
+        assert ledger.events.behind(NOW) == []
+        later = NOW + timedelta(seconds=1)
+        assert ledger.events.behind(later) == [("archive", 150, NOW)]
+        (line,) = health(ledger, NOW + timedelta(hours=1))
+        assert str(line).startswith("events archive since 2026-03-02 09:00: 150 events not sent")
+        assert line.weight == "note"
+
+        slow.free.set()
+        eventually(lambda: len(slow.taken) == 150)
+        eventually(lambda: ledger.events.behind(later) == [])
+        assert [one["sender"] for one in slow.events()] == [
+            f"s{number}@firm.example" for number in range(150)
+        ]
+
+
+def test_a_receiver_that_leaves_the_configuration_ends_its_thread_alone(
+    courier: Courier, ledger: Ledger, hook: Hook
+) -> None:
+    with hooked() as other:
+        courier.follow((Receiver(Subscriber("archive", ALL), url=other.url), *chat(hook)), ledger)
+        courier.follow(chat(hook), ledger)
+        add(ledger, "ada")
+        courier.stir()
+        eventually(lambda: len(hook.taken) == 1)
+        eventually(lambda: sum(one.name == "events" for one in threading.enumerate()) == 1)
+        assert other.heard == []
+
+
+def test_a_fault_of_ours_in_telling_is_told_and_tried_again(ledger: Ledger, hook: Hook) -> None:
+    add(ledger, "ada")
+
+    def broken() -> str:
+        raise ValueError("not a secret")
+
+    again = deliver(ledger, chat(hook, secret=broken), lambda: NOW)
+    assert again is not None
+    assert ledger.conditions.problems()[0].reason == "chat: ValueError: not a secret"
+
+    deliver(ledger, chat(hook), lambda: again)
+    assert len(hook.taken) == 1
+    assert ledger.conditions.problems() == []
 
 
 def test_the_life_of_a_sender_is_told_as_it_happens(tmp_path: Path, hook: Hook) -> None:

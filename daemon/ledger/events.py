@@ -57,6 +57,16 @@ class Events:
             for row in rows
         ]
 
+    def behind(self, before: datetime) -> list[tuple[str, int, datetime]]:
+        """Receivers that lack an event from before `before`: name, how many wait, since when."""
+        rows = self._db.execute(
+            "SELECT receiver, count(*), min(happened_at) AS oldest FROM events"
+            " WHERE told_at IS NULL AND NOT parked GROUP BY receiver HAVING oldest < ?"
+            " ORDER BY receiver",
+            (stamp(before),),
+        )
+        return [(row[0], row[1], instant(row[2])) for row in rows]
+
     def told(self, event: int, now: datetime) -> None:
         """Its receiver has taken an event."""
         self._db.execute("UPDATE events SET told_at = ? WHERE id = ?", (stamp(now), event))

@@ -1,7 +1,8 @@
 """Tells receivers what happened: a command, or an HTTP address, at least once and in order.
 
 A receiver that is away is tried again, more and more seldom, for three days; what it refuses for
-good is parked. No transaction is open while a receiver is talked to, and nothing waits for one.
+good is parked. Each receiver has a thread, so one that is slow delays only its own events. No
+transaction is open while a receiver is talked to, and nothing else waits for one.
 """
 
 import logging
@@ -9,6 +10,7 @@ import os
 import subprocess
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -138,36 +140,63 @@ def receivers(config: Config) -> tuple[Receiver, ...]:
 
 
 class Courier:
-    """A thread that tells receivers what happens, in a ledger connection of its own."""
+    """Tells receivers what happens: a thread for each, with a ledger connection of its own."""
 
     def __init__(self, open_ledger: Callable[[], Ledger], now: Callable[[], datetime]) -> None:
         self._open, self._now = open_ledger, now
-        self._receivers: tuple[Receiver, ...] = ()
-        self._stir, self._left = threading.Event(), threading.Event()
-        self._thread: threading.Thread | None = None
+        self._lines: dict[str, _Line] = {}
 
     def follow(self, receivers: tuple[Receiver, ...], ledger: Ledger) -> None:
         """Use these receivers from now on."""
+        names = [one.name for one in receivers]
         with ledger.transaction("receivers"):
-            names = [one.name for one in receivers]
             ledger.events.know(names, self._now())
             ledger.conditions.keep_only(EVENTS, names)
-        self._receivers = receivers
-        if receivers and self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="events", daemon=True)
-            self._thread.start()
+        for name in self._lines.keys() - set(names):
+            self._lines.pop(name).leave()  # after the event that it is being told
+        for receiver in receivers:
+            line = self._lines.get(receiver.name)
+            if line is None:
+                line = self._lines[receiver.name] = _Line(receiver, self._open, self._now)
+            line.receiver = receiver
         self.stir()
 
     def stir(self) -> None:
-        """Wake the thread: there may be something to tell."""
-        self._stir.set()
+        """Wake the threads: there may be something to tell."""
+        for line in tuple(self._lines.values()):
+            line.stir()
 
     def close(self) -> None:
-        """Finish the event that is being told, and end."""
+        """Finish the events that are being told, and end."""
+        lines = tuple(self._lines.values())
+        for line in lines:
+            line.leave()
+        end = time.monotonic() + _LEAVE
+        for line in lines:
+            line.join(max(0.0, end - time.monotonic()))
+
+
+class _Line:
+    """One receiver's thread; `receiver` may be exchanged while it runs."""
+
+    def __init__(
+        self, receiver: Receiver, open_ledger: Callable[[], Ledger], now: Callable[[], datetime]
+    ) -> None:
+        self.receiver = receiver
+        self._open, self._now = open_ledger, now
+        self._stir, self._left = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="events", daemon=True)
+        self._thread.start()
+
+    def stir(self) -> None:
+        self._stir.set()
+
+    def leave(self) -> None:
         self._left.set()
         self._stir.set()
-        if self._thread is not None:
-            self._thread.join(_LEAVE)
+
+    def join(self, seconds: float) -> None:
+        self._thread.join(seconds)
 
     def _run(self) -> None:
         with ExitStack() as stack:
@@ -176,7 +205,7 @@ class Courier:
                 self._stir.clear()
                 try:
                     ledger = ledger or stack.enter_context(self._open())
-                    again = deliver(ledger, self._receivers, self._now, self._left.is_set)
+                    again = deliver(ledger, (self.receiver,), self._now, self._left.is_set)
                 except Problem as problem:  # the ledger: what was told is told once more
                     event("events.failed", logging.WARNING, reason=problem)
                     stack.close()
@@ -198,23 +227,30 @@ def deliver(
 ) -> datetime | None:
     """Tell every receiver what it doesn't know yet; when one that is away is tried again."""
     _note_what_needs_a_person(ledger, receivers, now())
-    due: list[datetime] = []
-    away = {one.name: one for one in ledger.conditions.of(EVENTS)}
-    for receiver in receivers:
-        known = away.get(receiver.name)
-        if known is not None and known.next_try is not None and known.next_try > now():
-            due.append(known.next_try)
-            continue
-        failures = known.failures if known is not None else 0
-        for number, news in ledger.events.waiting(receiver.name):
+    due = [_tell_all(ledger, receiver, now, stopping) for receiver in receivers]
+    return min(filter(None, due), default=None)
+
+
+def _tell_all(
+    ledger: Ledger,
+    receiver: Receiver,
+    now: Callable[[], datetime],
+    stopping: Callable[[], bool],
+) -> datetime | None:
+    """Tell one receiver what it doesn't know yet; when to try again, None if it knows all."""
+    known = next((one for one in ledger.conditions.of(EVENTS) if one.name == receiver.name), None)
+    if known is not None and known.next_try is not None and known.next_try > now():
+        return known.next_try
+    failures = known.failures if known is not None else 0
+    while waiting := ledger.events.waiting(receiver.name):
+        for number, news in waiting:
             if stopping():
                 return None
             again = _tell(ledger, receiver, number, news, failures, now())
             if again is not None:
-                due.append(again)
-                break
+                return again
             failures = 0
-    return min(due, default=None)
+    return None
 
 
 def _tell(
@@ -230,6 +266,11 @@ def _tell(
         return None
     except (RetryLater, ConfigProblem) as problem:
         return _later(ledger, receiver, number, news, failures, problem, now)
+    except Exception as error:  # noqa: BLE001 - the boundary: a fault of ours mustn't end the thread
+        told = "".join(traceback.format_exception(error))
+        event("events.fault", logging.ERROR, receiver=receiver.name, traceback=told)
+        fault = RetryLater(f"{type(error).__name__}: {error}", what=receiver.name)
+        return _later(ledger, receiver, number, news, failures, fault, now)
     with ledger.transaction("event told"):
         ledger.events.told(number, now)
         if failures:

@@ -11,12 +11,13 @@ from typing import Any, Literal
 
 from daemon.errors import ATTENTION, DONE, LATER
 from daemon.ledger import reports
-from daemon.ledger.conditions import Failure
+from daemon.ledger.conditions import EVENTS, Failure
 from daemon.ledger.lock import Lock
 from daemon.ledger.store import Ledger
 from daemon.ledger.timestamp import stamp_or_none
 from daemon.pipedrive.costs import price_of
 from daemon.pipedrive.pacing import days_for, share_of
+from daemon.rules.counted import counted
 from daemon.wiring import Wiring
 
 Weight = Literal["person", "failing", "note"]
@@ -98,6 +99,10 @@ def health(ledger: Ledger, now: datetime) -> list[HealthLine]:
         reason = f"no service is running, and {pending} changes wait"
         do = "systemctl start mail2deal, or mail2deal --catch-up"
         lines.append(HealthLine("failing", "service", "", good, reason, None, do))
+    for name, count, since in ledger.events.behind(now - _LONG_AGO):
+        reason = f"{counted(count, 'event')} not sent yet"
+        do = "nothing while it catches up; else have the receiver answer first and work later"
+        lines.append(HealthLine("note", EVENTS, name, since, reason, None, do))
     order: Sequence[Weight] = ("person", "failing", "note")
     return sorted(lines, key=lambda line: order.index(line.weight))
 
