@@ -8,7 +8,7 @@ time. It needs no Pipedrive, and never changes anything in a mailbox.
 """
 
 from collections import Counter, deque
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -29,6 +29,7 @@ __all__ = ["Pass", "Tally", "poll"]
 _FULL_SCAN_EVERY = timedelta(days=1)
 # Replicas of one server may differ in what comes next, again and again.
 _RESTORED_SCAN_WITHIN = timedelta(hours=1)
+_COMPARED = 10_000  # UIDs whose sizes and dates are in memory at the same time
 _RESTORED_TAIL = 1000  # UIDs that are compared at once: other mails may have come under them
 _CLOCKS_DIFFER = timedelta(hours=1)  # by less a folder may begin after the clock was set back
 _LONGEST_REST = timedelta(hours=9)
@@ -217,24 +218,9 @@ class _OpenFolder:
 
     def new(self) -> Iterator[Step]:
         """What is new, newest first; its end, unless messages were put aside."""
-        mailbox, ledger, run = self.mailbox, self._ledger, self._run
         status = self._open()
-        folder = self.row
-        whole = folder.scanned_at is None or run.now() - folder.scanned_at >= _FULL_SCAN_EVERY
-        first = 1 if whole else folder.uidnext or 1
-        restored = status.uidnext < (folder.uidnext or 0)
-        if restored:
-            self._see_again(status)
-        if restored and not whole:
-            first = max(1, status.uidnext - _RESTORED_TAIL)
-        since = None if folder.floor is None or folder.floor_uid else folder.floor.date()
-        present = mailbox.uids(since=since, first=first)
-        known = ledger.folders.known_uids(folder.id, status.uidvalidity, first)
-        if whole or restored:
-            known -= self._given_out_again(present)
-        new = set(present) - known
-        new.update(_to_retry(mailbox, ledger, folder, status.uidvalidity, run.now()))
-        wanted = sorted(new, reverse=True)
+        wanted, whole = self._wanted(status)
+        folder, run = self.row, self._run
         self._end = FolderEnd(status, whole)
         self._request = FetchRequest(
             folder=folder.name,
@@ -247,7 +233,29 @@ class _OpenFolder:
             ahead=run.worth_a_process is not None and len(wanted) >= run.worth_a_process,
             another=run.another,
         )
-        yield from self._steps(batches(mailbox, self._request, self.suspects))
+        yield from self._steps(batches(self.mailbox, self._request, self.suspects))
+
+    def _wanted(self, status: FolderStatus) -> tuple[list[int], bool]:
+        """The UIDs to fetch, newest first, and whether the whole folder was looked through.
+
+        What else is known of the UIDs of a large folder takes no memory while they are fetched.
+        """
+        folder, ledger, now = self.row, self._ledger, self._run.now()
+        whole = folder.scanned_at is None or now - folder.scanned_at >= _FULL_SCAN_EVERY
+        first = 1 if whole else folder.uidnext or 1
+        restored = status.uidnext < (folder.uidnext or 0)
+        if restored:
+            self._see_again(status)
+        if restored and not whole:
+            first = max(1, status.uidnext - _RESTORED_TAIL)
+        since = None if folder.floor is None or folder.floor_uid else folder.floor.date()
+        present = self.mailbox.uids(since=since, first=first)
+        known = ledger.folders.known_uids(folder.id, status.uidvalidity, first)
+        if whole or restored:
+            known -= self._given_out_again([uid for uid in present if uid in known])
+        new = {uid for uid in present if uid not in known}
+        new.update(_to_retry(self.mailbox, ledger, folder, status.uidvalidity, now))
+        return sorted(new, reverse=True), whole
 
     def put_aside(self) -> Iterator[Step]:
         """The messages that were put aside because a line was lost over them, and the end."""
@@ -287,29 +295,28 @@ class _OpenFolder:
             self._ledger.folders.held_up(self.row.id, str(problem))
         event("intake.line_lost", mailbox=self._run.name, folder=self.row.name, error=problem)
 
-    def _given_out_again(self, present: Collection[int]) -> set[int]:
-        """UIDs under which another message lies than the one that was seen (RFC 3501, 2.3.1.1).
+    def _given_out_again(self, here: Sequence[int]) -> set[int]:
+        """Of these UIDs, those under which another message lies than the one that was seen.
 
-        What lies in quarantine isn't asked for: the line may be lost over it each time.
+        RFC 3501, 2.3.1.1 forbids it. What lies in quarantine isn't asked for: the line may be lost
+        over it each time.
         """
-        folder, uidvalidity = self.row, self.row.uidvalidity
-        if uidvalidity is None:
-            return set()
-        seen = self._ledger.folders.seen_uids(folder.id, uidvalidity).intersection(present)
-        if not seen:
-            return set()
-        there = [
-            Sighting(one.uid, None, one.size, one.internal_date)
-            for one in self.mailbox.places(sorted(seen))
-        ]
-        folders, at = self._ledger.folders, (folder.id, uidvalidity)
-        if not folders.differing(*at, there) and not folders.unsized(*at):
-            return set()
-        with self._ledger.transaction("places"):
-            reused = set(folders.reused(*at, there))
+        at, folders = (self.row.id, self.row.uidvalidity or 0), self._ledger.folders
+        unsized = folders.unsized(*at)
+        reused = set[int]()
+        for start in range(0, len(here), _COMPARED):
+            some = here[start : start + _COMPARED]
+            seen = folders.seen_uids(*at, some[0], some[-1]).intersection(some)
+            there = [
+                Sighting(one.uid, None, one.size, one.internal_date)
+                for one in self.mailbox.places(sorted(seen))
+            ]
+            if unsized or folders.differing(*at, there):
+                with self._ledger.transaction("places"):
+                    reused.update(folders.reused(*at, there))
         if reused:
-            count = len(reused)
-            event("intake.uids_reused", mailbox=self._run.name, folder=folder.name, messages=count)
+            name, folder = self._run.name, self.row.name
+            event("intake.uids_reused", mailbox=name, folder=folder, messages=len(reused))
         return reused
 
     def _steps(self, batches: Iterator[Batch]) -> Iterator[Step]:
