@@ -171,12 +171,13 @@ class Line:
                 raw, at = mails[uid]
                 yield Fetched(uid, at, len(raw), raw, None)
 
-    def places(self, uids: Sequence[int]) -> Iterator[Place]:
+    def places(self, uids: Sequence[int], *, header: bool = False) -> Iterator[Place]:
         mails = self._box.folders[self._open].mails
         for uid in uids:
             if uid in mails:
                 raw, at = mails[uid]
-                yield Place(uid, len(raw), at)
+                block = raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+                yield Place(uid, len(raw), at, block if header else None)
 
     def raw(self, uid: int) -> bytes:
         return self._box.folders[self._open].mails[uid][0]

@@ -17,7 +17,7 @@ from daemon.mailbox.ladder import INSTEAD
 
 OFFERED = (
     "IMAP4rev1 AUTH=PLAIN SASL-IR ID SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH"
-    " NAMESPACE COMPRESS=DEFLATE NOTIFY IDLE"
+    " CONDSTORE NAMESPACE COMPRESS=DEFLATE NOTIFY IDLE"
 )
 WAYS: dict[str, bytes] = {
     "NO": b"TAG NO can't do that\r\n",
@@ -32,7 +32,10 @@ WAYS: dict[str, bytes] = {
 
 EVERYTHING = {("INBOX", uid) for uid in range(1, 8)} | {("Sent", 1), ("Sent", 2)}
 NEED_NO_ANSWER = {"AUTH=PLAIN", "ID", "NOTIFY", "NAMESPACE"}
-WITH = {"SEARCH": ["ESEARCH", "SEARCH"]}  # a server that can't search can't do it in any form
+WITH = {  # a server that can't search can't do it in any form
+    "SEARCH": ["ESEARCH", "SEARCH"],
+    "LIST-STATUS": ["CONDSTORE", "LIST-STATUS"],
+}
 
 
 class Able(Server):
@@ -62,7 +65,9 @@ class Able(Server):
             names.append("Other/bob/Sent")
             there = b'* LIST () "/" INBOX\r\n* LIST (\\Sent) "/" "Other/bob/Sent"\r\n' + there
         if b"STATUS" in command:
-            if self.failing == "LIST-STATUS":
+            if self.failing == "LIST-STATUS" or (
+                self.failing == "CONDSTORE" and b"MODSEQ" in command
+            ):
                 return self.way
             return there.replace(b"TAG", b"".join(map(self.said, names)) + b"TAG")
         if b"RETURN" in command and self.failing == "LIST-EXTENDED":

@@ -33,7 +33,7 @@ def test_the_word_that_ends_a_command_passes_one_method() -> None:
     """From it we know a BAD from a NO, which imaplib's errors tell by their wording only."""
     assert inspect.getsource(IMAP4).count("self._get_tagged_response(") == 1
     with ScriptedImap({"NOOP": b"TAG BAD no\r\n"}) as server:
-        client = ImapClient(server.account(), None, lambda _: None)
+        client = ImapClient(server.account(), None, lambda *_: None)
         for command, is_bad in (("noop", True), ("capability", False), ("noop", True)):
             with contextlib.suppress(IMAP4.error):
                 getattr(client.imap4, command)()
@@ -43,7 +43,7 @@ def test_the_word_that_ends_a_command_passes_one_method() -> None:
 
 def test_the_library_says_no_more_than_our_own_log() -> None:
     with ScriptedImap() as server:
-        client = ImapClient(server.account(), None, lambda _: None)
+        client = ImapClient(server.account(), None, lambda *_: None)
         assert client.imap4.debug == 0
         assert client.socket() is client.line.socket
         client.shutdown()
@@ -52,7 +52,7 @@ def test_the_library_says_no_more_than_our_own_log() -> None:
 
 def test_the_connection_leaves_at_once_and_notices_a_peer_that_is_gone() -> None:
     with ScriptedImap() as server:
-        client = ImapClient(server.account(), None, lambda _: None)
+        client = ImapClient(server.account(), None, lambda *_: None)
         for level, name in (
             (socket.IPPROTO_TCP, "TCP_NODELAY"),
             (socket.SOL_SOCKET, "SO_KEEPALIVE"),
@@ -80,5 +80,5 @@ def test_a_greeting_that_drips_has_a_deadline() -> None:
     with ScriptedImap(greeting=b"* OK " + b"x" * 1000, segment=1, pace=0.2) as server:
         account = server.account(connect_timeout=1.5)
         with pytest.raises(RetryLater, match="no answer in time"):
-            Mailbox.connect(account, alive=signs.append)
+            Mailbox.connect(account, alive=lambda seconds, _: signs.append(seconds))
     assert signs

@@ -11,7 +11,7 @@ from world import READING, World
 from daemon.intake import poll as intake_poll
 from daemon.intake.poll import Pass, poll
 from daemon.ledger.store import Ledger
-from daemon.mailbox.imap import FolderStatus, Place
+from daemon.mailbox.imap import Fetched, FolderStatus, Place, Unfetched
 
 
 class Years(World):
@@ -163,6 +163,79 @@ def test_a_uid_that_is_given_out_again_is_read(tmp_path: Path) -> None:
     assert senders(world) == {"ada@acme.example": 1, "bob@x.example": 1}
 
 
+@pytest.mark.parametrize("answered", [False, True], ids=["by id", "without an id"])
+def test_a_uid_is_read_again_although_size_and_arrival_are_the_same(
+    tmp_path: Path, *, answered: bool
+) -> None:
+    """A second copy of it under another UID is no reason to read it each day."""
+    world = Years(tmp_path)
+    for _ in range(3):
+        world.receives("ada@acme.example")
+    inbox = world.box.folders["INBOX"]
+    raw, at = inbox.mails[2]
+    if answered:
+        raw = raw.replace(b"Message-ID: <2@mail.example>\r\n", b"")
+    inbox.mails[2] = raw, at
+    tagged = raw.replace(b"Subject: ", b"Subject: [EXTERNAL] ")
+    world.box.deliver("INBOX", tagged, at)
+    world.look()
+    assert world.look() == 0
+    assert senders(world) == {"ada@acme.example": 3}
+
+    other = raw.replace(b"ada@acme", b"bob@acme").replace(b"<2@", b"<7@")
+    assert len(other) == len(raw)
+    inbox.mails[2] = other, at
+
+    assert world.look() == 1
+    assert senders(world) == {"ada@acme.example": 3, "bob@acme.example": 1}
+    with world.ledger() as ledger:
+        read: list[int] = []
+
+        class Noting(_Line):
+            def fetch(self, uids: Sequence[int], **more: bool) -> Iterator[Fetched | Unfetched]:
+                read.extend(uids)
+                return super().fetch(uids, **more)
+
+        world.clock.now += timedelta(days=1, hours=1)
+        poll(Noting(world.box, {}), ledger, world.run_of())  # type: ignore[arg-type]
+        assert read == []
+
+
+@pytest.mark.parametrize("sign", ["modseq", "messages"])
+def test_a_folder_that_was_restored_is_noticed_although_uidnext_is_what_it_was(
+    tmp_path: Path, sign: str
+) -> None:
+    world = Years(tmp_path)
+    modseq = 100
+
+    class Counting(_Line):
+        def _status(self, name: str) -> FolderStatus:
+            return super()._status(name)._replace(modseq=modseq if sign == "modseq" else None)
+
+    def look() -> int:
+        world.clock.now += timedelta(minutes=1)
+        with world.ledger() as ledger:
+            return poll(Counting(world.box, {}), ledger, world.run_of()).new  # type: ignore[arg-type]
+
+    for _ in range(4):
+        world.receives("ada@acme.example")
+    inbox, at = world.box.folders["INBOX"], START + timedelta(days=9)
+    if sign == "messages":
+        del inbox.mails[1]
+    assert look() == len(inbox.mails)
+    assert look() == 0
+    modseq += 5  # somebody has read some of it
+    assert look() == 0
+    if sign == "messages":  # the backup is from before the first was deleted
+        inbox.mails[1] = (letter("eve@x.example", WE, number=8, at=at), at)
+    modseq = 90
+    for uid in (3, 4):
+        inbox.mails[uid] = (letter("fay@x.example", WE, number=uid + 9, at=at), at)
+
+    assert look() == (3 if sign == "messages" else 2)
+    assert senders(world)["fay@x.example"] == 2
+
+
 def test_a_folder_that_was_restored_to_an_earlier_day_is_read_as_it_is_now(tmp_path: Path) -> None:
     world = Years(tmp_path)
     for name in ("ada", "bob", "cyd", "dan"):
@@ -198,7 +271,7 @@ def test_mail_under_a_uid_that_was_unreadable_before_a_restore_is_read_at_once(
         (folder,) = (one for one in ledger.folders.of("sales") if one.name == "INBOX")
         assert folder.uidvalidity is not None
         with ledger.transaction("unreadable"):
-            ledger.folders.unsee(folder.id, folder.uidvalidity, 3, at)
+            ledger.sightings.forget_from(folder.id, folder.uidvalidity, 3)
             for _ in range(20):
                 ledger.quarantine.add(folder.id, folder.uidvalidity, 3, "unreadable", at)
     del inbox.mails[3]
@@ -226,9 +299,10 @@ def test_replicas_that_lag_are_looked_through_once_an_hour_at_most(
     looked: list[int] = []
 
     class Replica(_Line):
-        def places(self, uids: Sequence[int]) -> Iterator[Place]:
-            looked.append(len(uids))
-            return super().places(uids)
+        def places(self, uids: Sequence[int], *, header: bool = False) -> Iterator[Place]:
+            if not header:
+                looked.append(len(uids))
+            return super().places(uids, header=header)
 
     inbox = world.box.folders["INBOX"]
     for minute in range(120):

@@ -321,6 +321,41 @@ def test_a_slow_mailbox_is_told_once_the_ledger_can_be_written(tmp_path: Path) -
         assert health(ledger, now) == []
 
 
+@pytest.mark.parametrize(
+    ("seconds", "kilobytes", "told"),
+    [(11, 3, True), (19, 0, True), (4, 0, False), (11, 400, False)],
+)
+def test_a_server_that_takes_long_for_each_of_many_answers_is_told(
+    tmp_path: Path, *, seconds: int, kilobytes: int, told: bool
+) -> None:
+    now = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        slow = slowness.Slowness(lambda: ledger, lambda: now)
+
+        def poll(answers: int, seconds: int) -> None:
+            nonlocal now
+            slow.begins("sales")
+            for _ in range(answers):
+                for second in range(1, seconds + 1):
+                    now += timedelta(seconds=1)
+                    slow.waits("sales", second, kilobytes * 1000 * second // seconds)
+            slow.ends("sales", ledger)
+            now += timedelta(seconds=20)
+
+        for _ in range(6):
+            poll(2, seconds)
+        lines = [line.reason for line in health(ledger, now)]
+        assert lines == [f"the server takes {seconds} s for each answer: mail is late"] * told
+        poll(1, seconds)  # as slow as before
+        assert len(health(ledger, now)) == told
+        poll(5, 1)
+        assert health(ledger, now) == []
+        for _ in range(12):  # an answer now and then keeps nobody waiting
+            poll(1, 6)
+            now += timedelta(seconds=60)
+        assert health(ledger, now) == []
+
+
 def test_a_since_that_is_edited_reads_back_and_takes_nothing_away(
     dovecot: Post, tmp_path: Path
 ) -> None:

@@ -186,6 +186,14 @@ class YearOfAMailbox(RuleBasedStateMachine):
         self.world.look()
         self.world.box.reset(self.inbox if which == "inbox" else which)
 
+    @rule(data=st.data())
+    def the_folder_is_restored(self, data: st.DataObject) -> None:
+        """A backup knows the first mails only, and gives the UIDs of the others out again."""
+        self.world.look()
+        box = self.world.box.folders[self.inbox]
+        box.uidnext = data.draw(st.integers(1, box.uidnext))
+        box.mails = {uid: mail for uid, mail in box.mails.items() if uid < box.uidnext}
+
     @rule()
     def the_folder_is_renamed(self) -> None:
         self.world.look()

@@ -19,7 +19,7 @@ from threading import Event
 
 from daemon.errors import Problem, RetryLater
 from daemon.intake.parsing import Job
-from daemon.ledger.folders import Sighting
+from daemon.ledger.sightings import Sighting
 from daemon.log import event
 from daemon.mailbox.imap import Batches, Fetched, Mailbox, Unfetched
 

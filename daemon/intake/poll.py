@@ -17,8 +17,9 @@ from daemon.errors import LedgerProblem, Problem, RetryLater
 from daemon.intake.fetching import Batch, FetchRequest, Suspects, batches, isolate
 from daemon.intake.parsing import Parser
 from daemon.intake.rereading import read_again
+from daemon.intake.restored import forget_other_mail, went_back
 from daemon.intake.writing import FolderEnd, Pass, Step, Tally, Writer
-from daemon.ledger.folders import FolderRow, Sighting
+from daemon.ledger.folders import FolderRow
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.mailbox.imap import FolderRole, FolderStatus, Mailbox, Unfetched
@@ -29,7 +30,6 @@ __all__ = ["Pass", "Tally", "poll"]
 _FULL_SCAN_EVERY = timedelta(days=1)
 # Replicas of one server may differ in what comes next, again and again.
 _RESTORED_SCAN_WITHIN = timedelta(hours=1)
-_COMPARED = 10_000  # UIDs whose sizes and dates are in memory at the same time
 _RESTORED_TAIL = 1000  # UIDs that are compared at once: other mails may have come under them
 _CLOCKS_DIFFER = timedelta(hours=1)  # by less a folder may begin after the clock was set back
 _LONGEST_REST = timedelta(hours=9)
@@ -75,8 +75,13 @@ def _poll(mailbox: Mailbox, ledger: Ledger, run: Pass, parser: Parser) -> Tally:
     return writer.tally
 
 
-def _changed(mailbox: Mailbox, ledger: Ledger, run: Pass) -> list[FolderRow]:
-    """The folders that are due and may have something new; the others are noted as polled."""
+def _changed(
+    mailbox: Mailbox, ledger: Ledger, run: Pass
+) -> list[tuple[FolderRow, FolderStatus | None]]:
+    """The folders that are due and may have something new, with what STATUS said of each.
+
+    The others are noted as polled.
+    """
     now = run.now()
     known = _folders(mailbox, ledger, run)
     if any(one.floor is not None and one.floor > now + _CLOCKS_DIFFER for one in known):
@@ -97,7 +102,7 @@ def _changed(mailbox: Mailbox, ledger: Ledger, run: Pass) -> list[FolderRow]:
     if len(healthy) < len(idle):
         with ledger.transaction("polled"):
             ledger.folders.seen_nothing_new({f.id: now for f in idle if f.id not in healthy})
-    return [folder for folder in folders if folder not in idle]
+    return [(folder, statuses.get(folder.name)) for folder in folders if folder not in idle]
 
 
 def _folders(mailbox: Mailbox, ledger: Ledger, run: Pass) -> list[FolderRow]:
@@ -167,6 +172,7 @@ def _nothing_new(folder: FolderRow, status: FolderStatus | None, now: datetime) 
     return (
         status is not None
         and (status.uidvalidity, status.uidnext) == (folder.uidvalidity, folder.uidnext)
+        and not went_back(folder, status)
         and folder.scanned_at is not None
         and now - folder.scanned_at < _FULL_SCAN_EVERY
         and not (folder.retry_at and folder.retry_at <= now)
@@ -176,8 +182,8 @@ def _nothing_new(folder: FolderRow, status: FolderStatus | None, now: datetime) 
 def _incoming(mailbox: Mailbox, ledger: Ledger, run: Pass) -> Generator[Step, None, None]:
     """All that is new, folder after folder, and last the messages that broke a line."""
     put_aside: list[_OpenFolder] = []
-    for row in _changed(mailbox, ledger, run):
-        folder = _OpenFolder(mailbox, ledger, run, row)
+    for row, counted in _changed(mailbox, ledger, run):
+        folder = _OpenFolder(mailbox, ledger, run, row, counted)
         yield from _guarded(folder, folder.new())
         if folder.suspects.groups:
             put_aside.append(folder)
@@ -207,12 +213,20 @@ def _guarded(folder: "_OpenFolder", steps: Iterator[Step]) -> Iterator[Step]:
 class _OpenFolder:
     """One folder while it is read; `row` is in the present epoch once it is open."""
 
-    def __init__(self, mailbox: Mailbox, ledger: Ledger, run: Pass, row: FolderRow) -> None:
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        ledger: Ledger,
+        run: Pass,
+        row: FolderRow,
+        counted: FolderStatus | None,
+    ) -> None:
         self.mailbox = mailbox
         self.row = row
         self.suspects = Suspects(tell=self._lost)
         self._ledger = ledger
         self._run = run
+        self._counted = counted
         self._request: FetchRequest
         self._end: FolderEnd
 
@@ -221,7 +235,7 @@ class _OpenFolder:
         status = self._open()
         wanted, whole = self._wanted(status)
         folder, run = self.row, self._run
-        self._end = FolderEnd(status, whole)
+        self._end = FolderEnd(status, whole, self._counted)
         self._request = FetchRequest(
             folder=folder.name,
             uidvalidity=status.uidvalidity,
@@ -243,16 +257,16 @@ class _OpenFolder:
         folder, ledger, now = self.row, self._ledger, self._run.now()
         whole = folder.scanned_at is None or now - folder.scanned_at >= _FULL_SCAN_EVERY
         first = 1 if whole else folder.uidnext or 1
-        restored = status.uidnext < (folder.uidnext or 0)
-        if restored:
-            self._see_again(status)
+        if restored := went_back(folder, status):
+            self._see_again(status, restored)
         if restored and not whole:
             first = max(1, status.uidnext - _RESTORED_TAIL)
         since = None if folder.floor is None or folder.floor_uid else folder.floor.date()
         present = self.mailbox.uids(since=since, first=first)
-        known = ledger.folders.known_uids(folder.id, status.uidvalidity, first)
+        known = ledger.sightings.known_uids(folder.id, status.uidvalidity, first)
         if whole or restored:
-            known -= self._given_out_again([uid for uid in present if uid in known])
+            here = [uid for uid in present if uid in known]
+            known.difference_update(forget_other_mail(self.mailbox, ledger, folder, here))
         new = {uid for uid in present if uid not in known}
         new.update(_to_retry(self.mailbox, ledger, folder, status.uidvalidity, now))
         return sorted(new, reverse=True), whole
@@ -278,46 +292,24 @@ class _OpenFolder:
         )
         return status
 
-    def _see_again(self, status: FolderStatus) -> None:
-        """UIDNEXT went down, which it may not (RFC 3501, 2.3.1.1): a folder was restored, perhaps.
+    def _see_again(self, status: FolderStatus, why: str) -> None:
+        """A folder was restored, perhaps; or replicas of a server count differently.
 
-        Or the server derives it from the last message, which was deleted. The UIDs from there on
-        belong to mail that is yet to come; the folder is looked through within the hour.
+        Or the server derives UIDNEXT from the last message, which was deleted. The UIDs from there
+        on belong to mail that is yet to come; the folder is looked through within the hour.
         """
-        event("intake.uidnext_went_down", mailbox=self._run.name, folder=self.row.name)
-        with self._ledger.transaction("uidnext"):
+        event("intake.went_back", mailbox=self._run.name, folder=self.row.name, why=why)
+        with self._ledger.transaction("went back"):
             scanned = self._run.now() - _FULL_SCAN_EVERY + _RESTORED_SCAN_WITHIN
-            self._ledger.folders.unsee(self.row.id, status.uidvalidity, status.uidnext, scanned)
+            at = self.row.id, status.uidvalidity
+            self._ledger.sightings.forget_from(*at, status.uidnext)
+            self._ledger.folders.scan_again(self.row.id, scanned)
 
     def _lost(self, problem: RetryLater) -> None:
         """Say in the ledger what holds this folder up, until it is read to its end."""
         with self._ledger.transaction("line lost"):
             self._ledger.folders.held_up(self.row.id, str(problem))
         event("intake.line_lost", mailbox=self._run.name, folder=self.row.name, error=problem)
-
-    def _given_out_again(self, here: Sequence[int]) -> set[int]:
-        """Of these UIDs, those under which another message lies than the one that was seen.
-
-        RFC 3501, 2.3.1.1 forbids it. What lies in quarantine isn't asked for: the line may be lost
-        over it each time.
-        """
-        at, folders = (self.row.id, self.row.uidvalidity or 0), self._ledger.folders
-        unsized = folders.unsized(*at)
-        reused = set[int]()
-        for start in range(0, len(here), _COMPARED):
-            some = here[start : start + _COMPARED]
-            seen = folders.seen_uids(*at, some[0], some[-1]).intersection(some)
-            there = [
-                Sighting(one.uid, None, one.size, one.internal_date)
-                for one in self.mailbox.places(sorted(seen))
-            ]
-            if unsized or folders.differing(*at, there):
-                with self._ledger.transaction("places"):
-                    reused.update(folders.reused(*at, there))
-        if reused:
-            name, folder = self._run.name, self.row.name
-            event("intake.uids_reused", mailbox=name, folder=folder, messages=len(reused))
-        return reused
 
     def _steps(self, batches: Iterator[Batch]) -> Iterator[Step]:
         total = len(self._request.wanted)

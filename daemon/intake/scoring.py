@@ -19,10 +19,10 @@ from daemon.intake import consent, own_servers
 from daemon.intake.copies import Known, read_anew, with_answer
 from daemon.intake.judging import conclusions, judged, rejudge, write
 from daemon.intake.states import LEARNED, ScoringSettings, known_us, recompute, with_learned
-from daemon.ledger.folders import Sighting
 from daemon.ledger.forgotten import FORGET_SALT
 from daemon.ledger.message_row import MessageRow, StoredMessage
 from daemon.ledger.rereading import HELD
+from daemon.ledger.sightings import Sighting
 from daemon.ledger.store import Ledger
 from daemon.ledger.timestamp import instant_or_none
 from daemon.message.forgotten import people, without
@@ -82,7 +82,7 @@ def add(
         Sighting(item.uid, ids[known.key_of(item.message)], item.message.size, item.arrived_at)
         for item in seen
     ]
-    ledger.folders.see(folder, uidvalidity, places)
+    ledger.sightings.see(folder, uidvalidity, places)
     again = _learn(ledger, settings, set(stored.get(LEARNED, ())), entries.values())
     new = [entry.message for key, entry in entries.items() if key not in known.ids]
     if not in_sent:

@@ -13,7 +13,8 @@ from daemon.intake.first_mails import asked
 from daemon.intake.parsing import Answer
 from daemon.intake.scoring import IncomingMessage
 from daemon.intake.states import ScoringSettings
-from daemon.ledger.folders import FolderRow, Sighting
+from daemon.ledger.folders import FolderRow
+from daemon.ledger.sightings import Sighting
 from daemon.ledger.store import Ledger
 from daemon.log import event
 from daemon.mailbox.imap import FolderStatus, Mailbox, Unfetched
@@ -62,10 +63,26 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class FolderEnd:
-    """What to remember of a folder that was read to its end; `whole`: from its beginning."""
+    """What to remember of a folder that was read to its end; `whole`: from its beginning.
+
+    `counted` is what STATUS said of it before it was opened.
+    """
 
     status: FolderStatus
     whole: bool
+    counted: FolderStatus | None = None
+
+    @property
+    def messages(self) -> int:
+        """What STATUS and EXAMINE counted at most: a mail may have come between them."""
+        counts = (one.messages for one in (self.status, self.counted) if one is not None)
+        return max(counts)
+
+    @property
+    def modseq(self) -> int | None:
+        """The lesser of what they said: servers tell it late in one of them."""
+        said = (one.modseq for one in (self.status, self.counted) if one is not None)
+        return min((one for one in said if one is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +159,7 @@ class Writer:
             if found.again:  # what can't be read any more stays as it was read
                 uids = [item.uid for item in found.unreadable]
                 ledger.rereading.gone(folder.id, uidvalidity, uids)
-            ledger.folders.see(folder.id, uidvalidity, found.below)
+            ledger.sightings.see(folder.id, uidvalidity, found.below)
             for item in found.unreadable if not found.again else ():
                 ledger.quarantine.add(folder.id, uidvalidity, item.uid, item.reason, now)
             if end is not None:
@@ -185,6 +202,8 @@ class Writer:
             scanned=end.whole,
             object_id=end.status.object_id,
             resets=folder.resets,
+            messages=end.messages,
+            modseq=end.modseq,
         )
         if folder.resets >= _MANY_RESETS:
             wait = backoff.pause(backoff.FOLDER, folder.resets - _MANY_RESETS + 1)

@@ -1,25 +1,13 @@
-"""Folders and sightings: where messages were seen and where reading resumes."""
+"""Folders: what is read, from where on, and where reading resumes."""
 
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import instant_or_none, stamp, stamp_or_none
-
-_LAST_UID = 2**32 - 1  # RFC 3501, nz-number
-
-
-class Sighting(NamedTuple):
-    """A message at one place; `message` is its id, None for what is older than we read."""
-
-    uid: int
-    message: int | None
-    size: int | None = None  # bytes, RFC822.SIZE
-    arrived_at: datetime | None = None  # INTERNALDATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +29,12 @@ class FolderRow:
     floor_uid: int | None = None  # what has this UID or a higher one isn't older than `floor`
     resets: int = 0  # changes of UIDVALIDITY in a row
     retry_at: datetime | None = None  # when the next try of something in quarantine is due
+    messages: int | None = None  # as the server counted them, at the last poll that read something
+    modseq: int | None = None  # HIGHESTMODSEQ then
 
 
 class Folders:
-    """Owns `folders` and `sightings`; a UID with a sighting is in quarantine no more."""
+    """Owns `folders`; a new epoch or an older floor forgets where messages were seen."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
@@ -169,8 +159,8 @@ class Folders:
         """
         self._db.execute(
             "UPDATE folders SET resets = resets + (uidvalidity IS NOT NULL), uidvalidity = ?,"
-            " object_id = ?, uidnext = NULL, first_uid = NULL, floor_uid = NULL, scanned_at = NULL"
-            " WHERE id = ?",
+            " object_id = ?, uidnext = NULL, first_uid = NULL, floor_uid = NULL, scanned_at = NULL,"
+            " messages = NULL, highestmodseq = NULL WHERE id = ?",
             (uidvalidity, object_id, folder.id),
         )
         for table in ("quarantine", "sightings"):
@@ -185,14 +175,19 @@ class Folders:
         scanned: bool,
         object_id: str | None = None,
         resets: int = 0,
+        messages: int | None = None,
+        modseq: int | None = None,
     ) -> None:
         """Note a good poll that left nothing unread below `uidnext`."""
         self._db.execute(
             "UPDATE folders SET uidnext = ?, polled_at = ?, failures = 0,"
             " last_error = NULL, next_due = NULL, scanned_at = iif(?, ?, scanned_at),"
-            " object_id = coalesce(?, object_id), resets = ?,"
+            " object_id = coalesce(?, object_id), resets = ?, messages = ?, highestmodseq = ?,"
             " first_uid = coalesce(first_uid, ?) WHERE id = ?",
-            (uidnext, stamp(now), scanned, stamp(now), object_id, resets, uidnext, folder),
+            (
+                *(uidnext, stamp(now), scanned, stamp(now), object_id, resets, messages, modseq),
+                *(uidnext, folder),
+            ),
         )
 
     def rest(self, folder: int, why: str, until: datetime) -> None:
@@ -202,51 +197,8 @@ class Folders:
             (why, stamp(until), folder),
         )
 
-    def reused(self, folder: int, uidvalidity: int, places: Iterable[Sighting]) -> list[int]:
-        """Of these places, as the server has them now, those where another message was seen.
-
-        They are forgotten, so that they are read. What an earlier version didn't note is noted.
-        """
-        found = self.differing(folder, uidvalidity, there := list(places))
-        where, at = "WHERE folder = ? AND uidvalidity = ? AND uid = ?", (folder, uidvalidity)
-        self._db.executemany(
-            f"UPDATE sightings SET size = ?, arrived_at = ? {where} AND size IS NULL",
-            [(one.size, stamp_or_none(one.arrived_at), *at, one.uid) for one in there],
-        )
-        self._db.executemany(
-            f"DELETE FROM sightings {where}", [(folder, uidvalidity, uid) for uid in found]
-        )
-        return found
-
-    def unsized(self, folder: int, uidvalidity: int) -> bool:
-        """Whether an earlier version saw a message without noting its size."""
-        where = "folder = ? AND uidvalidity = ? AND size IS NULL"
-        sql = f"SELECT EXISTS (SELECT 1 FROM sightings WHERE {where})"
-        return bool(self._db.execute(sql, (folder, uidvalidity)).fetchone()[0])
-
-    def differing(self, folder: int, uidvalidity: int, places: Iterable[Sighting]) -> list[int]:
-        """The UIDs under which the server has another message now than the one that was seen."""
-        now = {one.uid: (one.size, stamp_or_none(one.arrived_at)) for one in places}
-        seen = self._db.execute(
-            "SELECT uid, size, arrived_at FROM sightings"
-            " WHERE folder = ? AND uidvalidity = ? AND uid BETWEEN ? AND ? AND size IS NOT NULL",
-            (folder, uidvalidity, min(now, default=0), max(now, default=0)),
-        )
-        return [
-            uid
-            for uid, *before in seen
-            if uid in now
-            and any(
-                old is not None and new is not None and old != new
-                for old, new in zip(before, now[uid], strict=True)
-            )
-        ]
-
-    def unsee(self, folder: int, uidvalidity: int, first: int, scanned_at: datetime) -> None:
-        """Forget UIDs from `first` on, in quarantine too, and any look after `scanned_at`."""
-        for table in ("quarantine", "sightings"):
-            where = "folder = ? AND uidvalidity = ? AND uid >= ?"
-            self._db.execute(f"DELETE FROM {table} WHERE {where}", (folder, uidvalidity, first))
+    def scan_again(self, folder: int, scanned_at: datetime) -> None:
+        """Forget any look over the whole folder that was later than this."""
         scanned = "UPDATE folders SET scanned_at = min(scanned_at, ?) WHERE id = ?"
         self._db.execute(scanned, (stamp(scanned_at), folder))
 
@@ -273,44 +225,6 @@ class Folders:
             (why, folder),
         )
 
-    def known_uids(
-        self, folder: int, uidvalidity: int, first: int = 1, last: int = _LAST_UID
-    ) -> set[int]:
-        """UIDs from `first` to `last` that have a sighting or lie in quarantine."""
-        stretch = "WHERE folder = ? AND uidvalidity = ? AND uid BETWEEN ? AND ?"
-        rows = self._db.execute(
-            f"SELECT uid FROM sightings {stretch} UNION ALL SELECT uid FROM quarantine {stretch}",
-            (folder, uidvalidity, first, last) * 2,
-        )
-        return {row["uid"] for row in rows}
-
-    def seen_uids(
-        self, folder: int, uidvalidity: int, first: int = 1, last: int = _LAST_UID
-    ) -> set[int]:
-        """UIDs from `first` to `last` that have a sighting: of messages that could be read."""
-        rows = self._db.execute(
-            "SELECT uid FROM sightings WHERE folder = ? AND uidvalidity = ?"
-            " AND uid BETWEEN ? AND ?",
-            (folder, uidvalidity, first, last),
-        )
-        return {row["uid"] for row in rows}
-
-    def see(self, folder: int, uidvalidity: int, seen: Iterable[Sighting]) -> None:
-        """Record where messages were seen; ends their quarantine."""
-        rows = [
-            (folder, uidvalidity, one.uid, one.message, one.size, stamp_or_none(one.arrived_at))
-            for one in seen
-        ]
-        self._db.executemany(
-            "INSERT OR REPLACE INTO sightings (folder, uidvalidity, uid, message, size, arrived_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            rows,
-        )
-        self._db.executemany(
-            "DELETE FROM quarantine WHERE folder = ? AND uidvalidity = ? AND uid = ?",
-            [row[:3] for row in rows],
-        )
-
     def read_again(self, mailbox: str | None = None) -> None:
         """Have every folder, or those of one mailbox, looked through whole in its next poll."""
         self._db.execute(
@@ -318,15 +232,6 @@ class Folders:
             " WHERE active AND (? IS NULL OR mailbox = ?)",
             (mailbox, mailbox),
         )
-
-    def places(self, messages: Iterable[int]) -> list[sqlite3.Row]:
-        """Where these messages lie, as far as we know: mailbox, name, uidvalidity, uid, message."""
-        return self._db.execute(
-            "SELECT f.mailbox, f.name, s.uidvalidity, s.uid, s.message FROM sightings s"
-            " JOIN folders f ON f.id = s.folder AND f.uidvalidity = s.uidvalidity"
-            f" WHERE f.active AND NOT s.gone AND s.message {AMONG} ORDER BY s.message, f.id, s.uid",
-            (listed(messages),),
-        ).fetchall()
 
 
 def _folder(row: sqlite3.Row) -> FolderRow:
@@ -346,4 +251,6 @@ def _folder(row: sqlite3.Row) -> FolderRow:
         floor_uid=row["floor_uid"],
         resets=row["resets"],
         retry_at=instant_or_none(row["retry_at"]),
+        messages=row["messages"],
+        modseq=row["highestmodseq"],
     )

@@ -40,6 +40,7 @@ STEPS = (
     "m024_as_made",
     "m025_old_mail",
     "m026_unwanted",
+    "m027_restored",
 )
 
 migrations = Migrations("mail2deal")

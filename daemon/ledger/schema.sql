@@ -17,7 +17,7 @@ CREATE TABLE folders (
   role TEXT NOT NULL CHECK (role IN ('inbox', 'sent')),
   uidvalidity INTEGER,            -- of the epoch that we read now; NULL before the first look
   uidnext INTEGER,                -- every UID below it has been looked at
-  highestmodseq INTEGER,          -- no longer kept
+  highestmodseq INTEGER,          -- at the last poll that read something, where there is one
   floor TEXT,                     -- what arrived before isn't read; NULL: read from the beginning
   scanned_at TEXT,                -- last set difference over the whole folder
   polled_at TEXT,                 -- last good poll
@@ -30,6 +30,7 @@ CREATE TABLE folders (
   first_uid INTEGER,              -- UIDNEXT at the first look: what came later
   floor_uid INTEGER,              -- read from here on, where the floor was set by a wrong clock
   resets INTEGER NOT NULL DEFAULT 0, -- UIDVALIDITY changes in a row
+  messages INTEGER,               -- how many the server counted at that poll
   UNIQUE (mailbox, name)
 );
 

@@ -41,6 +41,7 @@ from daemon.ledger.rereading import Rereading
 from daemon.ledger.resting import Resting
 from daemon.ledger.runs import Runs
 from daemon.ledger.senders import Senders
+from daemon.ledger.sightings import Sightings
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.states import States
 from daemon.ledger.threads import Threads
@@ -60,6 +61,7 @@ class Ledger:
         self._remembers = False
         self._remembered: dict[str, str] | None = None  # settings as JSON; see `remembering`
         self.folders = Folders(connection)
+        self.sightings = Sightings(connection)
         self.quarantine = Quarantine(connection)
         self.messages = Messages(connection)
         self.conversations = Conversations(connection)

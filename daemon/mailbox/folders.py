@@ -9,12 +9,12 @@ RFC 3501 section 7.2, RFC 5258 (LIST-EXTENDED), RFC 5819 (LIST-STATUS), RFC 6154
 import contextlib
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import chain
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from imapclient.imap_utf7 import decode, encode
 
@@ -55,6 +55,14 @@ class FolderStatus(NamedTuple):
     uidnext: int
     messages: int
     object_id: str | None = None  # MAILBOXID (RFC 8474), which only EXAMINE tells us
+    modseq: int | None = None  # HIGHESTMODSEQ (RFC 7162): the folder's changes are counted by it
+
+    @classmethod
+    def of(cls, name: str, numbers: Mapping[str, int], object_id: str | None = None) -> Self:
+        """From counters by their names in IMAP; what the server doesn't say is 0."""
+        uidvalidity, uidnext = numbers.get("UIDVALIDITY", 0), numbers.get("UIDNEXT", 0)
+        modseq = numbers.get("HIGHESTMODSEQ") or None
+        return cls(name, uidvalidity, uidnext, numbers.get("MESSAGES", 0), object_id, modseq)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,28 +6,27 @@ a plain refusal the connection is closed. A `Mailbox` belongs to one thread. It 
 beyond the connection: what is new is decided by `cursor` and the ledger.
 """
 
-import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
-from daemon.errors import ConfigProblem, Rejected, Unreadable
-from daemon.mailbox import fetch, imap_errors, listing
+from daemon.errors import ConfigProblem, Rejected
+from daemon.mailbox import fetch, imap_errors, listing, places
 from daemon.mailbox import folders as folder_names
 from daemon.mailbox.account import Account
-from daemon.mailbox.connection import LARGE, ImapReply
-from daemon.mailbox.cursor import Batches, batches, uid_set
+from daemon.mailbox.connection import ImapReply
+from daemon.mailbox.cursor import Batches
 from daemon.mailbox.fetch import Fetch
 from daemon.mailbox.fetch_command import FetchCommand
-from daemon.mailbox.fetch_response import internal_date, number, read_fetch
 from daemon.mailbox.fetched import Fetched, Unfetched
 from daemon.mailbox.folders import FolderRole, FolderStatus
+from daemon.mailbox.places import Place
 from daemon.mailbox.search import SEARCH_WIDTH, Search
 from daemon.mailbox.session import ImapSession
-from daemon.mailbox.status import counters
+from daemon.mailbox.status import counters, opened
 from daemon.mailbox.stream import Alive
 
 __all__ = [
@@ -41,19 +40,7 @@ __all__ = [
     "Unfetched",
 ]
 
-_EXISTS = re.compile(rb"\* (\d{1,18}) EXISTS", re.IGNORECASE)
-_OBJECT_ID = re.compile(rb"\* OK \[MAILBOXID \(([A-Za-z0-9_-]{1,255})\)\]", re.IGNORECASE)
 _MOST_MESSAGES = 50_000_000  # each 80,000 of them cost a question
-_PLACES = 250  # messages of one command, which stays below 4,000 bytes
-_COUNTER = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT) (\d{1,18})\]", re.IGNORECASE)
-
-
-class Place(NamedTuple):
-    """A message of a folder as the server counts it, without its content."""
-
-    uid: int
-    size: int | None
-    internal_date: datetime | None
 
 
 class Mailbox:
@@ -72,7 +59,7 @@ class Mailbox:
 
     @classmethod
     def connect(
-        cls, account: Account, *, bulk: bool = False, alive: Alive = lambda _: None
+        cls, account: Account, *, bulk: bool = False, alive: Alive = lambda *_: None
     ) -> Self:
         """Log in; raises AuthProblem, ConfigProblem or RetryLater.
 
@@ -153,9 +140,7 @@ class Mailbox:
         wires = {name: self._wire_name(name) for name in names if name not in self.missing}
         found = counters(self._session, wires)
         counted = {
-            name: FolderStatus(
-                name, numbers["UIDVALIDITY"], numbers["UIDNEXT"], numbers["MESSAGES"]
-            )
+            name: FolderStatus.of(name, numbers)
             for name, wire in wires.items()
             if {"UIDVALIDITY", "UIDNEXT", "MESSAGES"}
             <= (numbers := found.get(folder_names.canonical(wire), {})).keys()
@@ -179,24 +164,18 @@ class Mailbox:
             reply = self._session.ask(line)
         if not reply.ok:
             raise imap_errors.refused(reply.text, what=what)
-        exists = [int(found[1]) for found in reply.matching(_EXISTS)]
-        numbers = {found[1].upper(): int(found[2]) for found in reply.matching(_COUNTER)}
-        messages = exists[-1] if exists else 0
+        status = opened(reply, name)
         counted = self._counted.pop(name, None)
-        if counted is not None and counted.uidvalidity == numbers.get(b"UIDVALIDITY"):
+        if counted is not None and counted.uidvalidity == status.uidvalidity:
             # Where EXAMINE counts fewer, SEARCH decides: mails may have been expunged since.
-            messages = max(messages, min(counted.messages, SEARCH_WIDTH))
-        if messages and b"UIDVALIDITY" not in numbers:
+            most = max(status.messages, min(counted.messages, SEARCH_WIDTH))
+            status = status._replace(messages=most)
+        if status.messages and not status.uidvalidity:
             raise Rejected("the server gives no UIDVALIDITY", what=what)
-        if messages > _MOST_MESSAGES:
-            raise Rejected(f"the server counts {messages} messages, which can't be", what=what)
-        status = FolderStatus(
-            name,
-            numbers.get(b"UIDVALIDITY", 0),
-            numbers.get(b"UIDNEXT", 0),
-            messages,
-            next((found[1].decode() for found in reply.matching(_OBJECT_ID)), None),
-        )
+        if status.messages > _MOST_MESSAGES:
+            raise Rejected(
+                f"the server counts {status.messages} messages, which can't be", what=what
+            )
         if not status.uidnext:  # for a server that doesn't say: one more than the last there is
             last = self._search(status).last()
             status = status._replace(uidnext=(last or 0) + 1)
@@ -213,11 +192,7 @@ class Mailbox:
 
     def newest(self) -> datetime | None:
         """When the last message of the open folder arrived; None if it is empty."""
-        messages = self._opened().messages
-        reply = self._session.ask(b"FETCH %d (UID INTERNALDATE)" % messages) if messages else None
-        found = [read_fetch(one) or {} for one in reply.untagged] if reply else []
-        dates = [date for one in found if (date := internal_date(one.get(b"INTERNALDATE")))]
-        return max(dates, default=None)
+        return places.newest(self._session, self._opened().messages)
 
     def batches(self, uids: Sequence[int], *, lines: int = 1, most: int | None = None) -> Batches:
         """UIDs for fetches on so many connections, at most `most` of them in one command.
@@ -266,30 +241,15 @@ class Mailbox:
         """After a fetch that has lost the line: the messages that the server was to send then."""
         return self._session.run.suspects if self._session.run is not None else ()
 
-    def places(self, uids: Sequence[int]) -> Iterator[Place]:
-        """Size and INTERNALDATE of messages of the open folder, as far as they are there."""
+    def places(self, uids: Sequence[int], *, header: bool = False) -> Iterator[Place]:
+        """Messages of the open folder without their content, as far as they are there."""
         self._opened()
-        for some in batches(uids, _PLACES):
-            line = b"UID FETCH %s (UID INTERNALDATE RFC822.SIZE)" % uid_set(some).encode()
-            for response in self._session.command(line).untagged:
-                items = read_fetch(response) or {}
-                uid = number(items.get(b"UID"))
-                if uid is not None:
-                    size = number(items.get(b"RFC822.SIZE"))
-                    yield Place(uid, size, internal_date(items.get(b"INTERNALDATE")))
+        return places.places(self._session, uids, header=header)
 
     def raw(self, uid: int) -> bytes:
         """A whole message of the open folder; raises Unreadable if it isn't there any more."""
         self._opened()
-        reply = self._session.command(
-            b"UID FETCH %d (UID BODY.PEEK[])" % uid, keep=LARGE, most=LARGE
-        )
-        for response in reply.untagged:
-            items = read_fetch(response) or {}
-            body = items.get(b"[]")
-            if items.get(b"UID") == b"%d" % uid and isinstance(body, bytes):
-                return body
-        raise Unreadable("not on the server any more", what=f"{self.account.name} UID {uid}")
+        return places.raw(self._session, uid)
 
     def command(self, line: bytes) -> ImapReply:
         """Any command of one line; a refusal raises Rejected or RetryLater."""

@@ -18,6 +18,7 @@ INSTEAD = {
     "ID": "doesn't say its name",
     "LIST-EXTENDED": "lists folders with a plain LIST",
     "LIST-STATUS": "asks for each folder's STATUS",
+    "CONDSTORE": "sees later that a folder was restored",
     "ESEARCH": "searches with a plain SEARCH",
     "SEARCH": "fetches the UIDs of all messages",
     "PIPELINING": "waits for each answer",

@@ -23,7 +23,7 @@ from daemon.mailbox.stream import Alive
 logging.getLogger("imapclient").setLevel(logging.WARNING)
 
 
-def log_in(account: Account, alive: Alive = lambda _: None) -> ImapClient:
+def log_in(account: Account, alive: Alive = lambda *_: None) -> ImapClient:
     """A connection that is logged in, with its capabilities known.
 
     Raises ConfigProblem (certificate, clear text), AuthProblem (credentials), RetryLater (rest).
@@ -73,7 +73,7 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def connect(account: Account, alive: Alive = lambda _: None) -> ImapClient:
+def connect(account: Account, alive: Alive = lambda *_: None) -> ImapClient:
     """A connection with its greeting read and TLS on, before any login; errors as in `log_in`."""
     with _as_ours(account):
         context = tls_context(account.ca_file) if account.tls != "none" else None

@@ -1,14 +1,22 @@
-"""The counters of folders, without opening any: LIST-STATUS (RFC 5819), else STATUS for each."""
+"""The counters of folders: without opening any, by LIST-STATUS (RFC 5819) or STATUS, or opened.
 
+With CONDSTORE (RFC 7162) HIGHESTMODSEQ is among those of LIST-STATUS.
+"""
+
+import re
 from collections.abc import Mapping
 
 from daemon.errors import RetryLater
 from daemon.mailbox import folders, imap_errors
-from daemon.mailbox.connection import Response
+from daemon.mailbox.connection import ImapReply, Response
+from daemon.mailbox.folders import FolderStatus
 from daemon.mailbox.ladder import LOST
 from daemon.mailbox.session import ImapSession
 
-_ITEMS = b"(MESSAGES UIDNEXT UIDVALIDITY)"
+_ITEMS = b"MESSAGES UIDNEXT UIDVALIDITY"
+_EXISTS = re.compile(rb"\* (\d{1,18}) EXISTS", re.IGNORECASE)
+_COUNTER = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT|HIGHESTMODSEQ) (\d{1,18})\]", re.IGNORECASE)
+_OBJECT_ID = re.compile(rb"\* OK \[MAILBOXID \(([A-Za-z0-9_-]{1,255})\)\]", re.IGNORECASE)
 _AT_ONCE = 8  # STATUS commands on the wire
 
 Counters = dict[bytes, dict[str, int]]  # by the folder's name on the wire, INBOX in capitals
@@ -18,8 +26,14 @@ def counters(session: ImapSession, wires: Mapping[str, bytes]) -> Counters:
     """What the server counts in these folders; one that it refuses is left out."""
     if wires and session.can("LIST-STATUS", "LIST-EXTENDED"):
         patterns = b" ".join(folders.quoted(wire) for wire in wires.values())
-        line = b'LIST "" (%s) RETURN (STATUS %s)' % (patterns, _ITEMS)
-        reply = session.attempt("LIST-STATUS", line)
+        line = b'LIST "" (%s) RETURN (STATUS (%s))'
+        # First with what CONDSTORE adds: where that fails, it may be the reason.
+        counted = session.attempt(
+            "CONDSTORE",
+            line % (patterns, _ITEMS + b" HIGHESTMODSEQ"),
+            good=lambda said: bool(folders.statuses(said.untagged)),
+        )
+        reply = counted or session.attempt("LIST-STATUS", line % (patterns, _ITEMS))
         found = folders.statuses(reply.untagged) if reply is not None else {}
         left = [one for one in wires.values() if folders.canonical(one) not in found]
         if left and (also := _each(session, left)):
@@ -28,6 +42,15 @@ def counters(session: ImapSession, wires: Mapping[str, bytes]) -> Counters:
             found |= also
         return found
     return _each(session, list(wires.values()))
+
+
+def opened(reply: ImapReply, name: str) -> FolderStatus:
+    """The counters in the answer to EXAMINE."""
+    numbers = {str(one[1].upper(), "ascii"): int(one[2]) for one in reply.matching(_COUNTER)}
+    for found in reply.matching(_EXISTS):
+        numbers["MESSAGES"] = int(found[1])  # the last one counts
+    object_id = next((found[1].decode() for found in reply.matching(_OBJECT_ID)), None)
+    return FolderStatus.of(name, numbers, object_id)
 
 
 def _each(session: ImapSession, wires: list[bytes]) -> Counters:
@@ -40,7 +63,7 @@ def _each(session: ImapSession, wires: list[bytes]) -> Counters:
         untagged: list[Response] = []
         wire = session.wire
         lines = [
-            b"STATUS %s %s" % (folders.quoted(one), _ITEMS)
+            b"STATUS %s (%s)" % (folders.quoted(one), _ITEMS)
             for one in wires[start : start + at_once]
         ]
         try:

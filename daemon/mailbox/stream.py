@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-Alive = Callable[[float], object]  # told how many seconds the present answer has taken so far
+# Told how many seconds the present answer has taken so far, and how many bytes of it have come.
+Alive = Callable[[float, int], object]
 
 _BUFFER = 1 << 18  # bytes of one read: where other threads compute, each read waits for them
 _SLICE = 1.0  # seconds of waiting between two signs of life
@@ -38,7 +39,7 @@ class Stream:
         sock: socket.socket,
         *,
         silence: float,
-        alive: Alive = lambda _: None,
+        alive: Alive = lambda *_: None,
     ) -> None:
         """`silence` is how many seconds a server may say nothing in the middle of an answer."""
         self.socket = sock
@@ -57,7 +58,7 @@ class Stream:
         """Begin an answer that must end within so many seconds and bytes."""
         self._receiver.began = time.monotonic()
         self._receiver.deadline = self._receiver.began + seconds
-        self._receiver.left = size
+        self._receiver.left = self._receiver.most = size
         self.progress()
 
     def progress(self) -> None:
@@ -114,7 +115,7 @@ class _Receiver(io.RawIOBase):
 
     def __init__(self, sock: socket.socket, silence: float, alive: Alive) -> None:
         self.began = self.deadline = self._beaten = time.monotonic()
-        self.left = 0  # bytes of this answer
+        self.left = self.most = 0  # bytes of this answer
         self.patience = silence  # seconds that we still wait for bytes
         self.interrupted = False
         self.paused = False  # behave as if nothing were there
@@ -154,7 +155,7 @@ class _Receiver(io.RawIOBase):
             now = time.monotonic()
             if now - self._beaten >= _SLICE:
                 self._beaten = now
-                self._alive(now - self.began)
+                self._alive(now - self.began, self.most - self.left)
             if self.interrupted:
                 raise OSError("interrupted")
             if now >= self.deadline:

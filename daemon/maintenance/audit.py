@@ -15,10 +15,10 @@ from math import ceil
 from pathlib import Path
 
 from daemon.errors import LedgerProblem, Problem
-from daemon.intake import rebuilding
+from daemon.intake import rebuilding, restored
 from daemon.intake.states import ScoringSettings
 from daemon.ledger import reports
-from daemon.ledger.folders import FolderRow, Sighting
+from daemon.ledger.folders import FolderRow
 from daemon.ledger.store import Ledger
 from daemon.mailbox.imap import Mailbox
 from daemon.maintenance.doubles import OtherLedger, doubles
@@ -123,18 +123,12 @@ def _folder_gaps(mailbox: Mailbox, ledger: Ledger, folder: FolderRow, where: str
     uids = sorted(mailbox.uids(since=since))
     for start in range(0, len(uids), _PAGE):
         page = uids[start : start + _PAGE]
-        known = ledger.folders.known_uids(folder.id, status.uidvalidity, page[0], page[-1])
+        known = ledger.sightings.known_uids(folder.id, status.uidvalidity, page[0], page[-1])
         for uid in page:
             if uid not in known:
                 yield Gap("message", f"{where} UID {uid}", "not read")
-        # What lies in quarantine isn't asked for: it may cost the connection each time.
-        seen = ledger.folders.seen_uids(folder.id, status.uidvalidity, page[0], page[-1])
-        there = (
-            Sighting(one.uid, None, one.size, one.internal_date)
-            for one in mailbox.places([uid for uid in page if uid in seen])
-        )
-        for uid in ledger.folders.differing(folder.id, status.uidvalidity, there):
-            yield Gap("message", f"{where} UID {uid}", "not the mail that was read there")
+    for uid in restored.other_mail(mailbox, ledger, folder, uids):
+        yield Gap("message", f"{where} UID {uid}", "not the mail that was read there")
 
 
 def activity_gaps(ledger: Ledger) -> Iterator[Gap]:

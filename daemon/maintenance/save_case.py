@@ -122,7 +122,7 @@ def _wanted(ledger: Ledger, sender: str, key: str | None) -> list[StoredMessage]
 def _fetched(wiring: Wiring, ledger: Ledger, wanted: Sequence[StoredMessage]) -> list[_Mail]:
     """These mails from where they lie, as far as they still do."""
     places = defaultdict(list)
-    for row in ledger.folders.places([m.id for m in wanted]):
+    for row in ledger.sightings.places([m.id for m in wanted]):
         places[row["mailbox"]].append(row)
     found: dict[int, bytes] = {}
     for box in wiring.config.mailboxes:

@@ -281,9 +281,9 @@ class Polling:
     def _alive(self, *_: object) -> None:
         self._carry_on()
 
-    def _waits(self, name: str, seconds: float) -> None:
+    def _waits(self, name: str, seconds: float, size: int) -> None:
         self._carry_on()
-        self._slowness.waits(name, seconds)
+        self._slowness.waits(name, seconds, size)
 
     def _failed(self, name: str, problem: Problem, ledger: Ledger) -> RetryLater:
         """Keep the failure with its next try in the ledger; as an error that names the wait."""
