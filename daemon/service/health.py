@@ -17,7 +17,7 @@ from daemon.ledger.store import Ledger
 from daemon.ledger.timestamp import stamp_or_none
 from daemon.pipedrive.costs import price_of
 from daemon.pipedrive.pacing import days_for, share_of
-from daemon.rules.counted import counted
+from daemon.rules.quantities import counted
 from daemon.wiring import Wiring
 
 Weight = Literal["person", "failing", "note"]
