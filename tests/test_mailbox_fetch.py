@@ -1,6 +1,5 @@
 """Messages from a real Dovecot: the small ones say what the whole ones say, and nothing changes."""
 
-import dataclasses
 import socket
 import struct
 from datetime import UTC, datetime, timedelta
@@ -269,7 +268,7 @@ def test_pymap_serves_where_dovecot_is_not_installed() -> None:
             mailbox.examine("INBOX")
             for uid, one in fetched(mailbox).items():
                 whole = mailbox.raw(uid)
-                assert dataclasses.replace(parse(whole, size=one.size), thread=one.thread) == parse(
+                assert parse(whole, size=one.size)._replace(thread=one.thread) == parse(
                     one.raw, size=one.size, thread=one.thread
                 )
 

@@ -49,7 +49,7 @@ def test_the_corpus_is_complete() -> None:
 def facts(message: Message, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What a message says, as JSON has it, of the keys that are wanted."""
     judgement = judge(message, in_sent=bool(wanted.get("in_sent")), us=US)
-    found = {name: plain(value) for name, value in asdict(message).items()}
+    found = {name: plain(value) for name, value in message._asdict().items()}
     found["from_"] = pair(message.from_)
     found["candidates"] = [[one.way, *(pair(one.address) or ())] for one in message.candidates]
     found["to"] = [pair(address) for address in message.to]

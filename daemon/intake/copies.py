@@ -1,7 +1,6 @@
 """Which messages of a batch are known already, or are copies of known ones or of one another."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from daemon.ledger.message_row import MessageRow, StoredMessage
 from daemon.ledger.store import Ledger
@@ -97,9 +96,8 @@ def _marks(message: Message) -> Iterator[tuple[str, str]]:
 def read_anew(before: Message, message: Message) -> Message:
     """What a newer parser reads in a mail; where it is a worse copy, only what that lacked."""
     if message.subject == before.subject or preferred(before, message) is message:
-        return replace(message, key=before.key)
-    return replace(
-        before,
+        return message._replace(key=before.key)
+    return before._replace(
         signals=message.signals,
         candidates=message.candidates,
         facts=message.facts,
@@ -115,4 +113,4 @@ def with_answer(message: Message, before: Message) -> Message:
     said = {one for one in before.signals if one.startswith(ASKED)}
     if not said or any(one.startswith(ASKED) for one in message.signals):
         return message
-    return replace(message, signals=tuple(sorted({*message.signals, *said})))
+    return message._replace(signals=tuple(sorted({*message.signals, *said})))

@@ -103,4 +103,4 @@ def _question(message: Message) -> bytes:
 
 
 def _with(message: Message, signal: str) -> Message:
-    return replace(message, signals=tuple(sorted({*message.signals, signal})))
+    return message._replace(signals=tuple(sorted({*message.signals, signal})))

@@ -127,7 +127,7 @@ def _entries(
         if before is not None:
             kept = preferred(before.message, message)
             other = kept is message and message.key != before.message.key
-            message = replace(kept, key=before.message.key)
+            message = kept._replace(key=before.message.key)
             arrived_at = min(arrived_at, before.arrived_at)
             # What reached us and is filed into Sent is still theirs: From decides.
             ours = message.from_ is not None and us.is_us(message.from_)

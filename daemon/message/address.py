@@ -1,8 +1,8 @@
 """An e-mail address as we compare, store and show it."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import idna
 
@@ -22,8 +22,7 @@ _PLUS = re.compile(r"\+([0-9a-f]{2})")
 _LITERAL = re.compile(r"\[(?:ipv6:)?[0-9a-f.:]{2,60}\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """One mailbox of RFC 5322: the display name ("" if none) and the lower-case addr-spec."""
 
     name: str

@@ -5,9 +5,8 @@ Facts of one mail, whoever "we" are: which of the candidates is believed is the 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from daemon.message.address import Address
 
@@ -27,8 +26,7 @@ COPY = "form-copy"
 FactKind = Literal["name", "phone", "title", "company"]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An address that may be the author's, and the date of the original where there is one."""
 
     way: Way
@@ -36,8 +34,7 @@ class Candidate:
     date: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """One thing that a mail says about its author; `way` is "from" for a signature of its own."""
 
     kind: FactKind

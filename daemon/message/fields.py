@@ -88,9 +88,9 @@ WANTED: tuple[str, ...] = tuple(
         }
     )
 )
-_NAMES = {name.lower(): name.lower() for name in WANTED}
+# By the spelling that most programs use, and in lower case for the others.
+_NAMES = {name: name.lower() for wanted in WANTED for name in (wanted, wanted.lower())}
 
-_EMPTY_LINE = re.compile(rb"\n\r?\n")
 # RFC 5322 section 2.2: printable US-ASCII but ":", then the body up to a line that isn't folded.
 _FIELD = re.compile(r"^([!-9;-~]{1,76}+)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
 _CHARSET = re.compile(
@@ -109,8 +109,11 @@ def body_start(raw: bytes, start: int, end: int) -> int:
     """Where the body begins in `raw[start:end]`: after the first empty line, else at `end`."""
     if raw.startswith((b"\n", b"\r\n"), start):
         return min(end, start + (1 if raw[start] == ord("\n") else 2))
-    empty = _EMPTY_LINE.search(raw, start, end)
-    return empty.end() if empty else end
+    at = raw.find(b"\n\r\n", start, end)
+    bare = raw.find(b"\n\n", start, end if at < 0 else at + 1)
+    if bare >= 0:
+        return bare + 2
+    return end if at < 0 else at + 3
 
 
 def scan(block: bytes) -> Fields:
@@ -127,14 +130,17 @@ def in_order(block: bytes) -> tuple[Pairs, Fields]:
     pairs: Pairs = []
     fields: Fields = {}
     for match in _FIELD.finditer(text):
-        name = _NAMES.get(match[1].lower())
+        written, body = match.groups()
+        name = _NAMES.get(written) or _NAMES.get(written.lower())
         if name is None:
             continue
         values = fields.get(name)
         if values is None:
             values = fields[name] = []
         if len(values) < FIELD_LIMIT:
-            value = _value(match[2], text)
+            value = body.strip()
+            if not (value.isascii() and value.isprintable()):
+                value = _value(value, text)
             values.append(value)
             pairs.append((name, value))
     return pairs, fields
@@ -202,7 +208,6 @@ def _lines(block: bytes) -> str:
 
 def _value(value: str, block: str) -> str:
     """A field body on one line; raw 8-bit is UTF-8, else in the charset of the body."""
-    value = value.strip()
     if not value.isascii():
         octets = value.encode("latin-1")
         try:

@@ -43,8 +43,7 @@ def authors(message: Message) -> set[str]:
 
 def strip(message: Message, gone: AbstractSet[str], *, words: bool) -> Message:
     """The message without these recipients, with its words only if they are somebody else's."""
-    return replace(
-        message,
+    return message._replace(
         to=tuple(address for address in message.to if address.key not in gone),
         subject=message.subject if words else "",
         snippet=message.snippet if words else "",

@@ -11,13 +11,13 @@ import email.utils
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.errors import HeaderParseError
 from email.header import Header as EncodedHeader
 from email.header import decode_header
 from email.policy import compat32
 from functools import lru_cache
+from typing import NamedTuple
 
 from daemon.message.address import Address, mailbox
 from daemon.message.charset import codec
@@ -40,20 +40,19 @@ _CACHED_LIMIT = 1_000  # characters of a field with addresses that is kept for t
 _YEAR_0 = re.compile(r"(?<![\w:+-])0[0-9]{3}(?![0-9])")
 # What nearly all programs write, RFC 5322 section 3.3; the rest is left to the standard library.
 _USUAL_DATE = re.compile(
-    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?([0-3]?[0-9]) "
-    r"(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ((?:19|20)[0-9]{2}) "
-    r"([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([01][0-9]|2[0-3])([0-5][0-9])(?: \([A-Z]{1,5}\))?",
+    r"((?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?[0-3]?[0-9] "
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (?:19|20)[0-9]{2}) "
+    r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]) ([+-](?:[01][0-9]|2[0-3])[0-5][0-9])"
+    r"(?: \([A-Z]{1,5}\))?",
     re.ASCII,
 )
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ODD_ZONE = re.compile(r" (?:GMT|UTC|UT|Z)? ?([+-][0-9]{2}):?([0-9]{2})\b")  # GMT+0100, +01:00
 _CHARSET = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,40})?\?(?=[bBqQ]\?)")
 _RAW_8BIT = re.compile(r"[^\x00-\x7f]+(?: +[^\x00-\x7f]+)*")
 _TOKEN = re.compile(r"\"((?:[^\"\\]|\\.){0,500})\"|<([^<>]{0,500})>|([,;])|([^\",;<>]+)|[\"<>]")
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """What the header says, decoded."""
 
     author: Address | None
@@ -118,6 +117,7 @@ def _read_addresses(value: str) -> tuple[Address, ...]:
     return tuple(a for name, spec in pairs if (a := mailbox(_display_name(name), spec)))
 
 
+@lru_cache(maxsize=1024)  # a conversation has one subject
 def _subject(value: str) -> str:
     """A subject in one line. mail-parser reads raw 8-bit text in it byte by byte."""
     from mailparser.utils import decode_header_part  # noqa: PLC0415 - 11 MB, only where mail is read
@@ -129,11 +129,13 @@ def _subject(value: str) -> str:
 
 
 def _date(value: str) -> datetime | None:
-    from mailparser.dates import parse_mail_date  # noqa: PLC0415 - see `_subject`
-
+    if usual := _USUAL_DATE.fullmatch(value):
+        return _usual_date(usual)
     value = " ".join(value[:_DATE_LIMIT].split())
     if not value:
         return None
+    from mailparser.dates import parse_mail_date  # noqa: PLC0415 - see `_subject`
+
     octets = value if value.isascii() else _octets(value)
     date: datetime | None = parse_mail_date(octets).value
     return date or lenient_date(value)
@@ -188,14 +190,20 @@ def lenient_date(value: str) -> datetime | None:
 
 def _usual_date(match: re.Match[str]) -> datetime | None:
     """The date that the parts of a usual one name, None for the 31st of June."""
-    day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
-    east = timedelta(hours=int(hours), minutes=int(minutes))
-    try:
-        named = _MONTHS.index(month) + 1
-        date = datetime(int(year), named, int(day), int(hour), int(minute), int(second), tzinfo=UTC)
-    except ValueError:
+    day, hour, minute, second, zone = match.groups()
+    midnight = _midnight(day, zone)
+    if midnight is None:
         return None
-    return date - east if sign == "+" else date + east
+    return midnight + timedelta(seconds=3600 * int(hour) + 60 * int(minute) + int(second))
+
+
+@lru_cache(maxsize=1024)  # the mails of one day have it in common
+def _midnight(day: str, zone: str) -> datetime | None:
+    """When a day begins in a zone, as mail-parser reads it."""
+    from mailparser.dates import parse_mail_date  # noqa: PLC0415 - see `_subject`
+
+    date: datetime | None = parse_mail_date(f"{day} 00:00:00 {zone}").value
+    return date
 
 
 def _known_charsets(value: str) -> str:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from daemon.message.charset import ESCAPED, codec, decode
 from daemon.message.fields import VALUE_LIMIT, Fields, body_start, first, scan
@@ -19,6 +20,7 @@ DEPTH_LIMIT = 12  # levels of multipart inside multipart; people's mail has up t
 PART_LIMIT = 200  # leaves of one message
 _LINE_LIMIT = 20_000  # lines that begin like a boundary, over the whole message
 _PART_HEADER_LIMIT = 32_768  # bytes
+_USUAL_PART_HEADER = 1_000  # bytes of one that is kept for the next mail
 
 _KIND = re.compile(r"\s*([\w.+-]{1,100})\s*/\s*([\w.+-]{1,100})")
 _PARAMETER = re.compile(r";\s*([\w*-]{1,40})\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"?|([^;\s]*))")
@@ -27,8 +29,7 @@ _FIRST_BOUNDARY = re.compile(rb"^--([^\s][^\r\n]{0,69}?)[ \t]*\r?$", re.MULTILIN
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 
 
-@dataclass(frozen=True, slots=True)
-class MimePart:
+class MimePart(NamedTuple):
     """One leaf: its type, how it is encoded, and where its bytes are in the raw message."""
 
     kind: str  # "text/plain", lower case
@@ -38,6 +39,16 @@ class MimePart:
     start: int
     end: int
     name: str = ""  # its file name as written
+
+
+class _Description(NamedTuple):
+    """What the header of an entity says of its body."""
+
+    kind: str
+    parameters: dict[str, str]
+    encoding: str
+    attached: bool
+    name: str
 
 
 @dataclass(slots=True)
@@ -50,8 +61,9 @@ class _Walk:
 def leaves(raw: bytes, fields: Fields, start: int) -> tuple[str, tuple[MimePart, ...]]:
     """The top Content-Type and all leaves of the body `raw[start:]`, in order."""
     walk = _Walk(raw)
-    kind = _visit(walk, fields, start, len(raw), "text/plain", 0)
-    return kind, tuple(walk.leaves)
+    described = _described(fields, "text/plain")
+    _visit(walk, described, start, len(raw), 0)
+    return described.kind, tuple(walk.leaves)
 
 
 def content(raw: bytes, part: MimePart, limit: int) -> bytes:
@@ -83,9 +95,9 @@ def text(raw: bytes, part: MimePart, limit: int) -> str:
     return decoded
 
 
-def _visit(walk: _Walk, fields: Fields, start: int, end: int, default: str, depth: int) -> str:
-    """Add the leaves of one entity, whose body is `raw[start:end]`; returns its type."""
-    kind, parameters = content_type(first(fields, "content-type"), default)
+def _visit(walk: _Walk, described: _Description, start: int, end: int, depth: int) -> None:
+    """Add the leaves of one entity, whose body is `raw[start:end]`."""
+    kind, parameters, encoding, attached, name = described
     if kind.startswith("multipart/") and depth < DEPTH_LIMIT:
         boundary = _boundary(walk.raw, parameters.get("boundary", ""), start, end)
         if boundary:
@@ -95,8 +107,25 @@ def _visit(walk: _Walk, fields: Fields, start: int, end: int, default: str, dept
                     break
                 body = body_start(walk.raw, begin, stop)
                 block = walk.raw[begin : min(body, begin + _PART_HEADER_LIMIT)]
-                _visit(walk, scan(block), body, stop, inner, depth + 1)
-            return kind
+                _visit(walk, _described_by(block, inner), body, stop, depth + 1)
+            return
+    walk.leaves.append(MimePart(kind, parameters, encoding, attached, start, end, name))
+
+
+def _described_by(block: bytes, default: str) -> _Description:
+    """What the header block of a part says of it."""
+    usual = len(block) <= _USUAL_PART_HEADER
+    return (_read_description if usual else _read_description.__wrapped__)(block, default)
+
+
+@lru_cache(maxsize=256)  # most parts of most mails are described alike
+def _read_description(block: bytes, default: str) -> _Description:
+    return _described(scan(block), default)
+
+
+def _described(fields: Fields, default: str) -> _Description:
+    """What the fields of an entity say of its body, which is of type `default` without any."""
+    kind, parameters = content_type(first(fields, "content-type"), default)
     disposition, more = content_type(first(fields, "content-disposition"), "")
     attached = disposition == "attachment" or (
         disposition != "inline"
@@ -104,8 +133,7 @@ def _visit(walk: _Walk, fields: Fields, start: int, end: int, default: str, dept
     )
     encoding = first(fields, "content-transfer-encoding").partition(";")[0].strip(" \t\"'").lower()
     name = more.get("filename") or parameters.get("name") or ""
-    walk.leaves.append(MimePart(kind, parameters, encoding, attached, start, end, name))
-    return kind
+    return _Description(kind, parameters, encoding, attached, name)
 
 
 def content_type(value: str, default: str) -> tuple[str, dict[str, str]]:
@@ -113,7 +141,7 @@ def content_type(value: str, default: str) -> tuple[str, dict[str, str]]:
     return _content_type(value[:VALUE_LIMIT], default)
 
 
-@lru_cache(maxsize=256)  # most parts of most mails are described alike
+@lru_cache(maxsize=256)  # with a boundary that is each program's own, or none
 def _content_type(value: str, default: str) -> tuple[str, dict[str, str]]:
     main, semicolon, _ = value.partition(";")
     match = _KIND.match(main)

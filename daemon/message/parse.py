@@ -6,8 +6,8 @@ doesn't decide what a mail may do (that is `verdict`), and keeps no body but the
 
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from daemon.errors import Unreadable
 from daemon.message import body, mime
@@ -79,8 +79,7 @@ _MESSAGE_ID = re.compile(r"<([^<>]{1,4096})>")
 _OLDEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """What one mail says, no matter where it was seen."""
 
     key: str  # message key: 32 hexadecimal digits

@@ -8,7 +8,7 @@ that they survive being wrapped, marked and cut. Bounded, and nothing can be rea
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from zlib import crc32
 
 from daemon.message.fields import Fields, first
@@ -31,8 +31,7 @@ _UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _CHARACTERS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Traces:
+class Traces(NamedTuple):
     """What besides Message-IDs ties a mail to others."""
 
     conversation: str | None = None  # root of the Thread-Index, hexadecimal
