@@ -112,7 +112,7 @@ def find(fields: Fields, header: Header, parts: Parts) -> Found:
         or any(one.way == "reply-to" for one in found.candidates)
         or is_machine_like(sender.local)
         or hands_on(sender)
-        or (not names_a_person(sender.local, sender.name) and hands_on_by_subject(header.subject))
+        or (hands_on_by_subject(header.subject) and not names_a_person(sender.local, sender.name))
     )
     lines = parts.lines()
     if may_hand_on:

@@ -157,8 +157,10 @@ def _bounce_signals(
     )
     if daemon and begins_like(subject, BOUNCE_SUBJECTS):
         yield "bounce"
-    returned = mailbox("", path.strip("<>"))
-    if (returned and _is_verp(returned, author)) or (author and _is_verp(author, None)):
+    returned = mailbox("", path.strip("<>")) if _may_be_verp(path) else None
+    if (returned and _is_verp(returned, author)) or (
+        author and _may_be_verp(author.address) and _is_verp(author, None)
+    ):
         yield "verp"
 
 
@@ -168,7 +170,12 @@ def _return_path(fields: Fields) -> str:
     return "".join(without_comments(fields["return-path"][0][:VALUE_LIMIT]).split())
 
 
-@lru_cache(maxsize=1024)  # the same people write again and again
+def _may_be_verp(address: str) -> bool:
+    """Whether an address has anything that a bounce address has; few people's have."""
+    low = address.lower().lstrip("<")
+    return "=" in low or "bounce" in low or "bnc" in low or low.startswith(("b-", "b+", "imcea"))
+
+
 def _is_verp(address: Address, author: Address | None) -> bool:
     """Whether a local part is a bounce address rather than a person's (VERP, BATV of others)."""
     local = address.address.rpartition("@")[0]

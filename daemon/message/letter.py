@@ -76,7 +76,7 @@ def is_signed(text: str, name: str, domain: str) -> bool:
     last = [line for one in whole if (line := one.strip(_AROUND))][-_SIGNED_LINES:]
     if last and _signs_in_line(last[-1], domain):
         return True
-    own, is_person = _words_of(name, domain)
+    own = _words_of(name)
     for before, line in pairwise(["", *last]):
         words = _name_words(line.casefold())
         if not words or len(words) > 2 * _NAME_WORDS:
@@ -85,14 +85,18 @@ def is_signed(text: str, name: str, domain: str) -> bool:
         # What costs more is asked only of a line that may sign.
         if not is_name and len(words) > _NAME_WORDS:
             continue
-        is_own = is_person and len(line) > 1 and all(_is_called(word, own) for word in words)
-        may_sign = is_name or is_own or _stands_below_closing(line, before, domain)
+        is_own = len(line) > 1 and all(_is_called(word, own) for word in words)
+        may_sign = (
+            is_name
+            or (is_own and _is_persons(name, domain))
+            or _stands_below_closing(line, before, domain)
+        )
         if not may_sign or _is_salutation(line, whole):
             continue
         if is_name:
             return True
         if not (names_a_team(line) or names_a_firm(line) or all(map(is_role, words))):
-            return is_person or not own.issuperset(words)
+            return not own.issuperset(words) or _is_persons(name, domain)
     return False
 
 
@@ -103,10 +107,14 @@ def _stands_below_closing(line: str, before: str, domain: str) -> bool:
 
 
 @lru_cache(maxsize=1024)  # the same people write again and again
-def _words_of(name: str, domain: str) -> tuple[frozenset[str], bool]:
-    """The words of a display name, and whether it isn't a team's or the domain's own."""
-    own = frozenset(word for word in _name_words(name.casefold()) if word[1:])
-    return own, not names_a_team(name) and not names_the_domain(name, domain)
+def _words_of(name: str) -> frozenset[str]:
+    """The words of a display name."""
+    return frozenset(word for word in _name_words(name.casefold()) if word[1:])
+
+
+def _is_persons(name: str, domain: str) -> bool:
+    """Whether a display name isn't a team's or the domain's own."""
+    return not names_a_team(name) and not names_the_domain(name, domain)
 
 
 def _is_salutation(line: str, lines: list[str]) -> bool:

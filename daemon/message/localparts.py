@@ -254,7 +254,8 @@ def _from_name(words: tuple[str, ...]) -> frozenset[str]:
 def _spellings(name: str) -> Iterator[tuple[str, ...]]:
     """The words of a display name in the letters that addresses have: ü as ue and as u."""
     low = name.casefold()
-    for folded in dict.fromkeys((low.translate(_UMLAUTS), low.translate(_PLAIN))):
+    spelled = (low,) if low.isascii() else (low.translate(_UMLAUTS), low.translate(_PLAIN))
+    for folded in dict.fromkeys(spelled):
         words = tuple(_LETTERS.findall(folded if folded.isascii() else _unaccented(folded)))
         if words:
             yield words
@@ -266,7 +267,12 @@ def _unaccented(text: str) -> str:
 
 
 def _folded_words(local: str) -> list[str]:
-    return [word for word in _SEPARATORS.split(local.lower().translate(_UMLAUTS)) if word]
+    low = local.lower()
+    return [
+        word
+        for word in _SEPARATORS.split(low if low.isascii() else low.translate(_UMLAUTS))
+        if word
+    ]
 
 
 def _squeezed(text: str) -> str:
