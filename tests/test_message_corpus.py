@@ -5,7 +5,6 @@ The JSON names what matters for this one mail, not every field.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ def facts(message: Message, wanted: Mapping[str, Any]) -> dict[str, Any]:
     found["from_"] = pair(message.from_)
     found["candidates"] = [[one.way, *(pair(one.address) or ())] for one in message.candidates]
     found["to"] = [pair(address) for address in message.to]
-    found["invites"] = [plain(asdict(invite)) for invite in message.invites]
+    found["invites"] = [plain(invite._asdict()) for invite in message.invites]
     found["verdict"] = list(judgement.verdict)
     found["in_sent"] = wanted.get("in_sent")
     found["key_of_from"] = message.from_ and message.from_.key

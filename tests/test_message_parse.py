@@ -4,7 +4,6 @@ import email
 import email.headerregistry
 import email.policy
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -245,7 +244,7 @@ def test_trace_fields_never_change_what_a_mail_says(raw: bytes, trace: str) -> N
     delivered, filed = parse(traced, size=1), parse(raw, size=1)
     # But that it was delivered at all.
     signals = tuple(one for one in filed.signals if one != "filed")
-    assert delivered == replace(filed, signals=signals)
+    assert delivered == filed._replace(signals=signals)
 
 
 WORDS = st.sampled_from(["Ada", "Lovelace", "J.", "O'Neil", "=?utf-8?q?J=C3=BCrgen?=", "=?iso-8859-1?Q?Gr=FC=DFe?=", "=?utf-8?b?4pyT?=", "=?x?q?a?=", "(c)", '"a, b"', "[x]", "é", "a@b.example", "\\", ":", ".", "=?utf-8?q?a=0Ab?="])  # fmt: skip
@@ -379,7 +378,7 @@ def test_a_mail_that_was_cut_says_no_other_than_the_whole(
     part = parse(raw[:cut], size=1, snippet_chars=snippet_chars)
     end: dict[str, Any] = {"invites": (), "opaque": False, "signals": (), "facts": ()}
     header = end | {"snippet": "", "text_hash": ""}
-    assert replace(part, **header, traces=NO_TRACES) == replace(whole, **header, traces=NO_TRACES)
+    assert part._replace(**header, traces=NO_TRACES) == whole._replace(**header, traces=NO_TRACES)
 
 
 def test_the_wanted_fields_are_all_that_matters() -> None:

@@ -1,7 +1,5 @@
 """What one message may do: every reason, by a table, from Messages made by hand."""
 
-from dataclasses import replace
-
 import pytest
 
 from daemon.message.address import Address
@@ -38,12 +36,12 @@ FROM_ADA = Message(
     size=1,
     recipients_count=1,
 )
-FROM_BOB = replace(FROM_ADA, from_=BOB, to=(ADA,))
+FROM_BOB = FROM_ADA._replace(from_=BOB, to=(ADA,))
 INVITE = Invite("REQUEST", "u", 0, None, ADA.key, (), None, None, "", None)
 
 
 def itip(method: str, organizer: str | None = ADA.key) -> tuple[Invite, ...]:
-    return (replace(INVITE, method=method, organizer=organizer),)
+    return (INVITE._replace(method=method, organizer=organizer),)
 
 
 def at(local: str) -> Address:
@@ -130,7 +128,7 @@ SENT = [
 
 @pytest.mark.parametrize(("reason", "kind", "changes"), RECEIVED)
 def test_a_received_message(reason: str, kind: str, changes: dict[str, object]) -> None:
-    judgement = judge(replace(FROM_ADA, **changes), in_sent=False, us=US)  # type: ignore[arg-type]  # a table of fields
+    judgement = judge(FROM_ADA._replace(**changes), in_sent=False, us=US)  # type: ignore[arg-type]  # a table of fields
     assert judgement.verdict == (kind, reason)
     sender = changes.get("from_", ADA)
     expected = Judgement(None, (), judgement.verdict)
@@ -145,7 +143,7 @@ def test_a_received_message(reason: str, kind: str, changes: dict[str, object]) 
 def test_a_message_from_us_that_isnt_in_sent(
     reason: str, kind: str, changes: dict[str, object]
 ) -> None:
-    judgement = judge(replace(FROM_BOB, **changes), in_sent=False, us=US)  # type: ignore[arg-type]  # a table of fields
+    judgement = judge(FROM_BOB._replace(**changes), in_sent=False, us=US)  # type: ignore[arg-type]  # a table of fields
     assert judgement.verdict == (kind, reason)
     candidates = changes.get("candidates")
     members = [one.address for one in candidates] if isinstance(candidates, tuple) else []
@@ -174,7 +172,7 @@ OUR_ANSWER = {"to": (ADA,), "answers": ("a@acme.example",), "signals": ("answers
 def test_an_answer_of_ours_in_an_inbox_is_sent_if_nobody_else_can_have_put_it_there(
     reason: str, changes: dict[str, object]
 ) -> None:
-    message = replace(FROM_BOB, **{**OUR_ANSWER, **changes})  # type: ignore[arg-type]  # a table of fields
+    message = FROM_BOB._replace(**{**OUR_ANSWER, **changes})  # type: ignore[arg-type]  # a table of fields
     judgement = judge(message, in_sent=False, us=US)
     assert judgement.verdict.reason == reason
     assert (judgement.direction == "sent") == (reason == "sent")
@@ -182,7 +180,7 @@ def test_an_answer_of_ours_in_an_inbox_is_sent_if_nobody_else_can_have_put_it_th
 
 @pytest.mark.parametrize(("reason", "kind", "changes"), SENT)
 def test_a_message_in_sent(reason: str, kind: str, changes: dict[str, object]) -> None:
-    message = replace(FROM_BOB, **changes)  # type: ignore[arg-type]  # a table of fields
+    message = FROM_BOB._replace(**changes)  # type: ignore[arg-type]  # a table of fields
     judgement = judge(message, in_sent=True, us=US)
     assert judgement.verdict == (kind, reason)
     if reason in {"not-ours-in-sent", "no-from"}:
@@ -196,7 +194,7 @@ def test_a_message_in_sent(reason: str, kind: str, changes: dict[str, object]) -
 
 def test_a_message_in_sent_belongs_to_each_outside_recipient() -> None:
     eve = Address("Eve", "eve@x.example")
-    message = replace(FROM_BOB, to=(ADA, CARL, eve))
+    message = FROM_BOB._replace(to=(ADA, CARL, eve))
     assert judge(message, in_sent=True, us=US).parties == (ADA, eve)
 
 

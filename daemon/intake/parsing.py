@@ -10,7 +10,6 @@ are parsed here. It is no ProcessPoolExecutor, because that starts a third proce
 whole program again in the second, and fails all that is under way together with one bad mail.
 """
 
-import copyreg
 import fcntl
 import gc
 import os
@@ -22,8 +21,6 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields
-from operator import attrgetter
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -31,10 +28,7 @@ from typing import IO, Any, NamedTuple, Self
 
 from daemon.errors import Unreadable
 from daemon.log import event
-from daemon.message.candidates import Candidate, Fact
-from daemon.message.invite import Invite
-from daemon.message.parse import Address, Message, parse
-from daemon.message.traces import Traces
+from daemon.message.parse import Message, parse
 
 _LENGTH = 8  # bytes that tell how long what follows is
 _GREETING = "ready"
@@ -265,12 +259,6 @@ def _read(pipe: IO[bytes] | None) -> Any:
         return None
 
 
-def _pickle_by_arguments(kind: type) -> None:
-    """Pickle a dataclass as a call of it: the way that dataclasses with slots go is far slower."""
-    values = attrgetter(*(one.name for one in fields(kind)))
-    copyreg.pickle(kind, lambda instance: (kind, values(instance)))
-
-
 def _serve(jobs: IO[bytes], answers: IO[bytes]) -> None:
     """Answer jobs until there are no more."""
     # A thread takes in what comes, so that the other side never waits for us to write to it.
@@ -312,8 +300,6 @@ def collecting_seldom() -> Iterator[None]:
 def main() -> None:
     """Serve on standard input and output; ends when the process that started it closes them."""
     collect_garbage_seldom()
-    for kind in (Address, Candidate, Fact, Message, Invite, Traces):
-        _pickle_by_arguments(kind)
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_IGN)  # it is told to end by its pipes, at a batch's end
     with os.fdopen(os.dup(1), "wb") as answers, suppress(BrokenPipeError):

@@ -1,7 +1,6 @@
 """What is left of a mail whose sender or recipient asked to be forgotten. Pure."""
 
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 
 from daemon.message.parse import Message
 from daemon.message.traces import NO_TRACES
@@ -52,7 +51,7 @@ def strip(message: Message, gone: AbstractSet[str], *, words: bool) -> Message:
         traces=message.traces if words else NO_TRACES,
         text_hash=message.text_hash if words else "",
         invites=tuple(
-            replace(i, attendees=tuple(pair for pair in i.attendees if pair[0] not in gone))
+            i._replace(attendees=tuple(pair for pair in i.attendees if pair[0] not in gone))
             for i in message.invites
         ),
     )

@@ -5,7 +5,6 @@ This says what an invitation is; `itip` reads it out of a calendar.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -23,8 +22,7 @@ EVENT_LIMIT = 50  # of one calendar: a series with its exceptions
 ATTENDEE_LIMIT = 500  # of one event
 
 
-@dataclass(frozen=True, slots=True)
-class Invite:
+class Invite(NamedTuple):
     """What one iTIP message says about one meeting."""
 
     method: str  # REQUEST, REPLY, CANCEL, COUNTER, ...; "" for a calendar that is no iTIP message

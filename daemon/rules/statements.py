@@ -1,7 +1,6 @@
 """What calendars and booking pages said in the mail of a sender, and its meetings by that. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from daemon.message.author import SUBMITTED
 from daemon.message.booking import BOOKED, UNBOOKED
@@ -52,7 +51,7 @@ def _bookings(messages: Sequence[Correspondence], us: Us) -> list[Statement]:
     last = max((m.sent_at for m in messages if is_written_to_them(m)), default=None)
     return [
         Statement(
-            replace(invite, method=_BOOKINGS[invite.method]),
+            invite._replace(method=_BOOKINGS[invite.method]),
             ours=False,
             sent_at=m.sent_at,
             key=m.key,
