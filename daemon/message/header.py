@@ -1,11 +1,11 @@
 """The header fields that take decoding, read by mail-parser: addresses, the subject, the date.
 
 Each field is cut to a bounded length and given to mail-parser's own function for its kind; its
-MailParser would read all fields of a message twice over. What mails have in common is read once:
-a field of addresses, the day of a date. An address in which nothing is quoted, encoded or out of
-order leaves it nothing to do. What it gets wrong is corrected before and
-after: charsets are renamed to the codecs that Python has, raw 8-bit subjects become encoded words,
-and address lists or dates that it rejects are read again leniently.
+MailParser would read all fields of a message twice over. What mails have in common is read once: a
+field of addresses, the day of a date. An address in which nothing is quoted, encoded or out of order
+leaves it nothing to do. What it gets wrong is corrected before and after: charsets are renamed to
+the codecs that Python has, raw 8-bit subjects become encoded words, and address lists or dates that
+it rejects are read again leniently.
 """
 
 import base64
