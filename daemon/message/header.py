@@ -2,10 +2,10 @@
 
 Each field is cut to a bounded length and given to mail-parser's own function for its kind; its
 MailParser would read all fields of a message twice over. What mails have in common is read once: a
-field of addresses, the day of a date. An address in which nothing is quoted, encoded or out of order
-leaves it nothing to do. What it gets wrong is corrected before and after: charsets are renamed to
-the codecs that Python has, raw 8-bit subjects become encoded words, and address lists or dates that
-it rejects are read again leniently.
+field of addresses, the day of a date. An address in which nothing is quoted, encoded or out of
+order leaves it nothing to do. What it gets wrong is corrected before and after: charsets are
+renamed to the codecs that Python has, raw 8-bit subjects become encoded words, and address lists or
+dates that it rejects are read again leniently.
 """
 
 import base64
@@ -44,7 +44,7 @@ _YEAR_0 = re.compile(r"(?<![\w:+-])0[0-9]{3}(?![0-9])")
 _USUAL_DATE = re.compile(
     r"((?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?[0-3]?[0-9] "
     r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (?:19|20)[0-9]{2}) "
-    r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]) ([+-](?:[01][0-9]|2[0-3])[0-5][0-9])"
+    r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]) ([+-])([01][0-9]|2[0-3])([0-5][0-9])"
     r"(?: \([A-Z]{1,5}\))?",
     re.ASCII,
 )
@@ -206,19 +206,21 @@ def lenient_date(value: str) -> datetime | None:
 
 def _usual_date(match: re.Match[str]) -> datetime | None:
     """The date that the parts of a usual one name, None for the 31st of June."""
-    day, hour, minute, second, zone = match.groups()
-    midnight = _midnight(day, zone)
+    day, hour, minute, second, sign, hours, minutes = match.groups()
+    midnight = _midnight(day)
     if midnight is None:
         return None
-    return midnight + timedelta(seconds=3600 * int(hour) + 60 * int(minute) + int(second))
+    east = 3600 * int(hours) + 60 * int(minutes)
+    local = 3600 * int(hour) + 60 * int(minute) + int(second)
+    return midnight + timedelta(seconds=local - east if sign == "+" else local + east)
 
 
 @lru_cache(maxsize=1024)  # the mails of one day have it in common
-def _midnight(day: str, zone: str) -> datetime | None:
-    """When a day begins in a zone, as mail-parser reads it."""
+def _midnight(day: str) -> datetime | None:
+    """When a day begins in UTC, as mail-parser reads it."""
     from mailparser.dates import parse_mail_date  # noqa: PLC0415 - see `_subject`
 
-    date: datetime | None = parse_mail_date(f"{day} 00:00:00 {zone}").value
+    date: datetime | None = parse_mail_date(f"{day} 00:00:00 +0000").value
     return date
 
 

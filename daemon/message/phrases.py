@@ -53,7 +53,7 @@ def said(text: str, kind: str) -> dict[str, int]:
     text = normal(text)
     found: dict[str, int] = {}
     index = _index(kind)
-    for word in index.by_word.keys() & set(_words(text)):
+    for word in index.by_word.keys() & _words(text):
         for phrase in index.by_word[word]:
             if phrase.parts[0] in text and _contains(text, phrase.parts, whole=True):
                 found[phrase.signal] = found.get(phrase.signal, 0) + 1

@@ -81,7 +81,7 @@ def fingerprints(text: str, most: int) -> str:
         found[crc32(one.encode("utf-8", "replace"))] = None
         if len(found) == most:
             break
-    return "".join([f"{one:08x}" for one in found])
+    return ("%08x" * len(found)) % tuple(found)
 
 
 def split(joined: str) -> frozenset[str]:
