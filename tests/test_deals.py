@@ -503,3 +503,26 @@ def test_a_participant_that_is_refused_for_a_while_comes_by_itself(shop: Shop, s
     assert participants(shop, deal["id"]) == [ABE]
     assert links(shop)[ABE] == {deal["id"]}
     quiet(shop)
+
+
+def test_a_participant_that_waits_is_given_up_when_its_deal_is_closed_meanwhile(
+    shop: Shop,
+) -> None:
+    fault = Fault(
+        "refuse", when="before", status=403, method="POST", path="participants$", count=None
+    )
+    shop.sandbox.faults.add(fault)
+    shop.hears_often(ADA, 5)
+    shop.hears(ABE)
+    shop.sync()
+    (deal,) = shop.acts.every("deals")
+    assert [kind for kind, _ in shop.parked()] == ["participant"]
+    shop.acts.lose(deal["id"])
+    shop.next_day()
+    shop.sandbox.faults.clear()
+    shop.hears(ABE)
+    shop.next_day()
+
+    assert participants(shop, deal["id"]) == []
+    assert shop.parked() == []
+    quiet(shop)

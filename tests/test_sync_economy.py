@@ -260,6 +260,21 @@ def test_few_senders_against_a_huge_crm_are_searched_and_every_hit_is_checked(
         assert shop.count()["persons"] == 605 + 2 + 1 + 50
 
 
+def test_who_is_only_in_copy_is_searched_in_a_huge_crm_before_a_person_is_made(
+    tmp_path: Path,
+) -> None:
+    shop = make_shop(tmp_path, copies=True, in_copy="all")
+    with shop.ledger:
+        there = shop.acts.add_person("Cora", "cora@acme.com")
+        crowd(shop, 600, first=20_000)  # the oldest aren't listed
+        shop.hears(ADA, also=("cora@acme.com",))
+
+        shop.sync()
+
+        assert shop.spent(0)["GET /persons/search"] == 2
+        assert shop.record("person", "cora@acme.com").pipedrive_id == str(there)
+
+
 def test_ids_with_gaps_make_a_listing_seem_no_dearer_than_it_is(shop: Shop) -> None:
     crowd(shop, 1_200, first=1_000_000, step=900)
     for n in range(10):
@@ -330,6 +345,7 @@ def test_a_listing_that_costs_more_than_a_day_has_goes_on_the_next_day(tmp_path:
         for _ in range(4):
             with suppress(BudgetSpent):
                 shop.sync()
+            assert not shop.ledger.conditions.is_failing("listing")  # it only waits for tokens
             shop.clock.passes(hours=20)
 
         assert shop.count()["activities"] == 1
