@@ -89,7 +89,7 @@ class LabelsSection(Section):
 
 
 class RouteSection(Section):
-    """Where records of some senders go instead: all conditions must hold, an empty one does."""
+    """Where records of some senders go instead: every condition that is given must hold."""
 
     name: Text
     mailbox: tuple[Text, ...] = ()
@@ -150,13 +150,13 @@ class UsSection(Section):
 
 
 class ClassifySection(Section):
-    """A command of yours that is asked of first mails: a person's, a machine's or a pitch."""
+    """A command of yours that says whether a first mail is a person's, a machine's or a pitch."""
 
     command: tuple[Text, ...] = ()
 
 
 class IgnoreSection(Section):
-    """Outside addresses and domains that never count, and our say about public providers."""
+    """Outside addresses and domains that never count; changes to the list of public providers."""
 
     addresses: tuple[Address, ...] = ()
     domains: tuple[Domain, ...] = ()
@@ -198,7 +198,7 @@ class ActivitiesSection(Section):
 
 
 class BouncesSection(Section):
-    """What a person gets whom a mail of ours couldn't be delivered to for good."""
+    """What is written to a person to whom delivery of our mail failed permanently."""
 
     label: Text | None = None
     marketing: Flag = False
@@ -206,7 +206,7 @@ class BouncesSection(Section):
 
 
 class PollSection(Section):
-    """How often a mailbox is looked at; `jitter` spreads many of them, a limit spares servers."""
+    """How often mailboxes are polled, spread by `jitter`, and how many connections a host gets."""
 
     every: Duration = timedelta(seconds=60)
     jitter: Pause = timedelta(seconds=5)
@@ -215,7 +215,7 @@ class PollSection(Section):
 
 
 class FieldsSection(Section):
-    """How often the fields of one person may be written, and whether ours are a fourth."""
+    """How often fields of one person are updated, and whether our response time is one of them."""
 
     every: Duration = timedelta(hours=6)
     our_response_hours: Flag = False

@@ -75,8 +75,8 @@ def _decapsulated(spec: str) -> str:
     """The address that Exchange has put into another (IMCEASMTP-ada+40acme.com@our.domain).
 
     https://learn.microsoft.com/openspecs/exchange_server_protocols/ms-oxcmail: what isn't a letter
-    or a digit is + and two hexadecimal digits, "/" is "_". Names of its directory (IMCEAEX) hold no
-    address, but for those that were made of one.
+    or a digit is + and two hexadecimal digits, "/" is "_". A name of its directory (IMCEAEX) holds
+    an address only if it was made from one.
     """
     found = _ENCAPSULATED.match(spec)
     if found is None:

@@ -2,7 +2,7 @@
 
 The From, unless it only hands on what somebody else wrote: a group or a desk of ours, our web site,
 a colleague who forwards, a form service, a portal, a chat window, certified mail. A relay is never
-a person. What a stranger can write by himself (a Reply-To, a form, a quoted header) is believed
+a person. What any stranger can write (a Reply-To, a form, a quoted header) is believed
 only from a sender that hands on, and proves nothing about engagement: see `SUBMITTED`.
 """
 
@@ -32,7 +32,7 @@ from daemon.message.vendors import kind_of
 # Ways by which anybody can put any address before us: such mails never add up to a deal.
 SUBMITTED = frozenset({"form", "reply-to", "text", "claimed"})
 _ASKING = frozenset({"says-wants", "asks"})
-# Ways on which a machine's address is the author's too, and judged as such.
+# Ways in which a machine's address is the author's too, and judged as such.
 _WHOEVER = frozenset({"forward", "attached", "group"})
 
 

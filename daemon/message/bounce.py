@@ -1,7 +1,7 @@
-"""Whom a mail couldn't be delivered to for good, by its delivery status notification (RFC 3464).
+"""Recipients to whom delivery failed permanently, by a delivery status notification (RFC 3464).
 
-Pure. Counted are recipients with the action `failed` and a status of class 5 (RFC 3463): what was
-delayed, relayed or delivered isn't lost. Exim and Gmail also name them in X-Failed-Recipients.
+Pure. A recipient counts if its action is `failed` and its status of class 5 (RFC 3463): what was
+delayed, relayed or delivered has not failed. Exim and Gmail also name them in X-Failed-Recipients.
 """
 
 import re

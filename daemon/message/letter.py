@@ -23,7 +23,7 @@ _NAME_WORDS = 4
 _PARTS = re.compile(r"[,|/]| - ")  # between a name and a function, a firm or a town
 _SIGNED_PARTS = 3
 _AROUND = " \t,.-_*"  # what stands around a name that signs
-_CALLED = frozenset({1, *range(3, 30)})  # letters of the beginning of a name that one signs with
+_CALLED = frozenset({1, *range(3, 30)})  # letters of a short form that people sign with: L, Leo
 _name_words = word_finder(r"[^\W\d_]")
 # How people end a letter, by language
 _CLOSING = re.compile(
@@ -162,7 +162,7 @@ def _is_name(line: str, domain: str) -> bool:
 
 
 def _is_called(word: str, names: frozenset[str]) -> bool:
-    """Whether somebody of these names signs so: with one, its initial, or what begins it."""
+    """Whether a word is one of these names, its initial, or a short form of it."""
     return word in names or (len(word) in _CALLED and any(name.startswith(word) for name in names))
 
 

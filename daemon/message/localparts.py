@@ -28,7 +28,7 @@ _UMLAUTS = str.maketrans(
         "đ": "d",
     }
 )
-# Letters that have no accent to take off, as people type them who take one letter for one
+# Letters without an accent to remove, in the spelling that replaces each by a plain one
 _PLAIN = str.maketrans({"ø": "o", "æ": "ae", "ł": "l", "đ": "d", "ß": "ss"})
 _LETTERS = re.compile(r"[^\W\d_]+")
 _MADE = re.compile(r"[0-9a-f]{5,}|[0-9a-z]{8,}")

@@ -79,10 +79,12 @@ class Weighed(NamedTuple):
 
 
 class Nature(NamedTuple):
-    """What wrote a message: nobody's mail if there is a reason."""
+    """Whether a person or a machine wrote a message; with a `reason` it was a machine."""
 
     reason: str | None  # the heaviest signal of the group that decided, None for a person
-    signals: tuple[Weighed, ...]  # all of that group, heaviest first; for a person the closest one
+    signals: tuple[
+        Weighed, ...
+    ]  # all of that group, heaviest first; a person's: of the closest group
     is_desk: bool = False  # it is a role address, like info@
 
 
@@ -95,7 +97,7 @@ class _Entry(NamedTuple):
 
 
 def nature(signals: Iterable[str], author: Address, way: str = "from") -> Nature:
-    """Weigh the signals of a message by this author, whom we know by this way (see `author`).
+    """Weigh the signals of a message by this author, found in this way (see `author`).
 
     What carried a mail says nothing about its author: a list, a form, a calendar.
     """

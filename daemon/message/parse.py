@@ -100,7 +100,7 @@ class Message(NamedTuple):
     candidates: tuple[Candidate, ...] = ()  # who else than From may have written it
     facts: tuple[Fact, ...] = ()  # what it says about its author
     relayed_at: datetime | None = None  # when the last relay took it, by its Received
-    bounced: tuple[Bounced, ...] = ()  # to whom a mail couldn't be delivered for good
+    bounced: tuple[Bounced, ...] = ()  # recipients to whom delivery failed permanently
     text_hash: str = ""  # of the letters and digits it begins with, "" for none; see `traces`
 
 

@@ -22,8 +22,8 @@ _FOR_MAILINGS = re.compile(r"x-.{0,60}(?:campaign|newsletter|subscriber|mailing-
 def program_signals(fields: Fields) -> Iterator[str]:
     """What programs left in a header, by data/headers.txt and data/message_ids.txt.
 
-    `typed` is a program of people that answers nothing by itself, so it is a `client`, too;
-    `no-client` says that nothing of either was found.
+    `typed` is a program in which people type and which sends no automatic answers; it is a
+    `client`, too. `no-client` says that no trace of either was found.
     """
     found = set(_of_fields(fields))
     made = _maker_of(first(fields, "message-id", _ID_LIMIT).strip(" <>\t\r\n"))

@@ -111,7 +111,7 @@ def _is_our_answer(message: Message, sender: Address, us: Us) -> bool:
 
 
 def _failed(message: Message, us: Us) -> tuple[Address, ...]:
-    """To whom it couldn't be delivered: the news is theirs, whosever server tells it."""
+    """To whom it couldn't be delivered: they are whom the message is about, whoever reports it."""
     found = (Address("", one.address) for one in message.bounced)
     return tuple(one for one in found if not us.is_us(one) and us.ignores(one) is None)
 

@@ -2,8 +2,8 @@
 
 Microsoft's client credentials (RFC 6749 section 4.4), with a secret or with an assertion signed by
 a certificate (RFC 7523 section 2.2); Google's service account with domain-wide delegation
-(RFC 7523 section 2.1). Only signing needs PyJWT, the extra `keys`; nothing signed or read here is
-ever kept, and no error holds any of it.
+(RFC 7523 section 2.1). Only signing needs PyJWT, the extra `keys`. Keys and assertions are never
+stored, and no error message contains any part of them.
 """
 
 import contextlib

@@ -182,7 +182,7 @@ class _Listener6(_Listener):
 
 
 class _Page(BaseHTTPRequestHandler):
-    timeout = 10  # a browser that opens a line ahead of need doesn't hold up the one that asks
+    timeout = 10  # s: browsers open spare connections, which mustn't block the one with the code
 
     def do_GET(self) -> None:
         """Take the code, if the state is the one that we sent."""

@@ -79,7 +79,7 @@ class Provider:
 
     @property
     def login_hint(self) -> str:
-        """What a person has to do for a new grant."""
+        """What a person has to do to grant access again."""
         return f"mail2deal login {self.name}"
 
     def client(self) -> dict[str, str]:

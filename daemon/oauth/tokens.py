@@ -1,9 +1,9 @@
-"""Access tokens that are always fresh: one file a mailbox, refreshed by whoever needs it first.
+"""Access tokens that are always fresh: one file per mailbox, refreshed by whoever needs it first.
 
-Promises: a token that is given out lives for five minutes yet, as far as the provider said; a
-refresh token that the provider rotated is on disk, durably, before its access token is used; two
-threads or two processes never refresh the same file at once. Files are for our user only. What it
-doesn't do: talk to a person; `grant` does that, once.
+Promises: by the expiry that the provider named, a returned token is valid for five more minutes at
+least; a rotated refresh token is synced to disk before its access token is used; two threads or two
+processes never refresh the same file at once. Only our user can read the files. It never talks to a
+person: `grant` does that, once.
 """
 
 import contextlib
@@ -156,7 +156,7 @@ class Tokens:
         return hashlib.sha256(self._seed().encode()).hexdigest()[:16] if self._seed else ""
 
     def _write(self, stored: StoredTokens) -> None:
-        """Replace the file as a whole and see it on the disk before anybody uses what it says."""
+        """Replace the file as a whole, synced to disk before anybody uses what is in it."""
         draft = self.path.with_suffix(".new")
         try:
             with os.fdopen(_private(draft, os.O_TRUNC), "w") as file:
@@ -207,7 +207,10 @@ class Tokens:
 
 
 def _private(path: Path, flags: int) -> int:
-    """Open for reading and writing, made for our eyes only, and for the service's user by root."""
+    """Open for reading and writing; a new file is readable by its owner only.
+
+    Root creates it for the owner of the directory, the service's user.
+    """
     number = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
     os.fchmod(number, 0o600)
     _to_owner_of(path.parent, number)

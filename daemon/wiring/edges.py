@@ -104,7 +104,7 @@ class Wiring:
         return lambda refused: hide(tokens.access(refused))
 
     def floor(self, mailbox: MailboxSection) -> datetime | None:
-        """Where a mailbox begins, if `since` says so."""
+        """The date before which a mailbox isn't read, None without `since`."""
         return datetime.combine(mailbox.since, time(), UTC) if mailbox.since else None
 
     def client(self) -> "Client":
