@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from daemon.message.address import Address, mailbox
-from daemon.message.autoreply import AUTO_REPLY_SUBJECTS, BOUNCE_SUBJECTS, begins_like
+from daemon.message.autoreply import begins_like
 from daemon.message.fields import VALUE_LIMIT, Fields, first, without_comments
 from daemon.message.programs import is_yes, keyword, program_signals
 from daemon.message.vendors import kind_of
@@ -137,7 +137,7 @@ def _automatic_signals(
 
 @lru_cache(maxsize=1024)  # a conversation has one subject
 def _begins_automatically(subject: str) -> bool:
-    return begins_like(subject, AUTO_REPLY_SUBJECTS)
+    return begins_like(subject, "auto-reply")
 
 
 def _bounce_signals(
@@ -155,7 +155,7 @@ def _bounce_signals(
     daemon = author is not None and (
         _DAEMON.fullmatch(author.local) or _DAEMON_NAME.search(author.name)
     )
-    if daemon and begins_like(subject, BOUNCE_SUBJECTS):
+    if daemon and begins_like(subject, "bounce"):
         yield "bounce"
     returned = mailbox("", path.strip("<>")) if _may_be_verp(path) else None
     if (returned and _is_verp(returned, author)) or (

@@ -8,6 +8,7 @@ import re
 from functools import lru_cache
 from itertools import takewhile
 
+from daemon.message.data import word_lists
 from daemon.message.localparts import is_given_name, names_a_firm, names_a_person
 from daemon.message.relay import is_machine_like, via
 
@@ -21,13 +22,8 @@ _PICTURES = re.compile(
 )
 _WORD_BREAKS = re.compile(r"[._\-]+")
 _SHOUTED = 3  # letters of a family name in capitals: fewer are initials or a firm's
-_TITLES = frozenset({"dr", "prof", "mag", "ing", "dipl"})
-_SMALL = frozenset(  # words in the middle of a family name
-    (
-        *("van", "von", "de", "der", "den", "del", "di", "da", "do", "dos", "du", "la", "le", "el"),
-        *("al", "bin", "ten", "ter", "zu", "zum", "af", "av"),
-    )
-)
+_WORDS = word_lists("names")
+_TITLES, _SMALL = _WORDS["title"], _WORDS["particle"]
 # Before a name in capitals these belong to it: DE SMET, VAN DIJK.
 _PARTICLES = frozenset({"O'", "MC", "ST", "TE", *(word.upper() for word in _SMALL)})
 _MC = re.compile(r"\bM[cC](?=[A-Z])")
@@ -38,85 +34,6 @@ _SALUTATION = re.compile(
     re.IGNORECASE,
 )
 _SPACE = re.compile(r"\s+")
-# What follows a comma without being a first name: titles and company forms.
-_NOT_FIRST = frozenset(
-    [
-        "jr",
-        "sr",
-        "ii",
-        "iii",
-        "iv",
-        "phd",
-        "ph.d.",
-        "md",
-        "m.d.",
-        "mba",
-        "msc",
-        "bsc",
-        "ba",
-        "ma",
-        "llm",
-        "esq",
-        "cpa",
-        "cfa",
-        "pe",
-        "dr",
-        "prof",
-        "dipl",
-        "ing",
-        "mag",
-        "inc",
-        "llc",
-        "ltd",
-        "limited",
-        "gmbh",
-        "ag",
-        "kg",
-        "ug",
-        "se",
-        "sa",
-        "sas",
-        "sarl",
-        "srl",
-        "spa",
-        "bv",
-        "nv",
-        "ab",
-        "as",
-        "oy",
-        "oyj",
-        "aps",
-        "a/s",
-        "kft",
-        "zrt",
-        "doo",
-        "d.o.o.",
-        "spol",
-        "s.r.o.",
-        "a.s.",
-        "plc",
-        "corp",
-        "co",
-        "pty",
-        "lda",
-        "sl",
-        "s.l.",
-        "s.a.",
-        "s.p.a.",
-        "s.r.l.",
-        "&",
-        "e.k.",
-        "ek",
-        "ohg",
-        "gbr",
-        "ev",
-        "e.v.",
-        "bcom",
-        "bed",
-        "rn",
-        "dds",
-    ]
-)
 
 
 @lru_cache(maxsize=1024)  # the same people write again and again
@@ -150,7 +67,7 @@ def _turned(name: str) -> str:
         return name
     words = first.casefold().split()
     titled = len(words) > 1 and words[0].strip(".") in _TITLES
-    if len(words) > 3 or (not titled and {words[0].strip("."), words[0]} & _NOT_FIRST):  # noqa: PLR2004
+    if len(words) > 3 or (not titled and {words[0].strip("."), words[0]} & _WORDS["suffix"]):  # noqa: PLR2004
         return name
     if len(last.split()) > 4:  # noqa: PLR2004 a firm's name rather than a family's
         return name
@@ -170,7 +87,7 @@ def _family_name_last(name: str) -> str:
     own = [word for word in family if word not in _PARTICLES]
     if not family or len(shouted) < len(family) or len(own) > 2:  # noqa: PLR2004 - as SOUSA REIS
         return name
-    if not first.istitle() or first.casefold() in _NOT_FIRST or not first.isalpha():
+    if not first.istitle() or first.casefold() in _WORDS["suffix"] or not first.isalpha():
         return name
     return f"{first} {' '.join(map(_titled, family))}"
 

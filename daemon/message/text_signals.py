@@ -11,11 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
 
-from daemon.message.autoreply import (
-    BOUNCE_SUBJECTS,
-    READ_SUBJECTS,
-    begins_like,
-)
+from daemon.message.autoreply import begins_like
 from daemon.message.letter import GREETS, SENTENCE_END
 from daemon.message.phrases import said
 from daemon.message.text import word_finder
@@ -146,9 +142,9 @@ def _subject_signals(subject: str) -> Iterator[str]:
         yield signal
         if count > 1:
             yield f"{signal}-twice"
-    if begins_like(subject, READ_SUBJECTS):
+    if begins_like(subject, "receipt"):
         yield "subject-read"
-    if begins_like(subject, BOUNCE_SUBJECTS):
+    if begins_like(subject, "bounce"):
         yield "subject-bounce"
     for signal, is_so in (
         ("device", _DEVICE.match(subject)),
