@@ -57,6 +57,39 @@ def test_two_spellings_of_one_folder_are_one_folder_in_both_roles(
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "problems", "notes"),
+    [
+        ("inbox: [INBOX], sent: [Sent]", "inbox: [Sent], sent: [INBOX]", 2, 0),
+        ("inbox: [INBOX]", "inbox: [SENT], sent: [Old]", 1, 0),  # found by its flag here
+        ("inbox: [inbox], sent: [sent]", "inbox: [INBOX.Sent], sent: [Old]", 1, 0),
+        ("inbox: [INBOX], sent: [Old]", "inbox: [inbox], sent: [Sent]", 0, 1),
+        ("inbox: [INBOX], sent: [Old]", "inbox: [Sent], sent: [Done]", 0, 0),
+    ],
+)
+@pytest.mark.parametrize("login", ["ada", "bob"])
+def test_one_account_in_two_entries_has_each_folder_in_one_role(
+    first: str, second: str, problems: int, notes: int, login: str, tmp_path: Path
+) -> None:
+    there = LIST.replace(b"TAG", b'* LIST () "/" Old\r\n* LIST () "/" Done\r\nTAG')
+    with ScriptedImap({"LIST": there}) as server:
+        server_of = f"host: 127.0.0.1, port: {server.port}, tls: none, password: pw"
+        text = f"""
+            mailboxes:
+              - {{name: sales, {server_of}, username: ada, folders: {{{first}}}}}
+              - {{name: info, {server_of}, username: {login}, folders: {{{second}}}}}
+            pipedrive: {{company: yourcompany, token: "{"a" * 40}"}}
+            us: {{}}
+            ledger: {tmp_path}/ledger.db
+            """
+        found = list(check_mailboxes(Wiring(load(written(tmp_path, text)))))
+
+    told = [line for line in found if line.what == "mailbox info: folders"]
+    same = login == "ada"
+    assert len([line for line in told if line.problem]) == problems * same
+    assert len([line for line in told if "the same account" in line.note]) == notes * same
+
+
+@pytest.mark.parametrize(
     ("said", "status"),
     [
         (b"TAG NO [NOPERM] not for you\r\n", 1),

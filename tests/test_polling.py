@@ -13,7 +13,7 @@ from polling_kit import MAIL, PATIENCE, at, desk, kill_sessions
 from proxy import Proxy
 from scripted_imap import HANGUP, Answer, ScriptedImap, serve
 
-from daemon.errors import LATER, LedgerProblem
+from daemon.errors import LATER, LedgerProblem, RetryLater
 from daemon.ledger.lock import Lock
 from daemon.ledger.store import Ledger
 from daemon.mailbox import connections
@@ -494,3 +494,53 @@ def test_a_catch_up_beside_the_service_ends_where_folders_cannot_be_read(
 
     assert followed.status == LATER
     assert "couldn't read INBOX of sales, Sent of sales" in followed.word
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["read before", "never reached"])
+def test_a_catch_up_beside_the_service_ends_where_a_mailbox_fails_and_the_service_goes_on(
+    dovecot: Post, tmp_path: Path, *, known: bool
+) -> None:
+    dovecot.deliver(MAIL)
+    with desk(tmp_path, dovecot.section(tmp_path)) as work:
+        boxes = work.wiring().config.mailboxes
+        lock = Lock(work.ledger.path)
+        lock.acquire("service")
+        if known:
+            work.poll()
+        dovecot.server.add_user(dovecot.user, "another")  # as in an outage of the login
+        work.polling.exchange(work.wiring(), work.ledger)
+        ask_service(work.wiring(), work.ledger, boxes, None)
+        with pytest.raises(RetryLater):
+            work.poll()
+
+        followed = follow(work.wiring(), boxes, lambda *_: None)
+
+        assert followed.status == LATER
+        assert "the service couldn't read sales (" in followed.word
+        dovecot.server.add_user(dovecot.user, dovecot.password)
+        work.now += timedelta(hours=6)
+        work.poll()
+        behind = work.ledger.folders.unread_back(["sales"])
+        lock.release()
+    assert behind == 0
+
+
+def test_a_catch_up_beside_the_service_ends_where_pipedrive_pauses_for_long(
+    tmp_path: Path,
+) -> None:
+    with desk(tmp_path, {"port": 9, "password": "pw"}) as work:
+        lock = Lock(work.ledger.path)
+        lock.acquire("service")
+        with work.ledger.transaction("test"):
+            due = work.now + timedelta(hours=2)
+            work.ledger.conditions.failed("budget", "spent", work.now, next_try=due)
+            work.ledger.rows(
+                "INSERT INTO journal (kind, key, action, stage, fields, rank, state, version, planned_at)"
+                " VALUES ('person', 'a@x.org', 'create', 1, '{}', '1', 'planned', 1, ?)",
+                "2026-01-01T00:00:00Z",
+            )
+        followed = follow(work.wiring(), work.wiring().config.mailboxes, lambda *_: None)
+        lock.release()
+
+    assert followed.status == LATER
+    assert followed.word == f"the service writes nothing until {due:%H:%M} UTC: spent"

@@ -6,7 +6,7 @@ no lead that becomes a deal an hour later. Where a service is running, that serv
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -109,42 +109,74 @@ def ask_service(
 
 
 def follow(wiring: Wiring, boxes: Sequence[MailboxSection], progress: Show) -> Followed:
-    """Watch until the service has read further back and written, or can't."""
+    """Watch until the service has read further back and written, or can't for now."""
     names = [box.name for box in boxes]
     lock = Lock(wiring.config.ledger)
     most = 0
     with Ledger.open(wiring.config.ledger, readonly=True) as ledger:
         while not wiring.stop.is_set():
-            behind = ledger.folders.unread_back(names)
-            behind += sum(bool(ledger.rereading.places(name, 1)) for name in names)
+            failing = _failing(ledger, names, wiring.now())
+            behind = _behind(ledger, names)
+            to_read = _behind(ledger, [name for name in names if name not in failing])
             pending = ledger.backlog.unfinished()
             most = max(most, behind)
             progress("reading further back", most - behind, most)
             progress("changes still to write", pending, 0)
-            if not behind and not pending and not ledger.senders.due(1):
+            if not (behind or pending or failing or ledger.senders.due(1)):
                 return Followed(DONE, "the service has read that far back, and written all of it")
             stuck = [one for one in ledger.conditions.problems() if one.needs_person]
             in_the_way = [one for one in stuck if one.part in _STOPPING or one.name in names]
-            if in_the_way and not behind:
+            if in_the_way and not to_read:
                 return Followed(USAGE, f"the service can't go on: {in_the_way[0].reason}")
             if not lock.is_held():
                 return Followed(None)
-            refused = _refused(ledger, names, wiring.now())
-            if refused and len(refused) == behind:
-                some = ", ".join(f"{one.name} of {one.mailbox}" for one in refused)
-                return Followed(LATER, f"the service couldn't read {some}, and tries again")
+            refused = _refused(ledger, names, failing, wiring.now())
+            if (refused or failing) and len(refused) == to_read:
+                some = [f"{one.name} of {one.mailbox}" for one in refused]
+                some += [f"{name} ({why})" for name, why in failing.items()]
+                word = f"the service couldn't read {', '.join(some)}, and tries again"
+                return Followed(LATER, word)
+            if not to_read and (pausing := _pausing(ledger, wiring.now())):
+                return Followed(LATER, pausing)
             wiring.stop.wait(_LOOK)
     return Followed(LATER, "the service goes on with it")
 
 
-def _refused(ledger: Ledger, mailboxes: Sequence[str], now: datetime) -> list[FolderRow]:
+def _behind(ledger: Ledger, names: Sequence[str]) -> int:
+    """How much of these mailboxes is still to be read: folders, and what is read again."""
+    again = sum(bool(ledger.rereading.places(name, 1)) for name in names)
+    return ledger.folders.unread_back(names) + again
+
+
+def _failing(ledger: Ledger, names: Sequence[str], now: datetime) -> dict[str, str]:
+    """The mailboxes that can't be polled before a later time, with the reasons."""
+    known = (ledger.troubles.of(name) for name in names)
+    return {
+        one.mailbox: one.reason
+        for one in known
+        if one is not None and (one.next_due is None or one.next_due > now)
+    }
+
+
+def _refused(
+    ledger: Ledger, mailboxes: Sequence[str], failing: Collection[str], now: datetime
+) -> list[FolderRow]:
     """The folders that were tried since the service was asked, and couldn't be read through."""
     return [
         folder
         for mailbox in mailboxes
+        if mailbox not in failing
         for folder in ledger.folders.of(mailbox)
         if folder.scanned_at is None and folder.next_due is not None and folder.next_due > now
     ]
+
+
+def _pausing(ledger: Ledger, now: datetime) -> str | None:
+    """Why the service writes nothing for a while that isn't worth waiting for."""
+    for one in ledger.conditions.of("sync", "budget"):
+        if one.failing_since and one.next_try and one.next_try - now > _WORTH_WAITING:
+            return f"the service writes nothing until {one.next_try:%H:%M} UTC: {one.reason}"
+    return None
 
 
 def wait(wiring: Wiring) -> Followed:

@@ -18,6 +18,9 @@ from daemon.rules.quantities import counted
 from daemon.wiring import Wiring
 from daemon.wiring.settings import scoring_settings
 
+# By account and folder: the mailbox of the configuration that reads it, and for what.
+_Read = dict[tuple[str, str], tuple[str, str]]
+
 _LEARNED = "learned_addresses"
 _PATIENCE = 15.0  # seconds that a person waits for a silent server
 
@@ -45,8 +48,9 @@ def check_here(wiring: Wiring) -> Iterator[CheckLine]:
 
 def check_mailboxes(wiring: Wiring) -> Iterator[CheckLine]:
     """Try every login and folder."""
+    read: _Read = {}
     for mailbox in wiring.config.mailboxes:
-        yield from _mailbox(wiring, mailbox)
+        yield from _mailbox(wiring, mailbox, read)
 
 
 def _dates(wiring: Wiring) -> Iterator[CheckLine]:
@@ -155,7 +159,27 @@ def _ledger(config: Config) -> Iterator[CheckLine]:
         yield CheckLine("us", said + ", ".join(sorted(servers)))
 
 
-def _mailbox(wiring: Wiring, section: MailboxSection) -> Iterator[CheckLine]:
+def _twice(account: Account, roles: Collection[FolderRole], read: _Read) -> Iterator[CheckLine]:
+    """Folders that another mailbox of the configuration reads, too: both are one account."""
+    again: dict[str, list[str]] = {}
+    for folder in roles:
+        name, role = read.setdefault((account.identity, folder.name), (account.name, folder.role))
+        if name != account.name and role != folder.role:
+            problem = ConfigProblem(
+                f"{folder.name} is named as {folder.role} here and as {role} in mailbox {name},"
+                " which is the same account",
+                hint="name it once; our own mails in an inbox are told by their From",
+            )
+            yield CheckLine(f"mailbox {account.name}: folders", problem=problem)
+        elif name != account.name:
+            again.setdefault(name, []).append(folder.name)
+    for name, folders in again.items():
+        some = ", ".join(folders)
+        note = f"mailbox {name} is the same account and reads {some}, too: one of them will do"
+        yield CheckLine(f"mailbox {account.name}: folders", note=note)
+
+
+def _mailbox(wiring: Wiring, section: MailboxSection, read: _Read) -> Iterator[CheckLine]:
     what = f"mailbox {section.name}"
     try:
         account = _remembered(wiring, section)
@@ -175,6 +199,7 @@ def _mailbox(wiring: Wiring, section: MailboxSection) -> Iterator[CheckLine]:
         told = {_folder_key(name) for name in _in_both(section)}
         for name in sorted(mailbox.in_both - told):
             yield _both(section, name)
+        yield from _twice(account, roles, read)
         for role in roles:
             yield _folder(mailbox, what, role)
         if not any(role.role == "sent" for role in roles):
