@@ -1,6 +1,7 @@
 """The command line against running servers: a configuration, a clock, a Pipedrive over HTTP."""
 
 import io
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from acts import Acts
 from company_kit import NOW, Office
 
 from daemon.cli import main
+from daemon.cli.catch_up import catch_up
 from daemon.config import load
 from daemon.ledger.store import Ledger
 from daemon.sandbox.crm import Sandbox, Server, Settings
@@ -154,6 +156,34 @@ def desk(office: Office, home: Path, *, latency: float = 0.0) -> Iterator[Desk]:
         config.write_text(yaml.safe_dump(content, sort_keys=False))
         config.chmod(0o600)
         yield Desk(home, sandbox, server, config)
+
+
+@pytest.fixture
+def office_desk(small_company: Office, tmp_path: Path) -> Iterator[Desk]:
+    """The demo's mail, of which nothing was read yet."""
+    with desk(small_company, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def read_ledger(small_company: Office, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger after `--catch-up --intake-only`."""
+    with desk(small_company, tmp_path_factory.mktemp("read")) as opened:
+        assert not caught_up(opened, intake_only=True)
+    return opened.ledger
+
+
+@pytest.fixture
+def read_desk(office_desk: Desk, read_ledger: Path) -> Desk:
+    """The demo's mail, all of it read, and a Pipedrive that nothing was written to."""
+    shutil.copy(read_ledger, office_desk.ledger)
+    return office_desk
+
+
+def caught_up(at: Desk, **more: Any) -> int:
+    """What --catch-up does; its exit status."""
+    usual = {"since": None, "mailbox": None, "intake_only": False, "sync_only": False}
+    return catch_up(at.wiring(), **usual | more)
 
 
 def days_ago(number: int) -> datetime:

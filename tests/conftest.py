@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 
 from daemon import errors
 
-pytest_plugins = ["dovecot", "company_kit", "crm_kit"]
+pytest_plugins = ["dovecot", "company_kit", "cli_kit", "crm_kit"]
 
 # An example is never too slow: the machine may be busy with other tests.
 settings.register_profile(

@@ -1,25 +1,15 @@
 """`check`: every line a tick or the one thing to do, and nothing is written anywhere."""
 
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from cli_kit import Desk, desk, run
-from company_kit import Office
+from cli_kit import Desk, caught_up, run
 
-from daemon.cli.catch_up import catch_up
 from daemon.cli.check import command
 from daemon.sandbox.crm import Fault, Sandbox, Switches
-
-
-@pytest.fixture
-def office_desk(small_company: Office, tmp_path: Path) -> Iterator[Desk]:
-    with desk(small_company, tmp_path) as opened:
-        yield opened
 
 
 def told(at: Desk, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, str]]:
@@ -67,10 +57,10 @@ def test_a_good_configuration_gets_ticks_all_the_way(
 
 
 def test_after_a_run_the_fields_are_there_and_the_ledger_counts(
-    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+    read_desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    catch_up(office_desk.wiring(), since=None, mailbox=None, intake_only=False, sync_only=False)
-    status, lines = told(office_desk, capsys)
+    caught_up(read_desk)
+    status, lines = told(read_desk, capsys)
 
     assert status == 0
     assert "all there" in lines["pipedrive: fields"]
@@ -78,13 +68,13 @@ def test_after_a_run_the_fields_are_there_and_the_ledger_counts(
 
 
 def test_fields_that_were_refused_are_named_with_the_reason(
-    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+    read_desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = office_desk.sandbox.settings
-    office_desk.sandbox.settings = replace(settings, custom_field_cap=1)
-    catch_up(office_desk.wiring(), since=None, mailbox=None, intake_only=False, sync_only=False)
+    settings = read_desk.sandbox.settings
+    read_desk.sandbox.settings = replace(settings, custom_field_cap=1)
+    caught_up(read_desk)
 
-    status, lines = told(office_desk, capsys)
+    status, lines = told(read_desk, capsys)
 
     assert status == 1
     assert "missing: " in lines["pipedrive: fields"]

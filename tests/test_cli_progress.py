@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -24,12 +23,6 @@ from daemon.sandbox.crm import board, duplicates
 
 README = Path(__file__).parent.parent / "README.md"
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-@pytest.fixture
-def office_desk(small_company: Office, tmp_path: Path) -> Iterator[Desk]:
-    with desk(small_company, tmp_path) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize(

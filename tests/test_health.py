@@ -2,15 +2,12 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cli_kit import Desk, desk, run
-from company_kit import Office
+from cli_kit import Desk, caught_up, run
 
-from daemon.cli.catch_up import catch_up
 from daemon.cli.status import command as status
 from daemon.ledger.lock import Lock
 from daemon.ledger.store import Ledger
@@ -20,33 +17,21 @@ from daemon.service.health import exit_status_of, health, summary
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def office_desk(small_company: Office, tmp_path: Path) -> Iterator[Desk]:
-    with desk(small_company, tmp_path) as opened:
-        yield opened
-
-
-def caught_up(at: Desk) -> int:
-    return catch_up(at.wiring(), since=None, mailbox=None, intake_only=False, sync_only=False)
-
-
 def shown(at: Desk, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     capsys.readouterr()
     done = run(status, at.wiring())
     return done, capsys.readouterr().out
 
 
-def test_after_a_good_run_all_is_well(
-    office_desk: Desk, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert caught_up(office_desk) == 0
+def test_after_a_good_run_all_is_well(read_desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert caught_up(read_desk) == 0
 
-    done, text = shown(office_desk, capsys)
+    done, text = shown(read_desk, capsys)
 
     assert done == 0
     assert text.startswith("all is well\n")
     assert "sync: last good pass 2026-11-24T" in text
-    assert run(status, office_desk.wiring(), "--json") == 0
+    assert run(status, read_desk.wiring(), "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["problems"] == []
     assert found["sync"]["failing_since"] is None
@@ -54,33 +39,33 @@ def test_after_a_good_run_all_is_well(
 
 
 def test_a_refused_token_needs_a_person_and_is_told_with_its_beginning_and_the_next_command(
-    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+    read_desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    office_desk.sandbox.faults.add(Fault("error", status=401, when="before", count=None))
-    assert caught_up(office_desk) == 2
-    first = office_desk.rows("SELECT * FROM problems")
-    assert caught_up(office_desk) == 2
+    read_desk.sandbox.faults.add(Fault("error", status=401, when="before", count=None))
+    assert caught_up(read_desk) == 2
+    first = read_desk.rows("SELECT * FROM problems")
+    assert caught_up(read_desk) == 2
 
-    done, text = shown(office_desk, capsys)
+    done, text = shown(read_desk, capsys)
 
     assert done == 1
     assert text.startswith("needs you:\n  sync since 2026-11-24 ")
     assert "→ mail2deal check" in text
-    again = office_desk.rows("SELECT * FROM problems")
+    again = read_desk.rows("SELECT * FROM problems")
     assert [row["since"] for row in again] == [row["since"] for row in first]
 
-    office_desk.sandbox.faults.clear()
-    assert caught_up(office_desk) == 0
-    assert shown(office_desk, capsys)[0] == 0
+    read_desk.sandbox.faults.clear()
+    assert caught_up(read_desk) == 0
+    assert shown(read_desk, capsys)[0] == 0
 
 
 def test_errors_of_pipedrive_are_told_as_failing(
-    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+    read_desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    office_desk.sandbox.faults.add(Fault("error", status=500, when="before", count=None))
-    assert caught_up(office_desk) == 75
+    read_desk.sandbox.faults.add(Fault("error", status=500, when="before", count=None))
+    assert caught_up(read_desk) == 75
 
-    done, text = shown(office_desk, capsys)
+    done, text = shown(read_desk, capsys)
 
     assert done == 75
     assert text.startswith("fails, and is tried again by itself:\n  sync since")

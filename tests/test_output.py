@@ -5,29 +5,20 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_kit import Desk, desk, run
+from cli_kit import Desk, run
 from click.testing import CliRunner
-from company_kit import Office
 from terminal import Terminal
 
 from daemon import __version__
 from daemon.cli import main, output
-from daemon.cli.catch_up import catch_up
 from daemon.cli.dry_run import dry_run
 from daemon.cli.explain import command as explain
 from daemon.ledger.schema import newest
 from daemon.rehearsal.demo import servers
 from daemon.rules.quantities import days
-
-
-@pytest.fixture
-def office_desk(small_company: Office, tmp_path: Path) -> Iterator[Desk]:
-    with desk(small_company, tmp_path) as opened:
-        yield opened
 
 
 def test_the_version_tells_that_of_the_ledger_and_short_help_works_everywhere() -> None:
@@ -62,10 +53,9 @@ def test_the_help_cuts_no_sentence_short(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_sender_is_explained_by_a_part_of_its_name_or_by_its_domain(
-    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+    read_desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    catch_up(office_desk.wiring(), since=None, mailbox=None, intake_only=True, sync_only=False)
-    rows = office_desk.rows(
+    rows = read_desk.rows(
         "SELECT address, name, organization FROM senders WHERE organization IN (SELECT organization"
         " FROM senders GROUP BY organization HAVING count(*) = 1) ORDER BY address"
     )
@@ -73,10 +63,10 @@ def test_a_sender_is_explained_by_a_part_of_its_name_or_by_its_domain(
     capsys.readouterr()
 
     for text in (one["address"], one["organization"].upper(), one["organization"].split(".")[0]):
-        assert run(explain, office_desk.wiring(), text) == 0
+        assert run(explain, read_desk.wiring(), text) == 0
         assert f"<{one['address']}>" in capsys.readouterr().out
 
-    assert run(explain, office_desk.wiring(), "e") == 1
+    assert run(explain, read_desk.wiring(), "e") == 1
     assert "'e' may mean:" in capsys.readouterr().out
 
 

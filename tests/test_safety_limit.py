@@ -1,16 +1,15 @@
 """The safety limit: a first run that would change much asks before its first write."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_kit import Desk, days_ago, desk
+from cli_kit import Desk, caught_up, days_ago
 from cli_kit import run as cli_run
-from company_kit import NOW, Office
+from company_kit import NOW
 from crm_kit import make_shop
 
 from daemon.cli.approve import command as approve
@@ -23,21 +22,13 @@ from daemon.sync import SafetyLimit, Sync
 
 
 @pytest.fixture
-def office_desk(small_company: Office, tmp_path: Path) -> Iterator[Desk]:
-    with desk(small_company, tmp_path) as opened:
-        opened.change(safety={"max_creates": 150})
-        yield opened
+def office_desk(office_desk: Desk) -> Desk:
+    office_desk.change(safety={"max_creates": 150})
+    return office_desk
 
 
-def run(at: Desk, limit: SafetyLimit | None = None, *, sync_only: bool = False, **more: Any) -> int:
-    return catch_up(
-        at.wiring(),
-        mailbox=None,
-        intake_only=False,
-        sync_only=sync_only,
-        limit=limit,
-        **{"since": None} | more,
-    )
+def run(at: Desk, limit: SafetyLimit | None = None, **more: Any) -> int:
+    return caught_up(at, limit=limit, **more)
 
 
 @pytest.mark.parametrize(
@@ -59,37 +50,37 @@ def test_the_limit_objects_to_too_much(
 
 
 def test_a_first_run_that_would_create_too_much_stops_before_its_first_write(
-    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+    read_desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    limit = office_desk.wiring().safety_limit()
+    limit = read_desk.wiring().safety_limit()
 
-    assert run(office_desk, limit) == 2
+    assert run(read_desk, limit) == 2
     told = capsys.readouterr().err
     assert "the first run would create 223 records" in told
     assert "more than the 150 of safety.max_creates" in told
     assert "--yes" in told
     assert "--max-creates 223" in told
-    assert office_desk.writes() == 0
+    assert read_desk.writes() == 0
 
-    assert run(office_desk, limit, sync_only=True) == 2  # asking again is no consent
-    assert office_desk.writes() == 0
+    assert run(read_desk, limit, sync_only=True) == 2  # asking again is no consent
+    assert read_desk.writes() == 0
 
-    assert run(office_desk, limit, sync_only=True, granted=219) == 2  # one short
-    assert office_desk.writes() == 0
+    assert run(read_desk, limit, sync_only=True, granted=219) == 2  # one short
+    assert read_desk.writes() == 0
 
-    assert run(office_desk, limit, sync_only=True, granted=223) == 0
-    assert len(office_desk.acts.every("persons")) == 79
-    person = office_desk.acts.every("persons")[0]
+    assert run(read_desk, limit, sync_only=True, granted=223) == 0
+    assert len(read_desk.acts.every("persons")) == 79
+    person = read_desk.acts.every("persons")[0]
     assert len(person["custom_fields"]) >= 2  # the fields that were held back came in time
 
 
-def test_a_run_without_anything_to_create_is_never_asked(office_desk: Desk) -> None:
-    assert run(office_desk, None) == 0
-    office_desk.change(safety={"max_creates": 1})
-    writes = office_desk.writes()
+def test_a_run_without_anything_to_create_is_never_asked(read_desk: Desk) -> None:
+    assert run(read_desk, None) == 0
+    read_desk.change(safety={"max_creates": 1})
+    writes = read_desk.writes()
 
-    assert run(office_desk, office_desk.wiring().safety_limit()) == 0
-    assert office_desk.writes() == writes
+    assert run(read_desk, read_desk.wiring().safety_limit()) == 0
+    assert read_desk.writes() == writes
 
 
 def test_records_of_an_earlier_trial_are_no_consent(office_desk: Desk) -> None:
@@ -185,51 +176,48 @@ def test_an_approval_of_a_number_is_used_up(tmp_path: Path) -> None:
 
 
 def test_a_first_run_that_would_touch_many_known_people_asks(
-    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+    read_desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(office_desk, SafetyLimit(1))
+    run(read_desk, SafetyLimit(1))
     with_person = [
-        row["sender"]
-        for row in office_desk.rows("SELECT sender FROM waiting WHERE kind = 'person'")
+        row["sender"] for row in read_desk.rows("SELECT sender FROM waiting WHERE kind = 'person'")
     ]
     for number, address in enumerate(with_person[:20]):
-        office_desk.acts.add_person(f"Known {number}", address)
-    office_desk.forget_listings()
+        read_desk.acts.add_person(f"Known {number}", address)
+    read_desk.forget_listings()
     capsys.readouterr()
 
-    assert run(office_desk, SafetyLimit(500)) == 2
+    assert run(read_desk, SafetyLimit(500)) == 2
 
     assert "would write to 20 of the 20 persons" in capsys.readouterr().err
-    assert office_desk.writes() == 0
+    assert read_desk.writes() == 0
 
-    assert run(office_desk, SafetyLimit(500), granted=10_000) == 2  # a number is no word on persons
-    assert run(office_desk, SafetyLimit(500), granted="all") == 0
+    assert run(read_desk, SafetyLimit(500), granted=10_000) == 2  # a number is no word on persons
+    assert run(read_desk, SafetyLimit(500), granted="all") == 0
 
 
-def test_persons_that_carry_our_marks_are_no_strangers_to_a_new_ledger(office_desk: Desk) -> None:
-    assert run(office_desk) == 0
-    office_desk.ledger.unlink()  # lost; Pipedrive holds what it made
+def test_persons_that_carry_our_marks_are_no_strangers_to_a_new_ledger(read_desk: Desk) -> None:
+    assert run(read_desk) == 0
+    read_desk.ledger.unlink()  # lost; Pipedrive holds what it made
 
-    assert run(office_desk, office_desk.wiring().safety_limit()) == 0
+    assert run(read_desk, read_desk.wiring().safety_limit()) == 0
 
 
 def test_the_dry_run_says_beforehand_that_the_real_run_will_ask(
-    office_desk: Desk, capsys: pytest.CaptureFixture[str]
+    read_desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dry_run(
-        office_desk.wiring(), since=None, mailbox=None, sync_only=False, as_json=True, html=None
-    )
+    dry_run(read_desk.wiring(), since=None, mailbox=None, sync_only=False, as_json=True, html=None)
 
     asks = json.loads(capsys.readouterr().out)["asks"]
     assert "the first run would create 223 records" in asks
     assert "--yes" in asks
 
 
-def test_a_word_given_beside_a_running_service_is_kept_for_it(office_desk: Desk) -> None:
-    wiring = office_desk.wiring()
-    run(office_desk, wiring.safety_limit())
+def test_a_word_given_beside_a_running_service_is_kept_for_it(read_desk: Desk) -> None:
+    wiring = read_desk.wiring()
+    run(read_desk, wiring.safety_limit())
     wiring.stop.set()  # one look at the service is enough
-    with owned(office_desk.ledger, "mail2deal") as ledger:
+    with owned(read_desk.ledger, "mail2deal") as ledger:
         catch_up(
             wiring,
             since=None,
@@ -240,5 +228,5 @@ def test_a_word_given_beside_a_running_service_is_kept_for_it(office_desk: Desk)
             granted="all",
         )
 
-        service = Sync(office_desk.wiring().session(ledger, None, limit=wiring.safety_limit()))
+        service = Sync(read_desk.wiring().session(ledger, None, limit=wiring.safety_limit()))
         assert service.sync().writes > 0
