@@ -1,5 +1,6 @@
 """Fixtures that more than one test file uses; servers start only where a test asks for them."""
 
+import gc
 import logging
 from collections.abc import Generator
 
@@ -33,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         elif SERVERS.intersection(getattr(item, "fixturenames", ())):
             slow[item.path] = min(slow[item.path], 1)
     items.sort(key=lambda item: slow[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Python need not look for garbage among thousands of collected tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

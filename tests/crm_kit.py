@@ -6,8 +6,10 @@
 """
 
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -311,11 +313,18 @@ def sandbox_url() -> Iterator[str]:
     sandbox.close()
 
 
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a SQLite file that may be open."""
+    with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target)) as other:
+        one.backup(other)
+
+
 def make_shop(
     home: Path,
     *,
     company: dict[str, Any] | None = None,
     url: Callable[[Sandbox], str] | None = None,
+    store: str | Path = ":memory:",
     plan: Subscription | str = FAST,
     daily_share: float = 1.0,
     reserve: float = 0.0,
@@ -326,7 +335,7 @@ def make_shop(
     """A new shop with its ledger in `home`; `company` are the sandbox's settings."""
     clock = Clock()
     world = {"burst": False, "plan": "ultimate", "conversion_polls": 1, **(company or {})}
-    sandbox = Sandbox(":memory:", settings=Company(**world), clock=clock.seconds)
+    sandbox = Sandbox(store, settings=Company(**world), clock=clock.seconds)
     rules, copies = settings.pop("rules", Rules()), settings.pop("copies", False)
     scoring = ScoringSettings(
         us=Us(

@@ -61,7 +61,7 @@ CALLS: tuple[tuple[str, ...], ...] = (
 WITH_SERVERS = {"demo", "inspect"}  # these stay until they are stopped, or start servers
 
 FORKS = """
-import importlib, json, os, pkgutil, sys
+import gc, importlib, json, os, pkgutil, sys
 import encodings.idna, encodings.latin_1, encodings.ascii, encodings.punycode
 import daemon
 from daemon.cli import main
@@ -69,6 +69,7 @@ for _, name, _ in pkgutil.walk_packages(daemon.__path__, "daemon."):
     if not name.startswith(("daemon.sandbox.imap", "daemon.__main__")):
         importlib.import_module(name)
 where, out, user, calls = json.loads(sys.argv[1])
+gc.freeze()  # else each child copies what it looks through
 statuses = []
 for number, words in enumerate(calls):
     child = os.fork()

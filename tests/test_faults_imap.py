@@ -191,11 +191,15 @@ def test_a_line_that_is_cut_after_any_byte_loses_nothing(
             assert lived(server, tmp_path / f"{cut}.db") == undisturbed[0], cut
 
 
+@pytest.mark.parametrize("every", [499, pytest.param(199, marks=pytest.mark.long)])
 def test_a_line_that_is_cut_while_it_is_read_ahead_loses_nothing(
-    undisturbed: tuple[dict[str, Any], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    undisturbed: tuple[dict[str, Any], int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    every: int,
 ) -> None:
     monkeypatch.setattr(parsing, "_cores", lambda: 2)
-    for cut in range(0, undisturbed[1], 199):
+    for cut in range(0, undisturbed[1], every):
         with Server() as server:
             server.cut = cut
             assert lived(server, tmp_path / f"{cut}.db", apart=1) == undisturbed[0], cut

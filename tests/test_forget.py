@@ -14,7 +14,7 @@ ADA = "ada@acme.example"
 
 def company(home: Path) -> World:
     home.mkdir(exist_ok=True)
-    world = World(home)
+    world = World(home, store=home / "crm.db")
     world.receives(
         "Ada Quartz <ada+crm@acme.example>", subject="Zebra offer", text="Quagga stripes"
     )
@@ -109,13 +109,14 @@ def test_killed_at_any_step_and_repeated_it_ends_the_same(tmp_path: Path) -> Non
             delete_in_pipedrive(ledger, client, ADA, world.clock())
             erase(ledger, READING, ADA, world.clock())
 
-    undisturbed = company(tmp_path / "whole")
+    begun = company(tmp_path / "begun")
+    undisturbed = begun.copy(tmp_path / "whole")
     log = tmp_path / "steps"
     failpoints.arm(log=str(log))
     whole(undisturbed)
     failpoints.arm()
     for number in range(1, len(log.read_text().splitlines()) + 1):
-        world = company(tmp_path / str(number))
+        world = begun.copy(tmp_path / str(number))
         failpoints.arm(kill_at=number, die=die)
         with pytest.raises(KeyboardInterrupt):
             whole(world)

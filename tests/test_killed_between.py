@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crm_kit import Shop, make_shop
+from crm_kit import Shop, copy_database, make_shop
 
 from daemon import failpoints
 from daemon.rules.case import Policy
@@ -112,17 +112,26 @@ SCENES: list[Callable[[Shop], None]] = [
 ]
 
 
-def begin(home: Path, scene: Callable[[Shop], None]) -> Shop:
-    home.mkdir()
-    shop = make_shop(
+def begin(home: Path) -> Shop:
+    home.mkdir(exist_ok=True)
+    return make_shop(
         home,
+        store=home / "crm.db",
         workers=1,
         policy=Policy(Rules(), follow_up=timedelta(days=2)),
         deals=DealRules(per="organization"),
         routes=(Route("all", owners=(BOB,)),),
     )
-    scene(shop)
-    return shop
+
+
+def copy(shop: Shop, home: Path) -> Shop:
+    """The same shop in another folder, as after a restart."""
+    home.mkdir()
+    for name in ("ledger.db", "crm.db"):
+        copy_database(shop.ledger.path.with_name(name), home / name)
+    other = begin(home)
+    other.clock.now = shop.clock.now
+    return other
 
 
 def ended(shop: Shop) -> tuple[Any, ...]:
@@ -148,7 +157,9 @@ def test_killed_at_any_step_it_ends_the_same(
         raise KeyboardInterrupt
 
     log = tmp_path / "steps"
-    whole = begin(tmp_path / "whole", scene)
+    begun = begin(tmp_path / "begun")
+    scene(begun)
+    whole = copy(begun, tmp_path / "whole")
     failpoints.arm(log=str(log))
     whole.sync()
     failpoints.arm()
@@ -157,7 +168,7 @@ def test_killed_at_any_step_it_ends_the_same(
     steps = log.read_text().splitlines()
     assert len(steps) > 5
     for number, step in enumerate(steps[:most], 1):
-        shop = begin(tmp_path / str(number), scene)
+        shop = copy(begun, tmp_path / str(number))
         with shop.ledger:
             failpoints.arm(kill_at=number, die=die)
             with pytest.raises(KeyboardInterrupt):

@@ -84,7 +84,7 @@ def shell(
 @pytest.mark.parametrize("path", [README, *DOCS], ids=lambda path: path.name)
 def test_every_command_runs(shell: tuple[Desk, dict[str, str]], path: Path) -> None:
     at, environment = shell
-    if path != README and any(map(is_run, commands(path))):
+    if path != README and not at.ledger.exists():
         subprocess.run(["mail2deal", "--catch-up"], cwd=at.home, env=environment, check=True)
     for line in filter(is_run, commands(path)):
         (at.home / "backup.db").unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from daemon.maintenance.undo import Undone, undo
 def company(home: Path) -> World:
     """Run 1 made a lead and a deal; run 2 a lead and one more mail of the first sender."""
     home.mkdir(exist_ok=True)
-    world = World(home)
+    world = World(home, store=home / "crm.db")
     world.acts.add_person("Eve", "eve@delta.example")
     world.receives("Ada <ada@acme.example>")
     asked = world.sends("bob@beta.example")
@@ -96,7 +96,8 @@ def test_killed_at_any_step_and_repeated_it_ends_the_same(tmp_path: Path) -> Non
     def die() -> None:
         raise KeyboardInterrupt
 
-    whole = company(tmp_path / "whole")
+    begun = company(tmp_path / "begun")
+    whole = begun.copy(tmp_path / "whole")
     log = tmp_path / "steps"
     failpoints.arm(log=str(log))
     undone(whole, 2)
@@ -105,7 +106,7 @@ def test_killed_at_any_step_and_repeated_it_ends_the_same(tmp_path: Path) -> Non
     assert steps > 15
     wanted: tuple[Any, ...] = whole.crm(), _records(whole)
     for number in range(1, steps + 1):
-        world = company(tmp_path / str(number))
+        world = begun.copy(tmp_path / str(number))
         failpoints.arm(kill_at=number, die=die)
         with pytest.raises(KeyboardInterrupt):
             undone(world, 2)

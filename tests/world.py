@@ -7,12 +7,14 @@ bytes of a mail and the sandbox's store is the real thing but the IMAP line and 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import requests
 from acts import Acts
+from crm_kit import copy_database
 from postbox import START, WE, Postbox, calendar, letter
 from snapshots import snapshot
 
@@ -66,14 +68,20 @@ class World:
     """See the module; with `stays` one program lives through all rounds until it is ended."""
 
     def __init__(
-        self, home: Path, company: Company | None = None, *, url: str | None = None, **settings: Any
+        self,
+        home: Path,
+        company: Company | None = None,
+        *,
+        url: str | None = None,
+        store: str | Path = ":memory:",
+        **settings: Any,
     ) -> None:
         self.clock = Clock()
         self.box = Postbox()
         self.path = home / "ledger.db"
         self.url = url
         company = company or Company(burst=False, plan="ultimate", seats=4)
-        self.sandbox = Sandbox(":memory:", settings=company, clock=self.clock.seconds)
+        self.sandbox = Sandbox(store, settings=company, clock=self.clock.seconds)
         self.acts = Acts(self.sandbox)
         self.number = 0
         self.stays = False
@@ -87,6 +95,16 @@ class World:
             stage="Initial Contact",
             **({"workers": 1} | settings),
         )
+
+    def copy(self, home: Path) -> "World":
+        """The same company in another folder, as after a restart; its store must be `crm.db`."""
+        home.mkdir()
+        for name in ("ledger.db", "crm.db"):
+            copy_database(self.path.with_name(name), home / name)
+        other = World(home, self.sandbox.settings, store=home / "crm.db")
+        other.settings, other.number = self.settings, self.number
+        other.clock.now, other.box = self.clock.now, deepcopy(self.box)
+        return other
 
     def receives(self, sender: str, *, answers: int | None = None, **more: Any) -> int:
         """A mail of theirs arrives; its number."""
