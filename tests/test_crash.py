@@ -83,7 +83,8 @@ def test_kill_at_every_step_changes_nothing(
     record_property("steps", names.total())
 
 
-@pytest.mark.parametrize("every", [17, pytest.param(23, marks=pytest.mark.long)])
+# A start that lists all of Pipedrive, as each day does, takes up to 17 steps until that is kept.
+@pytest.mark.parametrize("every", [19, pytest.param(23, marks=pytest.mark.long)])
 def test_dying_again_and_again_it_still_gets_done(every: int, rig: Rig) -> None:
     steady, dying = Home(rig.work / "steady"), Home(rig.work / "dying")
     steady.path.mkdir()
