@@ -1,11 +1,12 @@
-"""Add to our list of public e-mail providers what several maintained lists agree on.
+"""Show which domains several maintained lists call public e-mail providers, and ours doesn't.
 
-    python packaging/freemail.py LIST LIST... [--write]
+    python packaging/freemail.py LIST LIST...
 
 Each LIST is a file with one domain a line, or a JSON array of domains. Maintained ones are the npm
 packages free-email-domains (MIT, weekly), email-providers and freemail (ISC): `npm pack NAME`, then
-domains.json, all.json and data/free.txt in it. Each alone has companies among its domains, so only
-what all given lists have is taken, and never what `NOT_FREEMAIL` names.
+domains.json, all.json and data/free.txt in it. What all of them have is printed. Companies and
+universities are still among it, so choose the providers, and put them into
+daemon/message/data/freemail.txt under the heading of this script.
 """
 
 import json
@@ -13,15 +14,6 @@ import sys
 from pathlib import Path
 
 LIST = Path(__file__).parent.parent / "daemon" / "message" / "data" / "freemail.txt"
-HEADING = "# Agreed on by free-email-domains, email-providers and freemail (packaging/freemail.py)"
-# Firms, cities and portals whose own people write from these.
-NOT_FREEMAIL = frozenset(
-    (
-        *("about.com", "alibaba.com", "ancestry.com", "discovery.com", "london.com", "miami.edu"),
-        *("britishlibrary.net", "cern.ch", "mit.edu", "nasa.gov", "amazon.com", "microsoft.com"),
-        *("apple.com", "ibm.net", "cnn.com", "hp.com", "dell.com", "siemens.com", "spiegel.de"),
-    )
-)
 _TWO = 2
 
 
@@ -33,23 +25,18 @@ def domains(path: Path) -> set[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print what would be added, or with --write add it; 2 if fewer than two lists are given."""
-    paths = [Path(one) for one in arguments if one != "--write"]
-    if len(paths) < _TWO:
+    """Print what might be added, one domain a line; 2 if fewer than two lists are given."""
+    if len(arguments) < _TWO:
         sys.stderr.write(f"{__doc__}\n")
         return 2
     ours = domains(LIST)
-    agreed = set.intersection(*map(domains, paths)) - NOT_FREEMAIL
-    new = sorted(
+    agreed = set.intersection(*(domains(Path(one)) for one in arguments))
+    new = (
         one
-        for one in agreed
+        for one in sorted(agreed)
         if one.isascii() and not any(one == d or one.endswith(f".{d}") for d in ours)
     )
     sys.stdout.write("".join(f"{one}\n" for one in new))
-    if "--write" in arguments and new:
-        text = LIST.read_text("ascii").rstrip("\n")
-        heading = "" if HEADING in text else f"\n\n{HEADING}"
-        LIST.write_text(f"{text}{heading}\n" + "\n".join(new) + "\n", "ascii")
     return 0
 
 

@@ -617,3 +617,49 @@ def test_a_kind_that_is_switched_off_is_found_by_no_other_way(kind: str) -> None
         sources = replace(Sources(), **switched)
         parties = judged(SWITCHED[kind], replace(US, sources=sources)).parties
         assert bool(parties) == (other != name)
+
+
+MEMBER = "X-Original-From: Ada Lovelace <ada@{0}>\nX-Original-Sender: ada@{0}\nPrecedence: list"
+
+
+@pytest.mark.parametrize(
+    ("group", "original", "wrote"),
+    [
+        ("purchasing@acme.example", "acme.example", ("ada@acme.example", "Ada Lovelace")),
+        # Whom a stranger puts there: of another domain, or of one that anybody can write from
+        ("purchasing@acme.example", "other.example", ("purchasing@acme.example", "Ada Lovelace")),
+        ("stranger@gmail.com", "gmail.com", ("stranger@gmail.com", "Ada Lovelace")),
+    ],
+)
+def test_a_companys_group_hands_on_its_own_people(
+    group: str, original: str, wrote: tuple[str, str]
+) -> None:
+    sender = f"\"'Ada Lovelace' via Purchasing\" <{group}>"
+    text = "Hello,\n\ncould you quote for two pumps?\n\nAda"
+    raw = mail(sender, "Pumps", text).replace(
+        b"\r\nMIME", b"\r\n" + MEMBER.format(original).replace("\n", "\r\n").encode() + b"\r\nMIME"
+    )
+    assert who(judged(raw)) == wrote
+    off = replace(US, sources=Sources(groups=False))
+    assert who(judged(raw, off)) == (group, "Ada Lovelace")
+
+
+def test_a_person_who_writes_via_his_company_is_one() -> None:
+    raw = mail("Ada Lovelace via Acme <ada@acme.example>", "Pumps", "Do you sell pumps?")
+    assert who(judged(raw)) == ("ada@acme.example", "Ada Lovelace")
+    assert judged(raw).verdict.kind == "contact"
+
+
+@pytest.mark.parametrize(
+    ("who_", "mail_of"),
+    [
+        ("Genodigde", "E-mail van genodigde"),
+        ("Zaproszony", "E-mail zaproszonego"),
+        ("Invitado", "Correo del invitado"),
+        ("Kutsuttu", "Sähköposti"),
+    ],
+)
+def test_a_booking_page_hands_on_its_guest_in_its_language(who_: str, mail_of: str) -> None:
+    text = f"Jonas Wehr,\n\n{who_}:\nAda Lovelace\n\n{mail_of}:\nada@lovelace.example\n\n10:00"
+    raw = mail("Calendly <notifications@calendly.com>", "Demo: Ada Lovelace", text)
+    assert who(judged(raw)) == ("ada@lovelace.example", "Ada Lovelace")

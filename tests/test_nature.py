@@ -357,7 +357,7 @@ def test_a_firms_letter_to_hidden_recipients_is_nobodys(text: str) -> None:
 
     assert reason(mail(text, "Info", sender, To="undisclosed-recipients:;")) != "human"
     assert reason(mail("Hello, I need 4 pumps.", "Pumps", sender, To="Hidden: ;")) == "human"
-    assert reason(mail(text, "Info", To="undisclosed-recipients:;")) == "human"  # a person's
+    assert reason(mail("Hello, I have moved.", To="undisclosed-recipients:;")) == "human"
 
 
 def test_recipients_are_hidden_only_where_none_is_named() -> None:
@@ -365,6 +365,37 @@ def test_recipients_are_hidden_only_where_none_is_named() -> None:
     fields = ({"To": hidden}, {"To": hidden, "Cc": "bob@us.example"}, {"To": "Us: bob@us.example;"})
 
     assert ["to-nobody" in mail("Hello", **one).signals for one in fields] == [True, False, False]
+
+    # Who hides all recipients by Bcc often writes to himself.
+    ada = "Ada Lovelace <ada@lovelace.example>"
+    to_self = [
+        mail("Hello", "Subject", ada, To=to)
+        for to in (ada, "ADA@lovelace.example", f"{ada}, b@b.example", "a.ada@lovelace.example")
+    ]
+    assert ["to-nobody" in one.signals for one in to_self] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        "Dear business partners",
+        "Vážení obchodní partneři",
+        "Bästa samarbetspartners",
+        "Szanowni Kontrahenci",
+        "Gentili fornitori",
+        "Уважаемые партнеры",
+    ],
+)
+def test_one_letter_for_all_customers_is_nobodys_though_a_person_signs_it(greeting: str) -> None:
+    ada = "Ada Lovelace <ada@lovelace.example>"
+    text = f"{greeting},\n\nxxx yyy zzz 1. 6. 2026.\n\nAda Lovelace"
+    outlook = {"X_Mailer": "Microsoft Outlook 16.0"}
+
+    assert reason(mail(text, "2026", ada, To="undisclosed-recipients:;", **outlook)) == "to-hidden"
+    assert reason(mail(text, "2026", ada, To=ada, **outlook)) == "to-hidden"
+    assert reason(mail(text, "2026", ada, **outlook)) == "human"
+    asks = text.replace("2026.\n", "2026. Can you send us your price?\n")
+    assert reason(mail(asks, "2026", ada, To=ada, **outlook)) == "human"
 
 
 ADDRESSES = {

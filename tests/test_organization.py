@@ -1,3 +1,6 @@
+import runpy
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +13,7 @@ from daemon.rules.organization import (
 )
 
 PUBLIC = public_providers()
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize(
@@ -145,6 +149,19 @@ def test_each_shipped_line_is_one_domain_that_can_be_a_providers() -> None:
     for domain in _listed("freemail") - parts_of_a_company:
         assert registrable_domain(domain) == domain
         assert organization_key(domain, public_providers(never=[domain])) == domain
+
+
+def test_lists_of_others_show_what_ours_lacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = runpy.run_path(str(ROOT / "packaging" / "freemail.py"))["main"]
+    (tmp_path / "a.json").write_text('["New.example", "gmail.com", "mail.gmx.de", "a.example"]')
+    (tmp_path / "b.txt").write_text("# theirs\nnew.example\ngmail.com\nmail.gmx.de\nb.example\n")
+
+    assert main([str(tmp_path / "a.json"), str(tmp_path / "b.txt")]) == 0
+    assert capsys.readouterr().out == "new.example\n"
+    assert main([str(tmp_path / "a.json")]) == 2
+    assert "npm pack" in capsys.readouterr().err
 
 
 def test_each_resold_domain_keeps_its_customers_apart() -> None:

@@ -204,6 +204,37 @@ def test_our_answer_names_theirs_or_is_in_its_conversation() -> None:
     assert replies(asked, ours(2, subject="AW: Pumps?", conversation="bb")) == 0
 
 
+@pytest.mark.parametrize(
+    ("mail", "count"),
+    [
+        (ours(2, subject="AW: Pumps?"), 1),
+        (ours(2, subject="Re: Re: pumps?"), 1),
+        (ours(2, subject="Pumps?"), 0),  # a mail of its own
+        (ours(2, subject="Re: Valves?"), 0),
+        (ours(2, subject="Re: "), 0),
+        (ours(2, hours=0, subject="Re: Pumps?"), 0),  # before theirs
+        (ours(2, hours=24 * 61, subject="Re: Pumps?"), 0),  # long after it
+        (ours(2, subject="Re: Pumps?", answers=["elsewhere@x.example"]), 0),
+        (ours(2, subject="Our offer", facts=facts(quoted=WORDS)), 1),
+        (ours(2, hours=0, subject="Our offer", facts=facts(quoted=WORDS)), 0),
+        (ours(2, subject="Our offer", facts=facts(quoted="")), 0),
+    ],
+)
+def test_our_answer_without_names_is_told_by_subject_or_words(
+    mail: Correspondence, count: int
+) -> None:
+    asked = theirs(1, subject="Pumps?", facts=facts(said=WORDS))
+    assert replies(asked, mail) == count
+    other_thing = theirs(3, subject="Something else", facts=facts(said="0" * 128))
+    assert replies(other_thing, asked, mail) == count
+
+
+def test_our_answer_without_names_lifts_what_it_answers() -> None:
+    weak = theirs(1, subject="Pumps?", evidence="impersonal")
+    assert replies(weak, ours(2, subject="Re: Pumps?")) == 1
+    assert replies(weak, ours(2, subject="Our catalogue")) == 0
+
+
 # Subjects and fingerprints
 
 

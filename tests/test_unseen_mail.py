@@ -29,6 +29,9 @@ NOTICES = {
     "known senders only": ("Vincent Prat <vincent@prat.example>", "Re: Devis", "Je n'accepte que les courriels d'expéditeurs connus. Cliquez ici pour que votre message me soit remis."),
     "a greeting without a comma": ("Mads Holm <ordre@slangehuset.example>", "Din ordre er afsendt", "Hej Elin\n\nDin ordre er netop afsendt. Track & trace: 00570712345.\n\nVenlig hilsen\nSlangehuset"),
     "a desk, of what is yours": ("Elbolaget <info@elbolaget.example>", "Ditt avtal", "Ditt avtal förlängs den 1 oktober."),
+    "founder, fr": ("Julie de Planora <julie@planora.example>", "Bienvenue", "Bonjour,\n\nJe suis Julie. Vous recevez cet e-mail parce que vous avez créé un compte. Une question ? Répondez à ce message.\n\nJulie"),
+    "survey, no": ("Kundepuls <undersokelse@kundepuls.example>", "Hei", "Hei! Vi vil gjerne høre hva du synes. Undersøkelsen tar 2 minutter."),
+    "survey, hu": ("Vevopont <velemeny@vevopont.example>", "Köszönjük", "Kedves Ada! Véleménye fontos számunkra. A kérdőív kitöltése 2 percet vesz igénybe."),
     "a signed newsletter": ("Anna Keller <anna.k@akademie.example>", "Leitfaden", "Hallo,\n\nhier ist Ihr Leitfaden.\n\nHerzliche Grüße\nAnna Keller\n\nSie erhalten diese E-Mail, weil Sie sich eingetragen haben. Austragen"),
 }  # fmt: skip
 

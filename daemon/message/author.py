@@ -105,9 +105,24 @@ def _theirs(message: Message, sender: Address, us: Us) -> Author:
         if _is_certified(message, sender, us):
             return Author(found.address, "envelope", "certified-mail")
         return Author(found.address, "claimed", "unproven-certified-mail")
+    if us.sources.groups and (member := _member(message, sender, us)):
+        return Author(_named(message, member, sender), "group", "group-of-theirs")
     if us.sources.forms and (handed := _handed_on(message, sender, us)):
         return handed
     return Author(sender, "from", "from")
+
+
+def _member(message: Message, sender: Address, us: Us) -> Candidate | None:
+    """Who of a company wrote through a group of it, which put its own address before the name.
+
+    Only of the group's own domain, and of none where strangers have addresses side by side, so that
+    nobody can put somebody else there.
+    """
+    if is_mailbox_provider(sender.domain):
+        return None
+    found = _first(message, "group", us)
+    is_renamed = found is not None and found.address.key != sender.key and via(sender.name)
+    return found if found and is_renamed and found.address.domain == sender.domain else None
 
 
 def _is_certified(message: Message, sender: Address, us: Us) -> bool:

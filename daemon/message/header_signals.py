@@ -73,6 +73,8 @@ def header_signals(
     yield from _bounce_signals(path, author, subject, kinds, redirected=redirected)
     yield from program_signals(fields)
     yield from _carrier_signals(fields, path)
+    if not first(fields, "cc") and _names_no_recipient(fields, author):
+        yield "to-nobody"
     if answers(fields):
         yield "answers"
         if not fields.keys() & _DELIVERED:
@@ -190,6 +192,16 @@ def _is_verp(address: Address, author: Address | None) -> bool:
     return bool(_VERP_ADDRESS.search(local) or _BOUNCE_TAG.search(local))
 
 
+def _names_no_recipient(fields: Fields, author: Address | None) -> bool:
+    """Whether recipients are hidden: To has a group without members, or its own sender alone."""
+    to = first(fields, "to")[:VALUE_LIMIT]
+    if _NO_RECIPIENT.match(to):
+        return True
+    if author is None or to.count("@") != 1:
+        return False
+    return to.rstrip("> ").lower().replace("<", " ").rpartition(" ")[2] == author.address.lower()
+
+
 def _carrier_signals(fields: Fields, path: str) -> Iterator[str]:
     """What sent the mail, by the hosts that it names: a marketing service, a helpdesk, a relay."""
     hosts = [path.rstrip(">").rpartition("@")[2].lower()]
@@ -201,8 +213,6 @@ def _carrier_signals(fields: Fields, path: str) -> Iterator[str]:
         yield "campaign-host"
     if "desk" in kinds:
         yield "desk"
-    if not first(fields, "cc") and _NO_RECIPIENT.match(first(fields, "to")[:VALUE_LIMIT]):
-        yield "to-nobody"
     feedback = first(fields, "feedback-id") or first(fields, "x-feedback-id")
     if feedback:
         yield "feedback-id"

@@ -65,6 +65,8 @@ _ONE_WORD_DESK = frozenset({"one-word", "role-address"})
 
 _ASKING = frozenset({"asks", "says-wants", "says-decides"})
 _TO_MANY = frozenset({"list-unsubscribe", "says-why", "says-view-online"})
+_TO_HIDDEN = frozenset({"says-many", "to-nobody"})  # one letter for all customers, by hand
+_BY_HAND = frozenset({"client", "signed", "named-address"})
 _IN_BRANDS_NAME = frozenset({"of-brand", "says-unsubscribe", "no-client"})
 _BY_BRANDS_PROGRAM = frozenset({"of-brand", "program", "no-client"})  # "Ada from Acme", by its API
 
@@ -155,6 +157,8 @@ def _of_sender(found: frozenset[str]) -> Iterator[str]:
         found -= {"signed"}
         if "of-brand" in found and "no-client" in found:
             found = found - {"named-address"} | {"programless"}
+    elif found >= _TO_HIDDEN and found.isdisjoint(_ASKING):
+        found = found - _BY_HAND | {"to-hidden"}
     elif _is_agents(found):
         found -= {"auto-submitted"}
     yield from found

@@ -21,8 +21,8 @@ from daemon.message.text import word_finder
 HEAD_LIMIT = 2_000  # characters at the beginning
 TAIL_LIMIT = 1_500  # characters at the end
 _MARKUP_LIMIT = 16_384  # characters of HTML in which the end is looked for
-# Questions that programs ask: whether one wants no more of it, was it oneself, was content
-_OF_PROGRAMS = frozenset({"says-unsubscribe", "says-not-you", "says-review"})
+# Questions of programs: whether one wants no more, was it oneself, is content, needs help
+_OF_PROGRAMS = frozenset({"says-unsubscribe", "says-not-you", "says-review", "says-help"})
 _LONG_TEXT = 900  # characters of own words that nobody writes into an absence note
 _MANY_LINKS = 4
 

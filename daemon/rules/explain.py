@@ -104,6 +104,7 @@ REASONS: Mapping[str, str] = {
 _AUTHORS: Mapping[str, str] = {
     "configured": "by the configuration (`sources`)",
     "group-of-ours": "a group of ours handed it on",
+    "group-of-theirs": "a group of the sender's company handed it on",
     "forwarded-by-us": "one of us forwarded it",
     "form-of-ours": "a form of ours handed it on",
     "form-of-others": "a form or portal of others handed it on",

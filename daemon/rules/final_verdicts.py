@@ -5,13 +5,14 @@ evidence is lifted when a person answers, and an invitation that only moves an e
 second message.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from daemon.message.nature import lift
 from daemon.message.verdict import Verdict
+from daemon.rules.answered import answered_by_us, our_answers
 from daemon.rules.correspondence import Correspondence
-from daemon.rules.reply import OurMail, Proof, our_answers
+from daemon.rules.reply import OurMail, Proof
 
 ROLE_AFTER_REPLY = Verdict("contact", "role-after-reply")
 _ANSWERS_US = Verdict("contact", "answers-us")
@@ -33,7 +34,7 @@ def final_verdicts(
         raise ValueError("a message key is given twice")
     soft = [m for m in messages if m.verdict[0] == "evidence" and m.direction == "received"]
     sent = [m for m in messages if m.direction == "sent" and m.verdict.kind == "contact"]
-    verdicts.update(_lifted(soft, sent, proven))
+    verdicts.update(_lifted(soft, sent, proven, ours))
     role = [m for m in soft if m.verdict.reason == "role-address"]
     if role and _is_a_conversation(messages, verdicts, proven, ours):
         verdicts.update((m.key, ROLE_AFTER_REPLY) for m in role)
@@ -42,9 +43,10 @@ def final_verdicts(
 
 
 def _lifted(
-    soft: Iterable[Correspondence],
-    sent: Iterable[Correspondence],
+    soft: Sequence[Correspondence],
+    sent: Sequence[Correspondence],
     proven: Mapping[str, Proof],
+    ours: Mapping[str, OurMail],
 ) -> Iterator[tuple[str, Verdict]]:
     """Evidence that a correspondence turns into contacts, as far as its reason allows.
 
@@ -53,14 +55,14 @@ def _lifted(
     an answer to what we sent to a colleague does, and an answer of ours.
     """
     to_them = {m.key for m in sent}
-    we_answered = {answered for m in sent for answered in m.answers}
+    we_answered = answered_by_us(soft, sent, ours)
     for m in soft:
         lifted_by = lift(m.verdict.reason)
         if lifted_by == "never" or m.verdict.reason == "role-address":
             continue
         if m.key in proven and (lifted_by != "theirs" or proven[m.key].answered in to_them):
             yield m.key, _ANSWERS_US
-        elif lifted_by == "either" and m.message_id in we_answered:
+        elif lifted_by == "either" and m.key in we_answered:
             yield m.key, _ANSWERED_BY_US
 
 

@@ -38,7 +38,7 @@ _ENOUGH = (
     2  # fingerprints that prove a quotation, where a text has so many: one may be a set phrase
 )
 _MAILS_WITH_ONE = 50  # mails of ours that one fingerprint is looked for in, the newest
-_SUBJECT_HOLDS = timedelta(days=60)  # an answer by its subject alone comes within
+SUBJECT_HOLDS = timedelta(days=60)  # an answer by its subject alone comes within
 _TOKEN = re.compile(r"[^\W\d_]{4,}")
 # Words in names and addresses that say nothing about who somebody is.
 _COMMON = frozenset(
@@ -112,7 +112,7 @@ class _Evidence:
         if self._words is None or self._said is None:
             self._words, self._said = {}, {}
             for mail in reversed(self.sent):
-                said = _words(mail.facts)[0]
+                said = words_of(mail.facts)[0]
                 self._said[mail.key] = len(said)
                 for one in said:
                     mails = self._words.setdefault(one, [])
@@ -169,7 +169,7 @@ def named_by(message: Correspondence, ours: Mapping[str, OurMail]) -> Iterator[O
 
 def proof_beside_name(message: Correspondence, us: Us) -> bool:
     """Whether a message that names no mail of ours may prove otherwise that it answers one."""
-    return bool(_words(message.facts)[1]) or (
+    return bool(words_of(message.facts)[1]) or (
         base_subject(message.subject).is_answer and is_authenticated(message.facts, us)
     )
 
@@ -200,7 +200,7 @@ def _one_thing_more(
         return "conversation"
     if not is_authenticated(message.facts, known.us):
         return None
-    if _has(_words(message.facts)[1], _words(mail.facts)[0]):
+    if has_words(words_of(message.facts)[1], words_of(mail.facts)[0]):
         return "words"
     same = base_subject(message.subject)
     if (
@@ -214,7 +214,7 @@ def _one_thing_more(
 
 def _by_words(message: Correspondence, known: _Evidence) -> Proof | None:
     """Proof by words of ours that the message quotes."""
-    quoted = _words(message.facts)[1] if known.sent else None
+    quoted = words_of(message.facts)[1] if known.sent else None
     mail = known.quoted(quoted, message.sent_at) if quoted else None
     return Proof("words", mail.key, mail.sent_at) if mail else None
 
@@ -227,58 +227,10 @@ def _by_subject(message: Correspondence, known: _Evidence) -> Proof | None:
     if not subject.is_answer or not subject.text:
         return None
     mail = known.of_subject(subject.text, message.sent_at)
-    if mail is None or message.sent_at > mail.sent_at + _SUBJECT_HOLDS:
+    if mail is None or message.sent_at > mail.sent_at + SUBJECT_HOLDS:
         return None
     is_ours = is_authenticated(message.facts, known.us)
     return Proof("subject", mail.key, mail.sent_at) if is_ours else None
-
-
-def our_answers(
-    received: Sequence[Correspondence], sent: Sequence[Correspondence], ours: Mapping[str, OurMail]
-) -> list[str]:
-    """The keys of our mails that answer one of theirs.
-
-    A Message-ID that a mail of ours has is ours, whoever else claims it: our own follow-up to our
-    own mail is no answer.
-    """
-    if not sent:
-        return []
-    names = {m.message_id for m in received if m.message_id and m.message_id not in ours}
-    talked: dict[str, datetime] = {}
-    for m in received:
-        if m.conversation:
-            talked[m.conversation] = min(m.sent_at, talked.get(m.conversation, m.sent_at))
-    return [
-        m.key
-        for m in sent
-        if not names.isdisjoint(m.answers)
-        or (m.conversation in talked and m.sent_at >= talked[m.conversation])
-    ]
-
-
-def our_waits(
-    received: Sequence[Correspondence], sent: Sequence[Correspondence], ours: Mapping[str, OurMail]
-) -> list[timedelta]:
-    """How long each mail of theirs that we answered had to wait for our first answer.
-
-    By Message-ID; in Outlook's conversations their latest mail before ours is the one answered.
-    """
-    if not sent:
-        return []
-    by_id = {m.message_id: m for m in received if m.message_id and m.message_id not in ours}
-    waits: dict[str, timedelta] = {}
-    for m in sorted(sent, key=lambda one: one.sent_at):
-        asked = [by_id[name] for name in m.answers if name in by_id]
-        if not asked and m.conversation:
-            asked = [
-                one
-                for one in received
-                if one.conversation == m.conversation and one.sent_at <= m.sent_at
-            ]
-        if asked:
-            latest = max(asked, key=lambda one: one.sent_at)
-            waits.setdefault(latest.key, max(timedelta(), m.sent_at - latest.sent_at))
-    return list(waits.values())
 
 
 def is_authenticated(facts: str, us: Us) -> bool:
@@ -311,12 +263,12 @@ def _plain(text: str) -> str:
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
-def _has(quoted: frozenset[str], said: frozenset[str]) -> bool:
+def has_words(quoted: frozenset[str], said: frozenset[str]) -> bool:
     """Whether enough of what was said is quoted."""
     return bool(said) and len(quoted & said) >= min(_ENOUGH, len(said))
 
 
-def _words(facts: str) -> tuple[frozenset[str], frozenset[str]]:
+def words_of(facts: str) -> tuple[frozenset[str], frozenset[str]]:
     """The fingerprints of a message's own words, and of those that it quotes."""
     if '"words"' not in facts:
         return frozenset(), frozenset()

@@ -17,6 +17,7 @@ from daemon.message.author import SUBMITTED
 from daemon.message.candidates import Fact
 from daemon.message.names import clean_name, made_up_name
 from daemon.message.verdict import Us, Verdict
+from daemon.rules.answered import our_answers, our_waits
 from daemon.rules.carried import LONG, Carried, carry
 from daemon.rules.correspondence import (
     COPIED,
@@ -32,8 +33,6 @@ from daemon.rules.organization import PublicProviders, organization_key
 from daemon.rules.reply import (
     OurMail,
     Proof,
-    our_answers,
-    our_waits,
     proofs,
 )
 from daemon.rules.statements import meetings_with
