@@ -147,7 +147,7 @@ def test_where_no_process_may_be_made_mails_are_parsed_here(
 
 @on_two_and_four_cores
 def test_no_more_than_a_handful_of_batches_is_under_way(parser: Parser, cores: int) -> None:
-    for _ in range(parsing._AHEAD * (cores - 1)):
+    for _ in range((parsing._IN_EACH + parsing._WAITING) * (cores - 1)):
         parser.put(BATCHES[0], total=1000)
     parser.put(BATCHES[0], total=1000)
 

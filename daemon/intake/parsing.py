@@ -11,7 +11,6 @@ whole program again in the second, and fails all that is under way together with
 """
 
 import fcntl
-import gc
 import os
 import pickle
 import select
@@ -19,22 +18,24 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 from threading import Thread
 from typing import IO, Any, NamedTuple, Self
 
 from daemon.errors import Unreadable
+from daemon.intake.garbage import collect_garbage_seldom
 from daemon.log import event
 from daemon.message.parse import Message, parse
 
 _LENGTH = 8  # bytes that tell how long what follows is
 _GREETING = "ready"
-_AHEAD = 5  # batches in each process: one that it parses, some that wait or are answered
+_IN_EACH = 6  # batches in each process: one that it parses, and enough for as long as we write
+_WAITING = 2  # batches for each process that none has yet: we parse them if we would wait
 _MOST_PROCESSES = 3  # one process can't write more than these parse
-_SELDOM = (50_000, 20, 20)  # objects that are made before Python looks for cycles; see `gc`
 _PIPE = 1 << 20  # bytes that can wait in either direction while the other side is busy
 
 
@@ -63,7 +64,11 @@ def parse_here(jobs: Iterable[Job], snippet_chars: int) -> list[Answer]:
 
 
 class Parser:
-    """Parses batches of mails in their order, long runs of them in processes of their own."""
+    """Parses batches of mails in their order, long runs of them in processes of their own.
+
+    Whoever would wait for an answer parses a batch itself that no process has yet. So no core is
+    idle, however long parsing takes compared with fetching and writing.
+    """
 
     def __init__(self, snippet_chars: int, worth_a_process: int | None) -> None:
         """`worth_a_process`: how many mails a run must have; None for never."""
@@ -71,8 +76,7 @@ class Parser:
         # One core is left to whoever fetches and writes.
         self._processes = [_Process() for _ in range(min(_cores() - 1, _MOST_PROCESSES))]
         self._worth = worth_a_process if self._processes else None
-        self._number = 0
-        self._under_way: deque[_Sent] = deque()
+        self._under_way: deque[_Batch] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -95,81 +99,108 @@ class Parser:
         is_short = self._worth is None or (
             total < self._worth and not any(one.is_up for one in self._processes)
         )
-        process = None if is_short or not jobs else self._least_busy()
-        self._under_way.append(self._sent(jobs, process))
+        self._under_way.append(_Batch(jobs, is_here=is_short or not jobs))
+        self._hand_out()
 
     def is_ready(self) -> bool:
         """Whether the oldest batch should be taken now: it is parsed, or enough are under way."""
         if not self._under_way:
             return False
+        self._collect()
         first = self._under_way[0]
-        if first.process is None or len(self._under_way) > _AHEAD * len(self._processes):
-            return True
-        return not first.process.is_up or first.process.has_more()
+        is_full = len(self._under_way) > (_IN_EACH + _WAITING) * len(self._processes)
+        return is_full or first.answers is not None or first.process is None
 
     def get(self) -> list[Answer]:
         """The answers to the oldest batch."""
-        jobs, process, number = self._under_way.popleft()
-        if process is None:
-            return parse_here(jobs, self._snippet_chars)
-        answers = self._receive(process, number)
-        if answers is None:
-            answers = [self._alone(job, process) for job in jobs]
-            # What was handed over to the same process meanwhile died with it.
-            for one in range(len(self._under_way)):
-                if self._under_way[one].process is process:
-                    self._under_way[one] = self._sent(self._under_way[one].jobs, process)
-        return answers
+        first = self._under_way[0]
+        while first.answers is None:
+            self._collect()
+            if first.answers is None and not self._parse_one() and first.process is not None:
+                self._receive(first.process)
+        self._under_way.popleft()
+        return first.answers
 
-    def _least_busy(self) -> "_Process":
-        busy = [one.process for one in self._under_way]
-        return min(self._processes, key=busy.count)
+    def _hand_out(self) -> None:
+        """Give the processes what they have room for, the oldest first."""
+        for batch in self._under_way if self._worth is not None else ():
+            if batch.is_waiting and not batch.is_here:
+                process = min(self._processes, key=lambda one: len(one.has))
+                if len(process.has) >= _IN_EACH or not self._send(batch, process):
+                    return
+
+    def _send(self, batch: "_Batch", process: "_Process") -> bool:
+        """Give a batch to a process, a new one if that has ended; whether it took it."""
+        try:
+            process.send(batch, self._snippet_chars)
+        except OSError as error:
+            event("parsing.process_lost", error=error)
+            if not process.has:  # else what it has tells on which mail it died
+                process.end()
+                batch.is_here = True
+            return False
+        return True
+
+    def _collect(self) -> None:
+        """Take what the processes have answered, and give them more."""
+        for process in self._processes:
+            while process.has_more():
+                self._receive(process)
+        self._hand_out()
+
+    def _parse_one(self) -> bool:
+        """Parse here the oldest batch that no process has; whether there was one."""
+        batch = next((one for one in self._under_way if one.is_waiting), None)
+        if batch is not None:
+            batch.answers = parse_here(batch.jobs, self._snippet_chars)
+        return batch is not None
+
+    def _receive(self, process: "_Process") -> None:
+        """Wait for what a process answers next; what it has is parsed elsewhere if it is dead."""
+        batch = process.has[0]
+        if self._comes_up(process) and not process.receive():
+            process.end()
+            batch.answers = [self._alone(job, process) for job in batch.jobs]
+
+    def _comes_up(self, process: "_Process") -> bool:
+        if process.greets():
+            return True
+        event("parsing.process_does_not_start")  # no mail's fault, and the last attempt
+        self._worth = None
+        process.end()
+        return False
 
     def _alone(self, job: Job, process: "_Process") -> Answer:
         """The answer to one job; a mail on which the process dies is unreadable."""
-        _, sent_to, number = self._sent([job], process)
-        if sent_to is None:
+        batch = _Batch([job])
+        if self._worth is None or not self._send(batch, process) or not self._comes_up(process):
             return parse_here([job], self._snippet_chars)[0]
-        answers = self._receive(process, number)
-        if answers is not None:
-            return answers[0]
-        if self._worth is None:
-            return parse_here([job], self._snippet_chars)[0]
+        if process.receive() and batch.answers is not None:
+            return batch.answers[0]
+        process.end()
         return "the parser crashed on it"
 
-    def _sent(self, jobs: Sequence[Job], process: "_Process | None") -> "_Sent":
-        """Hand over jobs to a process, a new one if it has ended; else they are parsed here."""
-        if self._worth is None or process is None:
-            return _Sent(jobs, None, 0)
-        self._number += 1
-        try:
-            process.send((self._number, list(map(tuple, jobs)), self._snippet_chars))
-        except OSError as error:
-            event("parsing.process_lost", error=error)
-            process.end()
-            return _Sent(jobs, None, 0)
-        return _Sent(jobs, process, self._number)
 
-    def _receive(self, process: "_Process", number: int) -> list[Answer] | None:
-        """The answers to the oldest jobs of a process; None if the one that had them is dead."""
-        if not process.is_up:
-            return None
-        if not process.greets():  # it doesn't come up: no mail's fault, and the last attempt
-            event("parsing.process_does_not_start")
-            self._worth = None
-            process.end()
-            return None
-        answered = process.receive()
-        if answered is None or answered[0] != number:
-            process.end()
-            return None
-        return answered[1]  # type: ignore[no-any-return] # the other end of the pipe is `_serve`
+@dataclass(slots=True)
+class _Batch:
+    """A batch under way: by which process it is parsed, and the answers once they are there."""
+
+    jobs: Sequence[Job]
+    is_here: bool = False  # it isn't to be given to a process
+    process: "_Process | None" = None
+    answers: list[Answer] | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nobody parses it yet."""
+        return self.process is None and self.answers is None
 
 
 class _Process:
     """One process that parses; started when it is first needed, and again after it has died."""
 
     def __init__(self) -> None:
+        self.has: deque[_Batch] = deque()  # what it hasn't answered yet, in order
         self._process: subprocess.Popen[bytes] | None = None
         self._greeted = False
 
@@ -183,28 +214,41 @@ class _Process:
         self._process = self._process or _start()
         return self._process
 
-    def send(self, what: object) -> None:
-        """Hand something over; raises OSError if there is nobody."""
-        _write(self.start().stdin, what)
+    def send(self, batch: _Batch, snippet_chars: int) -> None:
+        """Hand over a batch; raises OSError if there is nobody."""
+        _write(self.start().stdin, (list(map(tuple, batch.jobs)), snippet_chars))
+        batch.process = self
+        self.has.append(batch)
 
     def greets(self) -> bool:
         """Whether it has come up; waits for it."""
         self._greeted = self._greeted or _read(self.start().stdout) == _GREETING
         return self._greeted
 
-    def receive(self) -> Any:
-        """What it answers next; None if it has died."""
-        return _read(self.start().stdout)
+    def receive(self) -> bool:
+        """Wait for the answers to the oldest batch that it has; false if it has died."""
+        answers = _read(self.start().stdout)
+        if answers is not None:
+            self.has.popleft().answers = answers
+        return answers is not None
 
     def has_more(self) -> bool:
-        """Whether it has answered something that wasn't received yet."""
+        """Whether answers are there that weren't received yet, or it has died on a batch."""
+        if not self.has or not self._speaks():
+            return False
+        return self._greeted or not self.greets() or self._speaks()
+
+    def _speaks(self) -> bool:
         look = select.poll()
         look.register(self.start().stdout, select.POLLIN)  # type: ignore[arg-type] # see _start
         return bool(look.poll(0))
 
     def end(self) -> None:
-        """End it, whatever it is doing."""
+        """End it, whatever it is doing; what it had may be given to another."""
         self._greeted = False
+        for batch in self.has:
+            batch.process = None
+        self.has.clear()
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -212,14 +256,6 @@ class _Process:
             for pipe in (process.stdin, process.stdout):
                 with suppress(OSError):  # what was still to be written is of no use any more
                     pipe.close()  # type: ignore[union-attr] # both were asked for
-
-
-class _Sent(NamedTuple):
-    """A batch under way, who parses it and its number; None if it is to be parsed here."""
-
-    jobs: Sequence[Job]
-    process: _Process | None
-    number: int
 
 
 def _cores() -> int:
@@ -261,8 +297,10 @@ def _read(pipe: IO[bytes] | None) -> Any:
 
 def _serve(jobs: IO[bytes], answers: IO[bytes]) -> None:
     """Answer jobs until there are no more."""
-    # A thread takes in what comes, so that the other side never waits for us to write to it.
+    # Threads take in what comes and give out what is answered, so that neither side waits for the
+    # other to read.
     inbox: Queue[Any] = Queue()
+    outbox: Queue[list[Answer] | None] = Queue()
 
     def take_in() -> None:
         more: Any = ()
@@ -270,31 +308,20 @@ def _serve(jobs: IO[bytes], answers: IO[bytes]) -> None:
             more = _read(jobs)
             inbox.put(more)
 
-    Thread(target=take_in, daemon=True).start()
+    def give_out() -> None:
+        with suppress(BrokenPipeError):
+            while (answered := outbox.get()) is not None:
+                _write(answers, answered)
+
     _write(answers, _GREETING)
+    Thread(target=take_in, daemon=True).start()
+    giving = Thread(target=give_out, daemon=True)
+    giving.start()
     while (asked := inbox.get()) is not None:
-        number, mails, snippet_chars = asked
-        _write(answers, (number, parse_here((Job(*mail) for mail in mails), snippet_chars)))
-
-
-def collect_garbage_seldom() -> None:
-    """Look for cycles less often, and never among what is there now: a backfill makes none.
-
-    It makes many objects, which Python would otherwise go through again and again.
-    """
-    gc.freeze()
-    gc.set_threshold(*_SELDOM)
-
-
-@contextmanager
-def collecting_seldom() -> Iterator[None]:
-    """Look for cycles less often for a while, in a process that goes on with other things."""
-    before = gc.get_threshold()
-    gc.set_threshold(*_SELDOM)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
+        mails, snippet_chars = asked
+        outbox.put(parse_here((Job(*mail) for mail in mails), snippet_chars))
+    outbox.put(None)
+    giving.join()
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from daemon.intake import consent
+from daemon.intake.garbage import collecting_seldom
 from daemon.intake.judging import Conclusion, conclusions, rejudge
-from daemon.intake.parsing import collecting_seldom
 from daemon.intake.states import ScoringSettings, computed, counting_by, known_us, recompute
 from daemon.ledger.histories import History
 from daemon.ledger.message_row import Grounds

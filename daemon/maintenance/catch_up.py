@@ -21,7 +21,7 @@ from daemon.errors import (
     Problem,
     exit_status,
 )
-from daemon.intake.parsing import collect_garbage_seldom
+from daemon.intake.garbage import collect_garbage_seldom
 from daemon.intake.poll import Pass, poll
 from daemon.intake.server_memory import remembered
 from daemon.ledger.folders import FolderRow
