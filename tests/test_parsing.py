@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -203,3 +203,39 @@ def test_one_core_parses_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with Parser(500, worth_a_process=1) as parser:
         assert answers(parser, BATCHES) == all_expected()
+
+
+# A worker that does nothing until somebody else has parsed something.
+IDLE = """
+import os, sys, time
+sys.path.insert(0, sys.argv[1])
+from daemon.intake import parsing
+parse, until = parsing.parse, time.monotonic() + 300
+def later(raw, **more):
+    while not os.path.exists({sign!r}):
+        if time.monotonic() > until:
+            os._exit(1)
+        time.sleep(0.01)
+    return parse(raw, **more)
+parsing.parse = later
+parsing.main()
+"""
+
+
+@on_two_and_four_cores
+def test_who_would_wait_parses_what_no_process_has_yet(
+    parser: Parser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cores: int
+) -> None:
+    sign = tmp_path / "parsed here"
+    monkeypatch.setattr(parsing, "_start", lambda: start_with(IDLE.format(sign=str(sign))))
+    expected = parse_here(BATCHES[0], 500)
+
+    def parse_and_tell(jobs: Iterable[Job], snippet_chars: int) -> list[Answer]:
+        sign.touch()
+        return parse_here(jobs, snippet_chars)
+
+    monkeypatch.setattr(parsing, "parse_here", parse_and_tell)
+    several = [BATCHES[0]] * (parsing._IN_EACH * (cores - 1) + 1)
+
+    assert answers(parser, several) == [expected] * len(several)
+    assert sign.exists()
