@@ -69,7 +69,7 @@ _PITCH = re.compile(
 )
 
 
-@lru_cache(maxsize=1024)  # the same people write again and again
+@lru_cache(maxsize=8192)  # the same people write again and again
 def is_no_reply(local: str) -> bool:
     """Whether a machine writes from this local part (without +tag) and nobody reads the answers."""
     words = [word.rstrip("0123456789") for word in _SEPARATORS.split(local.lower()) if word]
@@ -88,7 +88,7 @@ def is_no_reply(local: str) -> bool:
     )
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def is_notice(local: str) -> bool:
     """Whether notices are sent from this local part, by a program or by a desk."""
     words = _folded_words(local)
@@ -98,7 +98,7 @@ def is_notice(local: str) -> bool:
     )
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def is_role(local: str) -> bool:
     """Whether this local part (without +tag) is a desk rather than a person."""
     words = _folded_words(local)
@@ -145,7 +145,7 @@ def is_pitch_domain(domain: str) -> bool:
     return _PITCH.search(organization(domain).partition(".")[0]) is not None
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def names_a_person(local: str, name: str) -> bool:
     """Whether the local part is made of the display name: a.lovelace of Ada Lovelace, or al."""
     if names_a_team(name) or names_a_firm(local):
@@ -210,7 +210,7 @@ def _mailbox_providers() -> frozenset[str]:
     return frozenset((*read("freemail.txt"), *_words("hoster")))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def names_the_domain(name: str, domain: str) -> bool:
     """Whether the display name is the domain's own: the sender is a firm.
 

@@ -36,7 +36,7 @@ _SALUTATION = re.compile(
 _SPACE = re.compile(r"\s+")
 
 
-@lru_cache(maxsize=1024)  # the same people write again and again
+@lru_cache(maxsize=8192)  # the same people write again and again
 def clean_name(name: str, address: str = "") -> str:
     """A display name without quotes, departments, services and addresses; first name first.
 

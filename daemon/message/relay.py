@@ -58,7 +58,7 @@ def is_conversation(domain: str) -> bool:
     return within(domain, _names("conversations"))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def is_machine_like(local: str) -> bool:
     """Whether a program may send from this local part: a site, a desk or what takes no answer."""
     return local in _names("sites") or is_role(local) or is_no_reply(local)

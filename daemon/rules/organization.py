@@ -38,7 +38,7 @@ _LOCAL_ONLY = frozenset(
 # Labels that a shared domain puts between itself and the customer's.
 _NO_CUSTOMER = frozenset({"mail", "email", "smtp", "bounce", "bounces", "reply", "inbound", "www"})
 
-_KEPT_ANSWERS = 4096  # a mailbox has many senders of few domains
+_KEPT_ANSWERS = 8192  # a mailbox has many senders of few domains
 
 
 @dataclass(frozen=True, slots=True)
