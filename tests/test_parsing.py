@@ -228,7 +228,6 @@ def test_who_would_wait_parses_what_no_process_has_yet(
 ) -> None:
     sign = tmp_path / "parsed here"
     monkeypatch.setattr(parsing, "_start", lambda: start_with(IDLE.format(sign=str(sign))))
-    expected = parse_here(BATCHES[0], 500)
 
     def parse_and_tell(jobs: Iterable[Job], snippet_chars: int) -> list[Answer]:
         sign.touch()
@@ -237,5 +236,5 @@ def test_who_would_wait_parses_what_no_process_has_yet(
     monkeypatch.setattr(parsing, "parse_here", parse_and_tell)
     several = [BATCHES[0]] * (parsing._IN_EACH * (cores - 1) + 1)
 
-    assert answers(parser, several) == [expected] * len(several)
+    assert answers(parser, several) == [expected(0)] * len(several)
     assert sign.exists()
