@@ -11,7 +11,7 @@ LISTS = sorted(
     one.name for one in files(data.__name__).iterdir() if one.name.endswith((".txt", ".toml"))
 )
 # Lists in which each line has its own source: how many fields it has, the last being the source.
-FIELDS = {"headers.txt": 4, "message_ids.txt": 3, "vendors.txt": 2}
+FIELDS = {"headers.txt": 4, "message_ids.txt": 3, "spam_filters.txt": 3, "vendors.txt": 2}
 
 
 def text(name: str) -> str:

@@ -15,7 +15,7 @@ FIELD_LIMIT = 64  # occurrences of one field that are kept
 VALUE_LIMIT = 4_096  # characters of one value that are judged
 
 # What an IMAP edge has to fetch, and all that is ever read: BODY.PEEK[HEADER.FIELDS (...)]. The
-# fields of single programs come from data/headers.txt. Together they have to fit into one command.
+# fields of single programs and filters are data. Together they have to fit into one command.
 WANTED: tuple[str, ...] = tuple(
     sorted(
         {
@@ -50,10 +50,8 @@ WANTED: tuple[str, ...] = tuple(
             "Subject",
             "To",
             "X-Auto-Response-Suppress",
-            "X-Barracuda-Spam-Status",
             "X-Feedback-ID",
             "X-Forefront-Antispam-Report",
-            "X-GND-Status",
             "X-Google-Original-Message-ID",
             "X-Listserver",
             "X-Mailing-List",
@@ -64,27 +62,10 @@ WANTED: tuple[str, ...] = tuple(
             "X-Original-From",
             "X-Original-Sender",
             "X-Precedence",
-            "X-Proofpoint-Spam-Details",
-            "X-Purgate-Type",
-            "X-Rspamd-Action",
-            "X-SES-Spam-Verdict",
-            "X-Spam",
             "X-Spam-Checker-Version",
-            "X-Spam-Flag",
-            "X-Spam-Status",
-            "X-Spam_action",
-            "X-Spamd-Result",
-            "X-SpamExperts-Class",
             "X-Trasporto",
-            "X-UI-Filterresults",
-            "X-Spam-Level",
-            "X-Spam-Bar",
-            "X-NAI-Spam-Flag",
-            "X-hMailServer-Spam",
-            "X-Bogosity",
-            "X-VR-SPAMSTATE",
-            "X-Yandex-Spam",
             *(line.partition(" | ")[0] for line in read("headers.txt")),
+            *(line.partition(" | ")[0] for line in read("spam_filters.txt")),
         }
     )
 )

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from daemon.message.address import Address
+from daemon.message.data import read
 from daemon.message.fields import VALUE_LIMIT, Fields, Pairs, without_comments
 
 _RESULTS_LIMIT = 16  # Authentication-Results that are read, from the top
@@ -69,29 +70,9 @@ _SPAM_FROM, _BULK_FROM = 5, 7  # SCL and BCL at which Microsoft files mail as ju
 
 # Spam filters by the field in which they give their verdict: how the value of a spam begins.
 _FILTERS: dict[str, tuple[str, ...]] = {
-    "x-spam-flag": ("yes",),  # SpamAssassin, amavis, and most hosts that imitate them
-    "x-spam-status": ("yes",),
-    "x-spam": ("yes", "true", "spam", "1"),  # Rspamd's milter, several gateways
-    "x-spam-level": ("*****",),  # SpamAssassin: a star a point, 5 are spam by default
-    "x-spam-bar": ("+++++",),  # cPanel, Rspamd: the same
-    "x-nai-spam-flag": ("yes",),  # McAfee
-    "x-hmailserver-spam": ("yes",),
-    "x-bogosity": ("spam", "yes"),
-    "x-rspamd-action": ("add header", "rewrite subject", "reject", "quarantine", "discard"),
-    "x-spamd-result": ("default: true",),
-    "x-spam_action": ("add header", "rewrite subject", "reject", "junk"),  # Exim with Rspamd
-    "x-ui-filterresults": ("junk",),  # GMX, Web.de, mail.com, IONOS
-    "x-barracuda-spam-status": ("yes",),
-    "x-proofpoint-spam-details": ("rule=spam", "rule=phish", "rule=malware", "rule=definitespam"),
-    "x-spamexperts-class": ("spam", "phish", "virus"),
-    "x-purgate-type": ("spam", "phish", "virus", "suspect"),
-    "x-vr-spamstate": ("spam",),  # OVH's Vade filter
-    "x-ses-spam-verdict": ("fail",),
-    "x-yandex-spam": ("4",),
-    "x-gnd-status": ("spam", "phishing"),  # Gandi
+    field.lower(): tuple(value.strip() for value in values.split(","))
+    for field, values, _ in (line.split(" | ") for line in read("spam_filters.txt"))
 }
-
-
 # Fields that only servers write, and that are asked for here.
 _OF_SERVERS = _FILTERS.keys() | {
     "authentication-results",
