@@ -265,10 +265,10 @@ def test_what_waits_for_a_person_is_tried_once_there_is_one(ledger: Ledger, stat
                 ledger.journal.wait(row, NOW + timedelta(hours=1), "away", unknown=False)
             case "parked":
                 ledger.journal.park(row, "no person", parked_for="person")
-        ledger.journal.release_for("person", "ben@acme.example")
+        ledger.journal.release_for_person("ben@acme.example")
     before = ledger.journal.ready(NOW, 9)
     with ledger.transaction("test"):
-        ledger.journal.release_for("person", "ada@acme.example")
+        ledger.journal.release_for_person("ada@acme.example")
 
     assert (len(before), len(ledger.journal.ready(NOW, 9))) == {
         "planned": (1, 1),

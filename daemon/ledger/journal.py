@@ -199,8 +199,8 @@ class Journal:
     ) -> None:
         """Set a change aside until it is due, or a newer plan or a person decides.
 
-        `parked_for`: or until there is such a record, see `release_for`. `unknown` stays as it is;
-        what depends on the change is sent without it.
+        `parked_for`: or until there is such a record, see `release_for_person`. `unknown` stays as
+        it is; what depends on the change is sent without it.
         """
         self._db.execute(
             "UPDATE journal SET state = 'parked', last_error = ?, not_before = ?, parked_for = ?"
@@ -271,11 +271,12 @@ class Journal:
         ).fetchone()
         return _row(row) if row else None
 
-    def release_for(self, record: Literal["person"], sender: str) -> None:
-        """Try the changes of a sender that were set aside for such a record: there is one now."""
+    def release_for_person(self, sender: str) -> None:
+        """Try the changes of a sender that were set aside for want of a person: there is one."""
         self._db.execute(
-            f"{_RELEASE}, attempts = 0 WHERE sender = ? AND state = 'parked' AND parked_for = ?",
-            (sender, record),
+            f"{_RELEASE}, attempts = 0"
+            " WHERE sender = ? AND state = 'parked' AND parked_for = 'person'",
+            (sender,),
         )
 
     def forget_conversions(self) -> None:

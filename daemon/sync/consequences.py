@@ -40,7 +40,7 @@ def _created(session: Session, row: JournalRow) -> Iterator[str]:
     ledger = session.ledger
     match row.kind:
         case "person":
-            ledger.journal.release_for("person", row.key)
+            ledger.journal.release_for_person(row.key)
             if session.settings.emails and ledger.activities.missing(row.key, 1):
                 yield row.key  # its mails were logged without a link to it
         case "lead":

@@ -216,7 +216,7 @@ def _keep(session: Session, kind: str, page: Sequence[Listed], sweep: int) -> No
             for sender in ledger.records.senders_of(kind, key):
                 link_later(session, sender)
         if kind == "person":
-            ledger.journal.release_for("person", key)
+            ledger.journal.release_for_person(key)
 
 
 def _log(session: Session, kind: str, how: str, rows: int, spent: int) -> None:
