@@ -526,3 +526,47 @@ def test_a_participant_that_waits_is_given_up_when_its_deal_is_closed_meanwhile(
     assert participants(shop, deal["id"]) == []
     assert shop.parked() == []
     quiet(shop)
+
+
+MANY = """
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 190)
+INSERT INTO senders (address, name, domain, organization, msg_count, sent_count, replies, meetings,
+  thread_count, class, reason, digest, version)
+SELECT 'p' || i || '@acme.com', '', 'acme.com', iif(i % 9, 'acme.com', 'other.com'), 9, 0, 0, 0,
+  1, 'person_with_deal', '', '', 1 FROM n;
+INSERT INTO records (kind, key, pipedrive_id, origin, fields)
+SELECT 'deal', address, substr(address, 2, instr(address, '@') - 2), 'created', '{}' FROM senders
+WHERE length(address) % 2;
+INSERT INTO crm_deals (id, person_id, organization_id, status, archived, sweep, touched_at)
+SELECT CAST(substr(address, 2) AS INTEGER), 1000 + CAST(substr(address, 2) AS INTEGER),
+  iif(address LIKE '%7@%', 12, NULL), iif(address LIKE '%5@%', 'won', 'open'), 0, 1,
+  '2026-01-' || substr(address, 2, 1) FROM senders;
+INSERT INTO crm_persons (id, sweep) SELECT person_id, 1 FROM crm_deals;
+INSERT INTO crm_emails SELECT 'p' || id || '@acme.com', person_id FROM crm_deals WHERE id % 4 = 0;
+"""
+ALL_OPEN = """
+SELECT DISTINCT d.id FROM crm_deals d LEFT JOIN records r ON r.kind = 'deal'
+  AND r.pipedrive_id = d.id LEFT JOIN crm_emails e ON e.person_id = d.person_id
+JOIN senders s ON s.organization = 'acme.com' AND (s.address = r.key OR s.address = e.email)
+WHERE d.status = 'open' UNION SELECT id FROM crm_deals WHERE organization_id = 12 AND status = 'open'
+"""
+
+
+def test_of_very_many_open_deals_only_the_latest_and_the_near_are_read(shop: Shop) -> None:
+    for statement in MANY.split(";")[:-1]:
+        shop.ledger.rows(statement)
+    all_open = {str(row["id"]) for row in shop.ledger.rows(ALL_OPEN)}
+    everybody = [str(number) for number in range(1, 191)]
+    deals = shop.ledger.deals
+    every = deals.open_of_organization("acme.com", "12", everybody)
+    assert {one.id for one in every} == all_open
+    assert len(all_open) > 40
+
+    latest = choose(every, None)
+    for near in everybody:
+        some = deals.open_of_organization("acme.com", "12", [near])
+        assert len(some) < len(every)
+        assert (near in {one.id for one in some}) >= (near in all_open)
+        assert choose(some, None) == latest
+        talk = Conversation(frozenset({"a"}), frozenset(), frozenset({near}))
+        assert choose(some, talk) == choose(every, talk)

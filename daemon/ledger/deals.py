@@ -25,12 +25,15 @@ class Deals:
         """The open deals of these senders: theirs, and those in which they take part."""
         return self._with_people(self._db.execute(_OF_SENDERS, {"senders": listed(senders)}))
 
-    def open_of_organization(self, organization: str, pipedrive_id: str | None) -> list[OpenDeal]:
-        """The open deals of an organization: of its senders, or linked to it in Pipedrive."""
-        senders = listed(self.companions(organization))
-        return self._with_people(
-            self._db.execute(_OF_ORGANIZATION, {"senders": senders, "id": pipedrive_id})
-        )
+    def open_of_organization(
+        self, organization: str, pipedrive_id: str | None, near: Iterable[str]
+    ) -> list[OpenDeal]:
+        """Open deals of an organization: of its senders, or linked to it in Pipedrive.
+
+        Those of `near` (ids) and the ones that were changed last: of thousands no other is chosen.
+        """
+        asked = {"organization": organization, "id": pipedrive_id, "near": listed(near)}
+        return self._with_people(self._db.execute(_OF_ORGANIZATION, asked))
 
     def taking(self, ids: Collection[str], rules: DealRules) -> list[OpenDeal]:
         """Those of these deals that are closed but still get new mail."""
@@ -55,16 +58,20 @@ class Deals:
         rows = self._db.execute(_COMING, (listed(several),)).fetchall() if several else ()
         return [OpenDeal(None, row[0], people=frozenset({row[0]})) for row in rows]
 
-    def companions(self, organization: str) -> list[str]:
-        """The senders of an organization."""
-        rows = self._db.execute(
-            "SELECT address FROM senders WHERE organization = ? ORDER BY address", (organization,)
-        )
-        return [row[0] for row in rows]
+    def coming_of_organization(self, organization: str, but: str) -> list[OpenDeal]:
+        """The deal that came first of those on their way for an organization's other senders."""
+        asked = {"organization": organization, "but": but}
+        rows = self._db.execute(_COMING_OF_ORGANIZATION, asked)
+        return [OpenDeal(None, row[0], people=frozenset({row[0]})) for row in rows]
 
     def who_could_join(self, deal: str, senders: Collection[str]) -> set[str]:
         """Those senders who have no open deal of their own and aren't participants of this one."""
-        rows = self._db.execute(_COULD_JOIN, (deal, deal, listed(senders)))
+        rows = self._db.execute(f"{_COULD_JOIN} s.address {AMONG}", (deal, deal, listed(senders)))
+        return {row[0] for row in rows}
+
+    def companions_who_could_join(self, deal: str, organization: str) -> set[str]:
+        """The same of all senders of an organization."""
+        rows = self._db.execute(f"{_COULD_JOIN} s.organization = ?", (deal, deal, organization))
         return {row[0] for row in rows}
 
     def participants_of(self, sender: str) -> list[Record]:
@@ -154,6 +161,7 @@ class Deals:
         ]
 
 
+_LATEST = 20  # rows of those deals that were changed last; one deal may have several
 # What we made is there, whether or not a listing has shown it yet.
 _OPEN = "coalesce(d.status, 'open') = 'open' AND NOT coalesce(d.archived, 0)"
 _LISTED = """
@@ -180,12 +188,37 @@ WHERE t.tombstone IS NULL AND {_OPEN} AND NOT EXISTS
    AND g.pipedrive_id = json_extract(t.fields, '$.deal') AND g.tombstone IS NOT NULL)
 ORDER BY 1
 """
+_LATELY = f"ORDER BY touched_at DESC, id DESC LIMIT {_LATEST}"
+# CROSS JOIN keeps the order of the tables (SQLite): from the senders of one organization.
 _OF_ORGANIZATION = f"""
-{_MADE}
-UNION {_LISTED} AND d.organization_id = CAST(:id AS INTEGER)
-UNION {_LISTED} AND d.person_id IN
-  (SELECT e.person_id FROM json_each(:senders) one JOIN crm_emails e ON e.email = one.value)
+SELECT * FROM (
+  SELECT CAST(r.pipedrive_id AS INTEGER) AS id, r.key, coalesce(d.touched_at, '') AS touched_at
+  FROM senders s CROSS JOIN records r ON r.kind = 'deal' AND r.key = s.address
+  LEFT JOIN crm_deals d ON d.id = r.pipedrive_id
+  WHERE s.organization = :organization AND r.tombstone IS NULL AND r.pipedrive_id IS NOT NULL
+  AND {_OPEN} {_LATELY})
+UNION SELECT * FROM ({_LISTED} AND d.organization_id = CAST(:id AS INTEGER) {_LATELY})
+UNION SELECT * FROM (
+  SELECT d.id, NULL, coalesce(d.touched_at, '') AS touched_at
+  FROM senders s CROSS JOIN crm_emails e ON e.email = s.address
+  CROSS JOIN crm_deals d ON d.person_id = e.person_id
+  WHERE s.organization = :organization AND d.status = 'open' AND NOT d.archived {_LATELY})
+UNION SELECT CAST(r.pipedrive_id AS INTEGER), r.key, coalesce(d.touched_at, '')
+FROM json_each(:near) one CROSS JOIN records r INDEXED BY records_pipedrive_id
+  ON r.kind = 'deal' AND r.pipedrive_id = one.value
+CROSS JOIN senders s ON s.address = r.key AND s.organization = :organization
+LEFT JOIN crm_deals d ON d.id = r.pipedrive_id WHERE r.tombstone IS NULL AND {_OPEN}
+UNION {_LISTED} AND d.id IN (SELECT CAST(value AS INTEGER) FROM json_each(:near))
+  AND (d.organization_id = CAST(:id AS INTEGER) OR EXISTS (
+    SELECT 1 FROM crm_emails e CROSS JOIN senders s ON s.address = e.email
+    WHERE e.person_id = d.person_id AND s.organization = :organization))
 ORDER BY 1
+"""
+_COMING_OF_ORGANIZATION = """
+SELECT j.key FROM senders s CROSS JOIN journal j INDEXED BY journal_open
+  ON j.kind = 'deal' AND j.key = s.address AND j.state <> 'done'
+WHERE s.organization = :organization AND s.address <> :but AND j.action IN ('create', 'convert')
+  AND j.state IN ('planned', 'sending', 'waiting') ORDER BY j.id LIMIT 1
 """
 _COMING = f"""
 SELECT key FROM journal WHERE kind = 'deal' AND action IN ('create', 'convert')
@@ -211,5 +244,5 @@ WHERE (s.class <> 'ignore' OR s.copied)
                   AND t.key = ? || ' ' || s.address)
   AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.kind = '{PARTICIPANT}' AND j.state <> 'done'
                   AND j.key = ? || ' ' || s.address)
-  AND s.address {AMONG}
+  AND
 """

@@ -103,7 +103,7 @@ def choose(
     made = [one for one in deals if one.made]
     if made:
         return _latest(made), f"made for this sender, of {len(deals)} that are open"
-    return _latest(deals), f"changed last, of {len(deals)} that are open"
+    return _latest(deals), "changed last, of several that are open"
 
 
 def _latest(deals: Iterable[OpenDeal]) -> OpenDeal:

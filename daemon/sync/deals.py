@@ -121,13 +121,13 @@ def to_be_told(session: Session, row: SenderRow, identifier: str | None) -> set[
     settings, ledger = session.settings, session.ledger
     if identifier is None or (settings.deals.per == "person" and settings.in_copy is None):
         return set()
-    near: set[str] = set()
+    near, told = set[str](), set[str]()
     if settings.deals.per == "organization" and row.organization:
-        near |= set(ledger.deals.companions(row.organization))
+        told = ledger.deals.companions_who_could_join(identifier, row.organization)
     if settings.deals.per == "conversation" or settings.in_copy is not None:
         for thread in ledger.threads.of(row.address):
             near |= thread.people | thread.copied
-    return ledger.deals.who_could_join(identifier, sorted(near)) - {row.address}
+    return (told | ledger.deals.who_could_join(identifier, sorted(near))) - {row.address}
 
 
 def participants_in_copy(session: Session, row: SenderRow, plan: SenderPlan) -> list[Change]:
@@ -198,9 +198,10 @@ def _others(
     talks: Talks,
 ) -> DealChoice:
     """The deal of somebody else that a sender without an open one joins."""
-    deals, rules = session.ledger.deals, session.settings.deals
-    found_talks = talks()
-    by_organization = rules.per == "organization"
+    deals, found_talks = session.ledger.deals, talks()
+    people = sorted({p for one in found_talks for p in one.people} | {row.address})
+    by_organization = session.settings.deals.per == "organization"
+    there = deals.open_of(people)
     if by_organization:
         if row.organization is None:
             return DealChoice()
@@ -208,21 +209,17 @@ def _others(
         identifier = known.organization.pipedrive_id if known.organization and live else None
         if identifier is None and crm.organization is not None:
             identifier = str(crm.organization[0])
-        people = deals.companions(row.organization)
-        there = deals.open_of_organization(row.organization, identifier)
-    else:
-        people = sorted({p for one in found_talks for p in one.people} | {row.address})
-        there = deals.open_of(people)
+        near = {one.id or "" for one in there}.union(*(one.deals for one in found_talks))
+        there = deals.open_of_organization(row.organization, identifier, sorted(near))
     found = choice(there, found_talks, joins=True, in_conversation=not by_organization)
     if found.deal is not None or "deal" in coming:
         return found
-    on_its_way = deals.coming_of(one for one in people if one != row.address)
-    return choice(
-        on_its_way[:1] if by_organization else on_its_way,
-        found_talks,
-        joins=True,
-        in_conversation=not by_organization,
+    on_its_way = (
+        deals.coming_of_organization(row.organization, but=row.address)
+        if by_organization and row.organization
+        else deals.coming_of(one for one in people if one != row.address)
     )
+    return choice(on_its_way, found_talks, joins=True, in_conversation=not by_organization)
 
 
 def conversations(session: Session, address: str) -> list[Conversation]:
