@@ -17,7 +17,7 @@ from daemon.rules.correspondence import Correspondence
 from daemon.rules.meeting import Meeting
 from daemon.rules.reply import Proof, is_written_to_them
 
-LONG = 500
+LONG = 100
 _MODULUS = 1 << 63  # an integer of SQLite, and of JSON in most programs
 
 
