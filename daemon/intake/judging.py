@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import NamedTuple
 
-from daemon.ledger.message_row import Grounds, Judged, MessageRow
+from daemon.ledger.message_row import Grounds, Judgeable, Judged, MessageRow
 from daemon.ledger.store import Ledger
 from daemon.message.forgotten import FORGOTTEN, MARK
 from daemon.message.parse import Message
@@ -76,11 +76,12 @@ class Conclusion(NamedTuple):
         return (self.direction, *self.verdict) == stands and self.parties == parties
 
 
-def conclusions(us: Us) -> Callable[[Grounds], Conclusion]:
+def conclusions(us: Us) -> Callable[[Judgeable], Conclusion]:
     """What judges messages by their grounds; people write alike, so it keeps the latest."""
 
     @lru_cache(maxsize=_KEPT)
-    def conclude(grounds: Grounds) -> Conclusion:
+    def conclude(one: Judgeable) -> Conclusion:
+        grounds = Grounds(*one)
         judgement = judged(grounds.message(), in_sent=grounds.in_sent, us=us)
         parties = {p.key: (p.key, p.name, IN_COPY) for p in reversed(judgement.copied)}
         if judgement.verdict.kind != "ignored":
@@ -91,7 +92,7 @@ def conclusions(us: Us) -> Callable[[Grounds], Conclusion]:
 
 
 def rejudge(
-    ledger: Ledger, us: Us, conclude: Callable[[Grounds], Conclusion], messages: Sequence[Judged]
+    ledger: Ledger, us: Us, conclude: Callable[[Judgeable], Conclusion], messages: Sequence[Judged]
 ) -> set[str]:
     """Judge messages again by what we know now; the senders whose state that may change.
 

@@ -16,7 +16,7 @@ from daemon.intake.garbage import collecting_seldom
 from daemon.intake.judging import Conclusion, conclusions, rejudge
 from daemon.intake.states import ScoringSettings, computed, counting_by, known_us, recompute
 from daemon.ledger.histories import History
-from daemon.ledger.message_row import Grounds
+from daemon.ledger.message_row import Judgeable
 from daemon.ledger.states import Computed
 from daemon.ledger.store import Ledger
 from daemon.message.verdict import Us
@@ -126,7 +126,7 @@ class _Judging:
 def _compare(
     address: str,
     history: History,
-    conclude: Callable[[Grounds], Conclusion],
+    conclude: Callable[[Judgeable], Conclusion],
     wrong: set[int],
     shared: dict[int, Conclusion],
 ) -> None:

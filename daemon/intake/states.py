@@ -144,9 +144,12 @@ class _Context(NamedTuple):
 def _context(
     ledger: Ledger, histories: Sequence[Sequence[Correspondence]], *, copies: bool
 ) -> _Context:
-    ours = ledger.conversations.ours(
-        name for messages in histories for m in messages for name in named(m)
-    )
+    names = set[str]()
+    for messages in histories:
+        for m in messages:
+            if m.answers or m.conversation:
+                names.update(named(m))
+    ours = ledger.conversations.ours(names) if names else {}
     asked = ours and {
         answered
         for messages in histories
@@ -166,11 +169,11 @@ def _context(
         invite.uid
         for messages in histories
         for m in messages
-        if m.direction == "received"
+        if m.invites and m.direction == "received"
         for invite in m.invites
     }
-    sent = (m for messages in histories for m in messages if copies and m.direction == "sent")
-    answered = {one for m in sent for one in m.answers}
+    sent = (m for messages in histories for m in messages if m.direction == "sent")
+    answered = {one for m in sent for one in m.answers} if copies else set[str]()
     counted = ledger.conversations.counted(answered) if answered else frozenset[str]()
     return _Context(ours, ledger.conversations.our_statements(uids) if uids else [], counted)
 

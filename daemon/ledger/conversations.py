@@ -51,8 +51,8 @@ class Conversations:
         one name the earliest counts.
         """
         asked = set(names)
-        roots = {name.removeprefix(CONVERSATION) for name in asked if name.startswith(CONVERSATION)}
         ids = [name for name in asked if not name.startswith(CONVERSATION)]
+        roots = {name.removeprefix(CONVERSATION) for name in asked.difference(ids)}
         rows = self._db.execute(_OURS, {"ids": listed(ids), "conversations": listed(roots)})
         found: dict[str, OurMail] = {}
         for name, key, sent_at, subject, facts, answers in rows:

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from daemon.ledger.message_row import Grounds, invites_from, without_words
+from daemon.ledger.message_row import Judgeable, invites_from, without_words
 from daemon.ledger.sql_list import AMONG, CHUNK, chunks, listed
 from daemon.ledger.timestamp import instant, stamp
 from daemon.message.candidates import Fact
@@ -32,7 +32,7 @@ class History:
     written: dict[str, tuple[int, tuple[str, str]]] = field(default_factory=dict)
     digest: str | None = None
     has_details: bool = False  # rows in `meetings` or `sender_facts`
-    grounds: list[Grounds] = field(default_factory=list)  # of the same messages, if asked for
+    grounds: list[Judgeable] = field(default_factory=list)  # of the same messages, if asked for
     standing: CrmStanding = field(default_factory=CrmStanding)
 
 
@@ -111,10 +111,11 @@ class Histories:
         ):
             history, one = found[address], _correspondence(*row)
             history.messages.append(one)
-            history.written[one.key] = (number, (final, reason))
+            history.written[one.key] = (number, _verdict(final, reason))
             if grounds:
-                said = without_words(one.facts)
-                history.grounds.append(Grounds(sent, said, row[_INVITES], bool(one.answers)))
+                facts, invites = one.facts, row[_INVITES]
+                said = without_words(facts) if '"words"' in facts else facts
+                history.grounds.append((sent, said, invites, bool(one.answers)))
         for address, digest, known_before, has_deal, details in self._db.execute(
             _STANDING, (asked,)
         ):

@@ -53,6 +53,10 @@ class Grounds(NamedTuple):
         )
 
 
+# The same as a plain tuple, which takes a tenth of the time to make.
+Judgeable = tuple[bool, str, str | None, bool]
+
+
 class Judged(NamedTuple):
     """A message as it is judged so far."""
 

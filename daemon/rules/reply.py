@@ -143,7 +143,8 @@ def proofs(
 
     `ours`: mails of ours by the names under which these messages answer them (`named`).
     """
-    sent = sorted((m for m in messages if is_written_to_them(m)), key=lambda m: (m.sent_at, m.key))
+    ours_to_them = [m for m in messages if m.direction == "sent" and is_written_to_them(m)]
+    sent = sorted(ours_to_them, key=lambda m: (m.sent_at, m.key))
     if not sent and not ours:
         return {}
     known = _Evidence(address, us, public, ours, sent)
