@@ -38,6 +38,7 @@ def lines(found: Wiring) -> dict[str, CheckLine]:
         ("sent", "SENT", True),
         ("Entw\u00fcrfe", "Entwu\u0308rfe", True),
         ("INBOX.Sent", "Sent", True),
+        ("auto", "INBOX", True),
         ("Sent", "Sent", False),  # told without a server
         ("inbox", "INBOX", False),
         ("INBOX", "Sent", False),
@@ -47,7 +48,8 @@ def test_two_spellings_of_one_folder_are_one_folder_in_both_roles(
     inbox: str, sent: str, both: bool, tmp_path: Path
 ) -> None:
     there = LIST.replace(b"TAG", b'* LIST () "/" "Entw&APw-rfe"\r\nTAG')
-    box = f"folders: {{inbox: [INBOX, {inbox}], sent: [{sent}]}}"
+    names = inbox if inbox == "auto" else f"INBOX, {inbox}"
+    box = f"folders: {{inbox: [{names}], sent: [{sent}]}}"
     with ScriptedImap({"LIST": there}) as server:
         told = lines(wiring(tmp_path, server.port, box=box)).get("folders")
 
@@ -118,6 +120,14 @@ def test_a_folder_that_cannot_be_opened_gets_no_tick_and_costs_no_other(
     assert exit_status(problem) == status
     assert found["Sent"].problem is None
     assert "role sent, 0 messages" in found["Sent"].found
+
+
+@pytest.mark.parametrize("said", [b"TAG NO [NOPERM] no right to read\r\n", b"TAG BAD what\r\n"])
+def test_a_folder_that_can_be_opened_and_not_read_gets_no_tick(said: bytes, tmp_path: Path) -> None:
+    with ScriptedImap({"LIST": LIST, "FETCH": said}) as server:
+        told = lines(wiring(tmp_path, server.port))
+
+    assert told["INBOX"].problem is not None
 
 
 def test_what_the_service_has_learned_of_a_server_is_shown(tmp_path: Path) -> None:

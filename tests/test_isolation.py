@@ -3,7 +3,7 @@
 import re
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from daemon.intake.states import ScoringSettings
 from daemon.ledger.store import Ledger
 from daemon.mailbox import fetch
 from daemon.mailbox.imap import Account, Mailbox
+from daemon.maintenance.audit import mailbox_gaps
 from daemon.message.verdict import Us
 from daemon.rules.classify import Rules
 from daemon.rules.organization import PublicProviders
@@ -309,3 +310,31 @@ def test_a_folder_with_a_new_name_that_cannot_be_opened_costs_no_other(
 
     assert [problem.what for problem in tally.problems]
     assert ("INBOX", 2) in seen(ledger)
+
+
+@pytest.mark.parametrize(
+    "said", [HANGUP, b"TAG NO [SERVERBUG] broken\r\n", b"* BYE broken\r\n" + HANGUP]
+)
+def test_a_known_message_that_has_gone_bad_keeps_no_new_one_waiting(
+    said: bytes, ledger: Ledger
+) -> None:
+    """It is asked for again in the daily look, with hundreds of others."""
+    later = NOW + timedelta(days=1, hours=1)
+
+    def compare(command: bytes) -> bytes:
+        if b"BODYSTRUCTURE" in command or b"BODY.PEEK[1]" in command or b"BODY.PEEK[]" in command:
+            return server.fetch(command)
+        return said if 5 in asked(command)[1] and server.open == "INBOX" else b"TAG OK\r\n"
+
+    with Server(lambda *_: None, count=600) as server:
+        assert taken_in(server, ledger).problems == []
+        server.answers["FETCH"] = compare
+        server.count += 1
+        with Mailbox.connect(server.account(read_timeout=0.4)) as mailbox:
+            tally = poll(mailbox, ledger, Pass(READING, "sales", None, lambda: later))
+        assert (tally.new, tally.problems, quarantined(ledger)) == (1, [], {})
+        with Mailbox.connect(server.account(read_timeout=0.4)) as mailbox:
+            mailbox.folders()
+            gaps = [gap.why for gap in mailbox_gaps(mailbox, ledger, "sales")]
+        assert len(gaps) == 1
+        assert gaps[0].startswith("not compared as a whole: ")

@@ -56,6 +56,18 @@ class _Line(Line):
         return super().examine(name)._replace(object_id=self._ids.get(name))
 
 
+class _Noting(_Line):
+    """Notes which UIDs are fetched."""
+
+    def __init__(self, box: Postbox, read: list[int]) -> None:
+        super().__init__(box, {})
+        self._read = read
+
+    def fetch(self, uids: Sequence[int], **more: bool) -> Iterator[Fetched | Unfetched]:
+        self._read.extend(uids)
+        return super().fetch(uids, **more)
+
+
 def senders(world: World) -> dict[str, int]:
     with world.ledger() as ledger:
         return {
@@ -190,15 +202,23 @@ def test_a_uid_is_read_again_although_size_and_arrival_are_the_same(
     assert senders(world) == {"ada@acme.example": 3, "bob@acme.example": 1}
     with world.ledger() as ledger:
         read: list[int] = []
-
-        class Noting(_Line):
-            def fetch(self, uids: Sequence[int], **more: bool) -> Iterator[Fetched | Unfetched]:
-                read.extend(uids)
-                return super().fetch(uids, **more)
-
         world.clock.now += timedelta(days=1, hours=1)
-        poll(Noting(world.box, {}), ledger, world.run_of())  # type: ignore[arg-type]
+        poll(_Noting(world.box, read), ledger, world.run_of())  # type: ignore[arg-type]
         assert read == []
+
+
+def test_uids_beyond_32_bits_are_read_once(tmp_path: Path) -> None:
+    world = Years(tmp_path)
+    world.box.folders["INBOX"].uidnext = first = 2**32 + 7
+    read: list[int] = []
+    for _ in range(2):
+        world.receives("ada@acme.example")
+        world.clock.now += timedelta(days=1, hours=1)
+        with world.ledger() as ledger:
+            poll(_Noting(world.box, read), ledger, world.run_of())  # type: ignore[arg-type]
+
+    assert read == [first, first + 1]
+    assert senders(world) == {"ada@acme.example": 2}
 
 
 @pytest.mark.parametrize("sign", ["modseq", "messages"])

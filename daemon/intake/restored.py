@@ -5,9 +5,9 @@ backup, or a server that loses its index, gives UIDs out again. The mail under t
 read. What the server counts shows it, size and INTERNALDATE do, and the newest messages' headers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from daemon.errors import Unreadable
+from daemon.errors import Problem, RetryLater, Unreadable
 from daemon.ledger.folders import FolderRow
 from daemon.ledger.sightings import Sighting
 from daemon.ledger.store import Ledger
@@ -19,6 +19,9 @@ from daemon.message.parse import parse
 # UIDs are given out again from the end on; so many headers are one command.
 _NEWEST = 250
 _PAGE = 10_000  # messages in memory at once
+_MOST_LOSSES = 3  # commands that may fail before the rest isn't compared
+
+Tell = Callable[[Problem], object]
 
 
 def went_back(folder: FolderRow, status: FolderStatus) -> str | None:
@@ -36,22 +39,23 @@ def went_back(folder: FolderRow, status: FolderStatus) -> str | None:
 
 
 def other_mail(
-    mailbox: Mailbox, ledger: Ledger, folder: FolderRow, here: Sequence[int]
+    mailbox: Mailbox, ledger: Ledger, folder: FolderRow, here: Sequence[int], tell: Tell
 ) -> list[int]:
     """Of these UIDs of the open folder, ascending, those where another mail lies than was seen.
 
     The header is compared of the newest ones, and of all behind the first that differs in size or
     INTERNALDATE. What lies in quarantine isn't asked for: the line may be lost over it each time.
-    Changes nothing.
+    `tell` is told why some can't be compared; they are left as they are. Changes nothing.
     """
+    look = _Comparison(mailbox, folder, tell)
     at = folder.id, folder.uidvalidity or 0
     found: set[int] = set()
     for seen in _pages(ledger, folder, here):
-        found.update(ledger.sightings.differing(*at, _sizes(mailbox.places(seen))))
+        found.update(ledger.sightings.differing(*at, _sizes(look.places(seen))))
     first = min({*here[-_NEWEST:][:1], *found}, default=0)
     behind = [uid for uid in here if uid >= first and uid not in found]
     for seen in _pages(ledger, folder, behind):
-        keys = dict(_keys(mailbox.places(seen, header=True)))
+        keys = dict(_keys(look.places(seen, header=True)))
         found.update(ledger.sightings.strangers(*at, keys))
     return sorted(found)
 
@@ -60,18 +64,52 @@ def forget_other_mail(
     mailbox: Mailbox, ledger: Ledger, folder: FolderRow, here: Sequence[int]
 ) -> list[int]:
     """The same; what was seen there is forgotten, so that it is read."""
+    box, name = folder.mailbox, folder.name
+
+    def tell(problem: Problem) -> None:
+        event("intake.not_compared", mailbox=box, folder=name, error=problem)
+
     at = folder.id, folder.uidvalidity or 0
     if ledger.sightings.unsized(*at):
         for seen in _pages(ledger, folder, here):
-            there = list(_sizes(mailbox.places(seen)))
+            there = list(_sizes(_Comparison(mailbox, folder, tell).places(seen)))
             with ledger.transaction("places"):
                 ledger.sightings.note_sizes(*at, there)
-    if found := other_mail(mailbox, ledger, folder, here):
+    if found := other_mail(mailbox, ledger, folder, here, tell):
         with ledger.transaction("places"):
             ledger.sightings.forget(*at, found)
-        count = len(found)
-        event("intake.uids_reused", mailbox=folder.mailbox, folder=folder.name, messages=count)
+        event("intake.uids_reused", mailbox=box, folder=name, messages=len(found))
     return found
+
+
+class _Comparison:
+    """Asks for what lies under UIDs; a message that costs the line, or is refused, costs no other.
+
+    It was read once, so it isn't put into quarantine.
+    """
+
+    def __init__(self, mailbox: Mailbox, folder: FolderRow, tell: Tell) -> None:
+        self._mailbox, self._folder, self._tell = mailbox, folder, tell
+        self._losses = 0
+
+    def places(self, uids: Sequence[int], *, header: bool = False) -> Iterator[Place]:
+        """Those that can be had; of a command that fails what had come before."""
+        for some in batches(uids, _NEWEST):
+            if self._losses > _MOST_LOSSES:
+                return
+            try:
+                yield from self._mailbox.places(some, header=header)
+            except Problem as problem:
+                if isinstance(problem, RetryLater) and problem.after is not None:
+                    raise
+                self._losses += 1
+                self._tell(problem)
+                if self._mailbox.closed and not self._is_back():
+                    self._losses = _MOST_LOSSES + 1
+
+    def _is_back(self) -> bool:
+        self._mailbox.reconnect()
+        return self._mailbox.examine(self._folder.name).uidvalidity == self._folder.uidvalidity
 
 
 def _pages(ledger: Ledger, folder: FolderRow, here: Sequence[int]) -> Iterator[list[int]]:

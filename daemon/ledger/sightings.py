@@ -9,7 +9,7 @@ from typing import NamedTuple
 from daemon.ledger.sql_list import AMONG, listed
 from daemon.ledger.timestamp import stamp_or_none
 
-_LAST_UID = 2**32 - 1  # RFC 3501, nz-number
+_LAST_UID = 2**63 - 1  # what SQLite holds; RFC 3501 ends at 2**32 - 1, not every server does
 
 
 class Sighting(NamedTuple):

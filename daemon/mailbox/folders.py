@@ -134,17 +134,11 @@ def roles(
     every label is a folder over the same mail. Where more than INBOX is asked for (or `auto`), the
     one folder that has it all, `\All`, is read once instead; a label alone is read as it is.
     """
-    named = tuple(name for name in inbox if name.lower() != "auto")
-    everything = [one for one in folders if "\\all" in one.flags]
-    if gmail and everything and (len(inbox) > 1 or not named):
-        received: tuple[str, ...] = (everything[0].name,)
-    else:
-        received = named or ("INBOX",)
     found: dict[str, FolderRole] = {}
     missing: dict[str, ConfigProblem] = {}
     role: Role
     # A folder named for both is what we say it is last: only Sent can prove a reply.
-    for names, role in ((received, "inbox"), (sent, "sent")):
+    for names, role in ((_received(folders, inbox, gmail=gmail), "inbox"), (sent, "sent")):
         for asked in names:
             folder = _find(folders, asked)
             name = folder.name if folder else asked
@@ -157,11 +151,22 @@ def roles(
     return tuple(found.values()), missing
 
 
-def in_both(folders: tuple[MailboxFolder, ...], account: Account) -> set[str]:
+def _received(
+    folders: tuple[MailboxFolder, ...], inbox: tuple[str, ...], *, gmail: bool
+) -> tuple[str, ...]:
+    """The names of the folders with what reached us, where `auto` may be among those asked for."""
+    named = tuple(name for name in inbox if name.lower() != "auto")
+    everything = [one for one in folders if "\\all" in one.flags]
+    if gmail and everything and (len(inbox) > 1 or not named):
+        return (everything[0].name,)
+    return named or ("INBOX",)
+
+
+def in_both(folders: tuple[MailboxFolder, ...], account: Account, *, gmail: bool) -> set[str]:
     """The folders that are named in both lists, perhaps by two spellings."""
     received, ours = (
         {found.name for name in names if (found := _find(folders, name))}
-        for names in (account.inbox, account.sent or ())
+        for names in (_received(folders, account.inbox, gmail=gmail), account.sent or ())
     )
     return received & ours
 

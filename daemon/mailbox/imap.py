@@ -120,14 +120,15 @@ class Mailbox:
         there = listing.folders(self._session)
         self._wire_names = {one.name: one.wire for one in there}
         found = listing.sent(self, self._session, there)
+        gmail = "X-GM-EXT-1" in self.capabilities
         roles, self.missing = folder_names.roles(
             there,
             what=self.account.name,
             inbox=self.account.inbox,
             sent=found,
-            gmail="X-GM-EXT-1" in self.capabilities,
+            gmail=gmail,
         )
-        self.in_both = folder_names.in_both(there, self.account)
+        self.in_both = folder_names.in_both(there, self.account, gmail=gmail)
         self._roles = now, roles
         return roles
 

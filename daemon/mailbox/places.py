@@ -53,9 +53,13 @@ def _place(uid: int, items: Items) -> Place:
 
 
 def newest(session: ImapSession, messages: int) -> datetime | None:
-    """When the last of so many messages arrived; None without any."""
-    reply = session.ask(b"FETCH %d (UID INTERNALDATE)" % messages) if messages else None
-    found = [read_fetch(one) or {} for one in reply.untagged] if reply else []
+    """When the last of so many messages arrived; None without any. A refusal raises."""
+    if not messages:
+        return None
+    reply = session.ask(b"FETCH %d (UID INTERNALDATE)" % messages)
+    if not reply.ok and not reply.untagged:  # it can be opened, and not read
+        raise session.refusal(reply.text)
+    found = [read_fetch(one) or {} for one in reply.untagged]
     dates = [date for one in found if (date := internal_date(one.get(b"INTERNALDATE")))]
     return max(dates, default=None)
 

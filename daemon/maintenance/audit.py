@@ -127,8 +127,11 @@ def _folder_gaps(mailbox: Mailbox, ledger: Ledger, folder: FolderRow, where: str
         for uid in page:
             if uid not in known:
                 yield Gap("message", f"{where} UID {uid}", "not read")
-    for uid in restored.other_mail(mailbox, ledger, folder, uids):
+    told: list[Problem] = []
+    for uid in restored.other_mail(mailbox, ledger, folder, uids, told.append):
         yield Gap("message", f"{where} UID {uid}", "not the mail that was read there")
+    for problem in told:
+        yield Gap("folder", where, f"not compared as a whole: {problem}")
 
 
 def activity_gaps(ledger: Ledger) -> Iterator[Gap]:
