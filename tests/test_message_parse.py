@@ -3,6 +3,7 @@
 import email
 import email.headerregistry
 import email.policy
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from mailparser.dates import parse_mail_date
 from test_message_body import is_unsafe
 
 from daemon.errors import Unreadable
-from daemon.message import mime
+from daemon.message import header, mime
 from daemon.message.address import Address, mailbox
 from daemon.message.fields import WANTED, body_start, scan
 from daemon.message.header import read
@@ -287,6 +289,28 @@ def test_odd_fields_give_addresses_that_mail_can_be_sent_to(
         assert address is None or mailbox("", address.address) is not None
     assert header.subject.isprintable()
     assert header.date is None or header.date.tzinfo is UTC
+
+
+@settings(deadline=None, max_examples=200)
+@given(value=st.from_regex(header._PLAIN, fullmatch=True))
+def test_a_plain_address_is_what_mail_parser_reads(value: str) -> None:
+    assert header._read_addresses(value) == header._read_by_mail_parser(value)
+
+
+@settings(deadline=None, max_examples=200)
+@given(value=st.from_regex(header._USUAL_DATE, fullmatch=True))
+def test_a_usual_date_is_what_mail_parser_reads(value: str) -> None:
+    assert header.read({"date": [value]}).date == parse_mail_date(value).value
+
+
+@pytest.mark.parametrize(
+    "ends", ["\n\n", "\r\n\r\n", "\n\r\n", "\r\n\n", "\n\n\r\n\r\n", "\r\n\r\n\n\n"]
+)
+def test_a_body_begins_after_the_first_empty_line(ends: str) -> None:
+    raw = f"A: b{ends}text".encode()
+    empty = re.search(rb"\n\r?\n", raw)
+    assert empty is not None
+    assert body_start(raw, 0, len(raw)) == empty.end()
 
 
 NAMES = st.text(alphabet="aZéßñřжЖあ漢אع한", min_size=1, max_size=12)

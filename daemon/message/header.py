@@ -133,7 +133,7 @@ def _read_by_mail_parser(value: str) -> tuple[Address, ...]:
     return tuple(a for name, spec in pairs if (a := mailbox(_display_name(name), spec)))
 
 
-@lru_cache(maxsize=1024)  # a conversation has one subject
+@lru_cache(maxsize=4096)  # a conversation has one subject
 def _subject(value: str) -> str:
     """A subject in one line. mail-parser reads raw 8-bit text in it byte by byte."""
     from mailparser.utils import decode_header_part  # noqa: PLC0415 - 11 MB, only where mail is read

@@ -137,7 +137,7 @@ def _automatic_signals(
         yield "auto-reply"
 
 
-@lru_cache(maxsize=1024)  # a conversation has one subject
+@lru_cache(maxsize=4096)  # a conversation has one subject
 def _begins_automatically(subject: str) -> bool:
     return begins_like(subject, "auto-reply")
 

@@ -262,7 +262,7 @@ def _names_a_device(lines: Sequence[str], at: int) -> bool:
 
 def _after_pgp_header(lines: Sequence[str]) -> int:
     """Where the text begins: after the armor header of a signed one (RFC 9580 section 7)."""
-    if list(lines[:1]) != ["-----BEGIN PGP SIGNED MESSAGE-----"] or "" not in lines:
+    if not lines or lines[0] != "-----BEGIN PGP SIGNED MESSAGE-----" or "" not in lines:
         return 0
     return lines.index("")
 

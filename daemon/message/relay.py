@@ -110,7 +110,7 @@ def same_site(one: str, other: str) -> bool:
     return len(ours) >= need and ours[-need:] == theirs[-need:]
 
 
-@lru_cache(maxsize=1024)  # a conversation has one subject
+@lru_cache(maxsize=4096)  # a conversation has one subject
 def hands_on_by_subject(subject: str) -> bool:
     """Whether a subject alone says that a program hands on what a visitor wrote."""
     return hands_on_by_words(subject, "")

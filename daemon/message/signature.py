@@ -139,7 +139,7 @@ def _is_phone(number: str, country: str) -> bool:
 def _title(tail: Sequence[str], folded: str, name: str) -> str:
     """The line under the author's name, or behind it, that says what he or she does."""
     words = _words_of_name(name)
-    at = _name_at(tail, words) if all(word in folded for word in words) else None
+    at = _name_at(tail, folded, words) if all(word in folded for word in words) else None
     if at is None:
         return ""
     rest = tail[at].partition(",")[2].strip()
@@ -150,11 +150,14 @@ def _title(tail: Sequence[str], folded: str, name: str) -> str:
     return ""
 
 
-def _name_at(tail: Sequence[str], words: frozenset[str]) -> int | None:
+def _name_at(tail: Sequence[str], folded: str, words: frozenset[str]) -> int | None:
     """The last line that is the author's name, of these words, or begins with it."""
     longest = max(words, key=len, default="")
+    if not longest:
+        return None
+    compared = folded.split("\n")
     for at in range(len(tail) - 1, -1, -1):
-        if not longest or longest not in tail[at].casefold():
+        if longest not in compared[at]:
             continue
         line = _plain_words(tail[at].partition(",")[0])
         if len(line) <= len(words) + 2 and words.issubset(line):

@@ -27,7 +27,8 @@ _LONG_TEXT = 900  # characters of own words that nobody writes into an absence n
 _MANY_LINKS = 4
 
 _TAG = re.compile(r"<[^<>]{0,2000}>")
-_QUOTED = re.compile(r"^(?:>|-{5}|_{20}|(?:From|Von|De|Da|Van|Fra|Från|Od|От) ?: )", re.MULTILINE)
+# With the line end before it, by which an expression finds a line at once.
+_QUOTED = re.compile(r"\n(?:>|-{5}|_{20}|(?:From|Von|De|Da|Van|Fra|Från|Od|От) ?: )")
 _LINK = re.compile(r"https?://", re.IGNORECASE)
 _QUESTION = re.compile("[?\uff1f\u061f\u037e]")
 # Before a name: of somebody whom one speaks of, and of oneself
@@ -132,7 +133,7 @@ def subject_signals(subject: str, *, answers: bool) -> Iterator[str]:
         yield "pretends-reply"
 
 
-@lru_cache(maxsize=1024)  # a conversation has one subject
+@lru_cache(maxsize=4096)  # a conversation has one subject
 def _subject_says(subject: str) -> tuple[str, ...]:
     return tuple(_subject_signals(subject))
 
@@ -223,7 +224,7 @@ def _asks(head: str, *, is_programs: bool) -> bool:
 
     `is_programs`: some of its sentences may be such as programs write.
     """
-    sentences = SENTENCE_END.split(_URL.sub(" ", head))
+    sentences = SENTENCE_END.split(_URL.sub(" ", head) if "://" in head else head)
     return any(
         _QUESTION.search(one)
         and not _CLICK.search(after[:_CLICK_CHARS])
@@ -260,8 +261,17 @@ def speaks_of(text: str, name: str) -> bool:
 
 def before_quote(text: str) -> str:
     """A text up to the first line that quotes another mail."""
-    quoted = _QUOTED.search(text)
-    return text[: quoted.start()] if quoted else text
+    return text[: _quoted_from(text)]
+
+
+def _quoted_from(text: str) -> int:
+    """Where the first line begins that quotes another mail; the length of the text without one."""
+    quoted = _QUOTED.search(f"\n{text}")
+    return quoted.start() if quoted else len(text)
+
+
+def _quotes(text: str) -> bool:
+    return _quoted_from(text) < len(text)
 
 
 def end_of(plain: str, markup: str, head: str) -> str:
@@ -274,9 +284,9 @@ def end_of(plain: str, markup: str, head: str) -> str:
         tail = entities.unescape(_TAG.sub(" ", markup[-_MARKUP_LIMIT:]))[-TAIL_LIMIT:]
     else:
         return ""
-    return "" if _QUOTED.search(tail) else tail
+    return "" if _quotes(tail) else tail
 
 
 def _is_cut(plain: str, head: str) -> bool:
     """Whether own words leave out the end of a text that quotes nobody: a signature."""
-    return len(head) + 20 < len(plain) and not _QUOTED.search(plain)
+    return len(head) + 20 < len(plain) and not _quotes(plain)
