@@ -36,8 +36,7 @@ class Address(NamedTuple):
     @property
     def domain(self) -> str:
         """The domain as lower-case A-labels."""
-        domain = self.address.rpartition("@")[2]
-        return ascii_domain(domain) or domain
+        return _labels(self.address.rpartition("@")[2])
 
     @property
     def local(self) -> str:
@@ -123,7 +122,11 @@ def as_written(domain: str) -> str:
 @lru_cache(maxsize=1024)  # asked of the same addresses again and again
 def _key(address: str) -> str:
     local, _, domain = address.rpartition("@")
-    return f"{_untagged(local)}@{ascii_domain(domain) or domain}"
+    return f"{_untagged(local)}@{_labels(domain)}"
+
+
+def _labels(domain: str) -> str:
+    return domain if domain.isascii() else ascii_domain(domain) or domain
 
 
 def _untagged(local: str) -> str:

@@ -134,7 +134,9 @@ def has_any(block: bytes) -> bool:
 
 def first(fields: Fields, name: str, limit: int | None = VALUE_LIMIT) -> str:
     """The first occurrence of a field that isn't empty, else ""; `limit` characters of it."""
-    for value in fields.get(name, ()):
+    if name not in fields:
+        return ""
+    for value in fields[name]:
         if value:
             return value[:limit]
     return ""

@@ -173,7 +173,8 @@ def _is_separator(line: str) -> bool:
 
 def _first_prefix(subject: str, kind: str) -> bool:
     """Whether the first prefix of a subject is of this kind."""
-    found = _PREFIX.match(subject[:80])
+    begins = subject[:80]
+    found = _PREFIX.match(begins) if ":" in begins or "：" in begins else None
     return found is not None and found[1].casefold().strip() in _words(kind)
 
 

@@ -51,10 +51,8 @@ _USUAL_DATE = re.compile(
 # An address that leaves nothing to decode or to recover, as most are: RFC 5322 section 3.4 without
 # quotes, comments, groups and encoded words.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=^_`{|}~-]+"
-_PLAIN = re.compile(
-    rf"(?:([A-Za-z0-9]+(?:[ '-][A-Za-z0-9]+){{0,9}}) )?"
-    rf"<({_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)>"
-)
+_SPEC = rf"{_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+_PLAIN = re.compile(rf"(?:([A-Za-z0-9]+\.?(?:[ '-][A-Za-z0-9]+\.?){{0,9}}) )?<({_SPEC})>|({_SPEC})")
 _ODD_ZONE = re.compile(r" (?:GMT|UTC|UT|Z)? ?([+-][0-9]{2}):?([0-9]{2})\b")  # GMT+0100, +01:00
 _CHARSET = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,40})?\?(?=[bBqQ]\?)")
 _RAW_8BIT = re.compile(r"[^\x00-\x7f]+(?: +[^\x00-\x7f]+)*")
@@ -116,10 +114,13 @@ def _addresses(value: str) -> tuple[Address, ...]:
 
 @lru_cache(maxsize=4096)  # the same people write to each other again and again
 def _read_addresses(value: str) -> tuple[Address, ...]:
-    if plain := _PLAIN.fullmatch(value):
-        address = mailbox(plain[1] or "", plain[2])
-        return (address,) if address else ()
-    return _read_by_mail_parser(value)
+    pairs: list[tuple[str, str]] = []
+    for one in " ".join(value.split()).split(", "):
+        plain = _PLAIN.fullmatch(one)
+        if plain is None:
+            return _read_by_mail_parser(value)
+        pairs.append((plain[1] or "", plain[2] or plain[3]))
+    return tuple(a for name, spec in pairs if (a := mailbox(name, spec)))
 
 
 def _read_by_mail_parser(value: str) -> tuple[Address, ...]:

@@ -225,8 +225,8 @@ def _own_results(results: Iterable[_Results], domain: str, author: Address | Non
             yield "server-forged"
         elif one.dmarc == "pass" and _is_for(one.properties, author):
             yield f"dmarc-pass:{named}"
-        compauth = _COMPAUTH.search(one.value)
-        if compauth and one.dmarc != "pass":
+        compauth = _COMPAUTH.search(one.value) if one.dmarc != "pass" else None
+        if compauth:
             # 001: the domain says nothing of who may send for it, as many small ones don't.
             yield "server-doubts" if compauth[1] == "001" else "server-forged"
         return
