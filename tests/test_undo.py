@@ -105,6 +105,7 @@ def test_killed_at_any_step_and_repeated_it_ends_the_same(tmp_path: Path) -> Non
     steps = len(log.read_text().splitlines())
     assert steps > 15
     wanted: tuple[Any, ...] = whole.crm(), _records(whole)
+    assert "undone" in {tombstone for _, _, tombstone in wanted[1]}
     for number in range(1, steps + 1):
         world = begun.copy(tmp_path / str(number))
         failpoints.arm(kill_at=number, die=die)
