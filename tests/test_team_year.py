@@ -134,7 +134,11 @@ def team(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Year]:
         yield opened
 
 
-@pytest.mark.parametrize("team", ["person", "conversation", "organization"], indirect=True)
+@pytest.mark.parametrize(
+    "team",
+    ["person", "organization", pytest.param("conversation", marks=pytest.mark.long)],
+    indirect=True,
+)
 def test_the_year_ends_as_the_rules_say(team: Year) -> None:
     for month in MONTHS:
         month(team)
