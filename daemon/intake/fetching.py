@@ -25,7 +25,7 @@ from daemon.mailbox.imap import Batches, Fetched, Mailbox, Unfetched
 
 _BATCH = 200  # messages that are handed over at once …
 _BATCH_BYTES = 1 << 19  # … and about so many bytes
-_AHEAD = 4  # batches that are fetched ahead of need
+_AHEAD = 8  # batches that are fetched ahead of need: as many come while one transaction is written
 _PATIENCE = 3.0  # seconds for what a connection is reading when nobody wants it any more
 _SMALLER = 8  # into so many requests one is split whose line was lost
 _MOST_LOSSES = 24  # lines lost in one pass over a folder; the next pass continues

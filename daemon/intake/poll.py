@@ -59,7 +59,9 @@ def _poll(mailbox: Mailbox, ledger: Ledger, run: Pass, parser: Parser) -> Tally:
             for step in steps:
                 parser.put(step.batch.jobs, total=step.total)
                 waiting.append(step)
-                while parser.is_ready():
+                is_long = run.worth_a_process is not None and step.total >= run.worth_a_process
+                # At its end the next folder is opened first: that one's mails come while we write.
+                while not (is_long and step.end) and parser.is_ready():
                     writer.take(waiting.popleft(), parser.get())
                 if run.stopping():
                     return writer.tally
