@@ -57,7 +57,9 @@ class Letter:
 
     def raw(self, address: str) -> bytes:
         them = f"Bo Bang <{address}>" if self.number % 3 else address
-        sender, to = (WE, them) if self.ours else (them, WE)
+        # Some of ours go to others: to a colleague of theirs, or to somebody else.
+        others = {"quoting": "Al Berg <al@acme.example>", "subject": "Cy Dahl <cy@else.example>"}
+        sender, to = (WE, others.get(self.kind, them)) if self.ours else (them, WE)
         head = [
             f"From: {sender}",
             f"To: {to}",
@@ -166,8 +168,21 @@ TALK = [letter(1), letter(2, ours=True, answers=(1,)), letter(3, answers=(2, 1))
         (letter(4, answers=(3,)), 2, 1),
         (letter(4, answers=(2, 1)), 3, 1),
         (letter(4, kind="bulk"), 2, 1),
+        (letter(4, ours=True), 2, 2),
+        (letter(4, ours=True, answers=(3,)), 3, 1),
+        (letter(4, ours=True, answers=(1, 2, 3)), 3, 1),
+        (letter(4, ours=True, answers=(1,)), 3, 1),
     ],
-    ids=["a mail", "their own mail taken up", "an answer", "a circular"],
+    ids=[
+        "a mail",
+        "their own mail taken up",
+        "an answer",
+        "a circular",
+        "a mail of ours",
+        "our answer",
+        "our answer that names all",
+        "our second answer",
+    ],
 )
 def test_one_message_more_does_not_read_the_others(
     last: Letter, replies: int, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -180,4 +195,18 @@ def test_one_message_more_does_not_read_the_others(
         read(ledger, ADDRESSES[0], [last])
         row = ledger.rows("SELECT * FROM senders")[0]
         assert (row["replies"], row["thread_count"]) == (replies, threads)
-        assert row["msg_count"] == (3 if last.kind == "plain" else 2)
+        assert row["msg_count"] == (3 if last.kind == "plain" and not last.ours else 2)
+
+
+def test_an_answer_of_somebody_we_never_wrote_to_does_not_read_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender_rules, "LONG", 2)
+    to_a_colleague = letter(2, ours=True, kind="quoting", answers=(1,))
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        read(ledger, ADDRESSES[0], [letter(1), to_a_colleague, letter(3, answers=(2, 1))])
+        with closing(sqlite3.connect(ledger.path)) as db, db:  # whoever reads the first one is told
+            db.execute("UPDATE messages SET verdict = 'ignored' WHERE id = 1")
+        read(ledger, ADDRESSES[0], [letter(4, answers=(2,))])
+        (row,) = ledger.rows("SELECT * FROM senders WHERE address = ?", ADDRESSES[0])
+        assert (row["msg_count"], row["replies"], row["sent_count"]) == (3, 2, 0)

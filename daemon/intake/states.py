@@ -4,7 +4,7 @@ A state is computed from all of a sender's messages, so it doesn't depend on the
 they came in.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -15,7 +15,7 @@ from daemon.ledger.store import Ledger
 from daemon.message.verdict import Us
 from daemon.rules.classify import Rules, classify_sender
 from daemon.rules.correspondence import Correspondence
-from daemon.rules.growth import grown
+from daemon.rules.growth import grown, grown_by_ours
 from daemon.rules.meeting import Statement
 from daemon.rules.organization import PublicProviders
 from daemon.rules.reply import OurMail, is_written_to_them, named
@@ -111,8 +111,15 @@ def _grow(
     for address, state in ledger.states.long_known(one_more).items():
         message = one_more[address]
         letter = ledger.histories.letter(address, message)
-        around = ledger.conversations.around(address, message, letter)
-        after = grown(state, letter, around, counting, settings.public)
+        after: SenderState | None = None
+        if letter.direction == "received":
+            circles = state.carried is None or not state.carried.written_to
+            around = ledger.conversations.around(address, message, letter, circles=circles)
+            after = grown(state, letter, around, counting, settings.public)
+        elif answering := ledger.conversations.answering(
+            address, message, letter, copies=counting.us.copies
+        ):
+            after = grown_by_ours(state, letter, answering, counting)
         if after is not None:
             before, deal = ledger.histories.standing(address)
             class_ = classify_sender(after, settings.rules, known_before=before, has_deal=deal)
@@ -151,20 +158,15 @@ def _context(
                 names.update(named(m))
     ours = ledger.conversations.ours(names) if names else {}
     asked = ours and {
-        answered
+        name
         for messages in histories
         if not any(is_written_to_them(m) for m in messages)
         for m in messages
         for name in named(m)
         if name in ours
-        for answered in ours[name].answers
     }
-    circles = ledger.conversations.circles(asked) if asked else {}
-    if circles:
-        ours = {
-            name: replace(mail, circle=frozenset[str]().union(*_known(circles, mail.answers)))
-            for name, mail in ours.items()
-        }
+    if asked:
+        ours = ledger.conversations.with_circles(ours, asked)
     uids = {
         invite.uid
         for messages in histories
@@ -176,10 +178,6 @@ def _context(
     answered = {one for m in sent for one in m.answers} if copies else set[str]()
     counted = ledger.conversations.counted(answered) if answered else frozenset[str]()
     return _Context(ours, ledger.conversations.our_statements(uids) if uids else [], counted)
-
-
-def _known(circles: dict[str, frozenset[str]], ids: Iterable[str]) -> Iterator[frozenset[str]]:
-    return (circles[one] for one in ids if one in circles)
 
 
 def _state(

@@ -2,14 +2,15 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from daemon.ledger.message_row import invites_from
 from daemon.ledger.sql_list import among, listed
 from daemon.ledger.timestamp import instant
 from daemon.message.parse import Address, Message
 from daemon.rules.correspondence import Correspondence
-from daemon.rules.growth import Around
+from daemon.rules.growth import Answering, Around
 from daemon.rules.meeting import Statement
 from daemon.rules.reply import CONVERSATION, OurMail, named
 
@@ -62,9 +63,16 @@ class Conversations:
                 found[name] = mail
         return found
 
-    def around(self, address: str, message: int, letter: Correspondence) -> Around:
-        """What stands around a message of a sender; asks only for what it names."""
+    def around(
+        self, address: str, message: int, letter: Correspondence, *, circles: bool
+    ) -> Around:
+        """What stands around a message of a sender; asks only for what it names.
+
+        `circles`: with those of the mails of ours, which count where we never wrote to the sender.
+        """
         ours = self.ours(named(letter)) if any(named(letter)) else {}
+        if circles and ours:
+            ours = self.with_circles(ours, ours)
         received = "SELECT 1 FROM messages WHERE direction = 'received' AND message_id"
         return Around(
             ours=ours,
@@ -73,6 +81,37 @@ class Conversations:
             is_claimed=bool(among(self._db, received, ours)),
             threads=self._threads(address, message, letter),
         )
+
+    def answering(
+        self, address: str, message: int, letter: Correspondence, *, copies: bool
+    ) -> Answering | None:
+        """What a mail of ours answers of a sender's, None where that isn't plain.
+
+        It is where their mails have Message-IDs of their own, and all of them count. With `copies`
+        it must answer nobody else's, whose mail may count for those in copy.
+        """
+        about = {"sender": address, "message": message}
+        theirs = self._db.execute(_THEIRS, {**about, "names": listed(letter.answers)}).fetchall()
+        if (
+            letter.conversation
+            or not _is_plain(theirs)
+            or any(row["verdict"] != "contact" or row["conversation"] for row in theirs)
+            or (copies and self.counted(letter.answers) - {row["message_id"] for row in theirs})
+        ):
+            return None
+        threads = self._threads(address, message, letter)
+        if not theirs:
+            return Answering(None, is_first=False, threads=threads)
+        latest = max(theirs, key=lambda row: str(row["sent_at"]))
+        before: dict[int, list[sqlite3.Row]] = {}
+        for row in self._db.execute(_ANSWERED_BEFORE, {**about, "name": latest["message_id"]}):
+            before.setdefault(row["ours"], []).append(row)
+        first = True
+        for answered in before.values():
+            if not _is_plain(answered):
+                return None
+            first = first and max(row["sent_at"] for row in answered) != latest["sent_at"]
+        return Answering(instant(latest["sent_at"]), is_first=first, threads=threads)
 
     def _threads(self, address: str, message: int, letter: Correspondence) -> int | None:
         """How many threads of a sender a message of it belongs to, None where that isn't plain.
@@ -96,7 +135,20 @@ class Conversations:
             found += row is not None
         return found if found <= 1 else None
 
-    def circles(self, message_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+    def with_circles(self, ours: Mapping[str, OurMail], names: Iterable[str]) -> dict[str, OurMail]:
+        """These mails of ours with who wrote or got the mails that those under `names` answer."""
+        circles = self._circles({one for name in names for one in ours[name].answers})
+        return {
+            name: replace(
+                mail,
+                circle=frozenset[str]().union(
+                    *(circles[one] for one in mail.answers if one in circles)
+                ),
+            )
+            for name, mail in ours.items()
+        }
+
+    def _circles(self, message_ids: Iterable[str]) -> dict[str, frozenset[str]]:
         """By Message-ID, the sender keys that a mail we received is from or to."""
         found: dict[str, frozenset[str]] = {}
         for row in among(
@@ -143,6 +195,12 @@ class Conversations:
         ]
 
 
+def _is_plain(theirs: Sequence[sqlite3.Row]) -> bool:
+    """Whether these mails have Message-IDs and times of their own, and no mail of ours the ids."""
+    names, times = ({row[column] for row in theirs} for column in ("message_id", "sent_at"))
+    return len(names) == len(times) == len(theirs) and not any(row["claimed"] for row in theirs)
+
+
 def _of_server(thread: str | None) -> set[str]:
     """The server's thread id among Message-IDs, none of which has a NUL."""
     return {f"\0{thread}"} if thread else set()
@@ -166,6 +224,28 @@ _PARENTS = """
 SELECT m.message_id, m.answers, m.thread FROM json_each(:names) n
 CROSS JOIN messages m ON m.message_id = n.value AND m.id <> :message
 CROSS JOIN correspondence c ON c.sender = :sender AND c.message = m.id AND c.verdict = 'contact'
+"""
+
+_CLAIMED = """EXISTS (
+  SELECT 1 FROM messages o WHERE o.message_id = m.message_id AND o.direction = 'sent')"""
+
+_THEIRS = f"""
+SELECT m.message_id, m.sent_at, m.conversation, c.verdict, {_CLAIMED} AS claimed
+FROM json_each(:names) n
+CROSS JOIN messages m ON m.message_id = n.value AND m.direction = 'received'
+CROSS JOIN correspondence c ON c.sender = :sender AND c.message = m.id
+"""
+
+# What else of theirs the mails of ours answer that answer one of theirs.
+_ANSWERED_BEFORE = f"""
+SELECT ours.id AS ours, m.message_id, m.sent_at, {_CLAIMED} AS claimed FROM answers a
+CROSS JOIN messages ours ON ours.id = a.message AND ours.direction = 'sent' AND ours.id <> :message
+CROSS JOIN correspondence to_them ON to_them.sender = :sender AND to_them.message = ours.id
+  AND to_them.verdict = 'contact'
+CROSS JOIN answers too ON too.message = ours.id
+CROSS JOIN messages m ON m.message_id = too.answered AND m.direction = 'received'
+CROSS JOIN correspondence c ON c.sender = :sender AND c.message = m.id AND c.verdict = 'contact'
+WHERE a.answered = :name
 """
 
 _NAMED_TOO = """

@@ -6,7 +6,7 @@ maximum or a yes: the same in whatever order the messages were read.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
@@ -15,7 +15,7 @@ from daemon.message.candidates import Fact
 from daemon.message.verdict import Verdict
 from daemon.rules.correspondence import Correspondence
 from daemon.rules.meeting import Meeting
-from daemon.rules.reply import Proof, is_written_to_them
+from daemon.rules.reply import Proof, is_written_to_them, quotes
 
 LONG = 100
 _MODULUS = 1 << 63  # an integer of SQLite, and of JSON in most programs
@@ -37,23 +37,30 @@ class Carried(NamedTuple):
     replies: int  # sum of the hashes of the keys of replies
     meetings: str  # hash of the meetings
     our_response_hours: float | None  # which no mail of theirs changes until we answer it
+    # Unknown where an earlier version has written it: then a mail of ours is counted with the rest.
+    our_waits: int = 0  # sum of the times to our first answer to each mail of theirs that has one
+    our_waited: int = -1  # how many such mails of theirs there are
+    named: bool = False  # a mail of theirs gives their name
+    quotes: bool = True  # a mail of theirs quotes words, and names no mail of ours
+    unnamed_at: int = 0  # when we sent the newest mail that names no other
 
 
 def carry(
     messages: Sequence[Correspondence],
     verdicts: Mapping[str, Verdict],
-    answered: Mapping[str, Proof],
+    proven: Mapping[str, Proof],
     reply_keys: Iterable[str],
     met: tuple[Meeting, ...],
     facts: Iterable[Fact],
-    our_response_hours: float | None,
+    our_waits: Sequence[timedelta],
+    named: bool,  # noqa: FBT001 - one of many
 ) -> Carried:
-    """What is carried of these messages; `answered`: proofs of contacts that answer us, by key."""
+    """What is carried of these messages; `proven`: proofs of those that answer us, by key."""
     received = [m for m in messages if m.direction == "received"]
     contacts = [m for m in received if verdicts[m.key].kind == "contact"]
     first: dict[Proof, datetime] = {}
     for m in contacts:
-        if proof := answered.get(m.key):
+        if proof := proven.get(m.key):
             mail = proof._replace(way="id")
             first[mail] = min(m.sent_at, first.get(mail, m.sent_at))
     newest = max(first, key=lambda mail: (mail.sent_at, mail.answered), default=None)
@@ -70,8 +77,31 @@ def carry(
         verdicts=sum(hash_of(key, *verdict) for key, verdict in verdicts.items()) % _MODULUS,
         replies=sum(map(hash_of, reply_keys)) % _MODULUS,
         meetings=f"{hash_of(repr(met)):016x}" if met else "",
-        our_response_hours=our_response_hours,
+        our_response_hours=mean_hours(our_waits),
+        our_waits=sum(int(one.total_seconds()) for one in our_waits),
+        our_waited=len(our_waits),
+        named=named,
+        quotes=any(quotes_beside_name(m, proven.get(m.key)) for m in received),
+        unnamed_at=max((seconds(m.sent_at) for m in messages if names_none(m)), default=0),
     )
+
+
+def mean_hours(waits: Sequence[timedelta]) -> float | None:
+    """The mean of some times in hours, None of none."""
+    if not waits:
+        return None
+    return round(sum(waits, timedelta()) / (len(waits) * timedelta(hours=1)), 2)
+
+
+def names_none(message: Correspondence) -> bool:
+    """Whether a message is a mail of ours that doesn't name what it may answer."""
+    return message.direction == "sent" and not message.answers and not message.conversation
+
+
+def quotes_beside_name(message: Correspondence, proof: Proof | None) -> bool:
+    """Whether a mail of ours that is yet to come may be what a received message quotes."""
+    is_named = proof is not None and proof.way == "id"
+    return not is_named and message.way not in SUBMITTED and quotes(message)
 
 
 def seconds(moment: datetime) -> int:

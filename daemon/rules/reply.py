@@ -153,7 +153,9 @@ def proofs(
         # Anybody can submit a form in another's name, whatever it says that it answers.
         if message.direction == "received" and message.way not in SUBMITTED:
             proof = (
-                _by_name(message, known) or _by_words(message, known) or _by_subject(message, known)
+                _by_name(message, known, written_to=bool(sent))
+                or _by_words(message, known)
+                or _by_subject(message, known)
             )
             if proof:
                 found[message.key] = proof
@@ -170,15 +172,33 @@ def named_by(message: Correspondence, ours: Mapping[str, OurMail]) -> Iterator[O
 
 def proof_beside_name(message: Correspondence, us: Us) -> bool:
     """Whether a message that names no mail of ours may prove otherwise that it answers one."""
-    return bool(words_of(message.facts)[1]) or (
+    return quotes(message) or (
         base_subject(message.subject).is_answer and is_authenticated(message.facts, us)
     )
 
 
-def _by_name(message: Correspondence, known: _Evidence) -> Proof | None:
+def quotes(message: Correspondence) -> bool:
+    """Whether a message quotes words that may be ours."""
+    return bool(words_of(message.facts)[1])
+
+
+def proof_by_name(
+    address: str,
+    message: Correspondence,
+    ours: Mapping[str, OurMail],
+    us: Us,
+    public: PublicProviders,
+    *,
+    written_to: bool,
+) -> Proof | None:
+    """Proof by a mail of ours that one message names, whether or not we wrote to its sender."""
+    return _by_name(message, _Evidence(address, us, public, ours, []), written_to=written_to)
+
+
+def _by_name(message: Correspondence, known: _Evidence, *, written_to: bool) -> Proof | None:
     """Proof by a mail of ours that the message names."""
     for mail in named_by(message, known.ours) if known.ours else ():
-        if known.sent:
+        if written_to:
             return Proof("id", mail.key, mail.sent_at)
         if way := _one_thing_more(message, mail, known):
             return Proof(way, mail.key, mail.sent_at)

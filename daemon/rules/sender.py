@@ -18,7 +18,7 @@ from daemon.message.candidates import Fact
 from daemon.message.names import clean_name, made_up_name
 from daemon.message.verdict import Us, Verdict
 from daemon.rules.answered import our_answers, our_waits
-from daemon.rules.carried import LONG, Carried, carry
+from daemon.rules.carried import LONG, Carried, carry, mean_hours
 from daemon.rules.correspondence import (
     COPIED,
     IN_COPY,
@@ -106,11 +106,13 @@ def sender_state(
     dates = [m.sent_at for m in contacts]
     answered = {m.key: proven[m.key] for m in received if m.key in proven}
     reply_keys = tuple(sorted([*answered, *our_answers(received, sent, ours)]))
+    waits = our_waits(received, sent, ours)
     met = meetings_with(address, messages, about, counting.us, public, written_to=bool(sent))
     domain = address.rpartition("@")[2]
+    name = display_name(address, received)
     state = SenderState(
         address=address,
-        name=display_name(address, received)
+        name=name
         or display_name(address, sent)
         or display_name(address, in_copy)
         or made_up_name(address),
@@ -133,12 +135,12 @@ def sender_state(
         facts=facts_of(received) if counting.facts else (),
         unanswered=unanswered(received, messages) if counting.waiting else (),
         bounced=_bounced(address, messages, max((m.sent_at for m in received), default=None), ours),
-        our_response_hours=_mean_hours(our_waits(received, sent, ours)),
+        our_response_hours=mean_hours(waits),
     )
     if len(messages) < LONG or in_copy or state.copied or state.bounced:
         return state
-    rest = (reply_keys, met, state.facts, state.our_response_hours)
-    return replace(state, carried=carry(messages, verdicts, answered, *rest))
+    rest = (reply_keys, met, state.facts, waits, bool(name))
+    return replace(state, carried=carry(messages, verdicts, proven, *rest))
 
 
 def _bounced(
@@ -230,13 +232,7 @@ def _avg_response_hours(
             before = earliest.get(proof.answered, (m.sent_at, proof.sent_at))
             earliest[proof.answered] = min(m.sent_at, before[0]), max(proof.sent_at, before[1])
     # With a wrong clock an answer may seem older than its question.
-    return _mean_hours([max(timedelta(), at - asked) for at, asked in earliest.values()])
-
-
-def _mean_hours(waits: Sequence[timedelta]) -> float | None:
-    if not waits:
-        return None
-    return round(sum(waits, timedelta()) / (len(waits) * timedelta(hours=1)), 2)
+    return mean_hours([max(timedelta(), at - asked) for at, asked in earliest.values()])
 
 
 def facts_of(received: Iterable[Correspondence]) -> tuple[Fact, ...]:
