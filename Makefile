@@ -61,10 +61,13 @@ signal: $(VENV)/.test dovecot ## who wrote and what counts, on labelled mail: SI
 	$(if $(SCORER),$(IN)/python $(SCORER) $(SIGNAL) $(CURDIR)/$(IN)/mail2deal,\
 	PYTHONPATH=. $(IN)/python tests/labelled_mail.py $(SIGNAL))
 
-bench-scale: $(VENV)/.test dovecot ## what takes longer: a million messages judged again, large companies, a day
+bench-scale: $(VENV)/.test dovecot ## what takes longer: a million messages judged again, large companies, folders and conversations, a day
 	$(IN)/python bench/rejudge.py 1000000
 	$(IN)/python bench/company.py 10000 100000 -- 100 1000 10000
 	$(IN)/python bench/day.py 1440
+	$(IN)/python bench/folder.py 2000 20000 200000
+	$(IN)/python bench/conversation.py 200 2000 20000
+	$(IN)/python bench/mailboxes.py 10 100 1000
 
 walk: $(VENV)/.test dovecot ## what one mail costs in statements, transactions, functions, files
 	$(IN)/python bench/walk.py

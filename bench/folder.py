@@ -11,7 +11,10 @@ by ours in a process of its own:
     python bench/folder.py [MAILS ...]
 """
 
+import contextlib
 import math
+import os
+import signal
 import sqlite3
 import statistics
 import subprocess
@@ -69,7 +72,7 @@ def configured(office: PostOffice, ledger: Path) -> Path:
     return path
 
 
-def later(config: Path, port: int, maildir: Path) -> dict[str, float]:
+def later(config: Path, port: int, maildir: Path, leader: int) -> dict[str, float]:
     """What the service does with the folder that it knows; in a fresh process."""
     found: dict[str, float] = {}
     with Desk.open(config) as desk:
@@ -96,7 +99,7 @@ def later(config: Path, port: int, maildir: Path) -> dict[str, float]:
         found |= scanned("the daily scan", desk)
         before = epochs(desk)
         desk.reconnect()
-        renumber(maildir)
+        renumber(maildir, leader)
         found |= scanned("another UIDVALIDITY", desk)
         if len(epochs(desk)) != 1 or epochs(desk) == before:
             raise SystemExit(f"sightings are of {before}, then {epochs(desk)}")
@@ -114,12 +117,19 @@ def scanned(what: str, desk: Desk) -> dict[str, float]:
     grown: list[float] = []
     cpu = desk.cpu(lambda: grown.append(megabytes(desk.poll)))
     seconds = time.monotonic() - start
+    for row in desk.ledger.rows("SELECT name, last_error FROM folders WHERE failures"):
+        raise SystemExit(f"{what} failed after {seconds:.0f} s: {row['name']}: {row['last_error']}")
     return {f"{what}, CPU ms": 1e3 * cpu, f"{what}, s": seconds, f"{what}, MB": grown[0]}
 
 
-def renumber(maildir: Path) -> None:
+def renumber(maildir: Path, leader: int) -> None:
     """Have Dovecot forget the folder's UIDs, as where a mailbox is moved by copying its mails."""
-    time.sleep(3)  # its sessions have ended, and a UIDVALIDITY is a second
+    time.sleep(1.1)  # a UIDVALIDITY is a second
+    for process in Path("/proc").glob("[0-9]*"):  # a session would write down what it knows
+        with contextlib.suppress(OSError):
+            name = (process / "comm").read_text().strip()
+            if name == "imap" and os.getpgid(int(process.name)) == leader:
+                os.kill(int(process.name), signal.SIGKILL)
     for path in maildir.glob("dovecot*"):
         if path.name.startswith(("dovecot-uidlist", "dovecot.index")):
             path.unlink()
@@ -138,7 +148,8 @@ def folder(count: int) -> dict[str, float]:
         size = config.with_suffix(".db").stat().st_size
         print(f"{count:,} mails read, {size / count:,.0f} bytes of ledger a mail", flush=True)
         maildir = office.server.home / "mail" / USER / "Maildir"
-        more = ["later", str(config), str(office.server.port), str(maildir)]
+        server = office.server
+        more = ["later", str(config), str(server.port), str(maildir), str(server.process.pid)]
         again = [sys.executable, __file__, *more]
         said = subprocess.run(again, check=True, stdout=subprocess.PIPE, text=True).stdout
         lines = (line.split("\t") for line in said.splitlines())
@@ -162,7 +173,9 @@ def counted(config: Path) -> int:
 def main(arguments: list[str]) -> None:
     """Measure each size."""
     if arguments[:1] == ["later"]:
-        for name, value in later(Path(arguments[1]), int(arguments[2]), Path(arguments[3])).items():
+        _, config, port, maildir, leader = arguments
+        found = later(Path(config), int(port), Path(maildir), int(leader))
+        for name, value in found.items():
             print(f"{name}\t{value}")
         return
     sizes = tuple(map(int, arguments)) or SIZES

@@ -53,7 +53,7 @@ def carry(
     met: tuple[Meeting, ...],
     facts: Iterable[Fact],
     our_waits: Sequence[timedelta],
-    named: bool,  # noqa: FBT001 - one of many
+    named: bool,
 ) -> Carried:
     """What is carried of these messages; `proven`: proofs of those that answer us, by key."""
     received = [m for m in messages if m.direction == "received"]

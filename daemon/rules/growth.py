@@ -125,6 +125,11 @@ def _changes_only_itself(message: Correspondence, state: SenderState) -> bool:
     )
 
 
+def _may_answer(message: Correspondence) -> bool:
+    """Whether a mail of ours may answer one that it doesn't name."""
+    return base_subject(message.subject).is_answer or quotes(message)
+
+
 def _stands_alone(message: Correspondence, around: Around, before: Carried) -> bool:
     """Whether no older message can count otherwise because of this one."""
     return (

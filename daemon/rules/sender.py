@@ -110,12 +110,10 @@ def sender_state(
     met = meetings_with(address, messages, about, counting.us, public, written_to=bool(sent))
     domain = address.rpartition("@")[2]
     name = display_name(address, received)
+    others = display_name(address, sent) or display_name(address, in_copy)
     state = SenderState(
         address=address,
-        name=name
-        or display_name(address, sent)
-        or display_name(address, in_copy)
-        or made_up_name(address),
+        name=name or others or made_up_name(address),
         domain=domain,
         organization=_organization(domain, received, public),
         msg_count=len(received) if counting.count == "received" else len(contacts),
