@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from mailparser.dates import parse_mail_date
 from test_message_body import is_unsafe
 
 from daemon.errors import Unreadable
-from daemon.message import header, mime
+from daemon.message import mime
 from daemon.message.address import Address, mailbox
 from daemon.message.fields import WANTED, body_start, scan
 from daemon.message.header import read
@@ -289,22 +288,6 @@ def test_odd_fields_give_addresses_that_mail_can_be_sent_to(
         assert address is None or mailbox("", address.address) is not None
     assert header.subject.isprintable()
     assert header.date is None or header.date.tzinfo is UTC
-
-
-@settings(deadline=None, max_examples=200)
-@given(
-    value=st.lists(st.from_regex(header._PLAIN, fullmatch=True), min_size=1, max_size=3).map(
-        ", ".join
-    )
-)
-def test_plain_addresses_are_what_mail_parser_reads(value: str) -> None:
-    assert header._read_addresses(value) == header._read_by_mail_parser(value)
-
-
-@settings(deadline=None, max_examples=200)
-@given(value=st.from_regex(header._USUAL_DATE, fullmatch=True))
-def test_a_usual_date_is_what_mail_parser_reads(value: str) -> None:
-    assert header.read({"date": [value]}).date == parse_mail_date(value).value
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
 """The header fields that take decoding, read by mail-parser: addresses, the subject, the date.
 
 Each field is cut to a bounded length and given to mail-parser's own function for its kind; its
-MailParser would read all fields of a message twice over. What mails have in common is read once: a
-field of addresses, the day of a date. An address in which nothing is quoted, encoded or out of
-order leaves it nothing to do. What it gets wrong is corrected before and after: charsets are
-renamed to the codecs that Python has, raw 8-bit subjects become encoded words, and address lists or
-dates that it rejects are read again leniently.
+MailParser would read all fields of a message twice over. What it gets wrong is corrected before and
+after: charsets are renamed to the codecs that Python has, raw 8-bit subjects become encoded words,
+and address lists or dates that it rejects are read again leniently.
 """
 
 import base64
@@ -42,17 +40,12 @@ _CACHED_LIMIT = 1_000  # characters of a field with addresses that is kept for t
 _YEAR_0 = re.compile(r"(?<![\w:+-])0[0-9]{3}(?![0-9])")
 # What nearly all programs write, RFC 5322 section 3.3; the rest is left to the standard library.
 _USUAL_DATE = re.compile(
-    r"((?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?[0-3]?[0-9] "
-    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (?:19|20)[0-9]{2}) "
-    r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]) ([+-])([01][0-9]|2[0-3])([0-5][0-9])"
-    r"(?: \([A-Z]{1,5}\))?",
+    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?([0-3]?[0-9]) "
+    r"(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ((?:19|20)[0-9]{2}) "
+    r"([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([01][0-9]|2[0-3])([0-5][0-9])(?: \([A-Z]{1,5}\))?",
     re.ASCII,
 )
-# An address that leaves nothing to decode or to recover, as most are: RFC 5322 section 3.4 without
-# quotes, comments, groups and encoded words.
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=^_`{|}~-]+"
-_SPEC = rf"{_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
-_PLAIN = re.compile(rf"(?:([A-Za-z0-9]+\.?(?:[ '-][A-Za-z0-9]+\.?){{0,9}}) )?<({_SPEC})>|({_SPEC})")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ODD_ZONE = re.compile(r" (?:GMT|UTC|UT|Z)? ?([+-][0-9]{2}):?([0-9]{2})\b")  # GMT+0100, +01:00
 _CHARSET = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,40})?\?(?=[bBqQ]\?)")
 _RAW_8BIT = re.compile(r"[^\x00-\x7f]+(?: +[^\x00-\x7f]+)*")
@@ -114,16 +107,6 @@ def _addresses(value: str) -> tuple[Address, ...]:
 
 @lru_cache(maxsize=4096)  # the same people write to each other again and again
 def _read_addresses(value: str) -> tuple[Address, ...]:
-    pairs: list[tuple[str, str]] = []
-    for one in " ".join(value.split()).split(", "):
-        plain = _PLAIN.fullmatch(one)
-        if plain is None:
-            return _read_by_mail_parser(value)
-        pairs.append((plain[1] or "", plain[2] or plain[3]))
-    return tuple(a for name, spec in pairs if (a := mailbox(name, spec)))
-
-
-def _read_by_mail_parser(value: str) -> tuple[Address, ...]:
     from mailparser.utils import get_addresses  # noqa: PLC0415 - see `_subject`
 
     value = _known_charsets(" ".join(value.split()))
@@ -146,13 +129,11 @@ def _subject(value: str) -> str:
 
 
 def _date(value: str) -> datetime | None:
-    if usual := _USUAL_DATE.fullmatch(value):
-        return _usual_date(usual)
+    from mailparser.dates import parse_mail_date  # noqa: PLC0415 - see `_subject`
+
     value = " ".join(value[:_DATE_LIMIT].split())
     if not value:
         return None
-    from mailparser.dates import parse_mail_date  # noqa: PLC0415 - see `_subject`
-
     octets = value if value.isascii() else _octets(value)
     date: datetime | None = parse_mail_date(octets).value
     return date or lenient_date(value)
@@ -207,22 +188,14 @@ def lenient_date(value: str) -> datetime | None:
 
 def _usual_date(match: re.Match[str]) -> datetime | None:
     """The date that the parts of a usual one name, None for the 31st of June."""
-    day, hour, minute, second, sign, hours, minutes = match.groups()
-    midnight = _midnight(day)
-    if midnight is None:
+    day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
+    east = timedelta(hours=int(hours), minutes=int(minutes))
+    try:
+        named = _MONTHS.index(month) + 1
+        date = datetime(int(year), named, int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+    except ValueError:
         return None
-    east = 3600 * int(hours) + 60 * int(minutes)
-    local = 3600 * int(hour) + 60 * int(minute) + int(second)
-    return midnight + timedelta(seconds=local - east if sign == "+" else local + east)
-
-
-@lru_cache(maxsize=1024)  # the mails of one day have it in common
-def _midnight(day: str) -> datetime | None:
-    """When a day begins in UTC, as mail-parser reads it."""
-    from mailparser.dates import parse_mail_date  # noqa: PLC0415 - see `_subject`
-
-    date: datetime | None = parse_mail_date(f"{day} 00:00:00 +0000").value
-    return date
+    return date - east if sign == "+" else date + east
 
 
 def _known_charsets(value: str) -> str:
