@@ -32,6 +32,13 @@ NOTICES = {
     "founder, fr": ("Julie de Planora <julie@planora.example>", "Bienvenue", "Bonjour,\n\nJe suis Julie. Vous recevez cet e-mail parce que vous avez créé un compte. Une question ? Répondez à ce message.\n\nJulie"),
     "survey, no": ("Kundepuls <undersokelse@kundepuls.example>", "Hei", "Hei! Vi vil gjerne høre hva du synes. Undersøkelsen tar 2 minutter."),
     "survey, hu": ("Vevopont <velemeny@vevopont.example>", "Köszönjük", "Kedves Ada! Véleménye fontos számunkra. A kérdőív kitöltése 2 percet vesz igénybe."),
+    "a new address": ("Ralf Oster <oster@oster.example>", "AW: Angebot", "Diese E-Mail-Adresse wird nicht mehr verwendet. Bitte nutzen Sie künftig r.oster@neu.example."),
+    "a server's words": ("E-postsystemet <epost@gard.example>", "Ditt meddelande", "Adressen kalle@gard.example finns inte. 550 5.1.1"),
+    "named by no list": ("Targi Młyn Expo <rejestracja@expo.example>", "Twój bilet", "W załączniku znajduje się bilet z kodem QR."),
+    "a firm's own word": ("Buchladen am Eck <buchladen@buchladen-eck.example>", "Abholung", "Ihr Buch liegt zur Abholung bereit."),
+    "a brand's case": ("Marta z Drukarni <marta@drukarnia.example>", "Nowości", "Wejdź na stronę. Otrzymujesz tę wiadomość, bo masz konto."),
+    "a founder by title": ("Tom, CEO of Ledgerly <tom@ledgerly.example>", "Quick hello", "I'm Tom, and I started Ledgerly.\n\nTom\n\nNo longer interested? Click here."),
+    "an invitation": ("Nora Flynn <nora.flynn@agri.example>", "Free webinar", "Hi Ada,\n\njoin us on 14 May. Save your seat.\n\nNora Flynn\n\nUnsubscribe"),
     "a signed newsletter": ("Anna Keller <anna.k@akademie.example>", "Leitfaden", "Hallo,\n\nhier ist Ihr Leitfaden.\n\nHerzliche Grüße\nAnna Keller\n\nSie erhalten diese E-Mail, weil Sie sich eingetragen haben. Austragen"),
 }  # fmt: skip
 
@@ -50,6 +57,9 @@ PEOPLE = {
     "a firm and a mail program": ("Hofladen <info@hofladen.example>", "Kasse", "Die Waage steht wieder. Alles gut."),
     "a single given name": ("Jette <j77@web.example>", "Muster", "Die Muster sind angekommen."),
     "a desk that greets": ("Maison Plume <contact@plume.example>", "Facture", "Madame, la facture de mars a été payée deux fois par erreur."),
+    "a name that no list has": ("Skarphéðinn Ólafs <skarphedinn@ullarnes.example>", "Reikningur", "Reikningur 118 var greiddur í gær."),
+    "about an invoice": ("Parwinder Gill <parwinder@gill-atta.example>", "Your invoice", "Your invoice has the wrong number, correct is attached."),
+    "about a colleague": ("Heike Brandes <brandes@brandes.example>", "AW: Angebot", "Mein Chef ist bis Montag im Urlaub, danach entscheiden wir. Können Sie das Angebot so lange halten?"),
     "a nickname": ("Ludovic Maurin <ludo@moulin.example>", "Carton", "Le carton est arrivé."),
     "without accents": ("Fabryka <biuro@fabryka.example>", "Pytanie", "Dzien dobry, prosimy o oferte na dwie pompy."),
     "an initial": ("Ada Berg <info@berg.example>", "Rechnung", "Guten Tag, da fehlt die Bestellnummer.\n\nA. Berg"),

@@ -26,15 +26,18 @@ _UMLAUTS = str.maketrans(
         "æ": "ae",
         "ł": "l",
         "đ": "d",
+        "ð": "d",
+        "þ": "th",
     }
 )
 # Letters without an accent to remove, in the spelling that replaces each by a plain one
-_PLAIN = str.maketrans({"ø": "o", "æ": "ae", "ł": "l", "đ": "d", "ß": "ss"})
+_PLAIN = str.maketrans({"ø": "o", "æ": "ae", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ß": "ss"})
 _LETTERS = re.compile(r"[^\W\d_]+")
 _MADE = re.compile(r"[0-9a-f]{5,}|[0-9a-z]{8,}")
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _LONGEST_NUMBER = 8  # digits that people have in an address: a date
 _LONG_TOKEN = 10  # characters of a word that nobody types
+_SHORTEST_STEM = 5  # letters of a name whose ending changes
 _TURNS = 3  # runs of digits and of letters in one word
 _RUNS = re.compile(r"[0-9]+|[a-z]+")
 _TEAM = re.compile(
@@ -58,8 +61,8 @@ _FIRM = re.compile(
 )
 # "Ada from Acme", as newsletters sign
 _OF_BRAND = re.compile(
-    r"\S{1,30} (?:from|at|von|bei|de|chez|van|från|på|fra|hos|z|ze|od|da|di|del|из|от|@|\|)"
-    r" (.{2,60})",
+    r"\S{1,30}(?:, ?[\w&-]{2,20})?"  # "Ada, CEO of Acme"
+    r" (?:from|at|of|von|bei|de|chez|van|från|på|fra|hos|z|ze|od|da|di|del|из|от|@|\|) (.{2,60})",
     re.IGNORECASE,
 )
 _PITCH = re.compile(
@@ -227,10 +230,23 @@ def names_the_domain(name: str, domain: str) -> bool:
     return False
 
 
+def begins_the_domain(local: str, domain: str) -> bool:
+    """Whether a local part is the first word of its domain: bookshop@bookshop-corner.example."""
+    label = _squeezed(organization(domain).partition(".")[0])
+    return len(local) >= _SHORTEST_STEM and label.startswith(local) and label != local
+
+
 def is_of_brand(name: str, domain: str) -> bool:
     """Whether somebody writes in the name of the domain's brand: "Ada from Acme", acme.example."""
     found = _OF_BRAND.match(name)
-    return found is not None and names_the_domain(found[1], domain)
+    return found is not None and (names_the_domain(found[1], domain) or _has_stem(found[1], domain))
+
+
+def _has_stem(brand: str, domain: str) -> bool:
+    """Whether a brand's name is its domain's but for its ending: "z Drukarni" of drukarnia.pl."""
+    label = _squeezed(organization(domain).partition(".")[0])
+    stems = ("".join(words)[:-1] for words in _spellings(brand))
+    return any(len(stem) >= _SHORTEST_STEM and label.startswith(stem) for stem in stems)
 
 
 @lru_cache(maxsize=1024)

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from daemon.message.address import Address
 from daemon.message.data import read
 from daemon.message.localparts import (
+    begins_the_domain,
     is_given_name,
     is_made_per_mail,
     is_mailbox_provider,
@@ -61,10 +62,25 @@ _OF_FIRM = frozenset(
     | {"notice-address", "no-reply-address"}
 )
 
+# What stands in the mail of programs, and in a person's only beside traces of a person.
+_OF_NOTICE = frozenset(
+    {"subject-notice", "says-notice", "begins-yours", "says-received", "subject-received"}
+    | {
+        "subject-bounce",
+        "status-code",
+        "program",
+        "many-links",
+        "says-automatic",
+        "says-no-reply",
+        "says-why",
+    }
+    | {"says-many", "says-offer", "subject-news", "says-unsubscribe", "says-help", "says-review"}
+)
 _ONE_WORD_DESK = frozenset({"one-word", "role-address"})
 
 _ASKING = frozenset({"asks", "says-wants", "says-decides"})
 _TO_MANY = frozenset({"list-unsubscribe", "says-why", "says-view-online"})
+_OFFERED = frozenset({"subject-news", "says-offer"})  # to many, where one can unsubscribe
 _TO_HIDDEN = frozenset({"says-many", "to-nobody"})  # one letter for all customers, by hand
 _BY_HAND = frozenset({"client", "signed", "named-address"})
 _IN_BRANDS_NAME = frozenset({"of-brand", "says-unsubscribe", "no-client"})
@@ -149,6 +165,8 @@ def _of_sender(found: frozenset[str]) -> Iterator[str]:
     if found >= _BY_BRANDS_PROGRAM and found.isdisjoint(_ASKING):
         found = found - {"named-address"} | {"brand-name"}
     is_firm = not found.isdisjoint(_OF_FIRM) or found >= _ONE_WORD_DESK
+    if "unnamed" in found and _is_bare_notice(found):
+        is_firm, found = True, found - {"named-address"}
     if is_firm and found.isdisjoint(_OF_PERSON):
         yield from _impersonal(found)
     else:
@@ -162,6 +180,16 @@ def _of_sender(found: frozenset[str]) -> Iterator[str]:
     elif _is_agents(found):
         found -= {"auto-submitted"}
     yield from found
+
+
+def _is_bare_notice(found: frozenset[str]) -> bool:
+    """Whether a mail is worded like a notice, greets nobody and left no mail program's trace."""
+    least = 2 if "named-address" in found else 1  # somebody whose name no list has, or a desk
+    return (
+        "no-client" in found
+        and "greets" not in found
+        and (len(found & _OF_NOTICE - {"begins-yours"}) >= least)
+    )
 
 
 def _impersonal(found: frozenset[str]) -> Iterator[str]:
@@ -178,7 +206,8 @@ def _impersonal(found: frozenset[str]) -> Iterator[str]:
 
 def _is_circular(found: frozenset[str]) -> bool:
     """Whether a mail can be stopped like a newsletter and asks nothing, so its end is printed."""
-    to_many = not found.isdisjoint(_TO_MANY) or found >= _IN_BRANDS_NAME
+    is_offer = "says-unsubscribe" in found and not found.isdisjoint(_OFFERED)
+    to_many = is_offer or not found.isdisjoint(_TO_MANY) or found >= _IN_BRANDS_NAME
     return to_many and found.isdisjoint(_ASKING)
 
 
@@ -233,7 +262,10 @@ def _address_signals(author: Address) -> Iterator[str]:
     is_single = is_one_word(author.name) and not is_team
     # "Vipps <vipps@vipps.example>" is a firm; "Ada <ada@...>" is somebody.
     is_via = is_of_service(author)
-    is_person = not is_via and not (is_brand and is_single) and names_a_person(local, author.name)
+    is_unnamed = not is_team and _is_unnamed(author)
+    is_firms = is_via or (is_brand and is_single)
+    is_firms = is_firms or (is_unnamed and begins_the_domain(local, domain))
+    is_person = not is_firms and names_a_person(local, author.name)
     is_public = is_mailbox_provider(domain)
     yield from _local_signals(local, is_person=is_person)
     for signal, is_so in (
@@ -242,6 +274,7 @@ def _address_signals(author: Address) -> Iterator[str]:
         ("pitch-domain", is_pitch_domain(domain)),
         ("brand-name", is_brand),
         ("of-brand", is_of_brand(author.name, domain)),
+        ("unnamed", is_unnamed),
         ("one-word", is_single and not (is_person or is_brand or is_public)),
         ("firm-name", not is_person and names_a_firm(author.name)),
         ("via-service", is_via),
@@ -258,6 +291,12 @@ def _address_signals(author: Address) -> Iterator[str]:
         yield "vendor"
     elif kind in _DOMAIN_SIGNALS:
         yield _DOMAIN_SIGNALS[kind]
+
+
+def _is_unnamed(author: Address) -> bool:
+    """Whether a display name and its address have nobody's first name among their words."""
+    words = (*author.name.replace("-", " ").split(), *author.local.replace("-", ".").split("."))
+    return bool(author.name) and not any(is_given_name(word.strip(".,'\"()")) for word in words)
 
 
 def _is_desks(local: str, name: str) -> bool:

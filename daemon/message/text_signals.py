@@ -70,6 +70,8 @@ _DIGIT = re.compile(r"[0-9]")
 _DIGITS = re.compile(r"[0-9]{4}")  # of every reference
 _OPENING = 40  # characters in which a text greets
 _BEFORE_DIGIT = 40  # characters of such a phrase that stand before its first digit, at most
+# What a mail server says when it refuses a mail, RFC 5321 section 4.2 with RFC 3463: 550 5.1.1
+_STATUS = re.compile(r"[45][0-9]{2}(?<!\w[0-9]{3})[ -]#?[45]\.[0-9]{1,3}\.[0-9]{1,3}(?![\w.])")
 # What a program calls something by: 55120, BM-8812
 _REFERENCE = re.compile(r"(?<![\w/.+-])(?:[A-Z]{1,4}[-/]?[0-9]{4,12}|[0-9]{5,12})(?![\w,/-])")
 # "No more of this? Click here": what programs write after a question
@@ -179,6 +181,7 @@ def text_signals(head: str, tail: str) -> Iterator[str]:
     for signal, is_so in (
         ("names-a-day", has_digits and _names_a_day(head[:HEAD_LIMIT].lower())),
         ("has-reference", has_digits and _has_reference(head[:HEAD_LIMIT])),
+        ("status-code", has_digits and _STATUS.search(head, 0, HEAD_LIMIT)),
         ("no-words", not head.strip()),
         ("long-text", len(head) >= _LONG_TEXT),
         ("asks", _QUESTION.search(head) and _asks(head, is_programs=is_programs)),
