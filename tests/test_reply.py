@@ -229,6 +229,11 @@ def test_our_answer_without_names_is_told_by_subject_or_words(
     assert replies(other_thing, asked, mail) == count
 
 
+def test_a_follow_up_without_names_to_our_own_mail_is_no_answer() -> None:
+    began = theirs(1, subject="AW: Pumps?")
+    assert replies(began, ours(2, subject="Re: Pumps?")) == 0
+
+
 def test_our_answer_without_names_lifts_what_it_answers() -> None:
     weak = theirs(1, subject="Pumps?", evidence="impersonal")
     assert replies(weak, ours(2, subject="Re: Pumps?")) == 1

@@ -79,14 +79,18 @@ class _Theirs:
         return self._by_subject(mail) or self._by_words(mail)
 
     def _by_subject(self, mail: Correspondence) -> list[Correspondence]:
-        """Their latest with the subject that ours answers, not long before."""
+        """Their latest with the subject that ours answers, not long before.
+
+        Theirs began it: where they answered, ours may as well follow up on our own mail.
+        """
         subject = base_subject(mail.subject)
         if not subject.is_answer or not subject.text:
             return []
         if self._subjects is None:
             self._subjects = {}
             for m in self._received:
-                self._subjects.setdefault(base_subject(m.subject).text, []).append(m)
+                if not (theirs := base_subject(m.subject)).is_answer:
+                    self._subjects.setdefault(theirs.text, []).append(m)
         found = _latest(self._subjects.get(subject.text, ()), mail.sent_at)
         return [found] if found and mail.sent_at <= found.sent_at + SUBJECT_HOLDS else []
 
