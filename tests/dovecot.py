@@ -3,6 +3,7 @@
 import itertools
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from imapclient import IMAPClient
+from imapclient.exceptions import LoginError
 
 from daemon.mailbox.imap import Account, Mailbox
 from daemon.sandbox.imap_server import ImapServer, installed, start_imap
@@ -31,6 +33,23 @@ class Post:
         self, raw: bytes, *, folder: str = "INBOX", internal_date: datetime = ARRIVED
     ) -> None:
         self.server.deliver(self.user, folder, raw, internal_date)
+
+    def let_in_with(self, password: str) -> None:
+        """Have the server take this password from now on, and no other.
+
+        Dovecot looks for changes of the user's file at most once a second: it may take the old
+        password until then, so we wait until it takes the new one.
+        """
+        self.server.add_user(self.user, password)
+        for _ in range(100):
+            with IMAPClient(self.server.host, port=self.server.port, ssl=False) as client:
+                try:
+                    client.login(self.user, password)
+                except LoginError:
+                    time.sleep(0.1)
+                else:
+                    return
+        pytest.fail("Dovecot doesn't take the new password")
 
     def account(self, **changes: Any) -> Account:
         plain = Account(

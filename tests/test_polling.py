@@ -507,7 +507,7 @@ def test_a_catch_up_beside_the_service_ends_where_a_mailbox_fails_and_the_servic
         lock.acquire("service")
         if known:
             work.poll()
-        dovecot.server.add_user(dovecot.user, "another")  # as in an outage of the login
+        dovecot.let_in_with("another")  # as in an outage of the login
         work.polling.exchange(work.wiring(), work.ledger)
         ask_service(work.wiring(), work.ledger, boxes, None)
         with pytest.raises(RetryLater):
@@ -517,7 +517,7 @@ def test_a_catch_up_beside_the_service_ends_where_a_mailbox_fails_and_the_servic
 
         assert followed.status == LATER
         assert "the service couldn't read sales (" in followed.word
-        dovecot.server.add_user(dovecot.user, dovecot.password)
+        dovecot.let_in_with(dovecot.password)
         work.now += timedelta(hours=6)
         work.poll()
         behind = work.ledger.folders.unread_back(["sales"])
