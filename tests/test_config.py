@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from daemon.config import Listen, load
+from daemon.config import Config, Listen, load
 from daemon.errors import ConfigProblem
 from daemon.message.address import ascii_domain
 
@@ -386,3 +386,9 @@ def test_any_text_at_all_ends_in_a_config_problem(
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigProblem):
         load(path)
+
+
+@pytest.mark.parametrize("value", ["16", "true", "1.5", "2026-01-01", "text", "{a: 1}", "[16]"])
+@pytest.mark.parametrize("key", list(Config.model_fields))
+def test_a_value_of_another_type_is_told_in_words(problems: Problems, key: str, value: str) -> None:
+    assert problems(f"{key}: {value}\n")

@@ -55,7 +55,8 @@ def load(path: Path) -> Config:
 def _same_names(document: Any) -> Iterator[str]:
     # Looked for in the document: a model whose other keys fail is never built.
     mailboxes = document.get("mailboxes") if isinstance(document, dict) else None
-    names = [box.get("name") for box in mailboxes or () if isinstance(box, dict)]
+    boxes = mailboxes if isinstance(mailboxes, list) else ()
+    names = [box.get("name") for box in boxes if isinstance(box, dict)]
     counts = Counter(name.strip() for name in names if isinstance(name, str))
     for name, count in counts.items():
         if count > 1:
