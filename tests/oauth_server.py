@@ -28,6 +28,7 @@ class OAuthServer:
     codes: dict[str, str] = field(default_factory=dict)  # authorization code -> PKCE challenge
     pending: int = 1  # how often a device has to ask
     fault: Callable[[dict[str, str]], Answer | None] = lambda _: None
+    headers: dict[str, str] = field(default_factory=dict)  # of each answer, beside the usual ones
     numbers: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -97,6 +98,8 @@ def oauth_server() -> Iterator[OAuthServer]:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
+            for name, value in state.headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(data)
 

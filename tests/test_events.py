@@ -304,6 +304,58 @@ def test_a_receiver_that_leaves_the_configuration_ends_its_thread_alone(
         assert other.heard == []
 
 
+def test_a_receiver_that_is_removed_while_it_is_told_leaves_no_failure(
+    courier: Courier, ledger: Ledger, hook: Hook
+) -> None:
+    hook.status = 503
+    hook.free.clear()
+    add(ledger, "ada")
+    courier.follow(chat(hook), ledger)
+    eventually(lambda: len(hook.heard) == 1)
+    courier.follow((), ledger)
+
+    hook.free.set()
+    eventually(lambda: not any(one.name == "events" for one in threading.enumerate()))
+    assert ledger.conditions.problems() == []
+
+
+def test_a_thread_that_is_told_to_end_while_it_turns_to_the_next_look_ends(
+    tmp_path: Path, ledger: Ledger, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = threading.Event()
+    closing = Courier(lambda: Ledger.open(tmp_path / "ledger.db"), lambda: NOW)
+
+    class Late(threading.Event):
+        """It is cleared after `leave` has set it."""
+
+        def clear(self) -> None:
+            for line in tuple(closing._lines.values()):
+                line.leave()
+            super().clear()
+            told.set()
+
+    monkeypatch.setattr("daemon.service.events._LOOK", 3600.0)
+    with monkeypatch.context() as patch:
+        patch.setattr("daemon.service.events.threading.Event", Late)
+        closing.follow(chat(hook), ledger)
+    closing.stir()
+    eventually(told.is_set)
+    eventually(lambda: not any(one.name == "events" for one in threading.enumerate()))
+
+
+@pytest.mark.parametrize("after", ["\xb2", "9" * 400, "-1", "soon"])
+def test_a_receiver_that_asks_for_a_wait_that_is_none_is_tried_again_all_the_same(
+    ledger: Ledger, hook: Hook, after: str
+) -> None:
+    hook.status, hook.headers = 503, {"Retry-After": after}
+    add(ledger, "ada")
+
+    again = deliver(ledger, chat(hook), lambda: NOW)
+    assert again is not None
+    assert NOW < again <= NOW + timedelta(days=1)
+    assert ledger.conditions.problems()[0].reason == "chat: answers 503"
+
+
 def test_a_fault_of_ours_in_telling_is_told_and_tried_again(ledger: Ledger, hook: Hook) -> None:
     add(ledger, "ada")
 

@@ -213,6 +213,18 @@ def test_each_refusal_is_an_error_by_what_to_do_next(
     assert tokens.access() == "access-1"
 
 
+@pytest.mark.parametrize(
+    ("after", "wait"), [("7", 7), ("9" * 400, 3600), ("\xb2", None), ("-1", None), ("soon", None)]
+)
+def test_a_wait_that_the_oauth_server_asks_for_is_kept_where_it_is_one(
+    tokens: Tokens, server: OAuthServer, after: str, wait: int | None
+) -> None:
+    server.fault, server.headers = lambda _: (503, {}), {"Retry-After": after}
+    with pytest.raises(RetryLater) as problem:
+        tokens.access()
+    assert problem.value.after == wait
+
+
 def test_an_oauth_server_that_is_away_is_tried_later(tmp_path: Path) -> None:
     with oauth_server() as gone:
         there = provider(gone)

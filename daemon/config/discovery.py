@@ -123,7 +123,7 @@ def _service(domain: str, ask: Ask) -> Discovered | None:
         for record in _in_order(_records(ask, f"{service}._tcp.{domain}", "SRV")):
             # priority, weight, port, target; the target "." says: not offered
             port, _, host = record.partition(" ")
-            if host and port.isdigit():
+            if host and port.isdecimal():
                 provider = MailProvider(domain, host, port=int(port), tls=tls)  # type: ignore[arg-type]
                 return Discovered(provider, f"{domain} names {host} in an SRV record")
     return None
@@ -134,8 +134,8 @@ def _in_order(records: Sequence[str]) -> list[str]:
     rows = []
     for record in records:
         priority, *rest = record.lower().rstrip(".").split()
-        if priority.isdigit() and len(rest) in {1, 3}:  # an SRV without a target offers nothing
-            weight = int(rest[0]) if rest[0].isdigit() else 0
+        if priority.isdecimal() and len(rest) in {1, 3}:  # an SRV without a target offers nothing
+            weight = int(rest[0]) if rest[0].isdecimal() else 0
             rows.append((int(priority), -weight, " ".join(rest[-2:])))
     return [text for *_, text in sorted(rows)]
 

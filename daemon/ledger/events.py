@@ -29,6 +29,11 @@ class Events:
                 "INSERT INTO receivers (name, since) VALUES (?, ?)", (name, stamp(now))
             )
 
+    def knows(self, name: str) -> bool:
+        """Whether a receiver is configured."""
+        row = self._db.execute("SELECT 1 FROM receivers WHERE name = ?", (name,)).fetchone()
+        return row is not None
+
     def add(self, receivers: Iterable[str], news: News, fresh: datetime | None = None) -> None:
         """Note what these receivers are to be told, once for a kind and a key.
 

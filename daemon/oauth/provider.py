@@ -185,7 +185,7 @@ def post(provider: Provider, url: str, form: Mapping[str, str]) -> dict[str, Any
         return answer
     code = str((answer or {}).get("error", ""))
     if not code or status >= requests.codes.server_error or code in _PASSING:
-        wait = min(float(after), _LONGEST_WAIT) if after.isdigit() else None
+        wait = min(float(after), _LONGEST_WAIT) if after.isdecimal() else None
         raise RetryLater(f"the OAuth server answers {status} {code}".strip(), what=what, after=wait)
     said = " ".join(str((answer or {}).get("error_description", "")).split())[:200]
     raise GrantRefused(code, f"{code}: {said}" if said else code, what=what)

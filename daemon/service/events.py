@@ -92,7 +92,7 @@ class Receiver:
         if status < requests.codes.multiple_choices:
             return
         if status >= requests.codes.server_error or status in _PASSING:
-            wait = float(after) if after.isdigit() else None
+            wait = float(after) if after.isdecimal() else None
             raise RetryLater(f"answers {status}", what=self.name, after=wait)
         raise Rejected(f"answers {status}", what=self.name)
 
@@ -202,7 +202,6 @@ class _Line:
         with ExitStack() as stack:
             ledger: Ledger | None = None
             while not self._left.is_set():
-                self._stir.clear()
                 try:
                     ledger = ledger or stack.enter_context(self._open())
                     again = deliver(ledger, (self.receiver,), self._now, self._left.is_set)
@@ -217,6 +216,7 @@ class _Line:
         if again is not None:
             rest = min(rest, max((again - self._now()).total_seconds(), _SHORTEST))
         self._stir.wait(rest)
+        self._stir.clear()  # before the next look at what there is to do, so that none is missed
 
 
 def deliver(
@@ -296,6 +296,8 @@ def _later(
     asked = problem.after if isinstance(problem, RetryLater) else None
     again = backoff.due(now, backoff.pause(_STEPS, failures + 1, asked=asked))
     with ledger.transaction("receiver failed"):
+        if not ledger.events.knows(receiver.name):
+            return None  # removed from the configuration while it was being told
         ledger.conditions.failed(EVENTS, str(problem), now, receiver.name, next_try=again)
     if failures == 0:
         event("events.put_off", receiver=receiver.name, reason=problem)

@@ -57,4 +57,4 @@ def watchdog_seconds() -> float | None:
     microseconds = os.environ.get("WATCHDOG_USEC", "")
     if os.environ.get("WATCHDOG_PID") not in {None, str(os.getpid())}:
         return None
-    return int(microseconds) / 1e6 if microseconds.isdigit() and int(microseconds) else None
+    return int(microseconds) / 1e6 if microseconds.isdecimal() and int(microseconds) else None
