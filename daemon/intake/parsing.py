@@ -1,9 +1,10 @@
 """Mails parsed in processes of their own, while whoever needs them fetches and writes.
 
 Parsing is more than half of a backfill's work and all of it is computing, so other processes use
-the other cores. They know only `daemon.message`, which keeps them small. It also protects us: a
-mail on which a C library crashes ends that process, not ours; then its batch is parsed one by one,
-and that mail alone is unreadable.
+the other cores. They know only `daemon.message`, which keeps them small. A mail on which a C
+library crashes ends such a process, not ours; then its batch is parsed one by one, and that mail
+alone is unreadable. That protects what these processes parse, and not our own process, which parses
+short runs and whatever it would otherwise wait for.
 
 The answers are the same, in the same order, as without a process. Where none can be started, mails
 are parsed here. It is no ProcessPoolExecutor, because that starts a third process, imports the

@@ -113,9 +113,7 @@ def _changes_only_itself(message: Correspondence, state: SenderState) -> bool:
         and before.our_waited >= 0
         and message.verdict.kind == "contact"
         and not message.invites
-        and not (
-            names_none(message) and (base_subject(message.subject).is_answer or quotes(message))
-        )
+        and not (names_none(message) and _may_answer(message))
         and seconds(message.sent_at) > before.newest
         and before.written_to
         and state.sent_count > 0
