@@ -100,7 +100,7 @@ def shape() -> dict[str, list[str]]:
         except Unreadable:
             continue
         judgement = judge(message, in_sent=False, us=US)
-        row = to_row(MessageRow(message, ARRIVED, in_sent=False, judgement=judgement))
+        row = to_row(MessageRow(message, ARRIVED, "inbox", in_sent=False, judgement=judgement))
         entries = [("facts", json.loads(str(row["facts"])))]
         entries += [("invites", one) for one in json.loads(str(row["invites"] or "[]"))]
         for column, fields in entries:

@@ -12,15 +12,18 @@ from daemon.ledger.message_row import Grounds, Judgeable, Judged, MessageRow
 from daemon.ledger.store import Ledger
 from daemon.message.forgotten import FORGOTTEN, MARK
 from daemon.message.parse import Message
-from daemon.message.verdict import Judgement, Us, Verdict, judge
+from daemon.message.verdict import Judgement, SeenIn, Us, Verdict, is_in_sent, judge
 from daemon.rules.correspondence import IN_COPY
 
 _KEPT = 4096  # judgements; people write to the same people in the same way
 
 
-def judged(message: Message, *, in_sent: bool, us: Us) -> Judgement:
-    """What a message is judged to be; of whom was forgotten, nothing."""
-    return FORGOTTEN if MARK in message.signals else judge(message, in_sent=in_sent, us=us)
+def judged(message: Message, seen_in: SeenIn, us: Us) -> tuple[bool, Judgement]:
+    """Whether a message is one in Sent, and its judgement; of whom was forgotten, nothing."""
+    in_sent = is_in_sent(message, seen_in, us)
+    if MARK in message.signals:
+        return in_sent, FORGOTTEN
+    return in_sent, judge(message, in_sent=in_sent, us=us)
 
 
 class Written(NamedTuple):
@@ -82,7 +85,7 @@ def conclusions(us: Us) -> Callable[[Judgeable], Conclusion]:
     @lru_cache(maxsize=_KEPT)
     def conclude(one: Judgeable) -> Conclusion:
         grounds = Grounds(*one)
-        judgement = judged(grounds.message(), in_sent=grounds.in_sent, us=us)
+        _, judgement = judged(grounds.message(), grounds.seen_in, us)
         parties = {p.key: (p.key, p.name, IN_COPY) for p in reversed(judgement.copied)}
         if judgement.verdict.kind != "ignored":
             parties |= {p.key: (p.key, p.name, judgement.way) for p in reversed(judgement.parties)}
@@ -109,7 +112,7 @@ def rejudge(
         return touched
     whole = ledger.messages.of_ids(changed)
     rows = [
-        MessageRow(m.message, m.arrived_at, m.in_sent, judged(m.message, in_sent=m.in_sent, us=us))
+        MessageRow(m.message, m.arrived_at, m.seen_in, *judged(m.message, m.seen_in, us))
         for m in whole
     ]
     written = write(ledger, rows, {m.message.key: m.id for m in whole}, us)

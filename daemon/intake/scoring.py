@@ -28,7 +28,7 @@ from daemon.ledger.timestamp import instant_or_none
 from daemon.message.forgotten import people, without
 from daemon.message.identity import preferred
 from daemon.message.parse import Message
-from daemon.message.verdict import Us
+from daemon.message.verdict import SeenIn, Us
 from daemon.rules.organization import organization_key
 
 # An address is learned as ours when it is the From of this many mails in Sent to others …
@@ -123,22 +123,20 @@ def _entries(
     entries: dict[str, MessageRow] = {}
     for item in seen:
         before = known.find(item.message)
-        message, arrived_at, sent, other = item.message, item.arrived_at, in_sent, False
+        message, arrived_at, other = item.message, item.arrived_at, False
+        seen_in: SeenIn = "sent" if in_sent else "inbox"
         if before is not None:
             kept = preferred(before.message, message)
             other = kept is message and message.key != before.message.key
             message = kept._replace(key=before.message.key)
             arrived_at = min(arrived_at, before.arrived_at)
-            # What reached us and is filed into Sent is still theirs: From decides.
-            ours = message.from_ is not None and us.is_us(message.from_)
-            sent = (sent or before.in_sent) if ours else (sent and before.in_sent)
+            seen_in = seen_in if seen_in == before.seen_in else "both"
             if isinstance(before, StoredMessage) and before.stale:
                 message, other = read_anew(before.message, item.message), True
-            elif not other and (sent, arrived_at) == (before.in_sent, before.arrived_at):
+            elif not other and (seen_in, arrived_at) == (before.seen_in, before.arrived_at):
                 continue
             message = with_answer(message, before.message)
-        judgement = judged(message, in_sent=sent, us=us)
-        entry = MessageRow(message, arrived_at, sent, judgement, other=other)
+        entry = MessageRow(message, arrived_at, seen_in, *judged(message, seen_in, us), other=other)
         entries[message.key] = entry
         known.keep(entry, item.message)
     return entries

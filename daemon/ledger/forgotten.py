@@ -94,7 +94,7 @@ class Forgotten:
         else:
             left = strip(message, {address}, words=not (stored.in_sent and named))
             judgement = judge(left, in_sent=stored.in_sent, us=us)
-        entry = MessageRow(left, stored.arrived_at, stored.in_sent, judgement)
+        entry = MessageRow(left, stored.arrived_at, stored.seen_in, stored.in_sent, judgement)
         Messages(self._db).rewrite(stored.id, entry)
 
     def _erase_plans(self, address: str) -> None:

@@ -170,7 +170,7 @@ FROM json_each(?) a LEFT JOIN senders s ON s.address = a.value ORDER BY a.key
 
 _OF_SENDER, _INVITES = 5, 9  # columns that aren't the message's own, and its 10th
 _CORRESPONDENCE = """
-SELECT c.sender, c.message, c.verdict, c.reason, m.in_sent,
+SELECT c.sender, c.message, c.verdict, c.reason, m.seen_in,
        m.key, m.message_id, m.direction, m.verdict, m.reason, m.sent_at, c.name, m.answers,
        m.thread, m.invites, c.way, m.facts, m.subject, m.conversation
 FROM correspondence c JOIN messages m ON m.id = c.message WHERE c.sender

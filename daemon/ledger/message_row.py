@@ -13,7 +13,7 @@ from daemon.message.identity import trace
 from daemon.message.invite import Invite
 from daemon.message.parse import PARSER, Address, Message, bounded_date
 from daemon.message.traces import Traces
-from daemon.message.verdict import Judgement
+from daemon.message.verdict import Judgement, SeenIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class StoredMessage:
     id: int
     message: Message
     arrived_at: datetime
+    seen_in: SeenIn
     in_sent: bool
     judged: tuple[str | None, str, str]  # direction, verdict and reason
     stale: bool = False  # an earlier version has read it, and we would find more
@@ -31,7 +32,7 @@ class StoredMessage:
 class Grounds(NamedTuple):
     """All that a message is judged by: the same grounds, the same judgement."""
 
-    in_sent: bool
+    seen_in: SeenIn
     facts: str  # JSON, without the fingerprints of its words
     invites: str | None  # JSON
     is_answer: bool
@@ -54,7 +55,7 @@ class Grounds(NamedTuple):
 
 
 # The same as a plain tuple, which takes a tenth of the time to make.
-Judgeable = tuple[bool, str, str | None, bool]
+Judgeable = tuple[SeenIn, str, str | None, bool]
 
 
 class Judged(NamedTuple):
@@ -80,7 +81,8 @@ class MessageRow:
 
     message: Message
     arrived_at: datetime
-    in_sent: bool
+    seen_in: SeenIn
+    in_sent: bool  # as it is judged: `verdict.is_in_sent`
     judgement: Judgement
     other: bool = False  # another copy of what is there, which is to be kept instead
 
@@ -92,7 +94,7 @@ COLUMNS = (
     *("key", "message_id", "direction", "verdict", "reason", "from_address", "from_name"),
     *("subject", "snippet", "date", "arrived_at", "sent_at", "in_sent", "thread", "size"),
     *("answers", "invites", "facts", "conversation", "original_id", "text_hash", "twin"),
-    "parsed",
+    *("parsed", "seen_in"),
 )
 
 
@@ -155,6 +157,7 @@ def to_row(entry: MessageRow) -> dict[str, object]:
         message.text_hash,
         twin(message),
         PARSER,
+        entry.seen_in,
     )
     return dict(zip(COLUMNS, values, strict=True))
 
@@ -212,7 +215,8 @@ def stored(row: sqlite3.Row) -> StoredMessage:
     judged = (row["direction"], row["verdict"], row["reason"])
     arrived_at = instant(row["arrived_at"])
     stale = row["parsed"] is not None and row["parsed"] < PARSER
-    return StoredMessage(row["id"], message, arrived_at, bool(row["in_sent"]), judged, stale)
+    seen_in, in_sent = row["seen_in"], bool(row["in_sent"])
+    return StoredMessage(row["id"], message, arrived_at, seen_in, in_sent, judged, stale)
 
 
 def _invite_json(invite: Invite) -> dict[str, Any]:

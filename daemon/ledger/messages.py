@@ -197,8 +197,7 @@ class Messages:
         """How many messages From this address were seen elsewhere than in Sent, up to `limit`."""
         (count,) = self._db.execute(
             "SELECT count(*) FROM (SELECT 1 FROM messages m WHERE m.from_address = ?"
-            " AND (NOT m.in_sent OR EXISTS (SELECT 1 FROM sightings s JOIN folders f"
-            "  ON f.id = s.folder WHERE s.message = m.id AND f.role = 'inbox')) LIMIT ?)",
+            " AND m.seen_in <> 'sent' LIMIT ?)",
             (address, limit),
         ).fetchone()
         return int(count)
@@ -252,13 +251,13 @@ class Messages:
 
 def _judged(rows: Iterable[tuple[Any, ...]]) -> list[Judged]:
     return [
-        Judged(number, (direction, verdict, reason), Grounds(sent, without_words(facts), *rest))
-        for number, direction, verdict, reason, sent, facts, *rest in rows
+        Judged(number, (direction, verdict, reason), Grounds(seen_in, without_words(facts), *rest))
+        for number, direction, verdict, reason, seen_in, facts, *rest in rows
     ]
 
 
 _JUDGED = """
-SELECT id, direction, verdict, reason, in_sent, facts, invites, answers <> '' FROM messages WHERE
+SELECT id, direction, verdict, reason, seen_in, facts, invites, answers <> '' FROM messages WHERE
 """
 _OF_NOBODY = f"""
 {_JUDGED} id >= ? AND id < ?
@@ -268,7 +267,7 @@ _INSERT = (
     f"INSERT INTO messages (id, {', '.join(COLUMNS)}) VALUES (?, {', '.join('?' * len(COLUMNS))})"
 )
 # What depends on where the mail was seen may change; what the mail itself says doesn't.
-_RENEWED = ("direction", "verdict", "reason", "arrived_at", "sent_at", "in_sent")
+_RENEWED = ("direction", "verdict", "reason", "arrived_at", "sent_at", "in_sent", "seen_in")
 _RENEW = (
     f"UPDATE messages SET {', '.join(f'{column} = ?' for column in _RENEWED)},"
     " thread = coalesce(thread, ?) WHERE id = ?"

@@ -41,6 +41,7 @@ STEPS = (
     "m025_old_mail",
     "m026_unwanted",
     "m027_restored",
+    "m028_seen_in",
 )
 
 migrations = Migrations("mail2deal")

@@ -72,7 +72,7 @@ CREATE TABLE messages (
   date TEXT,                      -- Date header, NULL if it can't be read
   arrived_at TEXT NOT NULL,       -- earliest INTERNALDATE
   sent_at TEXT NOT NULL,          -- date, if arrived_at makes it possible, else arrived_at
-  in_sent INTEGER NOT NULL,       -- 1: seen in a folder with the role sent
+  in_sent INTEGER NOT NULL,       -- 1: judged as a mail in Sent; seen_in says where it lay
   thread TEXT,                    -- the server's thread id, where it has one
   size INTEGER NOT NULL,          -- bytes, RFC822.SIZE
   answers TEXT NOT NULL,          -- Message-IDs that it answers, nearest first, by spaces
@@ -82,7 +82,8 @@ CREATE TABLE messages (
   original_id TEXT,               -- Message-ID before a relay replaced it
   text_hash TEXT NOT NULL DEFAULT '', -- of its first letters
   twin TEXT,                      -- of author, words and date: what copies have in common
-  parsed INTEGER DEFAULT 0        -- parser that read it: an older one's is read again; NULL: can't be
+  parsed INTEGER DEFAULT 0,       -- parser that read it: an older one's is read again; NULL: can't be
+  seen_in TEXT NOT NULL DEFAULT 'inbox' -- roles of all folders where it ever was: inbox, sent, both
 );
 CREATE INDEX messages_message_id ON messages (message_id) WHERE message_id IS NOT NULL;
 CREATE INDEX messages_from ON messages (from_address, in_sent);

@@ -16,7 +16,10 @@ from daemon.message.own_server import authenticated, is_forged
 from daemon.message.parse import Message
 from daemon.message.us import Us, within
 
-__all__ = ["Judgement", "Us", "Verdict", "judge"]
+__all__ = ["Judgement", "SeenIn", "Us", "Verdict", "is_in_sent", "judge"]
+
+# Roles of the folders where a mail was ever seen.
+SeenIn = Literal["inbox", "sent", "both"]
 
 # Evidence that `sender` may lift to contact: the message answers ours, or there was a reply.
 SOFT_REASONS = frozenset(reason for reason in reasons() if lift(reason) != "never")
@@ -52,8 +55,18 @@ class Judgement:
     copied: tuple[Address, ...] = ()  # outside people in To and Cc beside the author
 
 
+def is_in_sent(message: Message, seen_in: SeenIn, us: Us) -> bool:
+    """Whether a mail is judged as one in Sent: what reached us and is filed there is still theirs.
+
+    So of a mail that was seen in both, From decides.
+    """
+    if seen_in == "both":
+        return message.from_ is not None and us.is_us(message.from_)
+    return seen_in == "sent"
+
+
 def judge(message: Message, *, in_sent: bool, us: Us) -> Judgement:
-    """Judge one message; `in_sent` says that it was seen in a folder with the role sent."""
+    """Judge one message; `in_sent` as `is_in_sent` says."""
     if message.from_ is None:
         return Judgement(None, (), Verdict("ignored", "no-from"))
     if in_sent:
