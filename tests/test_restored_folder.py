@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from world import READING
 
 from daemon.intake.poll import Pass, poll
 from daemon.ledger.store import Ledger
+from daemon.mailbox.imap import Place
 from daemon.maintenance.audit import mailbox_gaps
 
 NOW = datetime(2026, 3, 3, 9, tzinfo=UTC)
@@ -90,3 +92,27 @@ def test_mail_of_the_same_size_and_second_under_a_lost_uid_is_found_within_the_d
         assert ledger.rows("SELECT count(*) AS n FROM messages") == [{"n": 6}]
         assert restorable.unread(ledger) == 0
         assert restorable.poll(ledger, timedelta(days=1)) == 0
+
+
+def test_a_comparison_whose_line_is_lost_once_is_made_over_a_new_one(
+    restorable: Restorable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the index of a large folder takes a process of Dovecot to its vsz_limit."""
+    asked: list[Sequence[int]] = []
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        restorable.deliver(1, 2)
+        assert restorable.poll(ledger) == 2
+        with restorable.post.mailbox() as mailbox:
+            places = mailbox.places
+
+            def losing(uids: Sequence[int], *, header: bool = False) -> Iterator[Place]:
+                asked.append(uids)
+                if len(asked) == 1:
+                    mailbox.abandon()
+                return places(uids, header=header)
+
+            mailbox.folders()
+            monkeypatch.setattr(mailbox, "places", losing)
+            assert list(mailbox_gaps(mailbox, ledger, "sales")) == []
+
+    assert asked[0] == asked[1] == (1, 2)

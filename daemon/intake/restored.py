@@ -85,7 +85,8 @@ def forget_other_mail(
 class _Comparison:
     """Asks for what lies under UIDs; a message that costs the line, or is refused, costs no other.
 
-    It was read once, so it isn't put into quarantine.
+    Each command is tried twice, as Dovecot ends a process whose index of a large folder has reached
+    its vsz_limit. What fails again was read once, so it isn't put into quarantine.
     """
 
     def __init__(self, mailbox: Mailbox, folder: FolderRow, tell: Tell) -> None:
@@ -95,17 +96,22 @@ class _Comparison:
     def places(self, uids: Sequence[int], *, header: bool = False) -> Iterator[Place]:
         """Those that can be had; of a command that fails what had come before."""
         for some in batches(uids, _NEWEST):
-            if self._losses > _MOST_LOSSES:
-                return
-            try:
-                yield from self._mailbox.places(some, header=header)
-            except Problem as problem:
-                if isinstance(problem, RetryLater) and problem.after is not None:
-                    raise
-                self._losses += 1
-                self._tell(problem)
-                if self._mailbox.closed and not self._is_back():
-                    self._losses = _MOST_LOSSES + 1
+            for is_last_try in (False, True):
+                if self._losses > _MOST_LOSSES:
+                    return
+                try:
+                    yield from self._mailbox.places(some, header=header)
+                    break
+                except Problem as problem:
+                    self._failed(problem, is_last_try=is_last_try)
+
+    def _failed(self, problem: Problem, *, is_last_try: bool) -> None:
+        if isinstance(problem, RetryLater) and problem.after is not None:
+            raise problem
+        is_back = not self._mailbox.closed or self._is_back()
+        if is_last_try or not is_back:
+            self._losses = self._losses + 1 if is_back else _MOST_LOSSES + 1
+            self._tell(problem)
 
     def _is_back(self) -> bool:
         self._mailbox.reconnect()
