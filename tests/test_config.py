@@ -136,6 +136,10 @@ def test_all_problems_are_named_at_once(problems: Problems) -> None:
     ("line", "problem"),
     [
         ("pol: {}", "pol: unknown key (did you mean poll?)"),
+        (
+            "logins: {office: {command: [x], tennant: x}}",
+            "logins.office.tennant: unknown key (did you mean tenant?)",
+        ),
         ("stage: Lead In", "stage: unknown key (it belongs under pipedrive)"),
         ("warnings: []", "warnings: unknown key"),
         ("poll: {every: 60}", "poll.every: must be a duration such as 60s, 5m or 6h"),

@@ -129,7 +129,8 @@ def _did_you_mean(location: tuple[int | str, ...]) -> str:
 def _section(location: tuple[int | str, ...]) -> type[BaseModel]:
     section: type[BaseModel] = Config
     for step in location:
-        if isinstance(step, str):
+        # A step that is no key is a place in a list, or the name of a login.
+        if isinstance(step, str) and step in section.model_fields:
             section = _model(section.model_fields[step].annotation) or section
     return section
 
