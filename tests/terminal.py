@@ -7,6 +7,7 @@ import re
 import select
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -52,8 +53,9 @@ class Terminal:
 
     def end(self) -> int:
         """Read to the end; the exit status."""
-        ended = False
+        ended, patience = False, time.monotonic() + PATIENCE_S
         while not ended:
+            assert time.monotonic() < patience, f"never ended: {self.said}"
             ended = self.process.poll() is not None  # then one more look, at what it said last
             while self._read(0.1):
                 pass

@@ -85,7 +85,7 @@ def test_a_cap_of_the_plan_parks_that_kind_and_the_rest_goes_on(tmp_path: Path) 
 
         assert shop.count()["leads"] == 1
         assert shop.count()["persons"] == shop.count()["activities"] == 6
-        assert shop.spent(before)["POST /leads"] <= 4  # those on the wire, not all
+        assert shop.spent(before)["POST /leads"] < 6  # those on the wire, not all
         assert {kind for kind, _ in shop.parked()} == {"lead"}
         (row,) = shop.ledger.rows("SELECT DISTINCT last_error FROM parked")
         assert "feature_capping_deals_limit" in row["last_error"]
