@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,7 @@ def test_a_question_that_nobody_can_answer_names_the_option_that_does(office_des
 def test_one_interrupt_leaves_a_question(office_desk: Desk) -> None:
     terminal = Terminal(office_desk.command("forget", "ada@firm.example"), office_desk.home)
     terminal.wait_for("[y/N]: ")
+    time.sleep(0.5)  # Python misses a signal between writing a question and waiting for the answer
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.end() == 1
     assert "Aborted" in terminal.said
