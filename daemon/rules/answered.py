@@ -7,6 +7,7 @@ answer; where ours left no name, the subject or the words of theirs that it quot
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from daemon.message.subject import base_subject
 from daemon.rules.correspondence import Correspondence
@@ -15,32 +16,30 @@ from daemon.rules.reply import SUBJECT_HOLDS, OurMail, has_words, words_of
 _WORDS_SOUGHT = 50  # mails of theirs, the latest before ours, whose words are compared
 
 
+class OurAnswers(NamedTuple):
+    """The keys of our mails that answer one of theirs, and how long those of theirs waited."""
+
+    keys: list[str]
+    waits: list[timedelta]  # of each that we answered, to our first answer
+
+
 def our_answers(
     received: Sequence[Correspondence], sent: Sequence[Correspondence], ours: Mapping[str, OurMail]
-) -> list[str]:
-    """The keys of our mails that answer one of theirs.
+) -> OurAnswers:
+    """What we answered. Of several that one mail answers, their latest is the one that waited.
 
     A Message-ID that a mail of ours has is ours, whoever else claims it: our own follow-up to our
     own mail is no answer.
     """
     theirs = _Theirs(received, ours) if sent else None
-    return [m.key for m in sent if theirs and theirs.answered_by(m)]
-
-
-def our_waits(
-    received: Sequence[Correspondence], sent: Sequence[Correspondence], ours: Mapping[str, OurMail]
-) -> list[timedelta]:
-    """How long each mail of theirs that we answered had to wait for our first answer.
-
-    Of several that one mail answers, their latest is the one.
-    """
-    theirs = _Theirs(received, ours) if sent else None
+    keys: list[str] = []
     waits: dict[str, timedelta] = {}
     for m in sorted(sent, key=lambda one: one.sent_at):
         if theirs and (asked := theirs.answered_by(m)):
+            keys.append(m.key)
             latest = max(asked, key=lambda one: one.sent_at)
             waits.setdefault(latest.key, max(timedelta(), m.sent_at - latest.sent_at))
-    return list(waits.values())
+    return OurAnswers(keys, list(waits.values()))
 
 
 def answered_by_us(

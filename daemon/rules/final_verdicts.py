@@ -82,7 +82,7 @@ def _is_a_conversation(
     if any(m.key in proven for m in theirs):
         return True
     sent = [m for m in messages if m.direction == "sent" and m.verdict.kind == "contact"]
-    return bool(our_answers(theirs, sent, ours))
+    return bool(our_answers(theirs, sent, ours).keys)
 
 
 def _updates(

@@ -17,7 +17,7 @@ from daemon.message.author import SUBMITTED
 from daemon.message.candidates import Fact
 from daemon.message.names import clean_name, made_up_name
 from daemon.message.verdict import Us, Verdict
-from daemon.rules.answered import our_answers, our_waits
+from daemon.rules.answered import our_answers
 from daemon.rules.carried import LONG, Carried, carry, mean_hours
 from daemon.rules.correspondence import (
     COPIED,
@@ -105,8 +105,8 @@ def sender_state(
     sent = [m for m in contacts if m.direction == "sent"]
     dates = [m.sent_at for m in contacts]
     answered = {m.key: proven[m.key] for m in received if m.key in proven}
-    reply_keys = tuple(sorted([*answered, *our_answers(received, sent, ours)]))
-    waits = our_waits(received, sent, ours)
+    our_keys, waits = our_answers(received, sent, ours)
+    reply_keys = tuple(sorted([*answered, *our_keys]))
     met = meetings_with(address, messages, about, counting.us, public, written_to=bool(sent))
     domain = address.rpartition("@")[2]
     name = display_name(address, received)
