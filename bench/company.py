@@ -23,8 +23,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
-import requests
-from measure import ratio
+from desk import Answering
+from measure import grown, ratio
 from scale import PER_SENDER, Place
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -32,7 +32,6 @@ from world import World
 
 from daemon.ledger.store import Ledger
 from daemon.rules.deals import DealRules, Per
-from daemon.sandbox.crm import SandboxAdapter
 from daemon.sandbox.crm.seed import seed_from
 from daemon.sync import Sync
 
@@ -42,25 +41,10 @@ DEALS = 3  # of a person
 TIMES = 7
 
 
-class Answering(SandboxAdapter):
-    """The sandbox, whose own CPU time isn't ours."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world.sandbox, sleep=world.clock.sleep)
-        self.seconds = 0.0
-
-    def send(self, *args: Any, **more: Any) -> requests.Response:
-        """Answer, and note how long that took."""
-        start = time.process_time()
-        try:
-            return super().send(*args, **more)
-        finally:
-            self.seconds += time.process_time() - start
-
-
 def synced(world: World, ledger: Ledger) -> tuple[Sync, Answering]:
     """A sync of a company, and who answers it."""
-    session, answering = world.session(ledger), Answering(world)
+    session = world.session(ledger)
+    answering = Answering(world.sandbox, world.clock.sleep)
     http = session.client._session  # noqa: SLF001 - whose answers are timed
     assert http is not None  # noqa: S101 - the world has given it one
     http.mount("https://", answering)
@@ -70,15 +54,14 @@ def synced(world: World, ledger: Ledger) -> tuple[Sync, Answering]:
 def costs(sync: Sync, answering: Answering) -> tuple[float, float]:
     """CPU seconds of a pass, and the megabytes by which the process grows meanwhile."""
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # proc(5): the peak is now what is in use
-    before, start = _peak_mb(), time.process_time() - answering.seconds
-    sync.sync()
-    return time.process_time() - answering.seconds - start, max(_peak_mb() - before, 0.1)
 
+    def timed() -> float:
+        start = time.process_time() - answering.seconds
+        sync.sync()
+        return time.process_time() - answering.seconds - start
 
-def _peak_mb() -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
+    seconds, megabytes = grown(timed)
+    return seconds, max(megabytes, 0.1)
 
 
 def _filled(world: World, persons: int) -> None:

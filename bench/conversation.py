@@ -24,9 +24,9 @@ from typing import get_args
 
 import yaml
 from company import table
-from desk import Desk, megabytes
+from desk import Desk
 from imapclient import IMAPClient
-from measure import ratio, run
+from measure import grown, ratio, run
 from postoffice import PASSWORD, SENT, PostOffice, post_office
 
 from daemon.cli.explain import command as explain
@@ -111,7 +111,7 @@ def later(config: Path, port: int, count: int) -> dict[str, float]:
     with Desk.open(config) as desk, IMAPClient("127.0.0.1", port=port, ssl=False) as mine:
         mine.login(USER, PASSWORD)
         desk.poll()
-        found["first sync, CPU s"] = desk.cpu(lambda: found.update(mb=megabytes(desk.sync)))
+        found["first sync, CPU s"] = desk.cpu(lambda: found.update(mb=grown(desk.sync)[1]))
         found["first sync, sandbox included, MB"] = found.pop("mb")
         found["first sync, tokens"] = desk.tokens()
         number = count

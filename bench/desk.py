@@ -137,16 +137,3 @@ class Desk:
 def _cpu() -> float:
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
-
-
-def megabytes(work: Callable[[], object]) -> float:
-    """By how much the process grows at most meanwhile (proc(5))."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is now what is in use
-    before = _peak_mb()
-    work()
-    return _peak_mb() - before
-
-
-def _peak_mb() -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000

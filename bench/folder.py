@@ -28,9 +28,9 @@ from pathlib import Path
 
 import yaml
 from company import table
-from desk import Desk, megabytes
+from desk import Desk
 from imapclient import IMAPClient
-from measure import ratio, run
+from measure import grown, ratio, run
 from postoffice import PASSWORD, PostOffice, post_office
 
 SIZES = (2_000, 20_000)
@@ -114,12 +114,12 @@ def epochs(desk: Desk) -> set[int]:
 def scanned(what: str, desk: Desk) -> dict[str, float]:
     """What it costs to look through the whole folder."""
     start = time.monotonic()
-    grown: list[float] = []
-    cpu = desk.cpu(lambda: grown.append(megabytes(desk.poll)))
+    memory: list[float] = []
+    cpu = desk.cpu(lambda: memory.append(grown(desk.poll)[1]))
     seconds = time.monotonic() - start
     for row in desk.ledger.rows("SELECT name, last_error FROM folders WHERE failures"):
         raise SystemExit(f"{what} failed after {seconds:.0f} s: {row['name']}: {row['last_error']}")
-    return {f"{what}, CPU ms": 1e3 * cpu, f"{what}, s": seconds, f"{what}, MB": grown[0]}
+    return {f"{what}, CPU ms": 1e3 * cpu, f"{what}, s": seconds, f"{what}, MB": memory[0]}
 
 
 def renumber(maildir: Path, leader: int) -> None:

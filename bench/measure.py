@@ -10,14 +10,17 @@ import resource
 import statistics
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _LOOK = 0.02
 _WEIGH = 5  # looks from one to the next look at memory
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,18 @@ def run(command: Sequence[str], *, server: int | None = None, timeout: float = 6
         raise SystemExit(f"{' '.join(command)} failed with {process.returncode}:\n{said[-2000:]}")
     cpu, server_cpu = _children_cpu() - before, session_cpu(server) - server_before
     return Cost(seconds, cpu, server_cpu, rss, pss, said)
+
+
+def grown(work: Callable[[], Result]) -> tuple[Result, float]:
+    """What work in this process gives, and by how many MB that grows at most meanwhile."""
+    Path("/proc/self/clear_refs").write_text("5")  # proc(5): the peak is now what is in use
+    before = _peak_mb()
+    return work(), _peak_mb() - before
+
+
+def _peak_mb() -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
 
 
 def median(costs: Iterable[Cost]) -> Cost:

@@ -27,10 +27,10 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from measure import ratio
+from measure import Result, grown, ratio
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from world import READING, World
@@ -46,7 +46,6 @@ from daemon.pipedrive.costs import Call
 from daemon.sync import Sync
 from daemon.wiring import Wiring
 
-Result = TypeVar("Result")
 SIZES = (10_000, 100_000, 1_000_000)
 PER_SENDER, TOGETHER = 10, 3  # messages of a sender, senders of an organization
 LONG, LONG_SENDER = 20_000, "long@history.example"
@@ -249,15 +248,14 @@ def _median(work: Callable[[], object], before: Callable[[], object] = lambda: N
 def _once(work: Callable[[], Result]) -> tuple[float, float, Result]:
     """CPU seconds that it takes, megabytes by which memory grows (proc(5)), and its result."""
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is now what is in use
-    before, start = _peak_mb(), time.process_time()
-    result = work()
-    return time.process_time() - start, _peak_mb() - before, result
 
+    def timed() -> tuple[float, Result]:
+        start = time.process_time()
+        result = work()
+        return time.process_time() - start, result
 
-def _peak_mb() -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
+    (seconds, result), megabytes = grown(timed)
+    return seconds, megabytes, result
 
 
 def main(arguments: list[str]) -> None:
